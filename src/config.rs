@@ -1,0 +1,166 @@
+//! Configuration: `glutton-nfq.toml` and flags become one validated [`Config`]. The only home of defaults.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that the engine can be told, validated.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// `[engine]`
+    pub engine: Engine,
+    /// `[server]`
+    pub server: Server,
+    /// `[events]`
+    pub events: Events,
+    /// `[handlers.NAME]`, each read by its handler.
+    pub handlers: toml::Table,
+    /// `[persona]`
+    pub persona: toml::Table,
+}
+
+/// What becomes of packets when user space cannot keep up (`fail`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fail {
+    /// Packets pass to the host undecided: the host stays reachable.
+    #[default]
+    Open,
+    /// Packets are dropped.
+    Closed,
+}
+
+/// `[engine]`: queue, flows and firewall.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Interfaces whose traffic is diverted; empty = the one of the default route.
+    pub interfaces: Vec<String>,
+    /// Number of queues, one worker thread each.
+    pub queues: u16,
+    /// Number of the first queue.
+    pub queue_num: u16,
+    /// Packets that the kernel holds per queue.
+    pub queue_len: u32,
+    /// What happens to packets when a queue is full.
+    pub fail: Fail,
+    /// Upper bound of the flow table.
+    pub max_flows: usize,
+    /// Ports that are never diverted unless a rule names them, besides those found on the host.
+    pub exempt_ports: Vec<u16>,
+    /// Timeouts by protocol state.
+    pub timeouts: Timeouts,
+}
+
+/// How long a flow may be silent, by protocol state (`timeout_*_secs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP before the handshake is complete.
+    pub tcp_handshake: Duration,
+    /// TCP after the handshake.
+    pub tcp_established: Duration,
+    /// TCP after the first FIN.
+    pub tcp_closing: Duration,
+    /// TCP after FIN both ways or a reset; at least the kernel's TIME_WAIT of 60 s.
+    pub tcp_closed: Duration,
+    /// UDP before the first answer.
+    pub udp_new: Duration,
+    /// UDP after the first answer.
+    pub udp_answered: Duration,
+    /// ICMP echo.
+    pub icmp: Duration,
+}
+
+/// `[server]`: the handler server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Addresses to listen on.
+    pub listen: Vec<IpAddr>,
+    /// TCP port that flows are rewritten to.
+    pub tcp_port: u16,
+    /// UDP port that flows are rewritten to.
+    pub udp_port: u16,
+    /// Worker threads.
+    pub workers: usize,
+    /// Sessions at the same time.
+    pub max_sessions: usize,
+    /// Sessions at the same time from one address.
+    pub max_sessions_per_source: usize,
+    /// A session without traffic is closed after this time.
+    pub idle_timeout: Duration,
+    /// A session is closed after this time, whatever it does.
+    pub max_session: Duration,
+    /// Bytes from the visitor after which a session is closed (handlers) or no longer recorded (proxy).
+    pub max_session_bytes: u64,
+    /// Bytes of one session that a payload event holds.
+    pub max_tcp_payload: usize,
+    /// Time to reach a proxy target.
+    pub connect_timeout: Duration,
+    /// User that the engine runs as after set-up.
+    pub user: String,
+}
+
+/// `[events]`: where events go.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// JSON lines on standard output.
+    pub stdout: bool,
+    /// JSON lines in this file (`-l`).
+    pub file: Option<PathBuf>,
+    /// Records that wait for the sinks at most.
+    pub queue_len: usize,
+    /// Name of this sensor in every event; empty = drawn once and kept.
+    pub sensor_id: String,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            queues: 1,
+            queue_num: 0,
+            queue_len: 65_536,
+            fail: Fail::Open,
+            max_flows: 1_000_000,
+            exempt_ports: Vec::new(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            tcp_handshake: Duration::from_secs(30),
+            tcp_established: Duration::from_secs(7_200),
+            tcp_closing: Duration::from_secs(120),
+            tcp_closed: Duration::from_secs(65),
+            udp_new: Duration::from_secs(30),
+            udp_answered: Duration::from_secs(180),
+            icmp: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec![IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)],
+            tcp_port: 5000,
+            udp_port: 5001,
+            workers: 1,
+            max_sessions: 16_384,
+            max_sessions_per_source: 2_048,
+            idle_timeout: Duration::from_secs(900),
+            max_session: Duration::from_secs(86_400),
+            max_session_bytes: 1 << 30,
+            max_tcp_payload: 4_096,
+            connect_timeout: Duration::from_secs(5),
+            user: "nobody".to_owned(),
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { stdout: true, file: None, queue_len: 65_536, sensor_id: String::new() }
+    }
+}

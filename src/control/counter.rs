@@ -1,0 +1,97 @@
+//! Every counter of the engine, with its name and meaning, in one table.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($variant:ident $name:literal $help:literal,)*) => {
+        /// A counter by name. The meaning of each stands in [`COUNTERS`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter {
+            $(#[doc = $help] $variant,)*
+        }
+
+        /// Name and meaning of every counter, in the order of [`Counter`].
+        pub const COUNTERS: &[(Counter, &str, &str)] = &[$((Counter::$variant, $name, $help),)*];
+    };
+}
+
+counters! {
+    PacketsReceived "packets_received" "packets that the kernel handed over",
+    BytesReceived "bytes_received" "bytes of those packets, from the IP header on",
+    VerdictAccept "verdict_accept" "packets accepted, untouched or rewritten",
+    VerdictDrop "verdict_drop" "packets dropped by a decision",
+    PacketsRewritten "packets_rewritten" "accepted packets that were written back changed",
+    VerdictFallback "verdict_fallback" "packets that nobody decided and that got the fallback verdict",
+    VerdictErrors "verdict_errors" "verdicts that the kernel refused",
+    ReceiveOverruns "receive_overruns" "times that the queue socket reported a full buffer (ENOBUFS)",
+    PacketsTruncated "packets_truncated" "packets longer than the copy range, accepted unchanged",
+    KernelQueueDropped "kernel_queue_dropped" "packets that the kernel dropped because the queue was full",
+    KernelUserDropped "kernel_user_dropped" "packets that the kernel dropped because the socket was full",
+    PacketsMalformed "packets_malformed" "packets whose headers contradict their length, accepted unchanged",
+    Fragments "fragments" "later fragments, which carry no ports, accepted unchanged",
+    FlowsOpened "flows_opened" "flows that a rule took",
+    FlowsClosed "flows_closed" "flows that ended",
+    FlowsEvicted "flows_evicted" "flows that ended to make room for another",
+    FlowsRefused "flows_refused" "first packets dropped because the flow table was full of better flows",
+    AliasesUsed "aliases_used" "flows whose source port was translated because another flow held it",
+    AliasesExhausted "aliases_exhausted" "first packets dropped because no source port was left for translation",
+    UnmatchedPackets "unmatched_packets" "packets without a flow that no rule matched",
+    MidstreamPackets "midstream_packets" "TCP packets without a flow that do not open one, accepted unchanged",
+    EventsWritten "events_written" "events handed to the sinks",
+    EventsLost "events_lost" "events dropped because the queue to the sinks was full",
+    SinkErrors "sink_errors" "events that a sink could not write",
+    SessionsOpened "sessions_opened" "connections accepted for a handler or proxy",
+    SessionsClosed "sessions_closed" "sessions that ended",
+    SessionsWithoutFlow "sessions_without_flow" "connections to the handler port that no flow explains, closed",
+    SessionsRefusedTotal "sessions_refused_total" "connections closed because max_sessions was reached",
+    SessionsRefusedSource "sessions_refused_source" "connections closed because max_sessions_per_source was reached",
+    SessionsIdle "sessions_idle" "sessions closed after idle_timeout_secs",
+    AcceptErrors "accept_errors" "failed accept calls (descriptor limit, aborted connections)",
+    ProxyFailures "proxy_failures" "proxied connections whose target could not be reached",
+    PayloadTruncated "payload_truncated" "payload events cut at max_tcp_payload",
+    DatagramsUnrecorded "datagrams_unrecorded" "datagrams beyond what is recorded for one flow",
+}
+
+/// The counters themselves, shared by every thread.
+#[derive(Debug)]
+pub struct Counters {
+    values: [AtomicU64; COUNTERS.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { values: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Counts `n`.
+    pub fn add(&self, counter: Counter, n: u64) {
+        if let Some(value) = self.values.get(counter as usize) {
+            value.fetch_add(n, Relaxed);
+        }
+    }
+
+    /// Sets a value that is read elsewhere (kernel statistics).
+    pub fn set(&self, counter: Counter, n: u64) {
+        if let Some(value) = self.values.get(counter as usize) {
+            value.store(n, Relaxed);
+        }
+    }
+
+    /// The present value.
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.values.get(counter as usize).map_or(0, |value| value.load(Relaxed))
+    }
+
+    /// Name, meaning and value of every counter.
+    pub fn snapshot(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        COUNTERS.iter().map(|&(counter, name, help)| (name, help, self.value(counter)))
+    }
+}

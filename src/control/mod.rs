@@ -1,0 +1,7 @@
+//! Control: the counters of the engine and, later, the socket that shows them.
+//!
+//! Owns every counter and its name. Refuses to decide anything.
+
+mod counter;
+
+pub use counter::{COUNTERS, Counter, Counters};

@@ -1,0 +1,64 @@
+//! The engine: one pure call, `decide`, that says what becomes of a packet.
+//!
+//! Owns the order of things: known flow, rules, new flow, translation. Refuses I/O, clocks, randomness, allocation and panics:
+//! the same bytes, state and time give the same decision, live, in `replay`, in tests, benches and fuzzers.
+
+/// Where the kernel diverted the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// mangle PREROUTING: from outside, on its way in.
+    In,
+    /// raw OUTPUT: made by this host, on its way out.
+    Out,
+}
+
+/// Whether the transport checksum in the packet holds (`NFQA_SKB_INFO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Complete: an incremental update (RFC 1624) keeps it right.
+    Ready,
+    /// Only the pseudo-header sum is there (`NFQA_SKB_CSUMNOTREADY`): a changed packet needs a full sum.
+    NotReady,
+}
+
+/// What the kernel says about a packet besides its bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta {
+    /// Where it was diverted.
+    pub hook: Hook,
+    /// State of the transport checksum.
+    pub checksum: Checksum,
+    /// The packet mark as received.
+    pub mark: u32,
+    /// Interface index it came in by (`Hook::In`) or leaves by (`Hook::Out`); 0 when unknown.
+    pub ifindex: u32,
+}
+
+/// What the kernel shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Accept,
+    /// Free the packet.
+    Drop,
+}
+
+/// The answer of `decide`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What the kernel shall do.
+    pub verdict: Verdict,
+    /// The packet's bytes were changed in place and must be written back.
+    pub rewritten: bool,
+    /// A mark to set; `None` leaves the received one.
+    pub mark: Option<u32>,
+}
+
+impl Decision {
+    /// Go on, untouched.
+    pub const ACCEPT: Self = Self { verdict: Verdict::Accept, rewritten: false, mark: None };
+    /// Free the packet.
+    pub const DROP: Self = Self { verdict: Verdict::Drop, rewritten: false, mark: None };
+    /// Go on with the changed bytes.
+    pub const REWRITTEN: Self = Self { verdict: Verdict::Accept, rewritten: true, mark: None };
+}

@@ -1,0 +1,73 @@
+//! Who talks to what: the identity of a flow.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// The transport protocols that have flows here. The discriminants are the IANA protocol numbers (IPv4 `protocol`, IPv6 `next header`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Transport {
+    /// ICMP echo (RFC 792); the ports of its flows are the echo identifier and 0.
+    Icmp = 1,
+    /// TCP (RFC 9293).
+    Tcp = 6,
+    /// UDP (RFC 768).
+    Udp = 17,
+    /// ICMPv6 echo (RFC 4443 section 4); the ports of its flows are the echo identifier and 0.
+    Icmpv6 = 58,
+}
+
+impl Transport {
+    /// The name in events and on the command line: `tcp`, `udp`, `icmp`, `icmp6`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Icmp => "icmp",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Icmpv6 => "icmp6",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A number that no other flow of this sensor has had, also across restarts. Printed as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowId(pub u64);
+
+impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Identity of a flow: protocol, client address and port, dialled address and port, all as on the wire before any rewriting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// The protocol that carries the flow.
+    pub transport: Transport,
+    /// Address of the peer outside.
+    pub client: IpAddr,
+    /// Port of the peer outside, host byte order.
+    pub client_port: u16,
+    /// Address that the peer dialled.
+    pub dialled: IpAddr,
+    /// Port that the peer dialled, host byte order.
+    pub dialled_port: u16,
+}
+
+impl FlowKey {
+    /// The peer outside.
+    pub const fn client(&self) -> SocketAddr {
+        SocketAddr::new(self.client, self.client_port)
+    }
+
+    /// What the peer dialled.
+    pub const fn dialled(&self) -> SocketAddr {
+        SocketAddr::new(self.dialled, self.dialled_port)
+    }
+}

@@ -1,0 +1,15 @@
+//! A userspace packet engine over NFQUEUE, with the honeypot that lives on it.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod engine;
+pub mod events;
+pub mod firewall;
+pub mod flow;
+pub mod handlers;
+pub mod nfqueue;
+pub mod packet;
+pub mod rules;
+pub mod server;

@@ -1,0 +1,3 @@
+//! Parse the arguments, run, exit.
+
+fn main() {}

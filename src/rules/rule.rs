@@ -1,0 +1,91 @@
+//! One rule, validated: what it matches and what becomes of the packets and flows that it takes.
+
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+
+use super::filter::Filter;
+
+/// How long the decision of a rule holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// The first packet of a flow decides for the whole flow.
+    #[default]
+    Flow,
+    /// Every packet is decided on its own; only `pass`, `drop` and `reject` can be asked for.
+    Packet,
+}
+
+/// Where a proxied connection goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyTarget {
+    /// `tcp://host:port` or `host:port`; the host is a name or an address.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// Port, host byte order, never 0.
+        port: u16,
+    },
+    /// `docker://container:port`; the address is asked for at connect time.
+    Docker {
+        /// Name or id of the container.
+        container: String,
+        /// Port inside the container, host byte order, never 0.
+        port: u16,
+    },
+}
+
+/// What a rule does with what it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// To the host, untouched.
+    Pass,
+    /// Silently away, both directions.
+    Drop,
+    /// TCP reset, ICMP unreachable: as if nothing listened there.
+    Reject,
+    /// Destination rewritten, answers rewritten back.
+    Rewrite {
+        /// The new destination address, one of this host's; `None` keeps the dialled one.
+        address: Option<IpAddr>,
+        /// The new destination port, host byte order, never 0.
+        port: u16,
+    },
+    /// Relayed to another server and recorded.
+    Proxy(ProxyTarget),
+    /// SSH in the middle: credentials and session recorded.
+    ProxySsh(ProxyTarget),
+    /// Bound to the handler of this name (`log_tcp` and `log_http` are handlers, too).
+    Handler(String),
+}
+
+impl Action {
+    /// The rule type as the rule file names it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Drop => "drop",
+            Self::Reject => "reject",
+            Self::Rewrite { .. } => "rewrite",
+            Self::Proxy(_) => "proxy",
+            Self::ProxySsh(_) => "proxy_ssh",
+            Self::Handler(_) => "handler",
+        }
+    }
+}
+
+/// One rule of the ordered list.
+#[derive(Debug)]
+pub struct Rule {
+    /// Position in the list, from 0; the lowest position that matches wins.
+    pub position: usize,
+    /// The name given in the file, or `#` and the position from 1 (`#3`).
+    pub name: String,
+    /// What it matches.
+    pub filter: Filter,
+    /// What it does.
+    pub action: Action,
+    /// For how long it decides.
+    pub scope: Scope,
+    /// Flows (or packets, with [`Scope::Packet`]) that it has taken.
+    pub hits: AtomicU64,
+}
