@@ -2,6 +2,15 @@
 
 use super::Address;
 
+/// Whether the transport checksum in the packet holds (`NFQA_SKB_INFO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Complete: an incremental update (RFC 1624) keeps it right.
+    Ready,
+    /// Only the pseudo-header sum is there (`NFQA_SKB_CSUMNOTREADY`): a changed packet needs a full sum.
+    NotReady,
+}
+
 /// A running one's-complement sum of 16-bit words.
 ///
 /// Words are added in the machine's own byte order, which RFC 1071 section 2 (B) allows; [`Sum::finish`] turns the result round.

@@ -1,9 +1,9 @@
 //! ICMP and ICMPv6 errors about a translated flow: the packet that they quote is translated as well (RFC 5508 section 4).
 
+use super::checksum::Update;
 use super::parse::{Bounds, Ip};
 use super::rewrite::{write_addresses, write_ports};
-use super::{Address, Endpoints, Packet, Payload, Sum, read_u16, write_u16};
-use crate::flow::Transport;
+use super::{Address, Endpoints, Packet, Payload, Sum, Transport, read_u16, write_u16};
 
 /// The packet quoted in an ICMP error, as far as it tells the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,6 @@ pub fn rewrite_quoted(
     outer_src: Address,
     outer_dst: Address,
 ) {
-    use super::checksum::Update;
-
     let old = quoted.endpoints;
     let addresses = || Update::new().address(old.src, new.src).address(old.dst, new.dst);
     let ports = write_ports(bytes, quoted.transport_at, new);

@@ -9,12 +9,14 @@ mod checksum;
 mod error_message;
 mod parse;
 mod rewrite;
+mod transport;
 
 pub use address::Address;
-pub use checksum::{Sum, transport_checksum_is_valid};
+pub use checksum::{Checksum, Sum, transport_checksum_is_valid};
 pub use error_message::{Quoted, rewrite_quoted};
 pub use parse::{Malformed, MalformedReason, Packet, Payload, Tcp, tcp_flag};
 pub use rewrite::{Endpoints, rewrite};
+pub use transport::Transport;
 
 /// Reads a big-endian 16-bit number, `None` past the end.
 fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {

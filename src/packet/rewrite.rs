@@ -1,8 +1,7 @@
 //! Network address and port translation of one packet, in place.
 
 use super::checksum::Update;
-use super::{Address, Packet, Payload, Sum, read_u16, write_u16};
-use crate::engine::Checksum;
+use super::{Address, Checksum, Packet, Payload, Sum, read_u16, write_u16};
 
 /// Source and destination of a TCP or UDP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +14,14 @@ pub struct Endpoints {
     pub dst: Address,
     /// Destination port.
     pub dst_port: u16,
+}
+
+impl Endpoints {
+    /// Those of the answer.
+    #[must_use]
+    pub const fn reversed(&self) -> Self {
+        Self { src: self.dst, src_port: self.dst_port, dst: self.src, dst_port: self.src_port }
+    }
 }
 
 /// Offset of the checksum field in the transport header: RFC 9293 section 3.1, RFC 768.

@@ -14,3 +14,15 @@ pub trait FlowLookup: Send + Sync {
     /// rewritten to that.
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef>;
 }
+
+impl FlowLookup for crate::flow::FlowTable {
+    fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef> {
+        self.translated(&crate::flow::Tuple {
+            client: peer.ip().into(),
+            host: local.ip().into(),
+            client_port: peer.port(),
+            host_port: local.port(),
+            transport,
+        })
+    }
+}
