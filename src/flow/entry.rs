@@ -45,17 +45,20 @@ impl Links {
     pub(super) const NONE: Self = Self { prev: NIL, next: NIL };
 }
 
-/// A flow. What a packet of a known flow touches comes first.
+/// A flow on three cache lines: what finds and translates a packet, what a packet changes, what only the beginning and the end need.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Flow {
     pub(super) dialled: Tuple,
     pub(super) translation: Translation,
     pub(super) disposition: Disposition,
+
     pub(super) state: State,
     pub(super) last_seen: Timestamp,
     pub(super) totals: FlowTotals,
     /// Its end has been reported already; what follows are stragglers.
     pub(super) reported: bool,
+
     /// Slot of the timer wheel that it waits in.
     pub(super) slot: u16,
     pub(super) timer: Links,

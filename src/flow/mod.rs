@@ -8,6 +8,7 @@
 
 mod entry;
 mod hash;
+mod index;
 mod key;
 mod lists;
 mod shard;

@@ -1,12 +1,12 @@
 //! One shard of the table: the flows of some clients, both indices, their timers.
 
-use hashbrown::HashTable;
 use slab::Slab;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::entry::{Disposition, Flow, Links, Translation};
 use super::hash::Key;
+use super::index::Index;
 use super::lists::{Classes, Wheel};
 use super::state::{Direction, EVICTABLE, State};
 use super::{FlowId, Transport, Tuple};
@@ -79,8 +79,8 @@ pub struct Passage<'a> {
 pub(super) struct Shard {
     key: Key,
     flows: Slab<Flow>,
-    by_dialled: HashTable<u32>,
-    by_translated: HashTable<u32>,
+    by_dialled: Index,
+    by_translated: Index,
     wheel: Wheel,
     classes: Classes,
 }
@@ -90,8 +90,8 @@ impl Shard {
         Self {
             key,
             flows: Slab::with_capacity(capacity),
-            by_dialled: HashTable::with_capacity(capacity),
-            by_translated: HashTable::with_capacity(capacity),
+            by_dialled: Index::with_capacity(capacity),
+            by_translated: Index::with_capacity(capacity),
             wheel: Wheel::new(now),
             classes: Classes::new(),
         }
@@ -99,16 +99,12 @@ impl Shard {
 
     /// The flow that a client's packet belongs to.
     pub(super) fn find_dialled(&self, tuple: &Tuple) -> Option<u32> {
-        let hash = tuple.hash(self.key);
-        self.by_dialled.find(hash, |&i| self.flows.get(i as usize).is_some_and(|flow| flow.dialled == *tuple)).copied()
+        self.by_dialled.find(tuple.hash(self.key), |i| self.flow(i).is_some_and(|flow| flow.dialled == *tuple))
     }
 
     /// The flow that one of our own packets belongs to.
     pub(super) fn find_translated(&self, tuple: &Tuple) -> Option<u32> {
-        let hash = tuple.hash(self.key);
-        self.by_translated
-            .find(hash, |&i| self.flows.get(i as usize).is_some_and(|flow| flow.translated() == *tuple))
-            .copied()
+        self.by_translated.find(tuple.hash(self.key), |i| self.flow(i).is_some_and(|flow| flow.translated() == *tuple))
     }
 
     pub(super) fn flow(&self, index: u32) -> Option<&Flow> {
@@ -223,21 +219,18 @@ impl Shard {
             totals: FlowTotals::default(),
             reported: false,
             slot: 0,
+            rule: new.rule,
             timer: Links::NONE,
             class: Links::NONE,
-            rule: new.rule,
             id: FlowId(shared.next_id.fetch_add(1, Relaxed)),
             opened: now,
         };
         let (dialled, translated, worth) = (flow.dialled, flow.translated(), flow.worth());
         #[expect(clippy::cast_possible_truncation, reason = "max_flows is far below 2^32")]
         let index = self.flows.insert(flow) as u32;
-        let (key, flows) = (self.key, &self.flows);
-        let dialled_hash = |&i: &u32| flows.get(i as usize).map_or(0, |flow| flow.dialled.hash(key));
-        self.by_dialled.insert_unique(dialled.hash(key), index, dialled_hash);
+        self.by_dialled.insert(dialled.hash(self.key), index);
         if new.disposition == Disposition::Translate {
-            let translated_hash = |&i: &u32| flows.get(i as usize).map_or(0, |flow| flow.translated().hash(key));
-            self.by_translated.insert_unique(translated.hash(key), index, translated_hash);
+            self.by_translated.insert(translated.hash(self.key), index);
         }
         self.wheel.insert(&mut self.flows, index, now, state.timeout(&shared.timeouts));
         self.classes.insert(&mut self.flows, index, worth as usize);
@@ -255,11 +248,12 @@ impl Shard {
         now: Timestamp,
         record: &mut impl FnMut(Record),
     ) -> Option<u16> {
+        // The hash makes the order of the candidates unforeseeable; an odd step visits no port twice.
         let spread = dialled.hash(self.key);
+        let (start, step) = (spread >> 40, (spread & 0xffff) | 1);
         let candidates = (0..ALIAS_PROBES).map(|probe| match probe {
             0 => dialled.client_port,
-            // An odd step visits every port once; the hash makes the order unforeseeable.
-            _ => FIRST_ALIAS + ((spread >> 16).wrapping_add(u64::from(probe) * (spread | 1)) % 64_512) as u16,
+            _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % u64::from(u16::MAX - FIRST_ALIAS)) as u16,
         });
         let mut last_resort = None;
         for alias in candidates {
@@ -307,12 +301,8 @@ impl Shard {
         if !flow.reported {
             record(flow.close_record(now, reason));
         }
-        if let Ok(entry) = self.by_dialled.find_entry(dialled, |&i| i == index) {
-            entry.remove();
-        }
-        if let Ok(entry) = self.by_translated.find_entry(translated, |&i| i == index) {
-            entry.remove();
-        }
+        self.by_dialled.remove(dialled, index);
+        self.by_translated.remove(translated, index);
         self.wheel.remove(&mut self.flows, index);
         self.classes.remove(&mut self.flows, index, worth as usize);
         self.flows.remove(index as usize);

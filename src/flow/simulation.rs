@@ -172,9 +172,8 @@ fn a_reused_five_tuple_begins_a_new_flow() {
 
 #[test]
 fn a_flow_costs_at_most_256_bytes() {
-    // Slab entries, and for either index at most two buckets of an index and a control byte for each flow.
-    let slab_entry = size_of::<Option<super::entry::Flow>>();
-    let cost = slab_entry + 2 * 2 * (size_of::<u32>() + 1);
+    // Either index has at most 8/3 slots of 8 bytes for a flow: filled to three quarters, rounded up to a power of two.
+    let cost = size_of::<Option<super::entry::Flow>>() + 2 * 8 * 8 / 3;
     assert!(cost <= 256, "{cost} bytes");
 }
 
