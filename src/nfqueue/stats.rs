@@ -69,18 +69,17 @@ impl Statistics {
         Ok(Self { file: File::open(PATH)?, first, queues, buffer: vec![0; READ_LIMIT] })
     }
 
-    /// Reads the table and sets `KernelQueueDropped` and `KernelUserDropped`, each the sum over the queues.
+    /// Reads the table and sets `KernelQueueDropped` and `KernelUserDropped`, each the sum over the queues. When none of them is bound (any
+    /// more), the last values stay.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn refresh(&mut self, counters: &Counters) -> io::Result<()> {
-        let (mut queue_dropped, mut user_dropped) = (0, 0);
-        for queue in self.read()? {
-            queue_dropped += u64::from(queue.queue_dropped);
-            user_dropped += u64::from(queue.user_dropped);
+        let dropped = self.read()?.map(|queue| (u64::from(queue.queue_dropped), u64::from(queue.user_dropped)));
+        if let Some((queue_dropped, user_dropped)) = dropped.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1)) {
+            counters.set(Counter::KernelQueueDropped, queue_dropped);
+            counters.set(Counter::KernelUserDropped, user_dropped);
         }
-        counters.set(Counter::KernelQueueDropped, queue_dropped);
-        counters.set(Counter::KernelUserDropped, user_dropped);
         Ok(())
     }
 
