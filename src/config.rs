@@ -40,6 +40,8 @@ pub struct Engine {
     pub queue_num: u16,
     /// Packets that the kernel holds per queue.
     pub queue_len: u32,
+    /// Bytes of kernel memory per queue for packets on their way to the engine (`receive_buffer_bytes`).
+    pub receive_buffer: usize,
     /// What happens to packets when a queue is full.
     pub fail: Fail,
     /// Upper bound of the flow table.
@@ -118,6 +120,7 @@ impl Default for Engine {
             queues: 1,
             queue_num: 0,
             queue_len: 65_536,
+            receive_buffer: 64 << 20,
             fail: Fail::Open,
             max_flows: 1_000_000,
             exempt_ports: Vec::new(),

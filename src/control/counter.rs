@@ -26,6 +26,7 @@ counters! {
     VerdictErrors "verdict_errors" "verdicts that the kernel refused",
     ReceiveOverruns "receive_overruns" "times that the queue socket reported a full buffer (ENOBUFS)",
     PacketsTruncated "packets_truncated" "packets longer than the copy range, accepted unchanged",
+    MessagesUnread "messages_unread" "netlink messages that could not be read",
     KernelQueueDropped "kernel_queue_dropped" "packets that the kernel dropped because the queue was full",
     KernelUserDropped "kernel_user_dropped" "packets that the kernel dropped because the socket was full",
     PacketsMalformed "packets_malformed" "packets whose headers contradict their length, accepted unchanged",
