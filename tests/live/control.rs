@@ -1,11 +1,12 @@
 //! The laboratory itself, without the engine: when one of these fails, the others prove nothing.
 
+use std::net::Ipv4Addr;
+
 use crate::lab::client::{self, abort, dial_from};
 use crate::lab::firewall::{Variant, install_operators_rules, invalid_dropped, saved_rules};
 use crate::lab::frame::FrameSender;
 use crate::lab::service::{DatagramService, Service};
 use crate::lab::{Lab, SENSOR, at, pattern};
-use std::net::Ipv4Addr;
 
 #[test]
 fn without_an_engine_the_services_of_the_sensor_answer_over_both_families() {

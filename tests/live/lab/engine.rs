@@ -159,6 +159,11 @@ impl Engine<'_> {
         status.unwrap_or_else(|| panic!("the engine outlived {signal:?}; it said: {}", self.said.text()))
     }
 
+    /// How the parent has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Stops it with SIGTERM: exit code 0, firewall as before.
     pub(crate) fn stop(self) {
         self.stop_with(Signal::TERM);
@@ -189,8 +194,10 @@ impl Engine<'_> {
 
 impl Drop for Engine<'_> {
     fn drop(&mut self) {
-        for pid in self.children().into_iter().chain([self.parent()]) {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        if self.ended().is_none() {
+            let children = self.children();
+            // The parent first: it would start another child.
+            for pid in [self.parent()].into_iter().chain(children) {
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
         }

@@ -25,12 +25,6 @@ impl Events {
         Self { path, offset: 0, unfinished: Vec::new(), seen: Vec::new() }
     }
 
-    /// Everything up to now.
-    pub(crate) fn seen(&mut self) -> &[Value] {
-        self.read_on();
-        &self.seen
-    }
-
     /// Waits until `find` finds what it wants among all events; `what` names it when it does not come.
     pub(crate) fn await_that<T>(&mut self, what: &str, limit: Duration, find: impl Fn(&[Value]) -> Option<T>) -> T {
         let found = within(limit, || {

@@ -42,23 +42,30 @@ impl Variant {
 
 const FAMILIES: [&str; 2] = ["iptables", "ip6tables"];
 
-/// Both families' rules as `iptables-save` prints them, without comments (they hold the time), packet counters, and tables without any
-/// rule or chain of one's own: a table that was never used and one that is used no longer say the same.
+/// Both families' rules as `iptables-save` prints them, without comments (they hold the time) and packet counters. A legacy table, once
+/// used, cannot be unloaded by anyone: with that variant a table without any rule or chain of one's own counts as absent.
 pub(crate) fn saved_rules(lab: &Lab, variant: Variant) -> String {
     let mut all = String::new();
     for family in FAMILIES {
-        let line = format!("{family}-save");
-        let mut command = Command::new(&line);
-        command.env("PATH", variant.path(lab));
-        let text = succeeded(&line, lab.sensor_namespace().output(&mut command).unwrap());
-        for table in text.split_inclusive("COMMIT\n") {
-            let rules: Vec<&str> = table.lines().filter(|line| !line.starts_with('#')).map(without_counters).collect();
-            if rules.iter().any(|line| line.starts_with("-A") || (line.starts_with(':') && line.ends_with(" -"))) {
-                let _ = writeln!(all, "# {family}\n{}", rules.join("\n"));
+        let unloadable = run(lab, variant, &format!("{family} --version")).contains("nf_tables");
+        for table in run(lab, variant, &format!("{family}-save")).split_inclusive("COMMIT\n") {
+            let lines: Vec<&str> = table.lines().filter(|line| !line.starts_with('#')).map(without_counters).collect();
+            let used =
+                lines.iter().any(|line| line.starts_with("-A") || (line.starts_with(':') && line.ends_with(" -")));
+            if used || unloadable {
+                let _ = writeln!(all, "# {family}\n{}", lines.join("\n"));
             }
         }
     }
     all
+}
+
+/// Runs an iptables command of this variant in the sensor.
+fn run(lab: &Lab, variant: Variant, line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env("PATH", variant.path(lab));
+    succeeded(line, lab.sensor_namespace().output(&mut command).unwrap())
 }
 
 /// `:INPUT ACCEPT [3:180]` without the brackets.
@@ -74,10 +81,7 @@ pub(crate) fn install_operators_rules(lab: &Lab, variant: Variant) {
 *filter\n-A INPUT -m conntrack --ctstate INVALID -j DROP\n-A OUTPUT -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n";
     let rules = lab.file("operator.rules", RULES);
     for family in FAMILIES {
-        let line = format!("{family}-restore");
-        let mut command = Command::new(&line);
-        command.args(["--noflush", "--wait=5"]).arg(&rules).env("PATH", variant.path(lab));
-        succeeded(&line, lab.sensor_namespace().output(&mut command).unwrap());
+        run(lab, variant, &format!("{family}-restore --noflush --wait=5 {}", rules.display()));
     }
 }
 
