@@ -9,6 +9,7 @@ pub mod events;
 pub mod firewall;
 pub mod flow;
 pub mod handlers;
+pub mod netns;
 pub mod nfqueue;
 pub mod packet;
 pub mod rules;
