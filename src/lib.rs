@@ -13,6 +13,7 @@ pub mod host;
 pub mod nfqueue;
 pub mod packet;
 pub mod privilege;
+mod process;
 pub mod rules;
 pub mod server;
 pub mod supervisor;
