@@ -88,6 +88,10 @@ pub struct Server {
     pub max_sessions_per_source: usize,
     /// A session without traffic is closed after this time.
     pub idle_timeout: Duration,
+    /// A UDP session without datagrams ends after this time (`udp_idle_timeout_secs`).
+    pub udp_idle_timeout: Duration,
+    /// Datagrams a second that one source gets as answers; twice as many at once.
+    pub udp_answers_per_source: u32,
     /// A session is closed after this time, whatever it does.
     pub max_session: Duration,
     /// Bytes from the visitor after which a session is closed (handlers) or no longer recorded (proxy).
@@ -153,6 +157,8 @@ impl Default for Server {
             max_sessions: 16_384,
             max_sessions_per_source: 2_048,
             idle_timeout: Duration::from_secs(900),
+            udp_idle_timeout: Duration::from_secs(180),
+            udp_answers_per_source: 500,
             max_session: Duration::from_secs(86_400),
             max_session_bytes: 1 << 30,
             max_tcp_payload: 4_096,

@@ -48,9 +48,15 @@ counters! {
     SessionsRefusedTotal "sessions_refused_total" "connections closed because max_sessions was reached",
     SessionsRefusedSource "sessions_refused_source" "connections closed because max_sessions_per_source was reached",
     SessionsIdle "sessions_idle" "sessions closed after idle_timeout_secs",
+    SessionsOverlong "sessions_overlong" "sessions closed after max_session_secs or max_session_bytes",
+    HandlerPanics "handler_panics" "handlers that panicked; their session was closed",
     AcceptErrors "accept_errors" "failed accept calls (descriptor limit, aborted connections)",
     ProxyFailures "proxy_failures" "proxied connections whose target could not be reached",
     PayloadTruncated "payload_truncated" "payload events cut at max_tcp_payload",
+    DatagramsReceived "datagrams_received" "datagrams that came to the handler port",
+    DatagramsWithoutFlow "datagrams_without_flow" "datagrams to the handler port that no flow explains, dropped",
+    DatagramsUnanswered "datagrams_unanswered" "answers not sent: longer than what came, beyond udp_answers_per_source, or refused by the socket",
+    DatagramSessionsEvicted "datagram_sessions_evicted" "UDP sessions that ended to make room for another",
     DatagramsUnrecorded "datagrams_unrecorded" "datagrams beyond what is recorded for one flow",
 }
 
