@@ -26,7 +26,7 @@ pub struct Config {
     pub server: Server,
     /// `[events]`
     pub events: Events,
-    /// `[handlers.NAME]`, each read by its handler.
+    /// `[handlers.NAME]`, each read and checked by its handler.
     pub handlers: toml::Table,
     /// `[persona]`
     pub persona: toml::Table,
@@ -53,18 +53,6 @@ impl Config {
             return Err(Fault::new("engine.queue_num", queue_num, problem, "give a lower number"));
         }
         Ok(())
-    }
-
-    /// Refuses `[handlers.NAME]` tables that no handler reads.
-    ///
-    /// # Errors
-    /// The first unknown name, with the nearest known one.
-    pub fn check_handlers<'a>(&self, known: impl IntoIterator<Item = &'a str>) -> Result<(), Fault> {
-        let known: Vec<&str> = known.into_iter().collect();
-        match self.handlers.keys().find(|name| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(name) => Err(Fault::unknown(&format!("handlers.{name}"), "handler", error::did_you_mean(name, known))),
-        }
     }
 }
 

@@ -58,19 +58,19 @@ settings! {
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
         "datapath" => engine.datapath = datapath(), "Who carries the packets of a flow: `userspace`, the engine sees them all";
         "fail" => engine.fail = fail(),
-            "What becomes of packets when a queue is full or the engine is gone: `open` lets them pass, `closed` drops them";
+            "What becomes of packets when a queue is full: `open` lets them pass to the host, `closed` drops them";
         "max_flows" => engine.max_flows = integer(1_024..=1 << 24), "Upper bound of the flow table";
         "exempt_ports" => engine.exempt_ports = ports(),
             "Ports that are never diverted unless a rule names them, besides those on which this host listens";
         "timeout_tcp_handshake_secs" => engine.timeouts.tcp_handshake = seconds(1..=HOUR),
             "A TCP flow may be silent for this long before its handshake is complete";
-        "timeout_tcp_established_secs" => engine.timeouts.tcp_established = seconds(1..=7 * DAY), "... after the handshake";
-        "timeout_tcp_closing_secs" => engine.timeouts.tcp_closing = seconds(1..=DAY), "... after the first FIN";
+        "timeout_tcp_established_secs" => engine.timeouts.tcp_established = seconds(1..=7 * DAY), "A TCP flow may be silent for this long after the handshake";
+        "timeout_tcp_closing_secs" => engine.timeouts.tcp_closing = seconds(1..=DAY), "A TCP flow may be silent for this long after the first FIN";
         "timeout_tcp_closed_secs" => engine.timeouts.tcp_closed = seconds(60..=DAY),
-            "... after FIN both ways or a reset; the kernel's TIME_WAIT is 60 s";
+            "A TCP flow is remembered for this long after FIN both ways or a reset; the kernel's TIME_WAIT is 60 s";
         "timeout_udp_new_secs" => engine.timeouts.udp_new = seconds(1..=HOUR),
             "A UDP flow may be silent for this long before the first answer";
-        "timeout_udp_answered_secs" => engine.timeouts.udp_answered = seconds(1..=DAY), "... after the first answer";
+        "timeout_udp_answered_secs" => engine.timeouts.udp_answered = seconds(1..=DAY), "A UDP flow may be silent for this long after the first answer";
         "timeout_icmp_secs" => engine.timeouts.icmp = seconds(1..=HOUR), "An ICMP echo flow may be silent for this long";
         "state_dir" => engine.state_dir = path(), "Directory for what outlives a run: the sensor id";
     }

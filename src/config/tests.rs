@@ -197,14 +197,6 @@ fn flags_pass_the_same_checks() {
 }
 
 #[test]
-fn table_of_an_unknown_handler_is_refused() {
-    let config = parse("[handlers.tellnet]\nbanner = \"x\"").unwrap();
-    config.check_handlers(["tellnet"]).unwrap();
-    let fault = config.check_handlers(["http", "telnet"]).unwrap_err();
-    assert_eq!(fault.to_string(), "handlers.tellnet: no such handler: did you mean `telnet`?");
-}
-
-#[test]
 fn missing_file_names_path_and_mend() {
     let error = Config::load(Path::new("/nowhere/g.toml")).unwrap_err().to_string();
     assert_eq!(
