@@ -143,6 +143,13 @@ fn wrong_values_name_the_mend() {
 }
 
 #[test]
+fn numbers_may_be_written_as_toml_allows() {
+    for number in ["6000", "+6000", "6_000", "0x1770", "0o13560", "0b1011101110000"] {
+        assert_eq!(parse(&format!("server.tcp_port = {number}")).unwrap().server.tcp_port, 6000, "{number}");
+    }
+}
+
+#[test]
 fn unknown_keys_get_a_near_name() {
     for (text, expected) in [
         ("[engine]\nqueus = 1", ":2:1: engine.queus: no such key: did you mean `queues`?"),
