@@ -85,6 +85,8 @@ pub struct Engine {
     pub queue_num: u16,
     /// Packets that the kernel holds per queue.
     pub queue_len: u32,
+    /// Bytes of kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload.
+    pub receive_buffer: usize,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
     /// What happens to packets when a queue is full.
@@ -143,6 +145,10 @@ pub struct Server {
     pub max_tcp_payload: usize,
     /// Time to reach a proxy target.
     pub connect_timeout: Duration,
+    /// A UDP session without datagrams ends after this time.
+    pub udp_idle_timeout: Duration,
+    /// Datagrams a second that one source gets as answers; twice as many at once.
+    pub udp_answers_per_source: u32,
     /// User that the engine runs as after set-up.
     pub user: String,
 }
@@ -167,6 +173,7 @@ impl Default for Engine {
             queues: 1,
             queue_num: 0,
             queue_len: 65_536,
+            receive_buffer: 64 << 20,
             datapath: Datapath::Userspace,
             fail: Fail::Open,
             max_flows: 1_000_000,
@@ -205,6 +212,8 @@ impl Default for Server {
             max_session_bytes: 1 << 30,
             max_tcp_payload: 4_096,
             connect_timeout: Duration::from_secs(5),
+            udp_idle_timeout: Duration::from_secs(180),
+            udp_answers_per_source: 500,
             user: "nobody".to_owned(),
         }
     }

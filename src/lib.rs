@@ -14,6 +14,8 @@ pub mod netns;
 pub mod nfqueue;
 pub mod packet;
 pub mod privilege;
+mod process;
 pub mod rules;
+pub mod run;
 pub mod server;
 pub mod supervisor;

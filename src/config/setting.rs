@@ -56,6 +56,8 @@ settings! {
         "queues" => engine.queues = integer(1..=64), "Number of queues, one worker thread each (`--queues`)";
         "queue_num" => engine.queue_num = integer(0..=u16::MAX), "Number of the first queue (`--queue-num`)";
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
+        "receive_buffer_bytes" => engine.receive_buffer = integer(1 << 20..=1 << 30),
+            "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
         "datapath" => engine.datapath = datapath(), "Who carries the packets of a flow: `userspace`, the engine sees them all";
         "fail" => engine.fail = fail(),
             "What becomes of packets when a queue is full: `open` lets them pass to the host, `closed` drops them";
@@ -89,6 +91,9 @@ settings! {
             "Bytes from the visitor after which a handler's session is closed and a proxied one no longer recorded";
         "max_tcp_payload" => server.max_tcp_payload = integer(1..=1 << 20), "Bytes of one session that a payload event holds";
         "connect_timeout_secs" => server.connect_timeout = seconds(1..=300), "Time to reach a proxy target";
+        "udp_idle_timeout_secs" => server.udp_idle_timeout = seconds(1..=86_400), "A UDP session without datagrams ends after this time";
+        "udp_answers_per_source" => server.udp_answers_per_source = integer(1..=1_000_000),
+            "Datagrams a second that one source gets as answers; twice as many at once";
         "user" => server.user = name(), "User that the engine runs as after set-up";
     }
     ["events"] {

@@ -54,6 +54,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Matches every packet: what an empty text means.
+    pub fn everything() -> Self {
+        Self { text: String::new(), expr: None, program: Program::accept_all() }
+    }
+
     /// Compiles pcap-filter text; text of white space alone matches every packet.
     ///
     /// Names are resolved here and nowhere else: services, protocols and networks in the files under `/etc`, hosts by the
@@ -67,7 +72,7 @@ impl Filter {
             return Err(FilterError::new(0..text.len(), message));
         }
         if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
-            return Ok(Self { text: text.to_owned(), expr: None, program: Program::accept_all() });
+            return Ok(Self::everything());
         }
         let expr = parser::parse(text)?;
         let mut graph = code::generate(&expr)?;
