@@ -29,7 +29,7 @@ fn flow(name: &str, action: Action) -> FlowRef {
     let rule = Rule {
         position: 2,
         name: name.to_owned(),
-        filter: Filter {},
+        filter: Filter::parse("").unwrap(),
         action,
         scope: Scope::Flow,
         hits: AtomicU64::new(0),
