@@ -1,14 +1,11 @@
 //! Parse the arguments, run, exit.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use env_logger::Env;
-use glutton_nfq::cli::check::RuleReport;
 use glutton_nfq::cli::{self, Cli, Command, handlers, man};
-use glutton_nfq::config::Config;
 
 /// Failed at run time.
 const FAILED: u8 = 1;
@@ -24,7 +21,7 @@ fn main() -> ExitCode {
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when this fails.
-            let _ = writeln!(io::stderr(), "glutton-nfq: {error:#}");
+            let _ = writeln!(io::stderr(), "glutton-nfq: {}", with_causes(&error));
             ExitCode::from(if error.is::<cli::Error>() { BAD_USAGE } else { FAILED })
         }
     }
@@ -34,10 +31,10 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match command {
         Command::Run(args) => {
-            args.options()?;
+            args.options()?.load_rules()?;
             anyhow::bail!("this build has no engine");
         }
-        Command::Check(args) => args.check(&check_rules)?.print(&mut out, &mut io::stderr())?,
+        Command::Check(args) => args.check(|_| Ok(Vec::new()))?.print(&mut out, &mut io::stderr())?,
         Command::Handlers => handlers::print([], &mut out)?,
         Command::Clean => anyhow::bail!("this build has no firewall"),
         Command::Demo => anyhow::bail!("this build has no demo"),
@@ -49,14 +46,15 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check_rules(path: Option<&Path>, _: &Config) -> Result<RuleReport, Box<dyn std::error::Error + Send + Sync>> {
-    match path {
-        None => Ok(RuleReport::default()),
-        Some(path) => Err(format!("{}: this build reads no rules", path.display()).into()),
-    }
-}
-
 /// `glutton-nfq man | head` is no failure.
 fn reader_has_gone(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// The message and those of its causes that it does not repeat itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }

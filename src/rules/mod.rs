@@ -10,7 +10,7 @@ mod error;
 mod file;
 pub mod filter;
 mod index;
-mod near;
+pub(crate) mod near;
 mod rule;
 mod set;
 mod warning;
