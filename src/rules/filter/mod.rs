@@ -1,9 +1,39 @@
 //! The filter language: pcap-filter text in, a predicate over IP packets out.
 //!
 //! Owns lexer, syntax tree, parser, compiler and evaluator. Refuses I/O while matching; means what libpcap means on raw IP.
+//!
+//! A text goes through `lexer`, `parser` (with `qualifier` and `name`: all names are resolved here), `code` (basic blocks),
+//! `optimize` and `program`. The optimizer is part of the meaning: it decides which loads happen, and a load beyond the end of a
+//! packet rejects it; so ours does what libpcap's does. `tests/filter_agreement.rs` holds the whole against tcpdump.
+//!
+//! Known differences from libpcap 1.10, all deliberate:
+//! - `ether`, `link` and their aliases, `pppoed`, `pppoes` and `geneve` are refused, though libpcap compiles them on raw IP: there
+//!   is no link layer, and filters do not look into tunnels.
+//! - `protochain` gives up after 256 headers, where libpcap may loop for ever.
+//! - A filter of more blocks than [`optimize::MAX_BLOCKS`] is run as it was generated, as with `tcpdump -O`.
+
+mod ast;
+mod code;
+mod constraint;
+mod error;
+mod lexer;
+mod name;
+mod optimize;
+mod parser;
+mod program;
+mod qualifier;
+mod word;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+
+pub use error::FilterError;
+
+use ast::Expr;
+use program::Program;
+
+/// Bytes of filter text.
+pub const MAX_TEXT_LEN: usize = 64 * 1024;
 
 /// What a filter looks at: the bytes from the IP header on, and how long the packet was on the wire.
 #[derive(Debug, Clone, Copy)]
@@ -16,13 +46,66 @@ pub struct Input<'a> {
 
 /// A compiled filter.
 #[derive(Debug)]
-pub struct Filter {}
+pub struct Filter {
+    text: String,
+    /// `None` for an empty text.
+    expr: Option<Expr>,
+    program: Program,
+}
+
+impl Filter {
+    /// Compiles pcap-filter text; text of white space alone matches every packet.
+    ///
+    /// Names are resolved here and nowhere else: services, protocols and networks in the files under `/etc`, hosts by the
+    /// system's resolver (which may take its time).
+    ///
+    /// # Errors
+    /// All mistakes of the text at once, the first leading. As in libpcap, a filter that no packet can match is a mistake.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        if text.len() > MAX_TEXT_LEN {
+            let message = format!("the filter has {} bytes, {MAX_TEXT_LEN} are the most", text.len());
+            return Err(FilterError::new(0..text.len(), message));
+        }
+        if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
+            return Ok(Self { text: text.to_owned(), expr: None, program: Program::accept_all() });
+        }
+        let expr = parser::parse(text)?;
+        let mut graph = code::generate(&expr)?;
+        let whole = 0..text.len();
+        optimize::optimize(&mut graph).map_err(|why| FilterError::new(whole.clone(), why.to_string()))?;
+        if graph[graph.root].end == code::End::Return(false) {
+            return Err(FilterError::new(whole, "no packet can match this filter"));
+        }
+        Ok(Self { text: text.to_owned(), program: Program::new(&graph), expr: Some(expr) })
+    }
+
+    /// Whether the packet matches. Allocates nothing; time is bounded by the size of the filter.
+    #[inline]
+    pub fn matches(&self, input: &Input<'_>) -> bool {
+        self.program.run(input)
+    }
+
+    /// Conditions that every matching packet fulfils.
+    pub fn constraints(&self) -> Constraints {
+        self.expr.as_ref().map(constraint::constraints).unwrap_or_default()
+    }
+
+    /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.
+    pub fn names_dst_port(&self, port: u16) -> bool {
+        self.expr.as_ref().is_some_and(|expr| constraint::names_dst_port(expr, port))
+    }
+
+    /// The text that was compiled.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
 
 /// Conditions that every packet matched by a filter fulfils: what the index and the firewall may rely on. `None` is "any".
 /// Never too narrow; may be too wide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Constraints {
-    /// IP protocol numbers (IPv4 `protocol`, IPv6 upper-layer header).
+    /// IP protocol numbers (IPv4 `protocol`, IPv6 upper-layer header), sorted.
     pub protocols: Option<Vec<u8>>,
     /// Destination ports, sorted, not overlapping.
     pub dst_ports: Option<Vec<RangeInclusive<u16>>>,
@@ -33,3 +116,6 @@ pub struct Constraints {
     /// Destination prefixes: address and length in bits.
     pub dst_nets: Option<Vec<(IpAddr, u8)>>,
 }
+
+#[cfg(test)]
+mod tests;

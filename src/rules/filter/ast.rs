@@ -1,0 +1,153 @@
+//! The syntax tree: primitives with all names resolved, joined by `and`, `or` and `not`.
+
+use std::ops::Range;
+
+use super::word::Protocol;
+
+/// A filter expression. Its depth is bounded by the parser.
+#[derive(Debug, Clone)]
+pub(super) enum Expr {
+    Primitive(Primitive, Range<usize>),
+    Not(Box<Expr>),
+    /// Joined from left to right: `and` and `or` bind equally.
+    Chain(Box<Expr>, Vec<(Join, Expr)>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Join {
+    And,
+    Or,
+}
+
+/// Which end of the packet an address or port belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Source,
+    Destination,
+    Either,
+    Both,
+}
+
+/// The network protocol that a primitive is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Network {
+    /// Not said.
+    Any,
+    Ip,
+    Ip6,
+    Arp,
+    Rarp,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Primitive {
+    /// `tcp`, `ip`, `arp`, ...
+    Protocol(Protocol),
+    /// `host`, `net` with an IPv4 address; `mask` need not be contiguous.
+    Net4 {
+        network: Network,
+        direction: Direction,
+        address: u32,
+        mask: u32,
+    },
+    /// `host`, `net` with an IPv6 address, in words of host byte order.
+    Net6 {
+        direction: Direction,
+        address: [u32; 4],
+        mask: [u32; 4],
+    },
+    /// `port` and `portrange`; `low` may be above `high`.
+    Ports {
+        transport: Option<u8>,
+        direction: Direction,
+        low: u16,
+        high: u16,
+        is_range: bool,
+    },
+    /// `proto`.
+    Number {
+        network: Network,
+        number: u32,
+    },
+    /// `protochain`.
+    Chain {
+        network: Network,
+        number: u32,
+    },
+    Broadcast4,
+    Multicast4,
+    Multicast6,
+    /// Length on the wire at most this.
+    AtMost(u32),
+    /// Length on the wire at least this.
+    AtLeast(u32),
+    /// `byte INDEX OP VALUE`.
+    Byte {
+        index: u32,
+        op: ByteOp,
+        value: u32,
+    },
+    /// `LEFT OP RIGHT`, or its negation.
+    Relation {
+        relation: Relation,
+        negated: bool,
+        left: Arithmetic,
+        right: Arithmetic,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ByteOp {
+    Equal,
+    Less,
+    Greater,
+    And,
+    Or,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Equal,
+    Greater,
+    GreaterEqual,
+}
+
+/// An arithmetic expression in the order of its evaluation (postfix), so that no depth of nesting can exhaust the stack.
+#[derive(Debug, Clone)]
+pub(super) struct Arithmetic {
+    pub(super) steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Constant(u32),
+    /// Length of the packet on the wire.
+    Length,
+    /// Replaces an offset by the bytes there, relative to the header of a protocol.
+    Load(Protocol, Size),
+    Negate,
+    /// Replaces two values by one.
+    Binary(Operator),
+}
+
+/// Bytes of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Size {
+    Byte,
+    Half,
+    Word,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    And,
+    Or,
+    Xor,
+    ShiftLeft,
+    ShiftRight,
+}

@@ -1,0 +1,244 @@
+//! The code of a filter in one row, and the machine that runs it.
+//!
+//! Running allocates nothing and ends: jumps lead forward only, and the one statement that loops counts its rounds.
+
+use std::collections::HashMap;
+
+use super::Input;
+use super::ast::{Operator, Size};
+use super::code::{Block, BlockId, End, Graph, Operand, SLOTS, Stmt, Test};
+
+/// Extension headers that `protochain` follows. A chain of authentication headers may lead back into itself, where libpcap would
+/// never return; such a packet is not matched.
+const MAX_HEADERS: usize = 256;
+
+#[derive(Debug, Clone, Copy)]
+enum Instruction {
+    Do(Stmt),
+    /// Goes on at one of two places, both behind this one.
+    Branch {
+        test: Test,
+        yes: u32,
+        no: u32,
+    },
+    Return(bool),
+}
+
+/// A filter ready to run.
+#[derive(Debug)]
+pub(super) struct Program {
+    instructions: Vec<Instruction>,
+}
+
+impl Program {
+    /// Accepts every packet.
+    pub(super) fn accept_all() -> Self {
+        Self { instructions: vec![Instruction::Return(true)] }
+    }
+
+    /// Puts the blocks of a graph in a row, equal ones once.
+    pub(super) fn new(graph: &Graph) -> Self {
+        let order = BlockOrder::new(graph);
+        let mut starts: HashMap<BlockId, u32> = HashMap::new();
+        let mut next = 0u32;
+        for &id in &order.forward {
+            starts.insert(id, next);
+            next +=
+                u32::try_from(graph[id].stmts.iter().filter(|stmt| **stmt != Stmt::Nothing).count()).unwrap_or(0) + 1;
+        }
+        let start = |id: BlockId| order.same.get(&id).and_then(|id| starts.get(id)).copied().unwrap_or(u32::MAX);
+        let mut instructions = Vec::new();
+        for &id in &order.forward {
+            let block = &graph[id];
+            let stmts = block.stmts.iter().filter(|stmt| **stmt != Stmt::Nothing);
+            instructions.extend(stmts.map(|&stmt| Instruction::Do(stmt)));
+            instructions.push(match block.end {
+                End::Return(accept) => Instruction::Return(accept),
+                End::Branch { test, yes, no } => Instruction::Branch { test, yes: start(yes), no: start(no) },
+            });
+        }
+        Self { instructions }
+    }
+
+    /// Whether the packet is accepted. A load beyond its end and a division by zero reject it.
+    #[inline]
+    pub(super) fn run(&self, input: &Input<'_>) -> bool {
+        let mut machine = Machine { accumulator: 0, index: 0, slots: [0; SLOTS] };
+        let mut at = 0;
+        while let Some(instruction) = self.instructions.get(at) {
+            match *instruction {
+                Instruction::Do(stmt) => {
+                    if machine.step(stmt, input).is_none() {
+                        return false;
+                    }
+                    at += 1;
+                }
+                Instruction::Branch { test, yes, no } => at = if machine.holds(test) { yes } else { no } as usize,
+                Instruction::Return(accept) => return accept,
+            }
+        }
+        false
+    }
+
+    /// Number of instructions.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.instructions.len()
+    }
+}
+
+/// The blocks that can be reached, each before those it leads to.
+struct BlockOrder {
+    forward: Vec<BlockId>,
+    /// For every block, the one in `forward` that does the same.
+    same: HashMap<BlockId, BlockId>,
+}
+
+impl BlockOrder {
+    fn new(graph: &Graph) -> Self {
+        let mut same: HashMap<BlockId, BlockId> = HashMap::new();
+        let mut known: HashMap<(Vec<Stmt>, End), BlockId> = HashMap::new();
+        let mut forward = Vec::new();
+        // Depth first without recursion: a block is finished after both of its successors.
+        let mut stack = vec![(graph.root, false)];
+        while let Some((id, successors_done)) = stack.pop() {
+            if same.contains_key(&id) {
+                continue;
+            }
+            let block = &graph[id];
+            if let (End::Branch { yes, no, .. }, false) = (block.end, successors_done) {
+                stack.extend([(id, true), (yes, false), (no, false)]);
+                continue;
+            }
+            let key = (significant(block), canonical_end(block, &same));
+            let first = *known.entry(key).or_insert_with(|| {
+                forward.push(id);
+                id
+            });
+            same.insert(id, first);
+        }
+        forward.reverse();
+        Self { forward, same }
+    }
+}
+
+fn significant(block: &Block) -> Vec<Stmt> {
+    block.stmts.iter().copied().filter(|stmt| *stmt != Stmt::Nothing).collect()
+}
+
+fn canonical_end(block: &Block, same: &HashMap<BlockId, BlockId>) -> End {
+    match block.end {
+        End::Branch { test, yes, no } => {
+            let canonical = |id| same.get(&id).copied().unwrap_or(id);
+            End::Branch { test, yes: canonical(yes), no: canonical(no) }
+        }
+        end @ End::Return(_) => end,
+    }
+}
+
+struct Machine {
+    accumulator: u32,
+    index: u32,
+    slots: [u32; SLOTS],
+}
+
+impl Machine {
+    #[inline]
+    fn holds(&self, test: Test) -> bool {
+        let a = self.accumulator;
+        match test {
+            Test::Equal(operand) => a == self.operand(operand),
+            Test::Greater(operand) => a > self.operand(operand),
+            Test::GreaterEqual(operand) => a >= self.operand(operand),
+            Test::AnyBit(operand) => a & self.operand(operand) != 0,
+        }
+    }
+
+    #[inline]
+    fn operand(&self, operand: Operand) -> u32 {
+        match operand {
+            Operand::Constant(number) => number,
+            Operand::Index => self.index,
+        }
+    }
+
+    /// `None` rejects the packet.
+    #[inline]
+    fn step(&mut self, stmt: Stmt, input: &Input<'_>) -> Option<()> {
+        match stmt {
+            Stmt::Load(size, offset) => self.accumulator = load(input.bytes, size, offset)?,
+            Stmt::LoadIndexed(size, offset) => {
+                self.accumulator = load(input.bytes, size, self.index.checked_add(offset)?)?;
+            }
+            Stmt::LoadLength => self.accumulator = u32::try_from(input.wire_len).unwrap_or(u32::MAX),
+            Stmt::LoadConstant(number) => self.accumulator = number,
+            Stmt::LoadSlot(slot) => self.accumulator = *self.slots.get(slot)?,
+            Stmt::IndexConstant(number) => self.index = number,
+            Stmt::IndexSlot(slot) => self.index = *self.slots.get(slot)?,
+            Stmt::IndexHeaderLength(offset) => self.index = (load(input.bytes, Size::Byte, offset)? & 0xf) << 2,
+            Stmt::Store(slot) => *self.slots.get_mut(slot)? = self.accumulator,
+            Stmt::StoreIndex(slot) => *self.slots.get_mut(slot)? = self.index,
+            Stmt::Constant(operator, number) => self.accumulator = compute(operator, self.accumulator, number)?,
+            Stmt::Indexed(operator) => self.accumulator = compute(operator, self.accumulator, self.index)?,
+            Stmt::Negate => self.accumulator = self.accumulator.wrapping_neg(),
+            Stmt::ToIndex => self.index = self.accumulator,
+            Stmt::FromIndex => self.accumulator = self.index,
+            Stmt::WalkHeaders { is_v6, wanted } => self.walk_headers(is_v6, wanted, input.bytes)?,
+            Stmt::Nothing => {}
+        }
+        Some(())
+    }
+
+    /// libpcap's walk, header for header: after an authentication header it goes on at the length of that header, not at its end.
+    fn walk_headers(&mut self, is_v6: bool, wanted: u32, bytes: &[u8]) -> Option<()> {
+        const HOP_BY_HOP: u32 = 0;
+        const ROUTING: u32 = 43;
+        const FRAGMENT: u32 = 44;
+        const AUTHENTICATION: u32 = 51;
+        const NONE: u32 = 59;
+        const DESTINATION_OPTIONS: u32 = 60;
+
+        let byte = |offset: u32| load(bytes, Size::Byte, offset);
+        let (mut protocol, mut at) = if is_v6 { (byte(6)?, 40) } else { (byte(9)?, (byte(0)? & 0xf) << 2) };
+        for _ in 0..MAX_HEADERS {
+            (protocol, at) = match protocol {
+                found if found == wanted || found == NONE => break,
+                HOP_BY_HOP | DESTINATION_OPTIONS | ROUTING | FRAGMENT if is_v6 => {
+                    (byte(at)?, at + (byte(at.checked_add(1)?)? + 1) * 8)
+                }
+                AUTHENTICATION => (byte(at)?, (byte(at.checked_add(1)?)? + 2) * 4),
+                _ => break,
+            };
+        }
+        (self.accumulator, self.index) = (protocol, at);
+        Some(())
+    }
+}
+
+/// Bytes in network order; `None` if they are not all there.
+#[inline]
+fn load(bytes: &[u8], size: Size, offset: u32) -> Option<u32> {
+    let rest = bytes.get(offset as usize..)?;
+    Some(match size {
+        Size::Byte => u32::from(*rest.first()?),
+        Size::Half => u32::from(u16::from_be_bytes(*rest.first_chunk()?)),
+        Size::Word => u32::from_be_bytes(*rest.first_chunk()?),
+    })
+}
+
+/// Shifts by 32 and more leave nothing; division by zero rejects.
+#[inline]
+fn compute(operator: Operator, left: u32, right: u32) -> Option<u32> {
+    Some(match operator {
+        Operator::Add => left.wrapping_add(right),
+        Operator::Subtract => left.wrapping_sub(right),
+        Operator::Multiply => left.wrapping_mul(right),
+        Operator::Divide => left.checked_div(right)?,
+        Operator::Remainder => left.checked_rem(right)?,
+        Operator::And => left & right,
+        Operator::Or => left | right,
+        Operator::Xor => left ^ right,
+        Operator::ShiftLeft => left.checked_shl(right).unwrap_or(0),
+        Operator::ShiftRight => left.checked_shr(right).unwrap_or(0),
+    })
+}
