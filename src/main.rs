@@ -1,11 +1,15 @@
 //! Parse the arguments, run, exit.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use env_logger::Env;
-use glutton_nfq::cli::{self, Cli, Command, handlers, man};
+use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
+use glutton_nfq::config::Config;
+use glutton_nfq::firewall;
+use glutton_nfq::handlers::Registry;
+use glutton_nfq::run::{self, Sensor};
 
 /// Failed at run time.
 const FAILED: u8 = 1;
@@ -30,20 +34,42 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match command {
-        Command::Run(args) => {
-            args.options()?.load_rules()?;
-            anyhow::bail!("this build has no engine");
+        Command::Run(args) => run(&args.options()?, &mut out)?,
+        Command::Check(args) => args.check(handler_names)?.print(&mut out, &mut io::stderr())?,
+        Command::Handlers => handlers::print(Registry::builtin().entries().map(handlers::Row::from), &mut out)?,
+        Command::Clean => {
+            let removed = firewall::sweep()?;
+            writeln!(out, "{removed}")?;
         }
-        Command::Check(args) => args.check(|_| Ok(Vec::new()))?.print(&mut out, &mut io::stderr())?,
-        Command::Handlers => handlers::print([], &mut out)?,
-        Command::Clean => anyhow::bail!("this build has no firewall"),
-        Command::Demo => anyhow::bail!("this build has no demo"),
+        Command::Demo(options) => {
+            let bold = out.is_terminal();
+            demo::run(&options, &mut out, bold)?;
+        }
         Command::Match(_) => anyhow::bail!("this build reads no captures"),
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
+    let sensor = Sensor::new(options.config.clone(), options.load_rules()?);
+    if options.dry_run {
+        write!(out, "{}", sensor.dry_run()?)?;
+        return Ok(());
+    }
+    match sensor.run() {
+        Err(run::Error::Handlers(error)) => Err(cli::Error::Handlers(error.into()).into()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Names of the handlers under this configuration, for `check`.
+fn handler_names(config: &Config) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut registry = Registry::builtin();
+    registry.configure(&config.handlers, config.server.max_tcp_payload)?;
+    Ok(registry.names().map(str::to_owned).collect())
 }
 
 /// `glutton-nfq man | head` is no failure.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::rules::near::nearest;
+use crate::near::nearest;
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]

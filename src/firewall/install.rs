@@ -1,5 +1,7 @@
 //! Putting the rules in place and taking them out again.
 
+use std::fmt;
+
 use super::save::{self, Removal};
 use super::tool::{Error, Tool};
 use super::{CHAIN_IN, Family, RuleSetText, Table};
@@ -19,6 +21,15 @@ impl Removed {
     /// Nothing of ours was there.
     pub fn is_empty(self) -> bool {
         self == Self::default()
+    }
+}
+
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing to remove");
+        }
+        write!(f, "removed: {} jumps, {} chains, {} tables of ours", self.jumps, self.chains, self.tables)
     }
 }
 

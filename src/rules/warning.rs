@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::near::nearest;
 use super::rule::{Action, ProxyTarget, Rule};
 use super::set::RuleSet;
 use crate::flow::Transport;
+use crate::near::nearest;
 
 /// Something about a rule that the operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
