@@ -107,7 +107,7 @@ impl RuleSet {
             let carries = |constraints: &Constraints| {
                 constraints.protocols.as_ref().is_none_or(|numbers| numbers.contains(&(transport as u8)))
             };
-            rule.filter.names_dst_port(port) && alternatives(rule).iter().any(carries)
+            rule.filter.names_dst_port(port) && rule.filter.alternatives().iter().any(carries)
         })
     }
 
@@ -178,10 +178,5 @@ impl Protocols {
 fn demand(rule: &Rule) -> Demand {
     // The file reader holds positions far below this bound.
     let position = u32::try_from(rule.position).unwrap_or(u32::MAX - 1);
-    Demand { position, alternatives: alternatives(rule) }
-}
-
-/// The alternatives of a rule's filter.
-fn alternatives(rule: &Rule) -> Vec<Constraints> {
-    vec![rule.filter.constraints()]
+    Demand { position, alternatives: rule.filter.alternatives() }
 }

@@ -12,6 +12,7 @@
 //! - `protochain` gives up after 256 headers, where libpcap may loop for ever.
 //! - A filter of more blocks than [`optimize::MAX_BLOCKS`] is run as it was generated, as with `tcpdump -O`.
 
+mod alternative;
 mod ast;
 mod code;
 mod constraint;
@@ -88,6 +89,12 @@ impl Filter {
     /// Conditions that every matching packet fulfils.
     pub fn constraints(&self) -> Constraints {
         self.expr.as_ref().map(constraint::constraints).unwrap_or_default()
+    }
+
+    /// The same for each way to match: every matching packet fulfils one of these conditions at least. `port 80` has two, one for
+    /// each end; as one condition it has none.
+    pub fn alternatives(&self) -> Vec<Constraints> {
+        self.expr.as_ref().map_or_else(|| vec![Constraints::default()], alternative::alternatives)
     }
 
     /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.
