@@ -111,6 +111,14 @@ impl RuleSet {
         })
     }
 
+    /// The rules before `rule` among which every one is that takes all that it takes: those that can match some packet of it.
+    pub(super) fn earlier_candidates(&self, rule: &Rule) -> impl Iterator<Item = &Arc<Rule>> {
+        let position = rule.position;
+        let example = rule.filter.alternatives().first().map(Fields::example).unwrap_or_default();
+        let candidates = self.index.candidates(&example).take_while(move |earlier| *earlier < position);
+        candidates.filter_map(|earlier| self.rules.get(earlier))
+    }
+
     pub(super) const fn origin(&self) -> &Origin {
         &self.origin
     }

@@ -17,6 +17,7 @@ mod ast;
 mod code;
 mod constraint;
 mod error;
+mod implication;
 mod lexer;
 mod name;
 mod optimize;
@@ -95,6 +96,16 @@ impl Filter {
     /// each end; as one condition it has none.
     pub fn alternatives(&self) -> Vec<Constraints> {
         self.expr.as_ref().map_or_else(|| vec![Constraints::default()], alternative::alternatives)
+    }
+
+    /// Whether this filter matches every packet that `narrow` matches, as far as their structure shows; `false` means that it is
+    /// not known. Packets that are cut short are left aside.
+    pub fn takes_all_of(&self, narrow: &Self) -> bool {
+        match (&self.expr, &narrow.expr) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wide), Some(narrow)) => implication::implies(narrow, wide),
+        }
     }
 
     /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.
