@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use mio::{Events, Poll, Token, Waker};
 
 use super::batch::Exchange;
+use super::pace::Pace;
 use super::{Error, Queue};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Fail;
@@ -41,6 +42,18 @@ pub struct Worker<Q, D> {
     poll: Poll,
     stopper: Stopper,
     housekeeping_at: Timestamp,
+    pace: Pace,
+}
+
+/// What a worker does after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// There is more: take it.
+    Receive,
+    /// The queue is empty, in a flood: more will come at once, so let it gather.
+    Gather(Duration),
+    /// The queue is empty: sleep until it is not.
+    Wait,
 }
 
 impl<Q: Queue, D: Decide> Worker<Q, D> {
@@ -56,7 +69,8 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         let waker = Waker::new(poll.registry(), WAKER).map_err(failed)?;
         let stopper = Stopper { flag: Arc::new(AtomicBool::new(false)), waker: Arc::new(waker) };
         let exchange = Exchange::new(queue, fail);
-        Ok(Self { exchange, decide, clock, counters, poll, stopper, housekeeping_at: Timestamp::default() })
+        let housekeeping_at = Timestamp::default();
+        Ok(Self { exchange, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::default() })
     }
 
     /// The handle that ends [`Self::run`] from another thread.
@@ -72,20 +86,19 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
     pub fn run(mut self) -> Result<D, Error> {
         let mut events = Events::with_capacity(2);
         while !self.stopper.is_told() {
-            if self.turn()? {
-                self.wait(&mut events)?;
+            match self.turn()? {
+                Next::Receive => {}
+                Next::Gather(pause) => thread::sleep(pause),
+                Next::Wait => self.wait(&mut events)?,
             }
         }
         let deadline = self.clock.now() + DRAIN_LIMIT;
-        while !self.turn()? && self.clock.now() < deadline {}
+        while self.turn()? == Next::Receive && self.clock.now() < deadline {}
         Ok(self.decide)
     }
 
-    /// One batch, and housekeeping when it is due. True when the queue had no more.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn turn(&mut self) -> Result<bool, Error> {
+    /// One batch, and housekeeping when it is due.
+    fn turn(&mut self) -> Result<Next, Error> {
         let mut batch = self.exchange.receive()?;
         let is_last = batch.is_last();
         let now = self.clock.now();
@@ -94,12 +107,19 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
             let decision = self.decide.decide(packet.bytes_mut(), &meta, now);
             packet.answer(decision);
         }
-        batch.finish()?.publish(&self.counters);
+        let tally = batch.finish()?;
+        tally.publish(&self.counters);
+        self.pace.note(&tally);
         if now >= self.housekeeping_at {
             self.decide.housekeeping(now);
+            self.pace.assess(now);
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
         }
-        Ok(is_last)
+        Ok(match self.pace.pause() {
+            _ if !is_last => Next::Receive,
+            Some(pause) if tally.received > 0 => Next::Gather(pause),
+            _ => Next::Wait,
+        })
     }
 
     /// Sleeps until packets wait, somebody stops the worker, or housekeeping is due.
