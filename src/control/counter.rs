@@ -41,6 +41,7 @@ counters! {
     EventsWritten "events_written" "events handed to the sinks",
     EventsLost "events_lost" "events dropped because the queue to the sinks was full",
     SinkErrors "sink_errors" "events that a sink could not write",
+    SinkOverflows "sink_overflows" "events dropped because a sink was too slow and its own queue was full",
     SessionsOpened "sessions_opened" "connections accepted for a handler or proxy",
     SessionsClosed "sessions_closed" "sessions that ended",
     SessionsWithoutFlow "sessions_without_flow" "connections to the handler port that no flow explains, closed",
