@@ -140,9 +140,9 @@ pub struct Server {
     pub max_sessions_per_source: usize,
     /// A session without traffic is closed after this time.
     pub idle_timeout: Duration,
-    /// A UDP session without datagrams ends after this time (`udp_idle_timeout_secs`).
+    /// A UDP session without datagrams ends after this time.
     pub udp_idle_timeout: Duration,
-    /// Datagrams a second that one source gets as answers; twice as many at once.
+    /// UDP answers that one source gets in a second, twice as many at once; 0 = none.
     pub udp_answers_per_source: u32,
     /// A session is closed after this time, whatever it does.
     pub max_session: Duration,

@@ -1,5 +1,7 @@
 //! The handler server on loopback: real sockets, a flow table that says yes to everybody.
 
+#![cfg(test)]
+
 use std::collections::HashSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -29,13 +31,8 @@ struct EverybodyOf(Option<Arc<Rule>>, Mutex<HashSet<SocketAddr>>);
 impl FlowLookup for EverybodyOf {
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef> {
         self.1.lock().unwrap().insert(local);
-        let key = FlowKey {
-            transport,
-            client: peer.ip(),
-            client_port: peer.port(),
-            dialled: local.ip(),
-            dialled_port: 4444,
-        };
+        let key =
+            FlowKey { transport, client: peer.ip(), client_port: peer.port(), dialled: local.ip(), dialled_port: 4444 };
         Some(FlowRef { id: FlowId(peer.port().into()), key, rule: Arc::clone(self.0.as_ref()?) })
     }
 }
@@ -56,13 +53,16 @@ impl Sensor {
     }
 
     fn start_with(registry: Registry, action: Option<Action>, change: impl FnOnce(&mut config::Server)) -> Self {
-        let mut config = config::Server { listen: vec![LOOPBACK], tcp_port: 0, udp_port: 0, ..config::Server::default() };
+        let mut config =
+            config::Server { listen: vec![LOOPBACK], tcp_port: 0, udp_port: 0, ..config::Server::default() };
         change(&mut config);
         let bound = bind(&config).unwrap();
         let (tcp_port, udp_port) = (bound.tcp_port(), bound.udp_port());
         // A target of port 0 means the server's own port, which is known only now.
         let action = action.map(|action| match action {
-            Action::Proxy(ProxyTarget::Tcp { host, port: 0 }) => Action::Proxy(ProxyTarget::Tcp { host, port: tcp_port }),
+            Action::Proxy(ProxyTarget::Tcp { host, port: 0 }) => {
+                Action::Proxy(ProxyTarget::Tcp { host, port: tcp_port })
+            }
             other => other,
         });
         let flows = Arc::new(EverybodyOf(action.map(rule), Mutex::default()));
@@ -139,7 +139,7 @@ fn pattern(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_megabyte_is_echoed_bit_for_bit_to_a_reader_that_starts_late() {
+fn a_megabyte_is_echoed_bit_for_bit_to_a_slow_reader() {
     let sensor = Sensor::handler("echo");
     let sent = pattern(1 << 20);
     let mut stream = sensor.connect();
@@ -420,7 +420,11 @@ fn a_target_that_refuses_gives_a_reset_and_an_event() {
     assert!(is_reset(&sensor.connect().read(&mut [0; 4])));
     let (handler, event) = sensor.event();
     assert_eq!((handler.as_str(), event.kind), ("proxy", "proxy_error"));
-    assert!(event.msg.contains(&format!("cannot reach tcp://{nobody}: ")) && event.msg.contains("refused"), "{}", event.msg);
+    assert!(
+        event.msg.contains(&format!("cannot reach tcp://{nobody}: ")) && event.msg.contains("refused"),
+        "{}",
+        event.msg
+    );
     assert_eq!(sensor.counters.value(Counter::ProxyFailures), 1);
     sensor.stop();
 }
@@ -512,8 +516,7 @@ fn udp_answers_come_from_the_address_that_was_dialled() {
 
 #[test]
 fn udp_answers_to_one_source_are_limited() {
-    let sensor =
-        Sensor::start(Some(Action::Handler("echo".into())), |config| config.udp_answers_per_source = 10);
+    let sensor = Sensor::start(Some(Action::Handler("echo".into())), |config| config.udp_answers_per_source = 10);
     let client = UdpSocket::bind((LOOPBACK, 0)).unwrap();
     client.connect((LOOPBACK, sensor.udp_port)).unwrap();
     for _ in 0..100 {
