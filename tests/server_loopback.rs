@@ -3,8 +3,9 @@
 #![cfg(test)]
 
 use std::collections::HashSet;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -26,14 +27,21 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Says that every peer was taken by one rule, and dialled port 4444; or knows nobody.
-struct EverybodyOf(Option<Arc<Rule>>, Mutex<HashSet<SocketAddr>>);
+#[derive(Default)]
+struct EverybodyOf {
+    rule: Option<Arc<Rule>>,
+    /// Every local end that was asked for.
+    asked: Mutex<HashSet<SocketAddr>>,
+    /// The flow of everybody.
+    id: AtomicU64,
+}
 
 impl FlowLookup for EverybodyOf {
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef> {
-        self.1.lock().unwrap().insert(local);
+        self.asked.lock().unwrap().insert(local);
         let key =
             FlowKey { transport, client: peer.ip(), client_port: peer.port(), dialled: local.ip(), dialled_port: 4444 };
-        Some(FlowRef { id: FlowId(peer.port().into()), key, rule: Arc::clone(self.0.as_ref()?) })
+        Some(FlowRef { id: FlowId(self.id.load(Relaxed)), key, rule: Arc::clone(self.rule.as_ref()?) })
     }
 }
 
@@ -65,7 +73,7 @@ impl Sensor {
             }
             other => other,
         });
-        let flows = Arc::new(EverybodyOf(action.map(rule), Mutex::default()));
+        let flows = Arc::new(EverybodyOf { rule: action.map(rule), ..EverybodyOf::default() });
         let counters = Arc::new(Counters::default());
         let (sender, records) = unbounded();
         let services = Services {
@@ -77,7 +85,14 @@ impl Sensor {
         };
         let sink = move |record: Record| drop(sender.send(record));
         let handle = bound.spawn(services, sink, || Ok(())).unwrap();
-        Self { tcp: SocketAddr::new(LOOPBACK, tcp_port), udp_port, counters, records, flows, handle: Some(handle) }
+        Self {
+            tcp: SocketAddr::new(config.listen[0], tcp_port),
+            udp_port,
+            counters,
+            records,
+            flows,
+            handle: Some(handle),
+        }
     }
 
     fn handler(name: &str) -> Self {
@@ -508,9 +523,46 @@ fn udp_answers_come_from_the_address_that_was_dialled() {
             let (len, from) = client.recv_from(&mut answer).unwrap();
             assert_eq!((&answer[..len], from), (payload, dialled));
         }
-        assert!(sensor.flows.1.lock().unwrap().contains(&dialled));
+        assert!(sensor.flows.asked.lock().unwrap().contains(&dialled));
     }
     assert_eq!(sensor.counters.value(Counter::DatagramsReceived), 9);
+    sensor.stop();
+}
+
+#[test]
+fn ipv6_visitors_are_served_as_well() {
+    let sensor = Sensor::start(Some(Action::Handler("echo".into())), |config| {
+        config.listen = vec![IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    });
+    let to = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect(to(sensor.tcp.port())).unwrap();
+    stream.write_all(b"six").unwrap();
+    let mut answer = [0; 3];
+    stream.read_exact(&mut answer).unwrap();
+    let client = UdpSocket::bind(to(0)).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.send_to(b"six", to(sensor.udp_port)).unwrap();
+    assert_eq!(client.recv_from(&mut answer).unwrap(), (3, to(sensor.udp_port)));
+    drop(stream);
+    sensor.stop();
+}
+
+#[test]
+fn a_udp_session_that_was_silent_asks_again_whose_it_is() {
+    let sensor = Sensor::handler("echo");
+    let client = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let echo = || {
+        client.send_to(b"x", (LOOPBACK, sensor.udp_port)).unwrap();
+        assert_eq!(client.recv(&mut [0; 4]).unwrap(), 1);
+    };
+    echo();
+    sensor.flows.id.store(7, Relaxed);
+    echo();
+    assert!(sensor.records.is_empty(), "the session was cut although it talked");
+    thread::sleep(Duration::from_millis(1_050));
+    echo();
+    assert_eq!(sensor.event().1.fields["bytes"], 2);
     sensor.stop();
 }
 
@@ -660,7 +712,7 @@ fn a_thread_that_cannot_give_up_its_rights_does_not_start() {
     let config = config::Server { listen: vec![LOOPBACK], tcp_port: 0, udp_port: 0, ..config::Server::default() };
     let services = Services {
         registry: Arc::new(Registry::builtin()),
-        flows: Arc::new(EverybodyOf(None, Mutex::default())),
+        flows: Arc::new(EverybodyOf::default()),
         counters: Arc::default(),
         clock: Clock::start(),
         targets: Vec::new(),
@@ -672,4 +724,48 @@ fn a_thread_that_cannot_give_up_its_rights_does_not_start() {
     };
     let error = bind(&config).unwrap().spawn(services, |_: Record| {}, denied).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+}
+
+/// The limit of open files is the process's, so this test runs itself once more as a process of its own, which is told what to do
+/// through its standard input.
+#[test]
+fn a_server_out_of_descriptors_counts_rests_and_recovers() {
+    const NAME: &str = "a_server_out_of_descriptors_counts_rests_and_recovers";
+    const AS_CHILD: &str = "GLUTTON_NFQ_TEST_CHILD";
+    if std::env::var_os(AS_CHILD).is_some() {
+        return serve_with_few_descriptors();
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(AS_CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let port = said.find_map(|line| line.split_once("port ")?.1.parse::<u16>().ok()).unwrap();
+    let connect = || TcpStream::connect((LOOPBACK, port)).unwrap();
+    let held: Vec<TcpStream> = (0..100).map(|_| connect()).collect();
+    let errors = said.find_map(|line| line.strip_prefix("errors ")?.parse::<u64>().ok()).unwrap();
+    assert!((3..30).contains(&errors), "{errors} failed accepts: it spins");
+    drop(held);
+    let mut late = connect();
+    late.write_all(b"late").unwrap();
+    late.read_exact(&mut [0; 4]).unwrap();
+    drop((late, child.stdin.take()));
+    assert!(child.wait().unwrap().success());
+}
+
+fn serve_with_few_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let sensor = Sensor::handler("echo");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(open + 20), maximum }).unwrap();
+    println!("port {}", sensor.tcp.port());
+    sensor.wait_for(Counter::AcceptErrors, 3);
+    thread::sleep(Duration::from_millis(300));
+    println!("errors {}", sensor.counters.value(Counter::AcceptErrors));
+    io::stdin().read_line(&mut String::new()).unwrap();
+    sensor.stop();
 }
