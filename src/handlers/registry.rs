@@ -304,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn near_names_are_found_and_far_ones_are_not() {
+    fn a_misspelled_name_finds_its_handler() {
         let registry = Registry::builtin();
-        assert_eq!(registry.near("log_htp"), Some("log_http"));
-        assert_eq!(registry.near("ehco"), Some("echo"));
+        assert_eq!(registry.near("log_htpp"), Some("log_http"));
+        assert_eq!(registry.near("defualt"), Some("default"));
         assert_eq!(registry.near("postgresql"), None);
     }
 
