@@ -271,7 +271,7 @@ const NUMBERS: &[&str] = &[
 ];
 
 pub(crate) fn generate(random: &mut Random) -> String {
-    let depth = 1 + random.below(3);
+    let depth = 1 + random.below(4);
     let text = chain(random, depth);
     if random.once_in(25) { damaged(random, &text) } else { text }
 }
