@@ -1,11 +1,24 @@
 //! Configuration: `glutton-nfq.toml` and flags become one validated [`Config`]. The only home of defaults.
+//!
+//! Every key is a row of [`SETTINGS`]: its name, its meaning, how it is read, checked and shown. The loader, `check --show-config` and the
+//! table in the README walk that one list.
+
+mod error;
+mod given;
+mod load;
+mod setting;
+mod show;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use error::{ConfigError, Fault, InFile};
+pub use setting::{SETTINGS, Setting};
+pub use show::settings_markdown;
+
 /// Everything that the engine can be told, validated.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// `[engine]`
     pub engine: Engine,
@@ -13,10 +26,39 @@ pub struct Config {
     pub server: Server,
     /// `[events]`
     pub events: Events,
-    /// `[handlers.NAME]`, each read by its handler.
+    /// `[handlers.NAME]`, each read and checked by its handler.
     pub handlers: toml::Table,
     /// `[persona]`
     pub persona: toml::Table,
+}
+
+impl Config {
+    /// Checks every value as if it came from a file, and that none contradicts another. What [`Config::load`] gives has passed;
+    /// a program that fills in a `Config` itself asks here.
+    ///
+    /// # Errors
+    /// The first wrong value or contradiction, with the key to change.
+    pub fn validate(&self) -> Result<(), Fault> {
+        let mut copy = self.clone();
+        for setting in SETTINGS {
+            copy.set(&setting.name(), &(setting.show)(self))?;
+        }
+        let Server { tcp_port, udp_port, .. } = self.server;
+        if tcp_port == udp_port {
+            return Err(Fault::new(
+                "server.udp_port",
+                udp_port,
+                "server.tcp_port has the same",
+                "give each its own port",
+            ));
+        }
+        let Engine { queues, queue_num, .. } = self.engine;
+        if queue_num.checked_add(queues).is_none() {
+            let problem = format!("{queues} queues from {queue_num} on go past queue 65535");
+            return Err(Fault::new("engine.queue_num", queue_num, problem, "give a lower number"));
+        }
+        Ok(())
+    }
 }
 
 /// What becomes of packets when user space cannot keep up (`fail`).
@@ -29,8 +71,16 @@ pub enum Fail {
     Closed,
 }
 
+/// Who carries the packets of a flow after the first one (`datapath`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Datapath {
+    /// Every packet is seen and rewritten here.
+    #[default]
+    Userspace,
+}
+
 /// `[engine]`: queue, flows and firewall.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engine {
     /// Interfaces whose traffic is diverted; empty = the one of the default route.
     pub interfaces: Vec<String>,
@@ -40,6 +90,10 @@ pub struct Engine {
     pub queue_num: u16,
     /// Packets that the kernel holds per queue.
     pub queue_len: u32,
+    /// Bytes of kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload.
+    pub receive_buffer: usize,
+    /// Who carries the packets of a flow.
+    pub datapath: Datapath,
     /// What happens to packets when a queue is full.
     pub fail: Fail,
     /// Upper bound of the flow table.
@@ -48,6 +102,8 @@ pub struct Engine {
     pub exempt_ports: Vec<u16>,
     /// Timeouts by protocol state.
     pub timeouts: Timeouts,
+    /// Directory for what outlives a run (`sensor-id`).
+    pub state_dir: PathBuf,
 }
 
 /// How long a flow may be silent, by protocol state (`timeout_*_secs`).
@@ -70,7 +126,7 @@ pub struct Timeouts {
 }
 
 /// `[server]`: the handler server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Addresses to listen on.
     pub listen: Vec<IpAddr>,
@@ -94,12 +150,16 @@ pub struct Server {
     pub max_tcp_payload: usize,
     /// Time to reach a proxy target.
     pub connect_timeout: Duration,
+    /// A UDP session without datagrams ends after this time.
+    pub udp_idle_timeout: Duration,
+    /// Datagrams a second that one source gets as answers; twice as many at once.
+    pub udp_answers_per_source: u32,
     /// User that the engine runs as after set-up.
     pub user: String,
 }
 
 /// `[events]`: where events go.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Events {
     /// JSON lines on standard output.
     pub stdout: bool,
@@ -118,10 +178,13 @@ impl Default for Engine {
             queues: 1,
             queue_num: 0,
             queue_len: 65_536,
+            receive_buffer: 64 << 20,
+            datapath: Datapath::Userspace,
             fail: Fail::Open,
             max_flows: 1_000_000,
             exempt_ports: Vec::new(),
             timeouts: Timeouts::default(),
+            state_dir: PathBuf::from("/var/lib/glutton-nfq"),
         }
     }
 }
@@ -154,6 +217,8 @@ impl Default for Server {
             max_session_bytes: 1 << 30,
             max_tcp_payload: 4_096,
             connect_timeout: Duration::from_secs(5),
+            udp_idle_timeout: Duration::from_secs(180),
+            udp_answers_per_source: 500,
             user: "nobody".to_owned(),
         }
     }
@@ -164,3 +229,6 @@ impl Default for Events {
         Self { stdout: true, file: None, queue_len: 65_536, sensor_id: String::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

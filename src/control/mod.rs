@@ -3,5 +3,6 @@
 //! Owns every counter and its name. Refuses to decide anything.
 
 mod counter;
+mod metrics;
 
 pub use counter::{COUNTERS, Counter, Counters};

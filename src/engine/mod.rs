@@ -3,6 +3,14 @@
 //! Owns the order of things: known flow, rules, new flow, translation. Refuses I/O, clocks, randomness, allocation and panics:
 //! the same bytes, state and time give the same decision, live, in `replay`, in tests, benches and fuzzers.
 
+mod decide;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::packet::Checksum;
+pub use decide::{Engine, Settings};
+
 /// Where the kernel diverted the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
@@ -10,15 +18,6 @@ pub enum Hook {
     In,
     /// raw OUTPUT: made by this host, on its way out.
     Out,
-}
-
-/// Whether the transport checksum in the packet holds (`NFQA_SKB_INFO`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checksum {
-    /// Complete: an incremental update (RFC 1624) keeps it right.
-    Ready,
-    /// Only the pseudo-header sum is there (`NFQA_SKB_CSUMNOTREADY`): a changed packet needs a full sum.
-    NotReady,
 }
 
 /// What the kernel says about a packet besides its bytes.

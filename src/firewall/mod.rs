@@ -1,1 +1,82 @@
-//! The firewall room.
+//! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
+//!
+//! Owns two chains, `GLUTTON-NFQ-IN` in mangle and `GLUTTON-NFQ-OUT` in raw, the jumps to them, and nothing else.
+//! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
+//! matter (`host` and the rules say).
+//!
+//! [`build`] is pure: a [`Plan`] and a [`Host`] give a [`RuleSetText`], whose `Display` is what `--dry-run` prints and
+//! what [`apply`] runs. Text goes through `iptables-restore --noflush`, which takes a table as a whole or not at all,
+//! in the nft and the legacy variant alike.
+//!
+//! Removal needs no memory: [`remove`] reads `iptables-save` and deletes what carries our names. Where the nft variant
+//! had no such table before us, an empty chain `GLUTTON-NFQ-NEW` inside it says so, and removal takes the table along
+//! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle or raw,
+//! `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that iptables made for us stay,
+//! empty; only `nft list ruleset` shows them.
+
+mod install;
+mod plan;
+mod probe;
+mod ruleset;
+mod save;
+mod template;
+mod tool;
+
+pub use install::{Removed, apply, installed, remove, sweep};
+pub use plan::{Inbound, Outbound, Plan, PlanError, Queues};
+pub use probe::Host;
+pub use ruleset::{RuleSetText, build};
+pub use tool::Error;
+
+use crate::host::Ports;
+
+/// Our chain in mangle, jumped to from PREROUTING.
+pub const CHAIN_IN: &str = "GLUTTON-NFQ-IN";
+/// Our chain in raw, jumped to from OUTPUT.
+pub const CHAIN_OUT: &str = "GLUTTON-NFQ-OUT";
+/// An empty chain that says: this table was not there before us.
+pub const CHAIN_NEW: &str = "GLUTTON-NFQ-NEW";
+
+/// An address family, with its own iptables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// IPv4: `iptables`.
+    V4,
+    /// IPv6: `ip6tables`.
+    V6,
+}
+
+impl Family {
+    /// Both, in the order in which rules are installed.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The command without its suffix: `iptables` or `ip6tables`.
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::V4 => "iptables",
+            Self::V6 => "ip6tables",
+        }
+    }
+}
+
+/// The tables in which we have a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// mangle, for packets on their way in.
+    Mangle,
+    /// raw, for packets on their way out.
+    Raw,
+}
+
+impl Table {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Mangle, Self::Raw];
+
+    /// The name as iptables knows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mangle => "mangle",
+            Self::Raw => "raw",
+        }
+    }
+}

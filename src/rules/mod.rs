@@ -1,8 +1,21 @@
 //! Rules: the rule file, the filter language and the index that finds the first match.
 //!
-//! Owns the meaning of a rule file. Refuses to open files, resolve names while packets flow, or touch a packet.
+//! Owns the meaning of a rule file. Refuses to resolve names while packets flow, to keep files open, or to touch a packet.
+//!
+//! - [`RuleSet::load`], [`RuleSet::from_yaml`], [`RuleSet::from_toml`]: text to rules, or all that is wrong with it ([`RuleErrors`]);
+//! - [`RuleSet::first_match`]: a packet to the rule that takes it;
+//! - [`RuleSet::warnings`]: what is right in form and probably not meant.
 
+mod error;
+mod file;
 pub mod filter;
-mod rule;
+mod index;
+pub(crate) mod rule;
+mod set;
+mod warning;
 
+pub use error::{LoadError, MAX_ERRORS, RuleError, RuleErrors};
+pub use file::{MAX_FILE_BYTES, MAX_NAME_CHARS, MAX_RULES};
 pub use rule::{Action, ProxyTarget, Rule, Scope};
+pub use set::{Protocols, RuleSet};
+pub use warning::{Warning, WarningKind};

@@ -89,3 +89,10 @@ pub struct Rule {
     /// Flows (or packets, with [`Scope::Packet`]) that it has taken.
     pub hits: AtomicU64,
 }
+
+impl Rule {
+    /// The name of a rule that has none in the file: `#` and its position from 1.
+    pub(super) fn numbered_name(position: usize) -> String {
+        format!("#{}", position + 1)
+    }
+}

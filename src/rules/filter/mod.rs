@@ -12,10 +12,12 @@
 //! - `protochain` gives up after 256 headers, where libpcap may loop for ever.
 //! - A filter of more blocks than [`optimize::MAX_BLOCKS`] is run as it was generated, as with `tcpdump -O`.
 
+mod alternative;
 mod ast;
 mod code;
 mod constraint;
 mod error;
+mod implication;
 mod lexer;
 mod name;
 mod optimize;
@@ -54,6 +56,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Matches every packet: what an empty text means.
+    pub fn everything() -> Self {
+        Self { text: String::new(), expr: None, program: Program::accept_all() }
+    }
+
     /// Compiles pcap-filter text; text of white space alone matches every packet.
     ///
     /// Names are resolved here and nowhere else: services, protocols and networks in the files under `/etc`, hosts by the
@@ -67,7 +74,7 @@ impl Filter {
             return Err(FilterError::new(0..text.len(), message));
         }
         if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
-            return Ok(Self { text: text.to_owned(), expr: None, program: Program::accept_all() });
+            return Ok(Self::everything());
         }
         let expr = parser::parse(text)?;
         let mut graph = code::generate(&expr)?;
@@ -88,6 +95,22 @@ impl Filter {
     /// Conditions that every matching packet fulfils.
     pub fn constraints(&self) -> Constraints {
         self.expr.as_ref().map(constraint::constraints).unwrap_or_default()
+    }
+
+    /// The same for each way to match: every matching packet fulfils one of these conditions at least. `port 80` has two, one for
+    /// each end; as one condition it has none.
+    pub fn alternatives(&self) -> Vec<Constraints> {
+        self.expr.as_ref().map_or_else(|| vec![Constraints::default()], alternative::alternatives)
+    }
+
+    /// Whether this filter matches every packet that `narrow` matches, as far as their structure shows; `false` means that it is
+    /// not known. Packets that are cut short are left aside.
+    pub fn takes_all_of(&self, narrow: &Self) -> bool {
+        match (&self.expr, &narrow.expr) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wide), Some(narrow)) => implication::implies(narrow, wide),
+        }
     }
 
     /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.

@@ -1,0 +1,285 @@
+//! `decide`: from a packet and what is known to a decision.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::{Decision, Hook, Meta};
+use crate::clock::Timestamp;
+use crate::control::{Counter, Counters};
+use crate::flow::FlowEvent;
+use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
+use crate::packet::{Address, Endpoints, Packet, Payload, Quoted, Tcp, Transport, rewrite, rewrite_quoted, tcp_flag};
+use crate::rules::filter::{Filter, Input};
+use crate::rules::{Action, Rule, RuleSet, Scope};
+
+/// Ports of this host that translated packets go to; all in host byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// TCP port of the handler server.
+    pub tcp_port: u16,
+    /// UDP port of the handler server.
+    pub udp_port: u16,
+    /// A TCP port that is reserved and closed: the kernel's own reset is what a rejected client gets.
+    pub closed_tcp_port: u16,
+    /// A UDP port that is reserved and closed, for the kernel's own port unreachable.
+    pub closed_udp_port: u16,
+}
+
+/// Everything that decides: rules, flows, settings. One engine serves all queue workers.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Arc<RuleSet>,
+    flows: Arc<FlowTable>,
+    counters: Arc<Counters>,
+    settings: Settings,
+    /// Takes who dials our own ports and would not have been translated: from outside they are closed.
+    own_ports: Arc<Rule>,
+}
+
+/// The transport header of a packet that can have a flow.
+struct Segment {
+    transport: Transport,
+    src_port: u16,
+    dst_port: u16,
+    tcp: Option<Tcp>,
+}
+
+impl Engine {
+    /// An engine over these rules and this table.
+    pub fn new(rules: Arc<RuleSet>, flows: Arc<FlowTable>, counters: Arc<Counters>, settings: Settings) -> Self {
+        let own_ports = Arc::new(Rule {
+            position: usize::MAX,
+            name: "#own-ports".to_owned(),
+            filter: Filter::everything(),
+            action: Action::Reject,
+            scope: Scope::Flow,
+            hits: AtomicU64::new(0),
+        });
+        Self { rules, flows, counters, settings, own_ports }
+    }
+
+    /// The flow table.
+    pub fn flows(&self) -> &Arc<FlowTable> {
+        &self.flows
+    }
+
+    /// Decides what becomes of a packet, rewriting it in place if need be. What happened to flows is told to `record`, which must not block.
+    pub fn decide(
+        &self,
+        bytes: &mut [u8],
+        meta: &Meta,
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Decision {
+        let Ok(packet) = Packet::parse(bytes) else {
+            self.counters.count(Counter::PacketsMalformed);
+            return Decision::ACCEPT;
+        };
+        let segment = match packet.payload {
+            Payload::Tcp(tcp) => {
+                Segment { transport: Transport::Tcp, src_port: tcp.src_port, dst_port: tcp.dst_port, tcp: Some(tcp) }
+            }
+            Payload::Udp { src_port, dst_port } => Segment { transport: Transport::Udp, src_port, dst_port, tcp: None },
+            Payload::Echo { request: true, id } if meta.hook == Hook::In => {
+                let transport = if packet.src.is_v4() { Transport::Icmp } else { Transport::Icmpv6 };
+                Segment { transport, src_port: id, dst_port: 0, tcp: None }
+            }
+            Payload::IcmpError { .. } => return self.decide_error(bytes, &packet, meta),
+            Payload::LaterFragment => {
+                self.counters.count(Counter::Fragments);
+                return Decision::ACCEPT;
+            }
+            Payload::Echo { .. } | Payload::Other => return Decision::ACCEPT,
+        };
+        match meta.hook {
+            Hook::In => self.decide_in(bytes, &packet, &segment, meta, now, record),
+            Hook::Out => self.decide_out(bytes, &packet, &segment, meta, now, record),
+        }
+    }
+
+    fn decide_in(
+        &self,
+        bytes: &mut [u8],
+        packet: &Packet,
+        segment: &Segment,
+        meta: &Meta,
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Decision {
+        let tuple = Tuple {
+            client: packet.src,
+            host: packet.dst,
+            client_port: segment.src_port,
+            host_port: segment.dst_port,
+            transport: segment.transport,
+        };
+        if self.rules.has_packet_rules() {
+            if let Some(decision) = self.decide_alone(bytes, packet) {
+                return decision;
+            }
+        }
+        let input: &[u8] = bytes;
+        let passage = Passage { direction: Direction::In, tcp: segment.tcp.as_ref(), len: packet.len, now };
+        match self.flows.inbound(&tuple, &passage, record, || self.wanted(input, packet, &tuple, segment)) {
+            Inbound::Known(known) => self.carry_out(bytes, packet, known, meta),
+            Inbound::Opened(known, admission) => {
+                self.counters.count(Counter::FlowsOpened);
+                self.counters.add(Counter::FlowsEvicted, u64::from(admission.evicted));
+                self.counters.add(Counter::AliasesUsed, u64::from(admission.aliased));
+                self.carry_out(bytes, packet, known, meta)
+            }
+            Inbound::Unknown => Decision::ACCEPT,
+            Inbound::Refused(Refusal::Full) => {
+                self.counters.count(Counter::FlowsRefused);
+                Decision::DROP
+            }
+            Inbound::Refused(Refusal::NoAlias) => {
+                self.counters.count(Counter::AliasesExhausted);
+                Decision::DROP
+            }
+        }
+    }
+
+    fn decide_out(
+        &self,
+        bytes: &mut [u8],
+        packet: &Packet,
+        segment: &Segment,
+        meta: &Meta,
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Decision {
+        let tuple = Tuple {
+            client: packet.dst,
+            host: packet.src,
+            client_port: segment.dst_port,
+            host_port: segment.src_port,
+            transport: segment.transport,
+        };
+        let passage = Passage { direction: Direction::Out, tcp: segment.tcp.as_ref(), len: packet.len, now };
+        match self.flows.outbound(&tuple, &passage, record) {
+            Some(known) => self.carry_out(bytes, packet, known, meta),
+            None => Decision::ACCEPT,
+        }
+    }
+
+    fn carry_out(&self, bytes: &mut [u8], packet: &Packet, known: Known, meta: &Meta) -> Decision {
+        match known.disposition {
+            Disposition::Pass => Decision::ACCEPT,
+            Disposition::Drop => Decision::DROP,
+            Disposition::Translate if known.endpoints == endpoints(packet) => Decision::ACCEPT,
+            Disposition::Translate => {
+                rewrite(bytes, packet, &known.endpoints, meta.checksum);
+                Decision::REWRITTEN
+            }
+        }
+    }
+
+    /// Rules with `per: packet` that take a packet before any rule for flows does. Asked for every packet from a client.
+    fn decide_alone(&self, bytes: &[u8], packet: &Packet) -> Option<Decision> {
+        let rule = self.rules.first_match(&input(bytes, packet)).filter(|rule| rule.scope == Scope::Packet)?;
+        rule.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(match rule.action {
+            Action::Pass => Decision::ACCEPT,
+            _ => Decision::DROP,
+        })
+    }
+
+    /// The flow that the first matching rule makes of a packet that has none.
+    fn wanted(&self, bytes: &[u8], packet: &Packet, tuple: &Tuple, segment: &Segment) -> Option<NewFlow> {
+        let opens =
+            segment.tcp.is_none_or(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST) == tcp_flag::SYN);
+        if !opens {
+            self.counters.count(Counter::MidstreamPackets);
+            return None;
+        }
+        let rule = self.rules.first_match(&input(bytes, packet));
+        let own = self.is_own_port(tuple);
+        match rule {
+            Some(rule) if !(own && rule.action == Action::Pass) => Some(self.flow_of(rule, tuple)),
+            _ if own => Some(self.flow_of(&self.own_ports, tuple)),
+            _ => {
+                self.counters.count(Counter::UnmatchedPackets);
+                None
+            }
+        }
+    }
+
+    fn flow_of(&self, rule: &Arc<Rule>, tuple: &Tuple) -> NewFlow {
+        let tcp = tuple.transport == Transport::Tcp;
+        let icmp = matches!(tuple.transport, Transport::Icmp | Transport::Icmpv6);
+        let port_of = |for_tcp, for_udp| if tcp { for_tcp } else { for_udp };
+        let settings = &self.settings;
+        let (disposition, target) = match &rule.action {
+            Action::Pass => (Disposition::Pass, None),
+            Action::Drop => (Disposition::Drop, None),
+            // An echo has no port to translate: only a silent host can stand in for one that is not there.
+            Action::Reject if icmp => (Disposition::Drop, None),
+            _ if icmp => (Disposition::Pass, None),
+            Action::Reject => {
+                let port = port_of(settings.closed_tcp_port, settings.closed_udp_port);
+                (Disposition::Translate, Some((tuple.host, port)))
+            }
+            Action::Rewrite { address, port } => {
+                let same_family = address.map(Address::from).filter(|new| new.is_v4() == tuple.host.is_v4());
+                (Disposition::Translate, Some((same_family.unwrap_or(tuple.host), *port)))
+            }
+            Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_) => {
+                (Disposition::Translate, Some((tuple.host, port_of(settings.tcp_port, settings.udp_port))))
+            }
+        };
+        let target = target.unwrap_or((tuple.host, tuple.host_port));
+        NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target }
+    }
+
+    /// Whether a client dials a port that only translated packets should reach.
+    fn is_own_port(&self, tuple: &Tuple) -> bool {
+        let Settings { tcp_port, udp_port, .. } = self.settings;
+        (tuple.transport == Transport::Tcp && tuple.host_port == tcp_port)
+            || (tuple.transport == Transport::Udp && tuple.host_port == udp_port)
+    }
+
+    /// ICMP errors about translated flows are translated inside; all others go on as they are.
+    fn decide_error(&self, bytes: &mut [u8], packet: &Packet, meta: &Meta) -> Decision {
+        let Some(quoted) = Quoted::parse(bytes, packet) else { return Decision::ACCEPT };
+        let Endpoints { src, src_port, dst, dst_port } = quoted.endpoints;
+        let transport = quoted.transport;
+        match meta.hook {
+            // The error quotes what we sent to the client.
+            Hook::In => {
+                let dialled = Tuple { client: dst, host: src, client_port: dst_port, host_port: src_port, transport };
+                let Some(delivered) = self.flows.delivered(&dialled) else { return Decision::ACCEPT };
+                let new = delivered.reversed();
+                rewrite_quoted(bytes, packet, &quoted, &new, packet.src, new.src);
+            }
+            // The error quotes what the client sent, as our server would have got it.
+            Hook::Out => {
+                let translated =
+                    Tuple { client: src, host: dst, client_port: src_port, host_port: dst_port, transport };
+                let Some(answered) = self.flows.answered(&translated) else { return Decision::ACCEPT };
+                let new = answered.reversed();
+                rewrite_quoted(bytes, packet, &quoted, &new, new.dst, packet.dst);
+            }
+        }
+        Decision::REWRITTEN
+    }
+
+    /// Work that no packet should wait for: ends flows whose time has come, looking at no more than `budget`.
+    pub fn housekeeping(&self, now: Timestamp, budget: usize, record: &mut impl FnMut(FlowEvent)) {
+        self.flows.expire(now, budget, record);
+    }
+}
+
+fn input<'a>(bytes: &'a [u8], packet: &Packet) -> Input<'a> {
+    Input { bytes: bytes.get(..packet.len).unwrap_or(bytes), wire_len: packet.len }
+}
+
+/// The endpoints that stand in the packet.
+fn endpoints(packet: &Packet) -> Endpoints {
+    let (src_port, dst_port) = match packet.payload {
+        Payload::Tcp(tcp) => (tcp.src_port, tcp.dst_port),
+        Payload::Udp { src_port, dst_port } => (src_port, dst_port),
+        _ => (0, 0),
+    };
+    Endpoints { src: packet.src, src_port, dst: packet.dst, dst_port }
+}

@@ -1,0 +1,32 @@
+//! What travels on the queue to the writer.
+
+use std::sync::Arc;
+
+use super::Event;
+use crate::clock::Timestamp;
+use crate::flow::{FlowEvent, FlowRef};
+
+/// What travels on the bounded queue: what happened to flows is plain data, so a queue worker can send it without allocating.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// A flow began or ended.
+    Flow(FlowEvent),
+    /// Something happened in a session of this flow.
+    Session {
+        /// When.
+        at: Timestamp,
+        /// Which flow.
+        flow: FlowRef,
+        /// Name of the handler (`proxy` for relays).
+        handler: Arc<str>,
+        /// What.
+        event: Box<Event>,
+    },
+    /// Something happened in the sensor itself.
+    Sensor {
+        /// When.
+        at: Timestamp,
+        /// What.
+        event: Box<Event>,
+    },
+}

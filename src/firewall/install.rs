@@ -1,0 +1,116 @@
+//! Putting the rules in place and taking them out again.
+
+use std::fmt;
+
+use super::save::{self, Removal};
+use super::tool::{Error, Tool};
+use super::{CHAIN_IN, Family, RuleSetText, Table};
+
+/// What a removal took out, over all families.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Jumps to our chains.
+    pub jumps: usize,
+    /// Our chains.
+    pub chains: usize,
+    /// Tables that were not there before us and that nobody used since (nft variant).
+    pub tables: usize,
+}
+
+impl Removed {
+    /// Nothing of ours was there.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing to remove");
+        }
+        write!(f, "removed: {} jumps, {} chains, {} tables of ours", self.jumps, self.chains, self.tables)
+    }
+}
+
+/// Installs the rules, in place of any that an earlier run left in either variant. When one family fails, none keeps
+/// rules.
+///
+/// Call it when the queues are bound: a second engine, which would take them from the first, has failed by then.
+///
+/// # Errors
+/// iptables is missing, not permitted, locked, or refuses the rules.
+pub fn apply(rules: &RuleSetText) -> Result<(), Error> {
+    sweep()?;
+    for (family, text) in rules.texts() {
+        if let Err(error) = Tool::of(family).restore(text) {
+            if let Err(left) = remove() {
+                log::error!("rules of glutton-nfq may be left behind: {left}");
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Takes out our jumps and chains, all of them, and nothing else; does nothing when there are none.
+///
+/// # Errors
+/// `iptables` is missing or fails. What could be removed of the other family has been.
+pub fn remove() -> Result<Removed, Error> {
+    let v4 = remove_with(&Tool::of(Family::V4));
+    let v6 = unless_missing(remove_with(&Tool::of(Family::V6)));
+    let (v4, v6) = (v4?, v6?);
+    Ok(sum(v4, v6))
+}
+
+/// As [`remove`], and also looks into the iptables variant that is not the chosen one: the choice may have changed
+/// since a run that was killed together with its parent.
+///
+/// # Errors
+/// As [`remove`]. That the other variant cannot be read is no error: it is seldom in use.
+pub fn sweep() -> Result<Removed, Error> {
+    let mut removed = remove()?;
+    for tool in Family::ALL.into_iter().flat_map(Tool::variants) {
+        match remove_with(&tool) {
+            Ok(more) => removed = sum(removed, more),
+            Err(error) => log::debug!("not swept: {error}"),
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether our inbound chain is in place for this family. For display; `false` also when iptables cannot say.
+pub fn installed(family: Family) -> bool {
+    let Ok(mut iptables) = iptables::new(family == Family::V6) else { return false };
+    iptables.is_numeric = true;
+    iptables.chain_exists(Table::Mangle.name(), CHAIN_IN).unwrap_or(false)
+}
+
+fn remove_with(tool: &Tool) -> Result<Removed, Error> {
+    let Removal { text, jumps, chains, new_tables } = save::removal(&tool.save()?);
+    if text.is_empty() {
+        return Ok(Removed::default());
+    }
+    tool.restore(&text)?;
+    let mut tables = 0;
+    if !new_tables.is_empty() {
+        let saved = tool.save()?;
+        for table in new_tables.iter().filter(|table| save::is_empty_table(&saved, table)) {
+            tool.flush_table(table)?;
+            tables += 1;
+        }
+    }
+    Ok(Removed { jumps, chains, tables })
+}
+
+fn unless_missing(removed: Result<Removed, Error>) -> Result<Removed, Error> {
+    match removed {
+        Err(Error::Missing { .. }) => Ok(Removed::default()),
+        other => other,
+    }
+}
+
+fn sum(a: Removed, b: Removed) -> Removed {
+    Removed { jumps: a.jumps + b.jumps, chains: a.chains + b.chains, tables: a.tables + b.tables }
+}

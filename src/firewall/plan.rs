@@ -1,0 +1,171 @@
+//! What is to be diverted, as data.
+
+use thiserror::Error;
+
+use super::Ports;
+
+/// IFNAMSIZ of `linux/if.h`, less the terminating zero.
+const INTERFACE_NAME_MAX: usize = 15;
+
+/// Which packets go into which queues. [`super::build`] makes rules of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Interfaces whose traffic is diverted; a trailing `+` stands for any rest, as in `veth+`.
+    pub interfaces: Vec<String>,
+    /// The queues that the engine has bound.
+    pub queues: Queues,
+    /// What is diverted on its way in.
+    pub inbound: Inbound,
+    /// Destination ports that are never diverted on their way in. A port that a rule names must not be here: the caller
+    /// takes it out.
+    pub exempt: Ports,
+    /// What is diverted on its way out.
+    pub outbound: Outbound,
+}
+
+/// A run of queue numbers. With more than one, the kernel picks by a hash of the two addresses (`--queue-balance`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queues {
+    /// Number of the first queue.
+    pub first: u16,
+    /// How many, at least 1.
+    pub count: u16,
+}
+
+/// Protocols diverted on their way in. ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1 to 4) come along with TCP or
+/// UDP, because an error about a translated flow must be translated too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Inbound {
+    /// TCP.
+    pub tcp: bool,
+    /// UDP.
+    pub udp: bool,
+    /// ICMP echo requests.
+    pub icmp_echo: bool,
+    /// ICMPv6 echo requests.
+    pub icmpv6_echo: bool,
+}
+
+/// Packets diverted on their way out, by source port: the answers of whoever packets were rewritten to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outbound {
+    /// Ports of the handler server, targets of `rewrite` rules, and the closed port whose resets answer `reject`.
+    pub ports: Ports,
+    /// The kernel's "destination unreachable" messages; needed for `reject` of UDP, where they quote the rewritten
+    /// packet.
+    pub unreachable: bool,
+}
+
+/// Why a [`Plan`] cannot become rules.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// There is no interface.
+    #[error("no interface to divert traffic from: name one with -i")]
+    NoInterface,
+    /// The name could not be one, or would mean something else to iptables.
+    #[error(
+        "`{0}` is not an interface name: 1 to 15 letters, digits, `.`, `_` or `-`, not starting with `-`; one `+` at the end \
+         stands for any rest"
+    )]
+    InterfaceName(String),
+    /// There is no queue.
+    #[error("no queue: `queues` must be at least 1")]
+    NoQueue,
+    /// The last queue number does not fit 16 bits.
+    #[error("queues {first} to {last} do not exist: the highest queue number is 65535; lower `queue_num` or `queues`")]
+    QueueRange {
+        /// Number of the first queue.
+        first: u16,
+        /// Number of the last queue.
+        last: u32,
+    },
+}
+
+impl Plan {
+    /// Checks what iptables would otherwise refuse or, worse, understand differently.
+    pub(super) fn validate(&self) -> Result<(), PlanError> {
+        if self.interfaces.is_empty() {
+            return Err(PlanError::NoInterface);
+        }
+        if let Some(name) = self.interfaces.iter().find(|name| !is_interface_name(name)) {
+            return Err(PlanError::InterfaceName(name.clone()));
+        }
+        self.queues.last().map(|_| ())
+    }
+}
+
+impl Queues {
+    /// Number of the last queue.
+    fn last(self) -> Result<u16, PlanError> {
+        let Some(more) = self.count.checked_sub(1) else { return Err(PlanError::NoQueue) };
+        self.first
+            .checked_add(more)
+            .ok_or(PlanError::QueueRange { first: self.first, last: u32::from(self.first) + u32::from(more) })
+    }
+
+    /// The option of the NFQUEUE target.
+    pub(super) fn option(self) -> Result<String, PlanError> {
+        let last = self.last()?;
+        Ok(if last == self.first {
+            format!("--queue-num {last}")
+        } else {
+            format!("--queue-balance {}:{last}", self.first)
+        })
+    }
+}
+
+/// Whether `name` can stand behind `-i`: a name that the kernel allows and that is one plain word in a restore file.
+fn is_interface_name(name: &str) -> bool {
+    let stem = name.strip_suffix('+').unwrap_or(name);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !stem.is_empty()
+        && name.len() <= INTERFACE_NAME_MAX
+        && !stem.starts_with('-')
+        && stem != "."
+        && stem != ".."
+        && stem.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interface_names_that_iptables_would_read_otherwise_are_refused() {
+        for good in ["eth0", "enp0s31f6", "br-0a1b2c3d4e5f", "eth0.100", "veth+", "wg_0", "lo"] {
+            assert!(is_interface_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "+",
+            ".",
+            "..",
+            "-i",
+            "!eth0",
+            "eth 0",
+            "eth0\n",
+            "eth0;id",
+            "eth0#",
+            "\"eth0\"",
+            "e+h0",
+            "eth/0",
+            "eth0:1",
+            "$(id)",
+            "interface-name-too-long",
+            "ethé",
+        ] {
+            assert!(!is_interface_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn queue_numbers_end_at_65535() {
+        assert_eq!(Queues { first: 65_535, count: 1 }.option().unwrap(), "--queue-num 65535");
+        assert_eq!(Queues { first: 3, count: 4 }.option().unwrap(), "--queue-balance 3:6");
+        assert_eq!(
+            Queues { first: 65_535, count: 2 }.option(),
+            Err(PlanError::QueueRange { first: 65_535, last: 65_536 })
+        );
+        assert_eq!(Queues { first: 0, count: 0 }.option(), Err(PlanError::NoQueue));
+    }
+}

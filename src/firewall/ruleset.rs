@@ -1,0 +1,112 @@
+//! The rules as text: what iptables-restore reads.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::tool::RESTORE_OPTIONS;
+use super::{CHAIN_NEW, Family, Host, Plan, PlanError, Table, template};
+
+const TEMPLATE: &str = include_str!("../../iptables/rules.template");
+
+/// Ports that one `multiport` match takes (XT_MULTI_PORTS of `linux/netfilter/xt_multiport.h`).
+const MULTIPORT_MAX: usize = 15;
+
+/// ICMP errors about a datagram (RFC 792): destination unreachable, time exceeded, parameter problem.
+const ICMP_ERRORS: [u8; 3] = [3, 11, 12];
+/// ICMPv6 errors (RFC 4443, section 2.1): destination unreachable, packet too big, time exceeded, parameter problem.
+const ICMPV6_ERRORS: [u8; 4] = [1, 2, 3, 4];
+const ICMP_ECHO_REQUEST: u8 = 8;
+const ICMPV6_ECHO_REQUEST: u8 = 128;
+const ICMP_UNREACHABLE: u8 = 3;
+const ICMPV6_UNREACHABLE: u8 = 1;
+
+/// Rules for iptables-restore, one text a family. `Display` prints the commands that [`super::apply`] runs, ready for a
+/// shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSetText {
+    texts: Vec<(Family, String)>,
+}
+
+impl RuleSetText {
+    /// The families and what each one's iptables-restore reads.
+    pub fn texts(&self) -> impl Iterator<Item = (Family, &str)> {
+        self.texts.iter().map(|(family, text)| (*family, text.as_str()))
+    }
+}
+
+impl fmt::Display for RuleSetText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (family, text) in self.texts() {
+            writeln!(f, "{}-restore {} <<'EOF'\n{text}EOF", family.program(), RESTORE_OPTIONS.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the rules for every family that `host` can take.
+///
+/// # Errors
+/// The plan has no interface, a name that is none, or queue numbers that do not exist.
+pub fn build(plan: &Plan, host: &Host) -> Result<RuleSetText, PlanError> {
+    plan.validate()?;
+    let queue = plan.queues.option()?;
+    let texts = host.families.iter().map(|&family| (family, text(plan, host, family, &queue))).collect();
+    Ok(RuleSetText { texts })
+}
+
+fn text(plan: &Plan, host: &Host, family: Family, queue: &str) -> String {
+    let marker = |table| when(host.new_tables.contains(&(family, table)), CHAIN_NEW);
+    let icmp = inbound_icmp(plan, family);
+    let unreachable = when(plan.outbound.unreachable, unreachable_type(family).to_string());
+    let (icmp, icmpv6, unreachable, unreachable_v6) = match family {
+        Family::V4 => (icmp, Vec::new(), unreachable, Vec::new()),
+        Family::V6 => (Vec::new(), icmp, Vec::new(), unreachable),
+    };
+    let values = [
+        ("interface", plan.interfaces.clone()),
+        ("queue", vec![queue.to_owned()]),
+        ("new_mangle", marker(Table::Mangle)),
+        ("new_raw", marker(Table::Raw)),
+        ("exempt_tcp", multiport(&plan.exempt.tcp)),
+        ("exempt_udp", multiport(&plan.exempt.udp)),
+        ("tcp", when(plan.inbound.tcp, "tcp")),
+        ("udp", when(plan.inbound.udp, "udp")),
+        ("icmp", icmp),
+        ("icmpv6", icmpv6),
+        ("answer_tcp", multiport(&plan.outbound.ports.tcp)),
+        ("answer_udp", multiport(&plan.outbound.ports.udp)),
+        ("unreachable", unreachable),
+        ("unreachable_v6", unreachable_v6),
+    ];
+    template::expand(TEMPLATE, &values)
+}
+
+fn when(wanted: bool, value: impl Into<String>) -> Vec<String> {
+    if wanted { vec![value.into()] } else { Vec::new() }
+}
+
+/// The types that are diverted on their way in, errors first.
+fn inbound_icmp(plan: &Plan, family: Family) -> Vec<String> {
+    let (errors, echo, echo_wanted) = match family {
+        Family::V4 => (&ICMP_ERRORS[..], ICMP_ECHO_REQUEST, plan.inbound.icmp_echo),
+        Family::V6 => (&ICMPV6_ERRORS[..], ICMPV6_ECHO_REQUEST, plan.inbound.icmpv6_echo),
+    };
+    let errors = if plan.inbound.tcp || plan.inbound.udp { errors } else { &[] };
+    errors.iter().chain(echo_wanted.then_some(&echo)).map(u8::to_string).collect()
+}
+
+const fn unreachable_type(family: Family) -> u8 {
+    match family {
+        Family::V4 => ICMP_UNREACHABLE,
+        Family::V6 => ICMPV6_UNREACHABLE,
+    }
+}
+
+/// Port lists for `multiport`, each within its limit.
+fn multiport(ports: &BTreeSet<u16>) -> Vec<String> {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    ports.chunks(MULTIPORT_MAX).map(|chunk| chunk.join(",")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::firewall::{CHAIN_IN, CHAIN_OUT, Inbound, Outbound, Queues, save};
+use crate::host::Ports;
+
+fn ports(tcp: &[u16], udp: &[u16]) -> Ports {
+    Ports { tcp: tcp.iter().copied().collect(), udp: udp.iter().copied().collect() }
+}
+
+/// What the README of `iptables/` shows: eth0, queue 0, an SSH port and DHCP exempt, the default handler ports.
+fn readme_plan() -> Plan {
+    Plan {
+        interfaces: vec!["eth0".to_owned()],
+        queues: Queues { first: 0, count: 1 },
+        inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
+        exempt: ports(&[22], &[68, 546]),
+        outbound: Outbound { ports: ports(&[5000], &[5001]), unreachable: true },
+    }
+}
+
+fn text_of(plan: &Plan, family: Family) -> String {
+    let rules = build(plan, &Host::default()).unwrap();
+    rules.texts().find(|(found, _)| *found == family).unwrap().1.to_owned()
+}
+
+#[test]
+fn the_plain_plan_reads_like_this() {
+    assert_eq!(
+        text_of(&readme_plan(), Family::V4),
+        "\
+*mangle
+:GLUTTON-NFQ-IN - [0:0]
+-A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -j RETURN
+-A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -j RETURN
+-A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
+COMMIT
+*raw
+:GLUTTON-NFQ-OUT - [0:0]
+-A GLUTTON-NFQ-OUT -p tcp -m multiport --sports 5000 -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p udp -m multiport --sports 5001 -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p icmp -m icmp --icmp-type 3 -j NFQUEUE --queue-num 0 --queue-bypass
+-A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT
+COMMIT
+"
+    );
+}
+
+#[test]
+fn ipv6_diverts_errors_and_echo_but_never_neighbour_discovery_or_multicast_listeners() {
+    let mut plan = readme_plan();
+    plan.inbound.icmpv6_echo = true;
+    let text = text_of(&plan, Family::V6);
+    let types: Vec<&str> =
+        text.lines().filter_map(|line| line.split("--icmpv6-type ").nth(1)?.split(' ').next()).collect();
+    assert_eq!(types, ["1", "2", "3", "4", "128", "1"]);
+    let rules = text.lines().filter(|line| line.contains("NFQUEUE"));
+    assert!(rules.filter(|line| line.contains("ipv6-icmp")).all(|line| line.contains("--icmpv6-type")));
+    assert!(!text.contains("-p icmp "));
+}
+
+#[test]
+fn only_the_protocols_that_a_rule_can_match_are_diverted() {
+    let mut plan = readme_plan();
+    plan.inbound = Inbound { icmp_echo: true, ..Inbound::default() };
+    plan.exempt = Ports::default();
+    plan.outbound = Outbound::default();
+    assert_eq!(
+        text_of(&plan, Family::V4),
+        "\
+*mangle
+:GLUTTON-NFQ-IN - [0:0]
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
+COMMIT
+*raw
+:GLUTTON-NFQ-OUT - [0:0]
+-A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT
+COMMIT
+"
+    );
+    assert!(!text_of(&plan, Family::V6).contains("NFQUEUE"));
+}
+
+#[test]
+fn every_interface_is_hooked_and_several_queues_are_balanced() {
+    let mut plan = readme_plan();
+    plan.interfaces = vec!["eth0".to_owned(), "veth+".to_owned()];
+    plan.queues = Queues { first: 2, count: 3 };
+    let text = text_of(&plan, Family::V4);
+    for hook in ["-A PREROUTING -i", "-A OUTPUT -o"] {
+        for interface in ["eth0", "veth+"] {
+            assert_eq!(text.lines().filter(|line| line.starts_with(&format!("{hook} {interface} "))).count(), 1);
+        }
+    }
+    let queued: Vec<&str> = text.lines().filter(|line| line.contains("-j NFQUEUE")).collect();
+    assert!(queued.iter().all(|line| line.ends_with("-j NFQUEUE --queue-balance 2:4 --queue-bypass")), "{queued:?}");
+}
+
+#[test]
+fn more_ports_than_multiport_takes_are_split_over_rules() {
+    let mut plan = readme_plan();
+    plan.exempt.tcp = (1..=31).collect::<BTreeSet<u16>>();
+    plan.outbound.ports.udp = (100..=115).collect::<BTreeSet<u16>>();
+    let text = text_of(&plan, Family::V4);
+    let lists = |option: &str, proto: &str| -> Vec<usize> {
+        let lines = text.lines().filter(|line| line.contains(&format!("-p {proto} -m multiport")));
+        lines.filter_map(|line| Some(line.split(option).nth(1)?.trim().split(' ').next()?.split(',').count())).collect()
+    };
+    assert_eq!(lists("--dports", "tcp"), [15, 15, 1]);
+    assert_eq!(lists("--sports", "udp"), [15, 1]);
+}
+
+#[test]
+fn tables_that_were_not_there_are_marked_for_removal() {
+    let host = Host { new_tables: vec![(Family::V4, Table::Raw)], ..Host::default() };
+    let rules = build(&readme_plan(), &host).unwrap();
+    let marked: Vec<_> = rules.texts().map(|(_, text)| save::removal(text).new_tables).collect();
+    assert_eq!(marked, [vec!["raw".to_owned()], Vec::new()]);
+}
+
+#[test]
+fn a_family_without_iptables_gets_no_rules() {
+    let host = Host { families: vec![Family::V4], ..Host::default() };
+    let text = build(&readme_plan(), &host).unwrap().to_string();
+    assert!(text.starts_with("iptables-restore --noflush -w 5 <<'EOF'\n*mangle\n"), "{text}");
+    assert!(text.ends_with("COMMIT\nEOF\n"));
+    assert!(!text.contains("ip6tables"));
+}
+
+#[test]
+fn a_plan_that_iptables_would_misread_is_refused() {
+    let mut plan = readme_plan();
+    plan.interfaces = vec!["eth0 -j ACCEPT".to_owned()];
+    assert_eq!(build(&plan, &Host::default()), Err(PlanError::InterfaceName("eth0 -j ACCEPT".to_owned())));
+    plan.interfaces.clear();
+    assert_eq!(build(&plan, &Host::default()), Err(PlanError::NoInterface));
+}
+
+#[test]
+fn the_template_leaves_no_placeholder_and_knows_our_chains() {
+    let text = build(&readme_plan(), &Host::default()).unwrap().to_string();
+    assert!(!text.contains('{') && !text.contains('}'));
+    assert!(text.contains(&format!("-j {CHAIN_IN}\n")) && text.contains(&format!("-j {CHAIN_OUT}\n")));
+}
+
+/// Turns a restore text into the commands that do the same one by one.
+fn commands(family: Family, text: &str) -> Vec<String> {
+    let mut table = "";
+    let mut commands = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        } else if let Some(chain) = line.strip_prefix(':') {
+            let chain = chain.split(' ').next().unwrap();
+            commands.push(format!("{} -t {table} -N {chain}", family.program()));
+        } else if line.starts_with('-') {
+            commands.push(format!("{} -t {table} {line}", family.program()));
+        }
+    }
+    commands
+}
+
+#[test]
+fn the_readme_of_iptables_says_the_same_by_hand() {
+    let readme = include_str!("../../../iptables/README.md");
+    let shown: Vec<String> = readme.lines().filter(|line| line.contains("tables -t ")).map(str::to_owned).collect();
+    let mut expected = Vec::new();
+    let rules = build(&readme_plan(), &Host::default()).unwrap();
+    for (family, text) in rules.texts() {
+        expected.extend(commands(family, text));
+    }
+    for (family, text) in rules.texts() {
+        expected.extend(commands(family, &save::removal(text).text));
+    }
+    assert_eq!(shown, expected);
+}

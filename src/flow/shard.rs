@@ -1,0 +1,380 @@
+//! One shard of the table: the flows of some clients, both indices, their timers.
+
+use slab::Slab;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use super::entry::{Disposition, Flow, Links, Translation};
+use super::hash::Key;
+use super::index::Index;
+use super::lists::{Classes, Wheel};
+use super::state::{Direction, EVICTABLE, State};
+use super::{CloseReason, FlowEvent, FlowRef, FlowTotals};
+use super::{FlowId, Transport, Tuple};
+use crate::clock::Timestamp;
+use crate::config::Timeouts;
+use crate::packet::{Address, Endpoints, Tcp};
+use crate::rules::Rule;
+
+/// Candidate source ports that are tried before a closed flow must give up its own.
+const ALIAS_PROBES: u16 = 128;
+/// Aliases are taken from 1024 to 65535.
+const FIRST_ALIAS: u16 = 1_024;
+
+/// What all shards share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) live: AtomicUsize,
+    pub(super) max_flows: usize,
+    pub(super) next_id: AtomicU64,
+    pub(super) timeouts: Timeouts,
+}
+
+/// A flow that a rule has taken.
+#[derive(Debug)]
+pub struct NewFlow {
+    /// Who dialled what.
+    pub dialled: Tuple,
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// What it decided.
+    pub disposition: Disposition,
+    /// Where translated packets go; for other dispositions the dialled address and port.
+    pub target: (Address, u16),
+}
+
+/// Why a flow was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The table is full of flows that are worth more.
+    Full,
+    /// Every source port of this client towards the target is in use.
+    NoAlias,
+}
+
+/// What the table knows about a packet of a known flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// What was decided.
+    pub disposition: Disposition,
+    /// How the packet shall leave, if it is translated.
+    pub endpoints: Endpoints,
+}
+
+/// A packet of a flow, as far as the table cares.
+#[derive(Debug, Clone, Copy)]
+pub struct Passage<'a> {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// TCP fields, `None` for other protocols.
+    pub tcp: Option<&'a Tcp>,
+    /// Length of the IP packet in bytes.
+    pub len: usize,
+    /// When it was seen.
+    pub now: Timestamp,
+}
+
+/// The flows of some clients.
+#[derive(Debug)]
+pub(super) struct Shard {
+    key: Key,
+    flows: Slab<Flow>,
+    by_dialled: Index,
+    by_translated: Index,
+    wheel: Wheel,
+    classes: Classes,
+}
+
+impl Shard {
+    pub(super) fn new(key: Key, capacity: usize, now: Timestamp) -> Self {
+        Self {
+            key,
+            flows: Slab::with_capacity(capacity),
+            by_dialled: Index::with_capacity(capacity),
+            by_translated: Index::with_capacity(capacity),
+            wheel: Wheel::new(now),
+            classes: Classes::new(),
+        }
+    }
+
+    /// The flow that a client's packet belongs to.
+    pub(super) fn find_dialled(&self, tuple: &Tuple) -> Option<u32> {
+        self.by_dialled.find(tuple.hash(self.key), |i| self.flow(i).is_some_and(|flow| flow.dialled == *tuple))
+    }
+
+    /// The flow that one of our own packets belongs to.
+    pub(super) fn find_translated(&self, tuple: &Tuple) -> Option<u32> {
+        self.by_translated.find(tuple.hash(self.key), |i| self.flow(i).is_some_and(|flow| flow.translated() == *tuple))
+    }
+
+    pub(super) fn flow(&self, index: u32) -> Option<&Flow> {
+        self.flows.get(index as usize)
+    }
+
+    /// Takes note of a packet and says what becomes of it.
+    pub(super) fn pass(
+        &mut self,
+        shared: &Shared,
+        index: u32,
+        packet: &Passage<'_>,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Option<Known> {
+        let flow = self.flows.get_mut(index as usize)?;
+        flow.last_seen = packet.now;
+        let before = flow.state;
+        let after = match (packet.tcp, packet.direction) {
+            (Some(tcp), direction) => before.after_tcp(direction, tcp),
+            (None, Direction::Out) if before == State::UdpNew => State::UdpAnswered,
+            (None, _) => before,
+        };
+        let endpoints = match packet.direction {
+            Direction::In => {
+                flow.totals.packets_in += 1;
+                flow.totals.bytes_in += packet.len as u64;
+                flow.delivered()
+            }
+            Direction::Out => {
+                flow.totals.packets_out += 1;
+                flow.totals.bytes_out += packet.len as u64;
+                flow.answered()
+            }
+        };
+        let known = Known { disposition: flow.disposition, endpoints };
+        if before != after {
+            self.change_state(shared, index, after, packet.now, record);
+        }
+        Some(known)
+    }
+
+    fn change_state(
+        &mut self,
+        shared: &Shared,
+        index: u32,
+        after: State,
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) {
+        let Some(flow) = self.flows.get_mut(index as usize) else { return };
+        let (worth_before, timeout_before) = (flow.worth(), flow.state.timeout(&shared.timeouts));
+        flow.state = after;
+        let (worth_after, timeout_after) = (flow.worth(), after.timeout(&shared.timeouts));
+        if after.is_over() && !flow.reported {
+            flow.reported = true;
+            record(flow.close_record(now, after.reason()));
+        } else if !after.is_over() {
+            flow.reported = false;
+        }
+        if worth_before != worth_after {
+            self.classes.remove(&mut self.flows, index, worth_before as usize);
+            self.classes.insert(&mut self.flows, index, worth_after as usize);
+        }
+        // A longer timeout is found out when the old one comes due.
+        if timeout_after < timeout_before {
+            self.wheel.remove(&mut self.flows, index);
+            self.wheel.insert(&mut self.flows, index, now, timeout_after);
+        }
+    }
+
+    /// Takes a new flow in, making room and finding a source port for it.
+    pub(super) fn admit(
+        &mut self,
+        shared: &Shared,
+        new: NewFlow,
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Result<(u32, Admission), Refusal> {
+        let mut admission = Admission::default();
+        if shared.live.load(Relaxed) >= shared.max_flows {
+            if !self.evict(shared, now, record) {
+                return Err(Refusal::Full);
+            }
+            admission.evicted = true;
+        }
+        let (host, host_port) = new.target;
+        let mut translation = Translation { host, host_port, alias: new.dialled.client_port };
+        if new.disposition == Disposition::Translate {
+            translation.alias = self.alias(shared, &new.dialled, new.target, now, record).ok_or(Refusal::NoAlias)?;
+            admission.aliased = translation.alias != new.dialled.client_port;
+        }
+        let index = self.insert(shared, new, translation, now);
+        if let Some(flow) = self.flow(index) {
+            record(FlowEvent::Opened { at: now, flow: flow.reference() });
+        }
+        Ok((index, admission))
+    }
+
+    fn insert(&mut self, shared: &Shared, new: NewFlow, translation: Translation, now: Timestamp) -> u32 {
+        let state = match new.dialled.transport {
+            Transport::Tcp => State::TcpHandshake { expected_ack: None },
+            Transport::Udp => State::UdpNew,
+            Transport::Icmp | Transport::Icmpv6 => State::Icmp,
+        };
+        new.rule.hits.fetch_add(1, Relaxed);
+        let flow = Flow {
+            dialled: new.dialled,
+            translation,
+            disposition: new.disposition,
+            state,
+            last_seen: now,
+            totals: FlowTotals::default(),
+            reported: false,
+            slot: 0,
+            rule: new.rule,
+            timer: Links::NONE,
+            class: Links::NONE,
+            id: FlowId(shared.next_id.fetch_add(1, Relaxed)),
+            opened: now,
+        };
+        let (dialled, translated, worth) = (flow.dialled, flow.translated(), flow.worth());
+        #[expect(clippy::cast_possible_truncation, reason = "max_flows is far below 2^32")]
+        let index = self.flows.insert(flow) as u32;
+        self.by_dialled.insert(dialled.hash(self.key), index);
+        if new.disposition == Disposition::Translate {
+            self.by_translated.insert(translated.hash(self.key), index);
+        }
+        self.wheel.insert(&mut self.flows, index, now, state.timeout(&shared.timeouts));
+        self.classes.insert(&mut self.flows, index, worth as usize);
+        shared.live.fetch_add(1, Relaxed);
+        index
+    }
+
+    /// A source port under which our server sees this flow: the client's own if it is free, else another. A port whose connection is over for
+    /// sure is taken at once; one that may still be in TIME_WAIT only when nothing else is left.
+    fn alias(
+        &mut self,
+        shared: &Shared,
+        dialled: &Tuple,
+        (host, host_port): (Address, u16),
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Option<u16> {
+        // The hash makes the order of the candidates unforeseeable; an odd step visits no port twice.
+        let spread = dialled.hash(self.key);
+        let (start, step) = (spread >> 40, (spread & 0xffff) | 1);
+        let candidates = (0..ALIAS_PROBES).map(|probe| match probe {
+            0 => dialled.client_port,
+            _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % u64::from(u16::MAX - FIRST_ALIAS)) as u16,
+        });
+        let mut last_resort = None;
+        for alias in candidates {
+            let tuple = Tuple { host, host_port, client_port: alias, ..*dialled };
+            let Some(holder) = self.find_translated(&tuple) else { return Some(alias) };
+            match self.flow(holder).map(|flow| flow.state) {
+                Some(state) if state.is_free() => {
+                    self.remove(shared, holder, now, CloseReason::Replaced, record);
+                    return Some(alias);
+                }
+                Some(state) if state.is_over() => last_resort = last_resort.or(Some((alias, holder))),
+                _ => {}
+            }
+        }
+        let (alias, holder) = last_resort?;
+        self.remove(shared, holder, now, CloseReason::Replaced, record);
+        Some(alias)
+    }
+
+    /// Removes the flow that is least worth keeping.
+    fn evict(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(FlowEvent)) -> bool {
+        let victim = EVICTABLE.iter().find_map(|&class| self.classes.oldest(class as usize));
+        if let Some(index) = victim {
+            self.remove(shared, index, now, CloseReason::Evicted, record);
+        }
+        victim.is_some()
+    }
+
+    /// Whether a SYN to this flow begins a new one.
+    pub(super) fn is_over(&self, index: u32) -> bool {
+        self.flow(index).is_some_and(|flow| flow.state.is_over())
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        shared: &Shared,
+        index: u32,
+        now: Timestamp,
+        reason: CloseReason,
+        record: &mut impl FnMut(FlowEvent),
+    ) {
+        let Some(flow) = self.flows.get(index as usize) else { return };
+        let (dialled, translated, worth) =
+            (flow.dialled.hash(self.key), flow.translated().hash(self.key), flow.worth());
+        if !flow.reported {
+            record(flow.close_record(now, reason));
+        }
+        self.by_dialled.remove(dialled, index);
+        self.by_translated.remove(translated, index);
+        self.wheel.remove(&mut self.flows, index);
+        self.classes.remove(&mut self.flows, index, worth as usize);
+        self.flows.remove(index as usize);
+        shared.live.fetch_sub(1, Relaxed);
+    }
+
+    /// Ends flows whose time has come, looking at no more than `budget`; says how many it looked at.
+    pub(super) fn expire(
+        &mut self,
+        shared: &Shared,
+        now: Timestamp,
+        budget: usize,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> usize {
+        for done in 0..budget {
+            let Some(index) = self.wheel.due(now) else { return done };
+            let Some(flow) = self.flows.get(index as usize) else { return done };
+            let (timeout, last_seen) = (flow.state.timeout(&shared.timeouts), flow.last_seen);
+            if now.saturating_since(last_seen) >= timeout {
+                let reason = flow.state.reason();
+                self.remove(shared, index, now, reason, record);
+            } else {
+                self.wheel.remove(&mut self.flows, index);
+                self.wheel.insert(&mut self.flows, index, last_seen, timeout);
+            }
+        }
+        budget
+    }
+
+    /// Every flow, for shutdown and for `flows`.
+    pub(super) fn references(&self) -> impl Iterator<Item = FlowRef> + '_ {
+        self.flows.iter().map(|(_, flow)| flow.reference())
+    }
+
+    pub(super) fn close_all(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(FlowEvent)) {
+        let all: Vec<u32> = self.flows.iter().filter_map(|(i, _)| u32::try_from(i).ok()).collect();
+        for index in all {
+            self.remove(shared, index, now, CloseReason::Shutdown, record);
+        }
+    }
+}
+
+/// What taking a flow in has cost others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Admission {
+    /// Another flow was evicted.
+    pub evicted: bool,
+    /// The source port is translated.
+    pub aliased: bool,
+}
+
+#[cfg(test)]
+impl Shard {
+    pub(super) fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Both indices and both lists hold exactly the flows that there are, each where it belongs.
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.by_dialled.len(), self.flows.len());
+        let mut translated = std::collections::HashSet::new();
+        for (i, flow) in &self.flows {
+            let index = u32::try_from(i).unwrap();
+            assert_eq!(self.find_dialled(&flow.dialled), Some(index));
+            if flow.disposition == Disposition::Translate {
+                assert_eq!(self.find_translated(&flow.translated()), Some(index));
+                assert!(translated.insert((flow.translated().hash(self.key), index)));
+            }
+            assert!(!flow.state.is_over() || flow.reported);
+        }
+        assert_eq!(self.by_translated.len(), translated.len());
+        self.classes.check(&self.flows);
+        self.wheel.check(&self.flows);
+    }
+}

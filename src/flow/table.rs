@@ -1,0 +1,174 @@
+//! The flow table: shards under short locks, shared by queue workers and server workers.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::hash::Key;
+use super::shard::{Admission, Known, NewFlow, Passage, Refusal, Shard, Shared};
+use super::{CloseReason, FlowEvent, FlowRef};
+use super::{Disposition, Tuple};
+use crate::clock::Timestamp;
+use crate::config::Timeouts;
+use crate::packet::{Address, Endpoints, tcp_flag};
+
+/// Shards of the table. All flows of one client are in one shard, whichever way their packets go.
+const SHARDS: usize = 64;
+
+/// A shard on cache lines of its own, so that the locks of two workers do not share one.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Slot(Mutex<Shard>);
+
+impl Slot {
+    /// A thread that panicked under the lock leaves a shard that is still sound enough to go on with: the alternative is to stop all traffic.
+    fn lock(&self) -> MutexGuard<'_, Shard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Secrets of a table, drawn by the caller; the same seed gives the same table.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed(pub [u64; 3]);
+
+/// Every flow that the engine knows. Bounded; the least worthy goes when it is full.
+#[derive(Debug)]
+pub struct FlowTable {
+    shards: Box<[Slot; SHARDS]>,
+    shared: Shared,
+    spread: u64,
+}
+
+/// What became of a client's packet in [`FlowTable::inbound`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inbound {
+    /// It belongs to this flow.
+    Known(Known),
+    /// It belongs to no flow and no rule wanted one.
+    Unknown,
+    /// A rule wanted a flow, and this is it.
+    Opened(Known, Admission),
+    /// A rule wanted a flow that could not be had.
+    Refused(Refusal),
+}
+
+impl FlowTable {
+    /// An empty table for at most `max_flows` flows. Memory is reserved for all of them now and touched when they come.
+    pub fn new(max_flows: usize, timeouts: Timeouts, Seed([k0, k1, spread]): Seed, now: Timestamp) -> Self {
+        let capacity = max_flows.div_ceil(SHARDS);
+        let shards = Box::new(std::array::from_fn(|_| Slot(Mutex::new(Shard::new(Key(k0, k1), capacity, now)))));
+        let shared = Shared {
+            live: AtomicUsize::new(0),
+            max_flows,
+            // Microseconds since the epoch: restarts do not reuse numbers unless more than a million flows a second came before.
+            next_id: AtomicU64::new(now.as_micros()),
+            timeouts,
+        };
+        Self { shards, shared, spread: spread | 1 }
+    }
+
+    fn shard(&self, client: Address) -> MutexGuard<'_, Shard> {
+        let [high, low] = client.words();
+        let mixed = (high.rotate_left(32) ^ low).wrapping_mul(self.spread).wrapping_add(self.spread >> 7);
+        #[expect(clippy::indexing_slicing, reason = "the remainder is below the length of the array")]
+        let slot = &self.shards[(mixed >> 40) as usize % SHARDS];
+        slot.lock()
+    }
+
+    /// Takes note of a packet from a client. If it belongs to no flow, `wanted` is asked whether to open one.
+    pub fn inbound(
+        &self,
+        tuple: &Tuple,
+        packet: &Passage<'_>,
+        record: &mut impl FnMut(FlowEvent),
+        wanted: impl FnOnce() -> Option<NewFlow>,
+    ) -> Inbound {
+        let mut shard = self.shard(tuple.client);
+        if let Some(index) = shard.find_dialled(tuple) {
+            let begins = packet.tcp.is_some_and(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN);
+            if !(begins && shard.is_over(index)) {
+                return shard.pass(&self.shared, index, packet, record).map_or(Inbound::Unknown, Inbound::Known);
+            }
+            shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);
+        }
+        let Some(new) = wanted() else { return Inbound::Unknown };
+        match shard.admit(&self.shared, new, packet.now, record) {
+            Ok((index, admission)) => shard
+                .pass(&self.shared, index, packet, record)
+                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, admission)),
+            Err(refusal) => Inbound::Refused(refusal),
+        }
+    }
+
+    /// Takes note of one of our own packets; `tuple` is what stands in it, before translation.
+    pub fn outbound(&self, tuple: &Tuple, packet: &Passage<'_>, record: &mut impl FnMut(FlowEvent)) -> Option<Known> {
+        let mut shard = self.shard(tuple.client);
+        let index = shard.find_translated(tuple)?;
+        shard.pass(&self.shared, index, packet, record)
+    }
+
+    /// The translation of the flow that a client dialled, for ICMP errors about what we sent it.
+    pub fn delivered(&self, tuple: &Tuple) -> Option<Endpoints> {
+        let shard = self.shard(tuple.client);
+        let flow = shard.flow(shard.find_dialled(tuple)?)?;
+        (flow.disposition == Disposition::Translate).then(|| flow.delivered())
+    }
+
+    /// The translation of a flow by its translated tuple, for ICMP errors of our own.
+    pub fn answered(&self, tuple: &Tuple) -> Option<Endpoints> {
+        let shard = self.shard(tuple.client);
+        let flow = shard.flow(shard.find_translated(tuple)?)?;
+        Some(flow.answered())
+    }
+
+    /// The flow that was translated to this tuple: who is behind a connection that our server has accepted.
+    pub fn translated(&self, tuple: &Tuple) -> Option<FlowRef> {
+        let shard = self.shard(tuple.client);
+        let flow = shard.flow(shard.find_translated(tuple)?)?;
+        Some(flow.reference())
+    }
+
+    /// Ends flows whose time has come, looking at no more than `budget` of them in all.
+    pub fn expire(&self, now: Timestamp, mut budget: usize, record: &mut impl FnMut(FlowEvent)) {
+        for slot in self.shards.iter() {
+            let mut shard = slot.lock();
+            budget -= shard.expire(&self.shared, now, budget, record).min(budget);
+            if budget == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Ends every flow: the engine stops.
+    pub fn close_all(&self, now: Timestamp, record: &mut impl FnMut(FlowEvent)) {
+        for slot in self.shards.iter() {
+            slot.lock().close_all(&self.shared, now, record);
+        }
+    }
+
+    /// Flows at this moment.
+    pub fn len(&self) -> usize {
+        self.shared.live.load(Relaxed)
+    }
+
+    /// Whether there is no flow.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every flow at this moment, shard by shard.
+    pub fn flows(&self) -> Vec<FlowRef> {
+        let shards = self.shards.iter().map(|slot| slot.lock());
+        shards.flat_map(|shard| shard.references().collect::<Vec<_>>()).collect()
+    }
+}
+
+#[cfg(test)]
+impl FlowTable {
+    pub(super) fn for_each_shard(&self, check: impl Fn(&Shard)) {
+        self.shards.iter().map(Slot::lock).filter(|shard| shard.len() > 0).for_each(|shard| check(&shard));
+    }
+
+    pub(super) fn shard_sizes(&self) -> Vec<usize> {
+        self.shards.iter().map(|slot| slot.lock().len()).collect()
+    }
+}

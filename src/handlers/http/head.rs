@@ -1,0 +1,96 @@
+//! The head of a request: request line and headers.
+
+use super::{Fault, MAX_BODY, MAX_HEADERS};
+
+/// The head of a request, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::handlers) struct Head {
+    pub(in crate::handlers) method: String,
+    /// The request target, whatever its form.
+    pub(in crate::handlers) target: String,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub(in crate::handlers) minor: u8,
+    /// Names and values in the order sent; bytes that are not UTF-8 are replaced.
+    pub(in crate::handlers) headers: Vec<(String, String)>,
+}
+
+/// How long the body is (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+}
+
+impl Head {
+    /// Reads a complete head.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut request = httparse::Request::new(&mut slots);
+        match request.parse(bytes) {
+            Ok(httparse::Status::Complete(_)) => {}
+            Ok(httparse::Status::Partial) => return Err(Fault::bad_request("the head ends early")),
+            Err(error) => return Err(error.into()),
+        }
+        let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+            return Err(Fault::bad_request("the request line is incomplete"));
+        };
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers = request.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
+        Ok(Self { method: method.to_owned(), target: target.to_owned(), minor, headers })
+    }
+
+    /// Finds out early that a head whose end has not come can never become a request.
+    pub(super) fn check_beginning(bytes: &[u8]) -> Result<(), Fault> {
+        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        httparse::Request::new(&mut slots).parse(bytes).map(drop).map_err(Fault::from)
+    }
+
+    /// Values of every header of this name.
+    pub(in crate::handlers) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// A header of this name lists this token, case ignored.
+    pub(in crate::handlers) fn lists(&self, name: &str, token: &str) -> bool {
+        self.values(name).flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
+    }
+
+    /// The connection may carry another request (RFC 9112 section 9.3).
+    pub(in crate::handlers) fn keeps_alive(&self) -> bool {
+        if self.minor == 0 { self.lists("connection", "keep-alive") } else { !self.lists("connection", "close") }
+    }
+
+    /// HTTP/1.1 asks for exactly one Host (RFC 9112 section 3.2).
+    pub(in crate::handlers) fn has_its_host(&self) -> bool {
+        self.minor == 0 || self.values("host").count() == 1
+    }
+
+    /// The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    pub(super) fn expects_continue(&self) -> bool {
+        self.minor == 1 && self.lists("expect", "100-continue")
+    }
+
+    /// The length of the body. Contradictions are refused, as they are in request smuggling (RFC 9112 section 6.3).
+    pub(super) fn framing(&self) -> Result<Framing, Fault> {
+        let mut lengths = self.values("content-length").flat_map(|value| value.split(',')).map(str::trim);
+        let first = lengths.next();
+        if lengths.any(|other| Some(other) != first) {
+            return Err(Fault::bad_request("contradicting Content-Length"));
+        }
+        if self.values("transfer-encoding").next().is_some() {
+            return match first {
+                Some(_) => Err(Fault::bad_request("Content-Length besides Transfer-Encoding")),
+                None if self.lists("transfer-encoding", "chunked") => Ok(Framing::Chunked),
+                None => Err(Fault::new(501, "unknown Transfer-Encoding")),
+            };
+        }
+        let Some(length) = first else { return Ok(Framing::Length(0)) };
+        if length.is_empty() || !length.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(Fault::bad_request("Content-Length is not a number"));
+        }
+        match length.parse() {
+            Ok(length) if length <= MAX_BODY => Ok(Framing::Length(length)),
+            _ => Err(Fault::new(413, "the body is too long")),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `log_http`: Freki's HTTP logger. Answers every request `200` with the body `OK\n` and records it whole.
+//!
+//! What is no request is answered with the status that says so, recorded until the visitor falls silent, and the connection ends.
+
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use serde::Deserialize;
+
+use super::builtin::Builtin;
+use super::http::{Fault, Found, Head, Reader, Request};
+use super::recording::{Direction, Recording, with_payload};
+use super::registry::{Environment, Maker, boxed};
+use super::{Context, Handler, Session};
+use crate::clock::Timestamp;
+use crate::control::Counter;
+use crate::events::Event;
+use crate::flow::Transport;
+
+pub(super) const BUILTIN: Builtin = Builtin {
+    name: "log_http",
+    aliases: &[],
+    transports: &[Transport::Tcp],
+    default_ports: &[80, 8080],
+    about: "records HTTP requests, answers each with 200 and OK",
+    prepare,
+};
+
+/// After this many requests the connection ends.
+const MAX_REQUESTS: u32 = 1_000;
+/// Silence after which what followed a faulty request is taken as the whole.
+const QUIET: Duration = Duration::from_millis(250);
+/// Characters of the request target in `msg`.
+const SHOWN_OF_TARGET: usize = 120;
+
+/// `[handlers.log_http]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Silence after which a connection is closed, in seconds.
+    silence_secs: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { silence_secs: 30 }
+    }
+}
+
+fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
+    let settings: Settings = environment.settings()?;
+    let limit = environment.max_payload;
+    Ok(boxed(move |_: &Session| LogHttp {
+        reader: Reader::new(limit),
+        silence: Duration::from_secs(settings.silence_secs),
+        limit,
+        requests: 0,
+        faulty: None,
+    }))
+}
+
+struct LogHttp {
+    reader: Reader,
+    silence: Duration,
+    limit: usize,
+    requests: u32,
+    /// Set once something was no request: why, and what it was.
+    faulty: Option<(Fault, Recording)>,
+}
+
+impl LogHttp {
+    /// True when the connection may carry another request.
+    fn answer(&mut self, cx: &mut Context<'_>, request: &Request) -> bool {
+        self.requests += 1;
+        let head = &request.head;
+        let status = if head.has_its_host() { 200 } else { 400 };
+        let keep = status == 200 && head.keeps_alive() && self.requests < MAX_REQUESTS;
+        cx.event(request_event(request, status));
+        if request.body.is_truncated() {
+            cx.count(Counter::PayloadTruncated);
+        }
+        cx.send(response(cx.now(), status, Some(head), keep));
+        if !keep {
+            cx.close();
+        }
+        keep
+    }
+
+    fn refuse(&mut self, cx: &mut Context<'_>, fault: Fault, rest: &[u8]) {
+        let mut recording = Recording::new(self.limit);
+        recording.push(self.reader.remains());
+        recording.push(rest);
+        if let Some(request) = self.reader.take_request() {
+            cx.event(request_event(&request, fault.status));
+        }
+        self.faulty = Some((fault, recording));
+        cx.send(response(cx.now(), fault.status, None, false));
+        cx.deadline_in(QUIET);
+    }
+}
+
+impl Handler for LogHttp {
+    fn open(&mut self, cx: &mut Context<'_>) {
+        cx.deadline_in(self.silence);
+    }
+
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        if let Some((_, recording)) = &mut self.faulty {
+            recording.push(bytes);
+            cx.deadline_in(QUIET);
+            return;
+        }
+        cx.deadline_in(self.silence);
+        let mut input = bytes;
+        while let Some(found) = self.reader.next(&mut input) {
+            match found {
+                Found::ContinueWanted => cx.send(b"HTTP/1.1 100 Continue\r\n\r\n"),
+                Found::Fault(fault) => return self.refuse(cx, fault, input),
+                Found::Request(request) => {
+                    if !self.answer(cx, &request) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn deadline(&mut self, cx: &mut Context<'_>) {
+        cx.close();
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>) {
+        if let Some((fault, recording)) = self.faulty.take() {
+            cx.event(
+                fault_event(fault.reason, recording.bytes(), recording.is_truncated()).with("status", fault.status),
+            );
+        } else if let Some(request) = self.reader.take_request() {
+            cx.event(request_event(&request, 0).with("incomplete", true));
+        } else if !self.reader.remains().is_empty() {
+            let remains = self.reader.remains();
+            let kept = remains.get(..self.limit).unwrap_or(remains);
+            cx.event(fault_event("the request ends early", kept, kept.len() < remains.len()));
+        } else if self.requests == 0 {
+            cx.event(Recording::new(0).event(Direction::Recv));
+        }
+    }
+}
+
+/// The `request` event. `payload_hash` is that of the whole body, `payload_hex` its beginning; both only when there is a body.
+fn request_event(request: &Request, status: u16) -> Event {
+    let Head { method, target, minor, headers } = &request.head;
+    let shown: String = target.chars().take(SHOWN_OF_TARGET).collect();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let event = Event::new("request", format!("{method} {shown}"))
+        .with("method", method.as_str())
+        .with("path", path)
+        .with("query", query)
+        .with("version", format!("HTTP/1.{minor}"))
+        .with("headers", lines);
+    let event = if status == 0 { event } else { event.with("status", status) };
+    if request.body.total() == 0 {
+        return event;
+    }
+    event
+        .with("bytes", request.body.total())
+        .with("payload_hex", HEXLOWER.encode(request.body.bytes()))
+        .with("payload_hash", HEXLOWER.encode(request.body_hash().as_ref()))
+}
+
+fn fault_event(reason: &str, bytes: &[u8], truncated: bool) -> Event {
+    let event = Event::new("request_malformed", format!("no HTTP request: {reason}")).with("direction", "recv");
+    with_payload(event, bytes, truncated)
+}
+
+/// The whole answer, in the header order of Go's net/http, which Freki answers with.
+fn response(now: Timestamp, status: u16, head: Option<&Head>, keep: bool) -> Vec<u8> {
+    let reason = match status {
+        200 => "OK",
+        413 => "Request Entity Too Large",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        _ => "Bad Request",
+    };
+    let body = if status == 200 { "OK\n".to_owned() } else { format!("{status} {reason}") };
+    let minor = head.map_or(1, |head| head.minor);
+    let connection = match (minor, keep) {
+        (0, true) => "Connection: keep-alive\r\n",
+        (_, false) if minor == 1 => "Connection: close\r\n",
+        _ => "",
+    };
+    let shown = if head.is_some_and(|head| head.method == "HEAD") { "" } else { &body };
+    format!(
+        "HTTP/1.{minor} {status} {reason}\r\n{}Content-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n{connection}\r\n{shown}",
+        date_line(now),
+        body.len(),
+    )
+    .into_bytes()
+}
+
+/// The `Date` line (RFC 9110 section 6.6.1); empty for a time that no calendar has.
+fn date_line(now: Timestamp) -> String {
+    let seconds = i64::try_from(now.as_micros() / 1_000_000).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_second(seconds);
+    let text = time.and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time));
+    text.map_or_else(|_| String::new(), |text| format!("Date: {text}\r\n"))
+}
+
+#[cfg(test)]
+#[path = "log_http/tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! `udp`: for ports that no protocol claims. Records datagrams and never answers.
+
+use serde::Deserialize;
+
+use super::builtin::Builtin;
+use super::recording::{Direction, Recording};
+use super::registry::{Environment, Maker, boxed};
+use super::{Context, Handler, Session};
+use crate::control::Counter;
+use crate::flow::Transport;
+
+pub(super) const BUILTIN: Builtin = Builtin {
+    name: "udp",
+    aliases: &[],
+    transports: &[Transport::Udp],
+    default_ports: &[],
+    about: "records the first datagrams of a flow on any UDP port, never answers",
+    prepare,
+};
+
+/// `[handlers.udp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Datagrams of one flow that are recorded, one event each; the others are counted.
+    max_records: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_records: 16 }
+    }
+}
+
+fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
+    let settings: Settings = environment.settings()?;
+    let limit = environment.max_payload;
+    Ok(boxed(move |_: &Session| Recorder { records_left: settings.max_records, limit }))
+}
+
+#[derive(Debug)]
+struct Recorder {
+    records_left: u32,
+    limit: usize,
+}
+
+impl Handler for Recorder {
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        let Some(left) = self.records_left.checked_sub(1) else {
+            cx.count(Counter::DatagramsUnrecorded);
+            return;
+        };
+        self.records_left = left;
+        let mut recording = Recording::new(self.limit);
+        recording.push(bytes);
+        if recording.is_truncated() {
+            cx.count(Counter::PayloadTruncated);
+        }
+        cx.event(recording.event(Direction::Recv));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transcript::{Step, Transcript};
+    use super::*;
+
+    #[test]
+    fn datagrams_are_recorded_and_never_answered() {
+        let outcome = Transcript::udp("udp", "").run(&[Step::Recv(b"one"), Step::Recv(b"two")]);
+        assert!(outcome.sent().is_empty() && !outcome.closed);
+        let payloads: Vec<_> = outcome.events.iter().map(|event| event.fields["payload_hex"].clone()).collect();
+        assert_eq!(payloads, ["6f6e65", "74776f"]);
+    }
+
+    #[test]
+    fn datagrams_beyond_the_cap_are_counted_not_recorded() {
+        let outcome = Transcript::udp("udp", "max_records = 2").run(&[Step::Recv(b"x"); 5]);
+        assert_eq!(outcome.events.len(), 2);
+        assert_eq!(outcome.counts, [Counter::DatagramsUnrecorded; 3]);
+    }
+}

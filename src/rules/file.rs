@@ -1,0 +1,90 @@
+//! The rule file: YAML as Freki and Glutton write it, or TOML with the same keys, to a [`RuleSet`].
+//!
+//! All that is wrong with a file is reported at once. Sizes, nesting and repetition are bounded before they cost anything.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::error::{LoadError, Report, RuleErrors};
+use super::set::RuleSet;
+
+mod document;
+mod position;
+mod schema;
+mod target;
+mod toml;
+mod yaml;
+
+pub(super) use schema::FileRule;
+pub use schema::{MAX_NAME_CHARS, MAX_RULES};
+
+/// Size of a rule file in bytes.
+pub const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// The rules that run when no file is named.
+const DEFAULT_RULES: &str = include_str!("../../rules/rules.yml");
+/// What errors and warnings call them.
+const DEFAULT_RULES_NAME: &str = "the default rules";
+
+impl RuleSet {
+    /// Reads rules in YAML. `file` is the name that errors and warnings show.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, with its position.
+    pub fn from_yaml(text: &str, file: &str) -> Result<Self, RuleErrors> {
+        read(text, file, yaml::parse)
+    }
+
+    /// Reads rules in TOML. `file` is the name that errors and warnings show.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the text, with its position.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, RuleErrors> {
+        read(text, file, toml::parse)
+    }
+
+    /// Reads a rule file; its extension says what it is: `.yml`, `.yaml` or `.toml`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is larger than [`MAX_FILE_BYTES`], is no text, or its rules are wrong.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let parse = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("yml" | "yaml") => Self::from_yaml,
+            Some("toml") => Self::from_toml,
+            _ => return Err(LoadError::UnknownExtension { path: path.to_owned() }),
+        };
+        Ok(parse(&read_text(path)?, &path.to_string_lossy())?)
+    }
+
+    /// The rules that run when no file is named: `rules/rules.yml`.
+    ///
+    /// # Errors
+    /// None, while the tests of this crate pass.
+    pub fn embedded_default() -> Result<Self, RuleErrors> {
+        Self::from_yaml(DEFAULT_RULES, DEFAULT_RULES_NAME)
+    }
+}
+
+fn read(text: &str, file: &str, parse: fn(&mut Report<'_>) -> Option<document::Node>) -> Result<RuleSet, RuleErrors> {
+    let mut report = Report::new(file, text);
+    let document = parse(&mut report);
+    let rules = document.map(|document| schema::read(&mut report, &document)).unwrap_or_default();
+    report.finish()?;
+    Ok(RuleSet::from_file(file, rules))
+}
+
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file of the largest size from one that is larger, whatever its kind.
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
+        return Err(LoadError::TooLarge { path: path.to_owned(), limit: MAX_FILE_BYTES });
+    }
+    String::from_utf8(bytes).map_err(|_| LoadError::NotText { path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

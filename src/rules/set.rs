@@ -1,0 +1,190 @@
+//! The ordered list of rules, and which of them takes a packet.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::file::FileRule;
+use super::filter::{Constraints, Input};
+use super::index::{Demand, Fields, Index};
+use super::rule::{Rule, Scope};
+use crate::flow::Transport;
+
+/// The rules in the order of the file, indexed. The first that matches decides.
+///
+/// Immutable: a reload makes a new set. Only the rules' counters change.
+pub struct RuleSet {
+    rules: Vec<Arc<Rule>>,
+    index: Index,
+    /// The rules with [`Scope::Packet`] alone; `None` if there are none.
+    packet_index: Option<Index>,
+    protocols: Protocols,
+    origin: Origin,
+}
+
+/// Where the rules were read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    pub(super) file: String,
+    /// Line of each rule, from 1; empty for rules that come from no file.
+    pub(super) lines: Vec<usize>,
+    /// Positions of the rules whose target is ignored.
+    pub(super) ignored_targets: Vec<usize>,
+}
+
+/// The IP protocols that any rule of a set can match: nothing else needs to be diverted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Protocols {
+    /// TCP over IPv4 and IPv6.
+    pub tcp: bool,
+    /// UDP over IPv4 and IPv6.
+    pub udp: bool,
+    /// Echo requests and replies of ICMP and ICMPv6; other messages of these two are never diverted.
+    pub icmp_echo: bool,
+    /// Protocols that a rule names besides, by number, ascending.
+    pub others: Vec<u8>,
+}
+
+impl RuleSet {
+    /// Makes a set of rules in this order; their positions are set to it.
+    pub fn new(rules: Vec<Rule>) -> Self {
+        let rules: Vec<Arc<Rule>> =
+            rules.into_iter().enumerate().map(|(position, rule)| Arc::new(Rule { position, ..rule })).collect();
+        let demands = |wanted: fn(&Rule) -> bool| -> Vec<Demand> {
+            rules.iter().filter(|rule| wanted(rule)).map(|rule| demand(rule)).collect()
+        };
+        let all = demands(|_| true);
+        let packet = demands(|rule| rule.scope == Scope::Packet);
+        Self {
+            index: Index::new(&all),
+            packet_index: (!packet.is_empty()).then(|| Index::new(&packet)),
+            protocols: Protocols::of(&all),
+            rules,
+            origin: Origin::default(),
+        }
+    }
+
+    pub(super) fn from_file(file: &str, rules: Vec<FileRule>) -> Self {
+        let lines = rules.iter().map(|rule| rule.line).collect();
+        let ignored = rules.iter().filter(|rule| rule.target_ignored).map(|rule| rule.rule.position).collect();
+        let set = Self::new(rules.into_iter().map(|rule| rule.rule).collect());
+        Self { origin: Origin { file: file.to_owned(), lines, ignored_targets: ignored }, ..set }
+    }
+
+    /// All rules, in order.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// The first rule that matches the packet, whatever its scope. `None`: the packet passes.
+    ///
+    /// Does not allocate; its cost is that of the rules that can match, not of all.
+    #[inline]
+    pub fn first_match(&self, input: &Input<'_>) -> Option<&Arc<Rule>> {
+        self.first_of(&self.index, input, self.rules.len())
+    }
+
+    /// The first rule of [`Scope::Packet`] that matches the packet and stands before position `before`: what decides single
+    /// packets of a flow that the rule at `before` has taken.
+    #[inline]
+    pub fn first_packet_match(&self, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
+        self.first_of(self.packet_index.as_ref()?, input, before)
+    }
+
+    /// Whether any rule has [`Scope::Packet`].
+    pub const fn has_packet_rules(&self) -> bool {
+        self.packet_index.is_some()
+    }
+
+    /// The IP protocols that any rule can match.
+    pub const fn protocols(&self) -> &Protocols {
+        &self.protocols
+    }
+
+    /// Whether a rule names this destination port itself (not by a range or by matching everything): then the port is
+    /// diverted even if it would be exempt.
+    pub fn names_dst_port(&self, transport: Transport, port: u16) -> bool {
+        self.rules.iter().any(|rule| {
+            let carries = |constraints: &Constraints| {
+                constraints.protocols.as_ref().is_none_or(|numbers| numbers.contains(&(transport as u8)))
+            };
+            rule.filter.names_dst_port(port) && rule.filter.alternatives().iter().any(carries)
+        })
+    }
+
+    /// The rules before `rule` among which every one is that takes all that it takes: those that can match some packet of it.
+    pub(super) fn earlier_candidates(&self, rule: &Rule) -> impl Iterator<Item = &Arc<Rule>> {
+        let position = rule.position;
+        let example = rule.filter.alternatives().first().map(Fields::example).unwrap_or_default();
+        let candidates = self.index.candidates(&example).take_while(move |earlier| *earlier < position);
+        candidates.filter_map(|earlier| self.rules.get(earlier))
+    }
+
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    #[inline]
+    fn first_of(&self, index: &Index, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
+        index
+            .candidates(&Fields::read(input.bytes))
+            .take_while(|position| *position < before)
+            .filter_map(|position| self.rules.get(position))
+            .find(|rule| rule.filter.matches(input))
+    }
+}
+
+impl fmt::Debug for RuleSet {
+    /// The rules; the index is as large as it is dull.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuleSet")
+            .field("rules", &self.rules)
+            .field("protocols", &self.protocols)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for RuleSet {
+    /// No rules: everything passes.
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl Protocols {
+    fn of(demands: &[Demand]) -> Self {
+        let mut protocols = Self::default();
+        for alternative in demands.iter().flat_map(|demand| &demand.alternatives) {
+            match &alternative.protocols {
+                None => protocols.add_flows(),
+                Some(numbers) => numbers.iter().for_each(|number| protocols.add(*number)),
+            }
+        }
+        protocols.others.sort_unstable();
+        protocols.others.dedup();
+        protocols
+    }
+
+    /// The protocols that have flows.
+    const fn add_flows(&mut self) {
+        (self.tcp, self.udp, self.icmp_echo) = (true, true, true);
+    }
+
+    fn add(&mut self, number: u8) {
+        const ICMP: u8 = Transport::Icmp as u8;
+        const TCP: u8 = Transport::Tcp as u8;
+        const UDP: u8 = Transport::Udp as u8;
+        const ICMPV6: u8 = Transport::Icmpv6 as u8;
+        match number {
+            TCP => self.tcp = true,
+            UDP => self.udp = true,
+            ICMP | ICMPV6 => self.icmp_echo = true,
+            other => self.others.push(other),
+        }
+    }
+}
+
+fn demand(rule: &Rule) -> Demand {
+    // The file reader holds positions far below this bound.
+    let position = u32::try_from(rule.position).unwrap_or(u32::MAX - 1);
+    Demand { position, alternatives: rule.filter.alternatives() }
+}

@@ -1,0 +1,239 @@
+//! What is right in form and probably not meant: rules that never match, handlers that do not exist, proxies into the sensor.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::rule::{Action, ProxyTarget, Rule};
+use super::set::RuleSet;
+use crate::flow::Transport;
+use crate::near::nearest;
+
+/// Something about a rule that the operator should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The rule file as the operator named it; empty for rules that come from no file.
+    pub file: String,
+    /// Line of the rule, from 1; `None` for rules that come from no file.
+    pub line: Option<usize>,
+    /// Position of the rule, from 0.
+    pub position: usize,
+    /// What it is about.
+    pub kind: WarningKind,
+    /// Cause and mend, in one line.
+    pub message: String,
+}
+
+/// What a [`Warning`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WarningKind {
+    /// An earlier rule takes every packet that this one would.
+    NeverMatches,
+    /// No handler has this name.
+    UnknownHandler,
+    /// The proxy would connect to this sensor's own handler server.
+    ProxyIntoSelf,
+    /// `proxy_ssh` relays, but does not see into the session.
+    SshStaysEncrypted,
+    /// A handler or proxy for packets that carry no session.
+    NoSession,
+    /// The rule type has no use for the target.
+    TargetIgnored,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: warning: {}", self.file, self.message),
+            None => write!(f, "warning: {}", self.message),
+        }
+    }
+}
+
+impl RuleSet {
+    /// Warnings about the rules, in their order. `handlers` are the names of the handlers that exist, `server_ports` the ports
+    /// of this sensor's handler server.
+    pub fn warnings(&self, handlers: &[&str], server_ports: &[u16]) -> Vec<Warning> {
+        let mut warnings: Vec<Warning> = Vec::new();
+        for rule in self.rules() {
+            let found = [
+                self.never_matches(rule),
+                unknown_handler(rule, handlers),
+                proxy_into_self(rule, server_ports),
+                ssh_stays_encrypted(rule),
+                no_session(rule),
+                self.target_ignored(rule),
+            ];
+            let found = found.into_iter().flatten();
+            warnings.extend(found.map(|(kind, message)| self.warning(rule, kind, &message)));
+        }
+        warnings
+    }
+
+    fn warning(&self, rule: &Rule, kind: WarningKind, message: &str) -> Warning {
+        let origin = self.origin();
+        Warning {
+            file: origin.file.clone(),
+            line: origin.lines.get(rule.position).copied(),
+            position: rule.position,
+            kind,
+            message: format!("rule `{}` {message}", rule.name),
+        }
+    }
+
+    /// The first earlier rule that takes all that this one would. Only rules that the index holds for candidates are compared.
+    fn never_matches(&self, rule: &Rule) -> Option<Finding> {
+        let earlier = self.earlier_candidates(rule).find(|earlier| earlier.filter.takes_all_of(&rule.filter))?;
+        let line = self.origin().lines.get(earlier.position).map(|line| format!(" in line {line}")).unwrap_or_default();
+        let message =
+            format!("can never match: rule `{}`{line} takes all that it would; move it up or remove it", earlier.name);
+        Some((WarningKind::NeverMatches, message))
+    }
+
+    fn target_ignored(&self, rule: &Rule) -> Option<Finding> {
+        let is_ignored = self.origin().ignored_targets.binary_search(&rule.position).is_ok();
+        is_ignored.then(|| {
+            let message = format!("has a target, which `{}` does not use; remove it", rule.action.kind());
+            (WarningKind::TargetIgnored, message)
+        })
+    }
+}
+
+/// What was found, and how the sentence about the rule goes on.
+type Finding = (WarningKind, String);
+
+fn unknown_handler(rule: &Rule, handlers: &[&str]) -> Option<Finding> {
+    let Action::Handler(name) = &rule.action else {
+        return None;
+    };
+    if handlers.contains(&name.as_str()) {
+        return None;
+    }
+    let mend = match nearest(name, handlers.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", handlers.join(", ")),
+    };
+    Some((WarningKind::UnknownHandler, format!("names the handler `{name}`, which does not exist; {mend}")))
+}
+
+fn proxy_into_self(rule: &Rule, server_ports: &[u16]) -> Option<Finding> {
+    let (Action::Proxy(target) | Action::ProxySsh(target)) = &rule.action else {
+        return None;
+    };
+    let ProxyTarget::Tcp { host, port } = target else {
+        return None;
+    };
+    let is_local = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        });
+    (is_local && server_ports.contains(port)).then(|| {
+        let message =
+            format!("relays to port {port} of this host, where the sensor itself listens; name another target");
+        (WarningKind::ProxyIntoSelf, message)
+    })
+}
+
+fn ssh_stays_encrypted(rule: &Rule) -> Option<Finding> {
+    matches!(rule.action, Action::ProxySsh(_)).then(|| {
+        let message = "relays SSH without seeing into it: the record holds the encrypted session".to_owned();
+        (WarningKind::SshStaysEncrypted, message)
+    })
+}
+
+fn no_session(rule: &Rule) -> Option<Finding> {
+    let carriers: &[Transport] = match rule.action {
+        Action::Handler(_) => &[Transport::Tcp, Transport::Udp],
+        Action::Proxy(_) | Action::ProxySsh(_) => &[Transport::Tcp],
+        _ => return None,
+    };
+    let protocols = rule.filter.constraints().protocols?;
+    if carriers.iter().any(|transport| protocols.contains(&(*transport as u8))) {
+        return None;
+    }
+    let names: Vec<&str> = carriers.iter().map(|transport| transport.as_str()).collect();
+    let message =
+        format!("can match neither packet that `{}` could use: it needs {}", rule.action.kind(), names.join(" or "));
+    Some((WarningKind::NoSession, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kind and line of every warning about these rules, given as the lines of a YAML list.
+    fn warnings(rules: &str) -> Vec<(WarningKind, usize)> {
+        let set =
+            RuleSet::from_yaml(&format!("rules:\n{rules}"), "rules.yml").unwrap_or_else(|errors| panic!("{errors}"));
+        let warnings = set.warnings(&["tcp", "udp", "telnet", "log_tcp"], &[5000, 5001]);
+        warnings.iter().map(|warning| (warning.kind, warning.line.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_rule_after_one_that_takes_everything_can_never_match() {
+        let rules = "- type: pass\n- match: tcp\n  type: drop\n- match: icmp\n  type: drop\n";
+        assert_eq!(warnings(rules), [(WarningKind::NeverMatches, 3), (WarningKind::NeverMatches, 5)]);
+    }
+
+    #[test]
+    fn a_rule_that_an_earlier_one_takes_whole_can_never_match() {
+        let rules = "- match: tcp\n  type: log_tcp\n\
+                     - match: tcp dst port 22 or tcp port 2222\n  type: drop\n\
+                     - match: udp\n  type: drop\n\
+                     - match: udp and host 10.0.0.1\n  type: pass\n";
+        assert_eq!(warnings(rules), [(WarningKind::NeverMatches, 4), (WarningKind::NeverMatches, 8)]);
+    }
+
+    #[test]
+    fn a_rule_that_matches_something_of_its_own_is_not_warned_about() {
+        let rules = "- match: tcp dst port 23 or port 2323\n  type: log_tcp\n\
+                     - match: tcp port 23\n  type: drop\n\
+                     - match: tcp and not dst port 22\n  type: drop\n\
+                     - match: tcp\n  type: pass\n- type: drop\n";
+        assert_eq!(warnings(rules), []);
+    }
+
+    #[test]
+    fn an_unknown_handler_is_named_with_its_neighbours() {
+        let set = RuleSet::from_yaml("rules:\n- type: handler\n  target: tlenet\n  name: t\n", "rules.yml").unwrap();
+        let warnings = set.warnings(&["tcp", "telnet"], &[]);
+        assert_eq!(
+            warnings[0].to_string(),
+            "rules.yml:2: warning: rule `t` names the handler `tlenet`, which does not exist; did you mean `telnet`?"
+        );
+    }
+
+    #[test]
+    fn proxies_that_cannot_do_what_they_say_are_warned_about() {
+        let proxy = |target: &str| warnings(&format!("- match: tcp\n  type: proxy\n  target: {target}\n"));
+        for target in ["127.0.0.1:5000", "localhost:5001", "'[::1]:5000'", "0.0.0.0:5000"] {
+            assert_eq!(proxy(target), [(WarningKind::ProxyIntoSelf, 2)], "{target}");
+        }
+        assert_eq!(proxy("127.0.0.1:22"), []);
+        assert_eq!(proxy("10.0.0.1:5000"), []);
+        let ssh = "- match: tcp\n  type: proxy_ssh\n  target: 10.0.0.1:22\n";
+        assert_eq!(warnings(ssh), [(WarningKind::SshStaysEncrypted, 2)]);
+    }
+
+    #[test]
+    fn a_handler_without_a_session_is_warned_about() {
+        let rules =
+            "- match: icmp\n  type: handler\n  target: tcp\n- match: udp\n  type: proxy\n  target: 10.0.0.1:53\n";
+        assert_eq!(warnings(rules), [(WarningKind::NoSession, 2), (WarningKind::NoSession, 5)]);
+    }
+
+    #[test]
+    fn a_target_without_use_is_warned_about() {
+        let rules = "- match: tcp\n  type: drop\n  target: bittorrent\n";
+        assert_eq!(warnings(rules), [(WarningKind::TargetIgnored, 2)]);
+    }
+
+    #[test]
+    fn warnings_about_ten_thousand_rules_take_moments() {
+        let rules: String =
+            (0..10_000).map(|n| format!("- match: tcp dst port {}\n  type: drop\n", 1 + n % 5_000)).collect();
+        let start = std::time::Instant::now();
+        assert_eq!(warnings(&rules).len(), 5_000);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "took {:?}", start.elapsed());
+    }
+}
