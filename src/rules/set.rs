@@ -100,7 +100,7 @@ impl RuleSet {
         &self.protocols
     }
 
-    /// Whether a rule names this destination port itself (not by a range or by matching everything): then the port is
+    /// Whether a rule names this destination port itself, rather than matching it among everything: then the port is
     /// diverted even if it would be exempt.
     pub fn names_dst_port(&self, transport: Transport, port: u16) -> bool {
         self.rules.iter().any(|rule| {
@@ -188,3 +188,6 @@ fn demand(rule: &Rule) -> Demand {
     let position = u32::try_from(rule.position).unwrap_or(u32::MAX - 1);
     Demand { position, alternatives: rule.filter.alternatives() }
 }
+
+#[cfg(test)]
+mod tests;
