@@ -111,8 +111,7 @@ fn rules() -> impl Strategy<Value = RuleSet> {
     let rule = (filter(), any::<bool>()).prop_filter_map("contradicts itself", |(text, per_packet)| {
         let filter = super::super::filter::Filter::parse(&text).ok()?;
         let scope = if per_packet { Scope::Packet } else { Scope::Flow };
-        let (name, action) = (text, super::super::rule::Action::Drop);
-        Some(Rule { position: 0, name, filter, action, scope, hits: Default::default() })
+        Some(Rule { name: text, scope, ..Rule::new(filter, super::super::rule::Action::Drop) })
     });
     prop::collection::vec(rule, 0..12).prop_map(RuleSet::new)
 }
