@@ -33,11 +33,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks what no single value can say: values that contradict each other.
+    /// Checks every value as if it came from a file, and that none contradicts another. What [`Config::load`] gives has passed;
+    /// a program that fills in a `Config` itself asks here.
     ///
     /// # Errors
-    /// The first contradiction, with the key to change.
+    /// The first wrong value or contradiction, with the key to change.
     pub fn validate(&self) -> Result<(), Fault> {
+        let mut copy = self.clone();
+        for setting in SETTINGS {
+            copy.set(&setting.name(), &(setting.show)(self))?;
+        }
         let Server { tcp_port, udp_port, .. } = self.server;
         if tcp_port == udp_port {
             return Err(Fault::new(

@@ -1,6 +1,8 @@
-//! Facts about this host that decide what must not be diverted: interfaces, default route, listening ports, the operator's SSH.
+//! Facts about this host that decide what must not be diverted: interfaces, default route, listening ports, the
+//! operator's SSH.
 //!
-//! Owns the reading of `/proc`; every parser takes text and can be fed anything. Refuses to open sockets and to change anything.
+//! Owns the reading of `/proc`; every parser takes text and can be fed anything. Refuses to open sockets and to change
+//! anything.
 
 mod listen;
 mod route;
@@ -14,8 +16,8 @@ use thiserror::Error;
 
 pub use listen::Listener;
 
-/// UDP ports of the DHCP clients (RFC 2131, section 4.1; RFC 8415, section 7.2). An answer to a broadcast opens a connection of its
-/// own for conntrack; diverted, it would cost the host its address.
+/// UDP ports of the DHCP clients (RFC 2131, section 4.1; RFC 8415, section 7.2). An answer to a broadcast opens a
+/// connection of its own for conntrack; diverted, it would cost the host its address.
 pub const DHCP_CLIENT_PORTS: [u16; 2] = [68, 546];
 
 /// Network files of this thread's namespace. `/proc/net` would be that of the main thread.
@@ -64,7 +66,8 @@ pub fn default_interface() -> Result<String, Error> {
     route::default_v4(&v4).or_else(|| route::default_v6(&v6)).map(str::to_owned).ok_or(Error::NoDefaultRoute)
 }
 
-/// Checks that the interface exists in this thread's network namespace. A name that ends in `+` may come to exist later.
+/// Checks that the interface exists in this thread's network namespace. A name that ends in `+` may come to exist
+/// later.
 ///
 /// # Errors
 /// It does not, or `/proc` is unreadable.
@@ -89,8 +92,9 @@ pub fn listeners() -> Result<Vec<Listener>, Error> {
     Ok(listeners)
 }
 
-/// The ports that stay with the host unless a rule names them: those that it listens on, the port of the operator's own SSH
-/// connection, and DHCP. Sockets bound to loopback are out of a stranger's reach and count only with `loopback`, for `-i lo`.
+/// The ports that stay with the host unless a rule names them: those that it listens on, the port of the operator's own
+/// SSH connection, and DHCP. Sockets bound to loopback are out of a stranger's reach and count only with `loopback`,
+/// for `-i lo`.
 ///
 /// # Errors
 /// `/proc` is unreadable.
@@ -105,8 +109,8 @@ pub fn ports_in_use(loopback: bool) -> Result<Ports, Error> {
     Ok(ports)
 }
 
-/// The port of the SSH connection that this process was started over, from its environment or, because sudo clears that, from
-/// the environment of its ancestors.
+/// The port of the SSH connection that this process was started over, from its environment or, because sudo clears
+/// that, from the environment of its ancestors.
 pub fn ssh_port() -> Option<u16> {
     ssh::port(Path::new("/proc"), std::process::id())
 }

@@ -10,6 +10,7 @@ pub mod firewall;
 pub mod flow;
 pub mod handlers;
 pub mod host;
+mod near;
 pub mod netns;
 pub mod nfqueue;
 pub mod packet;

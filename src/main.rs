@@ -1,14 +1,15 @@
 //! Parse the arguments, run, exit.
 
-use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use env_logger::Env;
-use glutton_nfq::cli::check::RuleReport;
-use glutton_nfq::cli::{self, Cli, Command, handlers, man};
+use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
 use glutton_nfq::config::Config;
+use glutton_nfq::firewall;
+use glutton_nfq::handlers::Registry;
+use glutton_nfq::run::{self, Sensor};
 
 /// Failed at run time.
 const FAILED: u8 = 1;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when this fails.
-            let _ = writeln!(io::stderr(), "glutton-nfq: {error:#}");
+            let _ = writeln!(io::stderr(), "glutton-nfq: {}", with_causes(&error));
             ExitCode::from(if error.is::<cli::Error>() { BAD_USAGE } else { FAILED })
         }
     }
@@ -33,14 +34,17 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match command {
-        Command::Run(args) => {
-            args.options()?;
-            anyhow::bail!("this build has no engine");
+        Command::Run(args) => run(&args.options()?, &mut out)?,
+        Command::Check(args) => args.check(handler_names)?.print(&mut out, &mut io::stderr())?,
+        Command::Handlers => handlers::print(Registry::builtin().entries().map(handlers::Row::from), &mut out)?,
+        Command::Clean => {
+            let removed = firewall::sweep()?;
+            writeln!(out, "{removed}")?;
         }
-        Command::Check(args) => args.check(&check_rules)?.print(&mut out, &mut io::stderr())?,
-        Command::Handlers => handlers::print([], &mut out)?,
-        Command::Clean => anyhow::bail!("this build has no firewall"),
-        Command::Demo => anyhow::bail!("this build has no demo"),
+        Command::Demo(options) => {
+            let bold = out.is_terminal();
+            demo::run(&options, &mut out, bold)?;
+        }
         Command::Match(_) => anyhow::bail!("this build reads no captures"),
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
@@ -49,14 +53,34 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check_rules(path: Option<&Path>, _: &Config) -> Result<RuleReport, Box<dyn std::error::Error + Send + Sync>> {
-    match path {
-        None => Ok(RuleReport::default()),
-        Some(path) => Err(format!("{}: this build reads no rules", path.display()).into()),
+fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
+    let sensor = Sensor::new(options.config.clone(), options.load_rules()?);
+    if options.dry_run {
+        write!(out, "{}", sensor.dry_run()?)?;
+        return Ok(());
     }
+    match sensor.run() {
+        Err(run::Error::Handlers(error)) => Err(cli::Error::Handlers(error.into()).into()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Names of the handlers under this configuration, for `check`.
+fn handler_names(config: &Config) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut registry = Registry::builtin();
+    registry.configure(&config.handlers, config.server.max_tcp_payload)?;
+    Ok(registry.names().map(str::to_owned).collect())
 }
 
 /// `glutton-nfq man | head` is no failure.
 fn reader_has_gone(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// The message and those of its causes that it does not repeat itself.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }

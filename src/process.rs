@@ -15,10 +15,11 @@ pub(crate) fn threads() -> io::Result<usize> {
     Ok(fs::read_dir("/proc/self/task")?.count())
 }
 
-/// Forks; `None` is the child. The child of a process with one thread may go on as if nothing had happened; with more, locks that
-/// other threads held stay locked for ever in it, so the caller makes sure of that first ([`threads`]).
+/// Forks; `None` is the child. The child of a process with one thread may go on as if nothing had happened; with more,
+/// locks that other threads held stay locked for ever in it, so the caller makes sure of that first ([`threads`]).
 pub(crate) fn fork() -> io::Result<Option<Pid>> {
-    // SAFETY: fork takes no pointer. The child runs on a copy of this thread's stack and heap; glibc makes its own allocator usable.
+    // SAFETY: fork takes no pointer. The child runs on a copy of this thread's stack and heap; glibc makes its own
+    // allocator usable.
     let pid = unsafe { libc::fork() };
     if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(Pid::from_raw(pid)) }
 }
@@ -33,8 +34,8 @@ pub(crate) fn set_ids(uid: u32, gid: u32) -> io::Result<()> {
     check(unsafe { libc::setresuid(uid, uid, uid) })
 }
 
-/// Signals that are taken from a descriptor instead of interrupting: none can be missed between a look and a wait. Dropping it
-/// gives this thread its old signal mask back.
+/// Signals that are taken from a descriptor instead of interrupting: none can be missed between a look and a wait.
+/// Dropping it gives this thread its old signal mask back.
 pub(crate) struct SignalFd {
     file: fs::File,
     old_mask: libc::sigset_t,

@@ -1,7 +1,7 @@
 //! The supervisor: a small root parent that outlives the engine and cleans up after it.
 //!
-//! Owns the life of the engine process and the moment at which rules come and go. Refuses to parse anything that an attacker sent, to
-//! open sockets, and to know what a rule is: it calls `install` and `remove`.
+//! Owns the life of the engine process and the moment at which rules come and go. Refuses to parse anything that an
+//! attacker sent, to open sockets, and to know what a rule is: it calls `install` and `remove`.
 //!
 //! ```text
 //! parent                                 child
@@ -13,9 +13,10 @@
 //!   remove rules, whatever happened
 //! ```
 //!
-//! SIGTERM, SIGINT and SIGQUIT: rules first, then the engine is told to drain and stop. SIGHUP goes on to the engine. A child that ended
-//! although nobody asked is started again after a pause that doubles; too many such ends in a row, and the supervisor gives up.
-//! When the parent itself is killed, the engine gets SIGTERM and `--queue-bypass` lets packets pass until the next start sweeps.
+//! SIGTERM, SIGINT and SIGQUIT: rules first, then the engine is told to drain and stop. SIGHUP goes on to the engine. A
+//! child that ended although nobody asked is started again after a pause that doubles; too many such ends in a row, and
+//! the supervisor gives up. When the parent itself is killed, the engine gets SIGTERM and `--queue-bypass` lets packets
+//! pass until the next start sweeps.
 
 mod backoff;
 mod child;
@@ -80,7 +81,10 @@ pub enum Error {
     #[error("{0}")]
     Install(String),
     /// The engine crashed again and again.
-    #[error("the engine ended {crashes} times within {} s, last because it {last}; not restarted, rules removed", window.as_secs())]
+    #[error(
+        "the engine ended {crashes} times within {} s, last because it {last}; not restarted, rules removed",
+        window.as_secs()
+    )]
     GaveUp {
         /// How often.
         crashes: usize,
@@ -99,13 +103,15 @@ pub enum Error {
 
 /// Runs `engine` in a child process until it ends well or a signal asks for the end, and restarts it when it crashes.
 ///
-/// `install` is called each time that a child has reported itself ready, before it is told to go; `remove` each time that what `install`
-/// put in place must go, also after an `install` that failed. `engine` runs in the child: it opens what needs root, drops
-/// privileges, installs its signal handlers (SIGTERM: drain and stop, SIGHUP: reopen) and only then calls [`EngineSide::ready`]. What it returns is
-/// the exit code of the child: 0 is the end, anything else a crash. The child is its own process group, so that ^C reaches the parent alone.
+/// `install` is called each time that a child has reported itself ready, before it is told to go; `remove` each time
+/// that what `install` put in place must go, also after an `install` that failed. `engine` runs in the child: it opens
+/// what needs root, drops privileges, installs its signal handlers (SIGTERM: drain and stop, SIGHUP: reopen) and only
+/// then calls [`EngineSide::ready`]. What it returns is the exit code of the child: 0 is the end, anything else a
+/// crash. The child is its own process group, so that ^C reaches the parent alone.
 ///
 /// # Errors
-/// See [`Error`].
+/// The engine cannot be set up or crashed too often, `install` failed, or threads run already. The rules are removed by
+/// then.
 pub fn supervise<I, X, R, E>(policy: &Policy, install: I, remove: R, engine: E) -> Result<(), Error>
 where
     I: FnMut(&Ready) -> Result<(), X>,
@@ -253,7 +259,8 @@ where
         }
     }
 
-    /// Rules first; then the child drains what is queued and ends. A second signal, or the end of our patience, kills it.
+    /// Rules first; then the child drains what is queued and ends. A second signal, or the end of our patience, kills
+    /// it.
     fn stop(&mut self, mut child: Child) -> Result<End, Error> {
         self.uninstall();
         child.dismiss();

@@ -9,6 +9,9 @@ use assert_cmd::Command;
 use glutton_nfq::config::{Config, SETTINGS, settings_markdown};
 use tempfile::TempDir;
 
+const GOOD_RULES: &str =
+    "version: 1\nrules:\n  - {match: udp dst port 53, type: pass}\n  - {match: tcp dst port 25, type: drop}\n";
+
 fn glutton(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_glutton-nfq")).env_remove("RUST_LOG").args(args).assert().get_output().clone()
 }
@@ -127,18 +130,50 @@ fn missing_configuration_is_refused_in_one_line() {
 fn check_says_ok_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let config = file(&dir, "good.toml", "[engine]\nqueues = 2\n").unwrap();
-    let said = succeeds(&["check", "-c", &config]);
-    assert!(said.starts_with("ok: ") && said.contains(&config) && said.lines().count() == 1, "{said}");
+    let rules = file(&dir, "good.yml", GOOD_RULES).unwrap();
+    let said = succeeds(&["check", "-r", &rules, "-c", &config]);
+    assert_eq!(said, format!("ok: 2 rules from {rules}, configuration from {config}, 0 warnings\n"));
+}
+
+#[test]
+fn wrong_rules_are_refused_with_their_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = file(&dir, "bad.yml", "version: 1\nrules:\n  - {match: tcp dst prot 22, type: drop}\n").unwrap();
+    for args in [&["-r", &rules][..], &["check", "-r", &rules]] {
+        let complaint = refused(args);
+        assert!(complaint.starts_with("glutton-nfq: "), "{complaint}");
+        assert!(complaint.contains("bad.yml:3") && complaint.contains('^'), "{complaint}");
+    }
+}
+
+#[test]
+fn missing_rules_are_refused_in_one_line() {
+    for args in [&["-r", "/nowhere/r.yml"][..], &["check", "-r", "/nowhere/r.yml"]] {
+        let complaint = refused(args);
+        assert!(complaint.contains("/nowhere/r.yml") && complaint.lines().count() == 1, "{complaint}");
+        assert_eq!(complaint.matches("No such file").count(), 1, "{complaint}");
+    }
+}
+
+#[test]
+fn warnings_leave_the_exit_code_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("{GOOD_RULES}  - {{match: tcp dst port 23, type: handler, target: no-such-handler}}\n");
+    let rules = file(&dir, "odd.yml", &text).unwrap();
+    let output = glutton(&["check", "-r", &rules]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).ends_with("1 warning\n") && stderr(&output).contains("no-such-handler"), "{output:?}");
 }
 
 #[test]
 fn shown_configuration_loads_again_with_flags_applied() {
     let dir = tempfile::tempdir().unwrap();
-    let shown = succeeds(&["check", "--show-config", "--queues", "3", "-l", "e.jsonl"]);
+    let rules = file(&dir, "good.yml", GOOD_RULES).unwrap();
+    let shown = succeeds(&["check", "-r", &rules, "--show-config", "--queues", "3", "-l", "e.jsonl"]);
     let config = Config::parse(&shown, Path::new("shown")).unwrap();
     assert_eq!((config.engine.queues, config.events.file.as_deref()), (3, Some(Path::new("e.jsonl"))));
     let again = file(&dir, "again.toml", &shown).unwrap();
-    assert_eq!(succeeds(&["check", "--show-config", "-c", &again]), shown);
+    assert_eq!(succeeds(&["check", "-r", &rules, "--show-config", "-c", &again]), shown);
     assert_eq!(shown.lines().filter(|line| line.contains(" = ")).count(), SETTINGS.len());
 }
 

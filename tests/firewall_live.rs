@@ -1,5 +1,7 @@
 //! The real iptables, both variants, each test in a network namespace of its own. Needs root, and fails without.
 
+#![cfg(test)]
+
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,8 +19,8 @@ use glutton_nfq::privilege::{self, Account};
 /// Set in the process that runs a test's body: the variant, `nft` or `legacy`.
 const VARIANT: &str = "GLUTTON_NFQ_TEST_VARIANT";
 
-/// Runs `body` twice, in a process of its own with an own network namespace, where `iptables` is one variant and then the other. The
-/// process is this test binary again, told to run the test `name` alone.
+/// Runs `body` twice, in a process of its own with an own network namespace, where `iptables` is one variant and then
+/// the other. The process is this test binary again, told to run the test `name` alone.
 fn in_both_variants(name: &str, body: fn(variant: &str)) {
     if let Ok(variant) = std::env::var(VARIANT) {
         run("ip", &["link", "set", "lo", "up"]);
@@ -75,7 +77,8 @@ fn saved() -> String {
     text
 }
 
-/// Loads the tables, as a host has them that used them before. Only then can the legacy variant leave them as they were.
+/// Loads the tables, as a host has them that used them before. Only then can the legacy variant leave them as they
+/// were.
 fn use_tables() {
     for program in ["iptables", "ip6tables"] {
         for table in ["mangle", "raw"] {
@@ -210,11 +213,15 @@ fn applying_again_replaces_whatever_an_earlier_run_left() {
 #[test]
 fn a_run_after_a_kill_still_knows_that_the_tables_were_new() {
     in_both_variants("a_run_after_a_kill_still_knows_that_the_tables_were_new", |variant| {
-        firewall::apply(&rules(&plan(&["eth0"]))).unwrap();
-        // Killed here, parent and all. The next start:
-        firewall::sweep().unwrap();
-        firewall::apply(&rules(&plan(&["eth0"]))).unwrap();
-        firewall::remove().unwrap();
+        for swept in [true, false] {
+            firewall::apply(&rules(&plan(&["eth0"]))).unwrap();
+            // Killed here, parent and all. The next start:
+            if swept {
+                firewall::sweep().unwrap();
+            }
+            firewall::apply(&rules(&plan(&["eth0"]))).unwrap();
+            firewall::remove().unwrap();
+        }
         let left = saved();
         if variant == "nft" {
             assert_eq!(left, "");

@@ -1,6 +1,7 @@
 //! The nfqueue room against the real kernel: an attacker and a sensor in two network namespaces joined by a veth pair.
 //!
 //! Needs root, `ip` and `iptables`; fails without them. Nothing outside the two namespaces is touched.
+#![cfg(test)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};

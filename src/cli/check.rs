@@ -2,12 +2,14 @@
 
 use std::error::Error as StdError;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::settings::load_rules;
 use super::{Error, Settings};
 use crate::config::Config;
+use crate::rules::Warning;
 
 /// Flags of `check`.
 #[derive(Debug, Clone, Args)]
@@ -20,27 +22,22 @@ pub struct CheckArgs {
     show_config: bool,
 }
 
-/// What is said about a rule file that loads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuleReport {
-    /// How many rules there are.
-    pub rules: usize,
-    /// What is allowed but hardly meant, one line each.
-    pub warnings: Vec<String>,
-}
-
-/// Loads the rule file (`None`: the embedded default) and looks at it in the light of the configuration.
-pub type RuleCheck<'a> = dyn Fn(Option<&Path>, &Config) -> Result<RuleReport, Box<dyn StdError + Send + Sync>> + 'a;
-
 impl CheckArgs {
-    /// Reads everything that a run would read.
+    /// Reads everything that a run would read. `handlers` lets the handlers read their tables of the configuration and says the
+    /// names that rules can bind to.
     ///
     /// # Errors
     /// Configuration, flags or rules are wrong.
-    pub fn check(&self, rule_check: &RuleCheck<'_>) -> Result<Checked<'_>, Error> {
+    pub fn check(
+        &self,
+        handlers: impl FnOnce(&Config) -> Result<Vec<String>, Box<dyn StdError + Send + Sync>>,
+    ) -> Result<Checked<'_>, Error> {
         let config = self.settings.to_config()?;
-        let report = rule_check(self.settings.rules.as_deref(), &config).map_err(Error::Rules)?;
-        Ok(Checked { args: self, config, report })
+        let names = handlers(&config).map_err(Error::Handlers)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let rules = load_rules(self.settings.rules.as_deref())?;
+        let warnings = rules.warnings(&names, &[config.server.tcp_port, config.server.udp_port]);
+        Ok(Checked { args: self, config, rules: rules.rules().len(), warnings })
     }
 }
 
@@ -49,7 +46,8 @@ impl CheckArgs {
 pub struct Checked<'a> {
     args: &'a CheckArgs,
     config: Config,
-    report: RuleReport,
+    rules: usize,
+    warnings: Vec<Warning>,
 }
 
 impl Checked<'_> {
@@ -59,8 +57,8 @@ impl Checked<'_> {
     /// # Errors
     /// One of them cannot be written to.
     pub fn print(&self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<()> {
-        for warning in &self.report.warnings {
-            writeln!(err, "glutton-nfq: warning: {warning}")?;
+        for warning in &self.warnings {
+            writeln!(err, "glutton-nfq: {warning}")?;
         }
         if self.args.show_config {
             out.write_all(self.config.to_toml().as_bytes())
@@ -71,15 +69,15 @@ impl Checked<'_> {
 
     fn summary(&self) -> String {
         let Settings { rules, config, .. } = &self.args.settings;
-        let name = |path: &Option<std::path::PathBuf>, none: &str| {
+        let name = |path: &Option<PathBuf>, none: &str| {
             path.as_ref().map_or_else(|| none.to_owned(), |path| path.display().to_string())
         };
         format!(
             "ok: {} from {}, configuration from {}, {}",
-            counted(self.report.rules, "rule"),
+            counted(self.rules, "rule"),
             name(rules, "the embedded default"),
             name(config, "the defaults"),
-            counted(self.report.warnings.len(), "warning"),
+            counted(self.warnings.len(), "warning"),
         )
     }
 }
@@ -90,36 +88,46 @@ fn counted(count: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
-    fn args(show_config: bool) -> CheckArgs {
-        CheckArgs { settings: Settings::default(), show_config }
+    /// A rule file that is right and names an unknown handler.
+    fn args(dir: &tempfile::TempDir, show_config: bool) -> CheckArgs {
+        let rules = dir.path().join("rules.yml");
+        std::fs::write(&rules, "version: 1\nrules:\n  - {match: tcp, type: handler, target: tellnet}\n").unwrap();
+        CheckArgs { settings: Settings { rules: Some(rules), ..Settings::default() }, show_config }
     }
 
     fn printed(args: &CheckArgs) -> (String, String) {
-        let report = RuleReport { rules: 1, warnings: vec!["rule #1 never matches".to_owned()] };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        args.check(&|_, _| Ok(report.clone())).unwrap().print(&mut out, &mut err).unwrap();
+        args.check(|_| Ok(vec!["telnet".to_owned()])).unwrap().print(&mut out, &mut err).unwrap();
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     #[test]
     fn summary_is_one_line_and_warnings_are_apart() {
-        let (out, err) = printed(&args(false));
-        assert_eq!(out, "ok: 1 rule from the embedded default, configuration from the defaults, 1 warning\n");
-        assert_eq!(err, "glutton-nfq: warning: rule #1 never matches\n");
+        let dir = tempfile::tempdir().unwrap();
+        let (out, err) = printed(&args(&dir, false));
+        assert!(
+            out.starts_with("ok: 1 rule from ") && out.ends_with("configuration from the defaults, 1 warning\n"),
+            "{out}"
+        );
+        assert!(err.starts_with("glutton-nfq: ") && err.contains("telnet") && err.lines().count() == 1, "{err}");
     }
 
     #[test]
     fn shown_configuration_is_nothing_but_toml() {
-        let (out, _) = printed(&args(true));
+        let dir = tempfile::tempdir().unwrap();
+        let (out, _) = printed(&args(&dir, true));
         assert_eq!(Config::parse(&out, Path::new("shown")).unwrap(), Config::default());
     }
 
     #[test]
-    fn wrong_rules_are_bad_usage() {
-        let args = args(false);
-        let error = args.check(&|_, _| Err("rules.yml:1:1: no".into())).unwrap_err();
-        assert_eq!(error.to_string(), "rules.yml:1:1: no");
+    fn refusal_of_a_handler_is_the_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = args(&dir, false);
+        let error = args.check(|_| Err("[handlers.http]: unknown field".into())).unwrap_err();
+        assert_eq!(error.to_string(), "[handlers.http]: unknown field");
     }
 }

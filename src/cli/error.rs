@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::config::{ConfigError, Fault};
+use crate::rules::LoadError;
 
 /// Bad usage, configuration or rules: exit code 2. Whatever else goes wrong is a failure at run time: exit code 1.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,9 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The rule file is wrong.
+    #[error(transparent)]
+    Rules(#[from] LoadError),
+    /// A handler refuses its table of the configuration.
     #[error("{0}")]
-    Rules(Box<dyn StdError + Send + Sync>),
+    Handlers(Box<dyn StdError + Send + Sync>),
 }

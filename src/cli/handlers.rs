@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::iter::once;
+
+use crate::handlers::Entry;
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,20 @@ pub struct Row<'a> {
     pub ports: Cow<'a, str>,
     /// What it does, in one line.
     pub summary: Cow<'a, str>,
+}
+
+impl<'a> From<&'a Entry> for Row<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let names: Vec<&str> = once(&**entry.name()).chain(entry.aliases().iter().copied()).collect();
+        let transports: Vec<&str> = entry.transports().iter().map(|transport| transport.as_str()).collect();
+        let ports: Vec<String> = entry.default_ports().iter().map(u16::to_string).collect();
+        Self {
+            name: names.join(", ").into(),
+            transports: transports.join(", ").into(),
+            ports: ports.join(", ").into(),
+            summary: entry.about().into(),
+        }
+    }
 }
 
 /// Prints the table, columns aligned.

@@ -79,7 +79,7 @@ pub enum Command {
     /// Remove firewall rules that a killed run has left
     Clean,
     /// Show attacker and sensor at work in network namespaces, without touching the host's network
-    Demo,
+    Demo(demo::Options),
     /// Print the numbers of the packets in a capture that a filter takes
     Match(matching::MatchArgs),
     /// Print completions for a shell

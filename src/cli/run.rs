@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::settings::load_rules;
 use super::{Error, Settings};
 use crate::config::Config;
+use crate::rules::RuleSet;
 
 /// Flags of a run.
 #[derive(Debug, Clone, Default, Args)]
@@ -36,5 +38,15 @@ impl RunArgs {
     /// File or flags are wrong.
     pub fn options(self) -> Result<RunOptions, Error> {
         Ok(RunOptions { config: self.settings.to_config()?, rules: self.settings.rules, dry_run: self.dry_run })
+    }
+}
+
+impl RunOptions {
+    /// Reads the rule file: at start, and again at every reload.
+    ///
+    /// # Errors
+    /// The file cannot be read or its rules are wrong.
+    pub fn load_rules(&self) -> Result<RuleSet, Error> {
+        load_rules(self.rules.as_deref())
     }
 }

@@ -1,11 +1,12 @@
 //! The flags that a run and a check share: which rules, which configuration, and what overrides it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::Error;
 use crate::config::{Config, ConfigError, Fault};
+use crate::rules::{LoadError, RuleSet};
 
 /// Flags as typed.
 #[derive(Debug, Clone, Default, Args)]
@@ -57,6 +58,17 @@ impl Settings {
         config.validate().map_err(ConfigError::from)?;
         Ok(config)
     }
+}
+
+/// The rules of this file; `None` is the embedded default.
+///
+/// # Errors
+/// The file cannot be read or its rules are wrong.
+pub(super) fn load_rules(path: Option<&Path>) -> Result<RuleSet, Error> {
+    Ok(match path {
+        Some(path) => RuleSet::load(path)?,
+        None => RuleSet::embedded_default().map_err(LoadError::from)?,
+    })
 }
 
 /// A refusal names the flag, which is what was typed, and not the key behind it.

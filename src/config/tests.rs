@@ -194,6 +194,13 @@ fn values_that_contradict_each_other_are_refused_where_they_stand() {
 }
 
 #[test]
+fn configuration_made_by_a_program_passes_the_same_checks() {
+    let mut config = Config::default();
+    config.server.workers = 0;
+    assert_eq!(config.validate().unwrap_err().to_string(), "server.workers = 0: out of range: give 1 to 64");
+}
+
+#[test]
 fn flags_pass_the_same_checks() {
     let mut config = Config::default();
     config.set("engine.queues", &3.into()).unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use super::{Decision, Hook, Meta};
 use crate::clock::Timestamp;
 use crate::control::{Counter, Counters};
-use crate::events::Record;
+use crate::flow::FlowEvent;
 use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
 use crate::packet::{Address, Endpoints, Packet, Payload, Quoted, Tcp, Transport, rewrite, rewrite_quoted, tcp_flag};
 use crate::rules::filter::{Filter, Input};
@@ -64,7 +64,13 @@ impl Engine {
     }
 
     /// Decides what becomes of a packet, rewriting it in place if need be. What happened to flows is told to `record`, which must not block.
-    pub fn decide(&self, bytes: &mut [u8], meta: &Meta, now: Timestamp, record: &mut impl FnMut(Record)) -> Decision {
+    pub fn decide(
+        &self,
+        bytes: &mut [u8],
+        meta: &Meta,
+        now: Timestamp,
+        record: &mut impl FnMut(FlowEvent),
+    ) -> Decision {
         let Ok(packet) = Packet::parse(bytes) else {
             self.counters.count(Counter::PacketsMalformed);
             return Decision::ACCEPT;
@@ -98,7 +104,7 @@ impl Engine {
         segment: &Segment,
         meta: &Meta,
         now: Timestamp,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) -> Decision {
         let tuple = Tuple {
             client: packet.src,
@@ -141,7 +147,7 @@ impl Engine {
         segment: &Segment,
         meta: &Meta,
         now: Timestamp,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) -> Decision {
         let tuple = Tuple {
             client: packet.dst,
@@ -259,7 +265,7 @@ impl Engine {
     }
 
     /// Work that no packet should wait for: ends flows whose time has come, looking at no more than `budget`.
-    pub fn housekeeping(&self, now: Timestamp, budget: usize, record: &mut impl FnMut(Record)) {
+    pub fn housekeeping(&self, now: Timestamp, budget: usize, record: &mut impl FnMut(FlowEvent)) {
         self.flows.expire(now, budget, record);
     }
 }

@@ -10,8 +10,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::control::{Counter, Counters};
-use crate::events::Record;
-use crate::flow::{FlowTable, Seed, Tuple};
+use crate::flow::{FlowEvent, FlowTable, Seed, Tuple};
 use crate::packet::{Address, Endpoints, Packet, Payload, Quoted, Transport, transport_checksum_is_valid};
 use crate::rules::RuleSet;
 
@@ -79,7 +78,7 @@ impl Family {
 struct Bed {
     engine: Engine,
     counters: Arc<Counters>,
-    records: Vec<Record>,
+    records: Vec<FlowEvent>,
 }
 
 impl Bed {
@@ -282,7 +281,7 @@ fn pings_are_passed_or_dropped_as_the_rules_say() {
 fn a_flow_is_reported_with_the_dialled_port_and_the_rule() {
     let mut bed = Bed::new("  - { match: tcp dst port 23, type: handler, target: tcp, name: telnet-ish }\n");
     bed.enter(&mut Family::V4.syn(40_000, 23));
-    let [Record::FlowOpen { flow, .. }] = bed.records.as_slice() else { panic!("{:?}", bed.records) };
+    let [FlowEvent::Opened { flow, .. }] = bed.records.as_slice() else { panic!("{:?}", bed.records) };
     assert_eq!((flow.key.client_port, flow.key.dialled_port, flow.rule.name.as_str()), (40_000, 23, "telnet-ish"));
 }
 

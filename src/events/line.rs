@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{CloseReason, Event, FlowRef, FlowTotals, Level, Record};
+use super::{CloseReason, Event, FlowEvent, FlowRef, FlowTotals, Level, Record};
 use crate::clock::Timestamp;
 
 const MICROS_PER_SEC: u64 = 1_000_000;
@@ -38,11 +38,11 @@ impl LineFormat {
     /// Appends the record as one JSON object and a newline.
     pub fn append(&mut self, record: &Record, out: &mut Vec<u8>) {
         match record {
-            Record::FlowOpen { at, flow } => {
+            Record::Flow(FlowEvent::Opened { at, flow }) => {
                 self.head(out, *at, Level::Info, "flow_open", "flow opened");
                 flow_fields(out, flow, flow.handler());
             }
-            Record::FlowClose { at, flow, opened, totals, reason } => {
+            Record::Flow(FlowEvent::Closed { at, flow, opened, totals, reason }) => {
                 self.head(out, *at, Level::Info, "flow_close", closed_message(*reason));
                 flow_fields(out, flow, flow.handler());
                 close_fields(out, at.saturating_since(*opened), totals, *reason);

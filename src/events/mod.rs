@@ -19,10 +19,11 @@ mod sensor_id;
 mod sink;
 mod writer;
 
+pub use crate::flow::{CloseReason, FlowEvent, FlowRef, FlowTotals};
 pub use event::{Event, Level};
 pub use line::LineFormat;
 pub use queue::{EventSender, channel};
-pub use record::{CloseReason, FlowRef, FlowTotals, Record};
+pub use record::Record;
 pub use sensor_id::sensor_id;
 pub use sink::{Block, Opened, Owner, SINKS, Sink, SinkError, SinkKind, WriteError, open_sinks};
 pub use writer::EventWriter;

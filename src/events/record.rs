@@ -4,98 +4,13 @@ use std::sync::Arc;
 
 use super::Event;
 use crate::clock::Timestamp;
-use crate::flow::{FlowId, FlowKey};
-use crate::rules::{Action, Rule};
+use crate::flow::{FlowEvent, FlowRef};
 
-/// Why a flow ended: the `reason` field of `flow_close`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// FIN both ways.
-    Finished,
-    /// RST seen.
-    Reset,
-    /// Nothing came for the timeout of its state.
-    Timeout,
-    /// The table was full and this flow was the least worth keeping.
-    Evicted,
-    /// The same five-tuple began anew.
-    Replaced,
-    /// The engine stopped.
-    Shutdown,
-}
-
-impl CloseReason {
-    /// The text in events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Finished => "finished",
-            Self::Reset => "reset",
-            Self::Timeout => "timeout",
-            Self::Evicted => "evicted",
-            Self::Replaced => "replaced",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
-/// Totals of a flow at its end, both directions as the visitor sees them (in = from the visitor).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FlowTotals {
-    /// Packets from the visitor.
-    pub packets_in: u64,
-    /// Packets to the visitor.
-    pub packets_out: u64,
-    /// IP bytes from the visitor.
-    pub bytes_in: u64,
-    /// IP bytes to the visitor.
-    pub bytes_out: u64,
-}
-
-/// The flow that a record is about. Cloning costs one reference count, no allocation.
-#[derive(Debug, Clone)]
-pub struct FlowRef {
-    /// Number of the flow.
-    pub id: FlowId,
-    /// Who dialled what.
-    pub key: FlowKey,
-    /// The rule that took it.
-    pub rule: Arc<Rule>,
-}
-
-impl FlowRef {
-    /// The `handler` field where no session says its own: the handler that the rule binds to, else what the rule does
-    /// (`proxy`, `drop`, ...).
-    pub fn handler(&self) -> &str {
-        match &self.rule.action {
-            Action::Handler(name) => name,
-            action => action.kind(),
-        }
-    }
-}
-
-/// What travels on the bounded queue: flow records are plain data, so a queue worker can send them without allocating.
+/// What travels on the bounded queue: what happened to flows is plain data, so a queue worker can send it without allocating.
 #[derive(Debug, Clone)]
 pub enum Record {
-    /// A rule took a new flow.
-    FlowOpen {
-        /// When the first packet was seen.
-        at: Timestamp,
-        /// Which flow.
-        flow: FlowRef,
-    },
-    /// A flow ended.
-    FlowClose {
-        /// When it ended.
-        at: Timestamp,
-        /// Which flow.
-        flow: FlowRef,
-        /// When it began.
-        opened: Timestamp,
-        /// What was counted.
-        totals: FlowTotals,
-        /// Why it ended.
-        reason: CloseReason,
-    },
+    /// A flow began or ended.
+    Flow(FlowEvent),
     /// Something happened in a session of this flow.
     Session {
         /// When.

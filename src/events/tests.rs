@@ -29,7 +29,7 @@ fn flow(name: &str, action: Action) -> FlowRef {
     let rule = Rule {
         position: 2,
         name: name.to_owned(),
-        filter: Filter {},
+        filter: Filter::everything(),
         action,
         scope: Scope::Flow,
         hits: AtomicU64::new(0),
@@ -65,7 +65,7 @@ fn sensor(n: u64) -> Record {
 #[test]
 fn opened_flow_has_the_standard_fields_in_order() {
     assert_eq!(
-        line(&Record::FlowOpen { at: at(42), flow: telnet() }),
+        line(&Record::Flow(FlowEvent::Opened { at: at(42), flow: telnet() })),
         concat!(
             r#"{"ts":1763808061.000042,"time":"2025-11-22T10:41:01.000042Z","level":"info","sensorID":"sensor-1","#,
             r#""event":"flow_open","msg":"flow opened","flow_id":"0000000000000abc","transport":"tcp","#,
@@ -79,13 +79,13 @@ fn opened_flow_has_the_standard_fields_in_order() {
 #[test]
 fn closed_flow_adds_its_totals() {
     let totals = FlowTotals { packets_in: 4, packets_out: 3, bytes_in: 400, bytes_out: 300 };
-    let record = Record::FlowClose {
+    let record = Record::Flow(FlowEvent::Closed {
         at: at(2_000_001),
         flow: flow("#3", Action::Drop),
         opened: at(0),
         totals,
         reason: CloseReason::Timeout,
-    };
+    });
     let line = line(&record);
     let tail = concat!(
         r##""rule":"#3","handler":"drop","duration":2.000001,"bytes_in":400,"bytes_out":300,"##,
@@ -256,7 +256,7 @@ impl Room {
 #[ignore = "a measurement, for an optimised build on a quiet machine"]
 fn flow_record_costs_less_than_two_microseconds() {
     let (mut format, mut out, record) =
-        (LineFormat::new("sensor-1"), Vec::new(), Record::FlowOpen { at: at(42), flow: telnet() });
+        (LineFormat::new("sensor-1"), Vec::new(), Record::Flow(FlowEvent::Opened { at: at(42), flow: telnet() }));
     let start = std::time::Instant::now();
     for _ in 0..100_000 {
         out.clear();

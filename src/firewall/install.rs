@@ -1,5 +1,7 @@
 //! Putting the rules in place and taking them out again.
 
+use std::fmt;
+
 use super::save::{self, Removal};
 use super::tool::{Error, Tool};
 use super::{CHAIN_IN, Family, RuleSetText, Table};
@@ -22,12 +24,24 @@ impl Removed {
     }
 }
 
-/// Installs the rules, in place of any that an earlier run left. When one family fails, none keeps rules.
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing to remove");
+        }
+        write!(f, "removed: {} jumps, {} chains, {} tables of ours", self.jumps, self.chains, self.tables)
+    }
+}
+
+/// Installs the rules, in place of any that an earlier run left in either variant. When one family fails, none keeps
+/// rules.
+///
+/// Call it when the queues are bound: a second engine, which would take them from the first, has failed by then.
 ///
 /// # Errors
 /// iptables is missing, not permitted, locked, or refuses the rules.
 pub fn apply(rules: &RuleSetText) -> Result<(), Error> {
-    remove()?;
+    sweep()?;
     for (family, text) in rules.texts() {
         if let Err(error) = Tool::of(family).restore(text) {
             if let Err(left) = remove() {
@@ -50,8 +64,8 @@ pub fn remove() -> Result<Removed, Error> {
     Ok(sum(v4, v6))
 }
 
-/// As [`remove`], and also looks into the iptables variant that is not the chosen one: the choice may have changed since a
-/// run that was killed together with its parent.
+/// As [`remove`], and also looks into the iptables variant that is not the chosen one: the choice may have changed
+/// since a run that was killed together with its parent.
 ///
 /// # Errors
 /// As [`remove`]. That the other variant cannot be read is no error: it is seldom in use.

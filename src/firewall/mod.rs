@@ -1,14 +1,18 @@
 //! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
 //!
-//! Owns two chains, `GLUTTON-NFQ-IN` in mangle and `GLUTTON-NFQ-OUT` in raw, the jumps to them, and nothing else. Refuses to
-//! touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports matter (`host` and the rules say).
+//! Owns two chains, `GLUTTON-NFQ-IN` in mangle and `GLUTTON-NFQ-OUT` in raw, the jumps to them, and nothing else.
+//! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
+//! matter (`host` and the rules say).
 //!
-//! [`build`] is pure: a [`Plan`] and a [`Host`] give a [`RuleSetText`], whose `Display` is what `--dry-run` prints and what [`apply`]
-//! runs. Text goes through `iptables-restore --noflush`, which takes a table as a whole or not at all, in the nft and the legacy variant alike.
+//! [`build`] is pure: a [`Plan`] and a [`Host`] give a [`RuleSetText`], whose `Display` is what `--dry-run` prints and
+//! what [`apply`] runs. Text goes through `iptables-restore --noflush`, which takes a table as a whole or not at all,
+//! in the nft and the legacy variant alike.
 //!
-//! Removal needs no memory: [`remove`] reads `iptables-save` and deletes what carries our names. Where the nft variant had no such
-//! table before us, an empty chain `GLUTTON-NFQ-NEW` inside it says so, and removal takes the table along once it is empty. A legacy
-//! table cannot be unloaded: after the first run of a host that never used mangle or raw, `iptables-legacy-save` shows them empty.
+//! Removal needs no memory: [`remove`] reads `iptables-save` and deletes what carries our names. Where the nft variant
+//! had no such table before us, an empty chain `GLUTTON-NFQ-NEW` inside it says so, and removal takes the table along
+//! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle or raw,
+//! `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that iptables made for us stay,
+//! empty; only `nft list ruleset` shows them.
 
 mod install;
 mod plan;

@@ -16,7 +16,8 @@ pub struct Plan {
     pub queues: Queues,
     /// What is diverted on its way in.
     pub inbound: Inbound,
-    /// Destination ports that are never diverted on their way in. A port that a rule names must not be here: the caller takes it out.
+    /// Destination ports that are never diverted on their way in. A port that a rule names must not be here: the caller
+    /// takes it out.
     pub exempt: Ports,
     /// What is diverted on its way out.
     pub outbound: Outbound,
@@ -31,8 +32,8 @@ pub struct Queues {
     pub count: u16,
 }
 
-/// Protocols diverted on their way in. ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1 to 4) come along with TCP or UDP, because an
-/// error about a translated flow must be translated too.
+/// Protocols diverted on their way in. ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1 to 4) come along with TCP or
+/// UDP, because an error about a translated flow must be translated too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Inbound {
     /// TCP.
@@ -50,7 +51,8 @@ pub struct Inbound {
 pub struct Outbound {
     /// Ports of the handler server, targets of `rewrite` rules, and the closed port whose resets answer `reject`.
     pub ports: Ports,
-    /// The kernel's "destination unreachable" messages; needed for `reject` of UDP, where they quote the rewritten packet.
+    /// The kernel's "destination unreachable" messages; needed for `reject` of UDP, where they quote the rewritten
+    /// packet.
     pub unreachable: bool,
 }
 

@@ -44,8 +44,8 @@ impl Host {
         let variant = tool.variant()?;
         let saved = tool.save()?;
         if variant == Variant::Nft {
-            let absent = Table::ALL.into_iter().filter(|&table| !save::has_table(&saved, table.name()));
-            self.new_tables.extend(absent.map(|table| (family, table)));
+            let new = Table::ALL.into_iter().filter(|&table| save::is_new_table(&saved, table.name()));
+            self.new_tables.extend(new.map(|table| (family, table)));
         }
         self.families.push(family);
         Ok(())

@@ -20,7 +20,8 @@ const ICMPV6_ECHO_REQUEST: u8 = 128;
 const ICMP_UNREACHABLE: u8 = 3;
 const ICMPV6_UNREACHABLE: u8 = 1;
 
-/// Rules for iptables-restore, one text a family. `Display` prints the commands that [`super::apply`] runs, ready for a shell.
+/// Rules for iptables-restore, one text a family. `Display` prints the commands that [`super::apply`] runs, ready for a
+/// shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSetText {
     texts: Vec<(Family, String)>,

@@ -27,9 +27,10 @@ struct Section<'a> {
     rules: Vec<&'a str>,
 }
 
-/// Whether the text has this table.
-pub(super) fn has_table(saved: &str, table: &str) -> bool {
-    sections(saved).iter().any(|section| section.table == table)
+/// Whether nobody but us needs this table: it is not there, or only since an earlier run.
+pub(super) fn is_new_table(saved: &str, table: &str) -> bool {
+    let marked = |section: &Section<'_>| section.chains.iter().any(|&(chain, _)| chain == CHAIN_NEW);
+    sections(saved).iter().all(|section| section.table != table || marked(section))
 }
 
 /// Whether the table is there and holds nothing: no rule, no chain of anybody's, no policy but ACCEPT.
@@ -63,7 +64,8 @@ pub(super) fn removal(saved: &str) -> Removal {
     removal
 }
 
-/// A rule outside our chains that leads into one of them. The target is always the last option with a chain for a value.
+/// A rule outside our chains that leads into one of them. The target is always the last option with a chain for a
+/// value.
 fn is_foreign_jump(rule: &str) -> bool {
     let mut words = rule.split(' ');
     if words.next().is_some_and(|chain| OWN_CHAINS.contains(&chain)) {
@@ -140,6 +142,11 @@ COMMIT
         assert!(!is_empty_table("*raw\n:OUTPUT ACCEPT [0:0]\n:MINE - [0:0]\nCOMMIT\n", "raw"));
         assert!(!is_empty_table("*raw\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -j ACCEPT\nCOMMIT\n", "raw"));
         assert!(!is_empty_table("", "raw"));
-        assert!(has_table("*raw\nCOMMIT\n", "raw") && !has_table("*raw\nCOMMIT\n", "mangle"));
+    }
+
+    #[test]
+    fn a_table_is_new_when_it_is_absent_or_marked_by_an_earlier_run() {
+        assert!(is_new_table(SAVED, "mangle") && is_new_table(SAVED, "raw"));
+        assert!(!is_new_table(SAVED, "filter"));
     }
 }

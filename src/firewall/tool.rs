@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use super::Family;
 
-/// Options of every restore: keep what is there, and wait for the lock of the legacy variant, but not for ever (seconds).
+/// Options of every restore: keep what is there, and wait for the lock of the legacy variant, but not for ever
+/// (seconds).
 pub(super) const RESTORE_OPTIONS: [&str; 3] = ["--noflush", "-w", "5"];
 
 /// Where the commands are when PATH does not say: `su` without `-` leaves these out.

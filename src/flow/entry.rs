@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::state::{State, Worth};
+use super::{CloseReason, FlowEvent, FlowRef, FlowTotals};
 use super::{FlowId, Tuple};
 use crate::clock::Timestamp;
-use crate::events::{CloseReason, FlowRef, FlowTotals, Record};
 use crate::packet::{Address, Endpoints};
 use crate::rules::Rule;
 
@@ -109,7 +109,7 @@ impl Flow {
         FlowRef { id: self.id, key: (&self.dialled).into(), rule: Arc::clone(&self.rule) }
     }
 
-    pub(super) fn close_record(&self, at: Timestamp, reason: CloseReason) -> Record {
-        Record::FlowClose { at, flow: self.reference(), opened: self.opened, totals: self.totals, reason }
+    pub(super) fn close_record(&self, at: Timestamp, reason: CloseReason) -> FlowEvent {
+        FlowEvent::Closed { at, flow: self.reference(), opened: self.opened, totals: self.totals, reason }
     }
 }

@@ -7,6 +7,7 @@
 //! timer wheel (when does it end) and in a class of worth (who goes first when the table is full).
 
 mod entry;
+mod event;
 mod hash;
 mod index;
 mod key;
@@ -21,6 +22,7 @@ mod simulation;
 
 pub use crate::packet::Transport;
 pub use entry::{Disposition, Translation};
+pub use event::{CloseReason, FlowEvent, FlowRef, FlowTotals};
 pub use key::{FlowId, FlowKey};
 pub use shard::{Admission, Known, NewFlow, Passage, Refusal};
 pub use state::{Direction, State};

@@ -9,10 +9,10 @@ use super::hash::Key;
 use super::index::Index;
 use super::lists::{Classes, Wheel};
 use super::state::{Direction, EVICTABLE, State};
+use super::{CloseReason, FlowEvent, FlowRef, FlowTotals};
 use super::{FlowId, Transport, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
-use crate::events::{CloseReason, FlowRef, FlowTotals, Record};
 use crate::packet::{Address, Endpoints, Tcp};
 use crate::rules::Rule;
 
@@ -117,7 +117,7 @@ impl Shard {
         shared: &Shared,
         index: u32,
         packet: &Passage<'_>,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) -> Option<Known> {
         let flow = self.flows.get_mut(index as usize)?;
         flow.last_seen = packet.now;
@@ -152,7 +152,7 @@ impl Shard {
         index: u32,
         after: State,
         now: Timestamp,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) {
         let Some(flow) = self.flows.get_mut(index as usize) else { return };
         let (worth_before, timeout_before) = (flow.worth(), flow.state.timeout(&shared.timeouts));
@@ -181,7 +181,7 @@ impl Shard {
         shared: &Shared,
         new: NewFlow,
         now: Timestamp,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) -> Result<(u32, Admission), Refusal> {
         let mut admission = Admission::default();
         if shared.live.load(Relaxed) >= shared.max_flows {
@@ -198,7 +198,7 @@ impl Shard {
         }
         let index = self.insert(shared, new, translation, now);
         if let Some(flow) = self.flow(index) {
-            record(Record::FlowOpen { at: now, flow: flow.reference() });
+            record(FlowEvent::Opened { at: now, flow: flow.reference() });
         }
         Ok((index, admission))
     }
@@ -246,7 +246,7 @@ impl Shard {
         dialled: &Tuple,
         (host, host_port): (Address, u16),
         now: Timestamp,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) -> Option<u16> {
         // The hash makes the order of the candidates unforeseeable; an odd step visits no port twice.
         let spread = dialled.hash(self.key);
@@ -274,7 +274,7 @@ impl Shard {
     }
 
     /// Removes the flow that is least worth keeping.
-    fn evict(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(Record)) -> bool {
+    fn evict(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(FlowEvent)) -> bool {
         let victim = EVICTABLE.iter().find_map(|&class| self.classes.oldest(class as usize));
         if let Some(index) = victim {
             self.remove(shared, index, now, CloseReason::Evicted, record);
@@ -293,7 +293,7 @@ impl Shard {
         index: u32,
         now: Timestamp,
         reason: CloseReason,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) {
         let Some(flow) = self.flows.get(index as usize) else { return };
         let (dialled, translated, worth) =
@@ -315,7 +315,7 @@ impl Shard {
         shared: &Shared,
         now: Timestamp,
         budget: usize,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
     ) -> usize {
         for done in 0..budget {
             let Some(index) = self.wheel.due(now) else { return done };
@@ -337,7 +337,7 @@ impl Shard {
         self.flows.iter().map(|(_, flow)| flow.reference())
     }
 
-    pub(super) fn close_all(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(Record)) {
+    pub(super) fn close_all(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(FlowEvent)) {
         let all: Vec<u32> = self.flows.iter().filter_map(|(i, _)| u32::try_from(i).ok()).collect();
         for index in all {
             self.remove(shared, index, now, CloseReason::Shutdown, record);

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 
 use super::shard::Shard;
 use super::*;
+use super::{CloseReason, FlowEvent};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
-use crate::events::{CloseReason, Record};
 use crate::packet::{Address, Tcp, tcp_flag};
 use crate::rules::filter::Filter;
 use crate::rules::{Action, Rule, Scope};
@@ -25,7 +25,7 @@ struct World {
     table: FlowTable,
     rule: Arc<Rule>,
     now: Timestamp,
-    records: Vec<Record>,
+    records: Vec<FlowEvent>,
 }
 
 impl World {
@@ -75,8 +75,8 @@ impl World {
     }
 
     fn reasons(&self) -> Vec<CloseReason> {
-        let reason = |record: &Record| match record {
-            Record::FlowClose { reason, .. } => Some(*reason),
+        let reason = |record: &FlowEvent| match record {
+            FlowEvent::Closed { reason, .. } => Some(*reason),
             _ => None,
         };
         self.records.iter().filter_map(reason).collect()
@@ -238,7 +238,7 @@ proptest! {
             world.table.check_invariants();
             prop_assert!(world.table.len() <= 8);
         }
-        opened += world.records.iter().filter(|r| matches!(r, Record::FlowOpen { .. })).count();
+        opened += world.records.iter().filter(|r| matches!(r, FlowEvent::Opened { .. })).count();
         world.wait(Duration::from_secs(100_000));
         prop_assert!(world.table.is_empty());
         let closed = world.reasons().len();

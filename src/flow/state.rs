@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::CloseReason;
 use crate::config::Timeouts;
-use crate::events::CloseReason;
 use crate::packet::{Tcp, tcp_flag};
 
 /// Which way a packet travels.

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::hash::Key;
 use super::shard::{Admission, Known, NewFlow, Passage, Refusal, Shard, Shared};
+use super::{CloseReason, FlowEvent, FlowRef};
 use super::{Disposition, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
-use crate::events::{CloseReason, FlowRef, Record};
 use crate::packet::{Address, Endpoints, tcp_flag};
 
 /// Shards of the table. All flows of one client are in one shard, whichever way their packets go.
@@ -79,7 +79,7 @@ impl FlowTable {
         &self,
         tuple: &Tuple,
         packet: &Passage<'_>,
-        record: &mut impl FnMut(Record),
+        record: &mut impl FnMut(FlowEvent),
         wanted: impl FnOnce() -> Option<NewFlow>,
     ) -> Inbound {
         let mut shard = self.shard(tuple.client);
@@ -100,7 +100,7 @@ impl FlowTable {
     }
 
     /// Takes note of one of our own packets; `tuple` is what stands in it, before translation.
-    pub fn outbound(&self, tuple: &Tuple, packet: &Passage<'_>, record: &mut impl FnMut(Record)) -> Option<Known> {
+    pub fn outbound(&self, tuple: &Tuple, packet: &Passage<'_>, record: &mut impl FnMut(FlowEvent)) -> Option<Known> {
         let mut shard = self.shard(tuple.client);
         let index = shard.find_translated(tuple)?;
         shard.pass(&self.shared, index, packet, record)
@@ -128,7 +128,7 @@ impl FlowTable {
     }
 
     /// Ends flows whose time has come, looking at no more than `budget` of them in all.
-    pub fn expire(&self, now: Timestamp, mut budget: usize, record: &mut impl FnMut(Record)) {
+    pub fn expire(&self, now: Timestamp, mut budget: usize, record: &mut impl FnMut(FlowEvent)) {
         for slot in self.shards.iter() {
             let mut shard = slot.lock();
             budget -= shard.expire(&self.shared, now, budget, record).min(budget);
@@ -139,7 +139,7 @@ impl FlowTable {
     }
 
     /// Ends every flow: the engine stops.
-    pub fn close_all(&self, now: Timestamp, record: &mut impl FnMut(Record)) {
+    pub fn close_all(&self, now: Timestamp, record: &mut impl FnMut(FlowEvent)) {
         for slot in self.shards.iter() {
             slot.lock().close_all(&self.shared, now, record);
         }

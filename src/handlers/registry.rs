@@ -9,6 +9,7 @@ use super::builtin::{BUILTINS, Builtin};
 use super::{Handler, Session};
 use crate::config;
 use crate::flow::Transport;
+use crate::near::nearest;
 
 /// Makes the handler of one session.
 pub type Maker = Arc<dyn Fn(&Session) -> Box<dyn Handler> + Send + Sync>;
@@ -37,12 +38,12 @@ impl Environment<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// A table for a handler that does not exist.
-    #[error("[handlers.{name}]: no handler has this name{}", Suggestion(near))]
+    #[error("[handlers.{name}]: no handler has this name{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
     Unknown {
         /// The name in the configuration.
         name: String,
-        /// Names like it.
-        near: Vec<String>,
+        /// A name like it.
+        near: Option<String>,
     },
     /// Not a table, or one that the handler refuses.
     #[error("[handlers.{name}]: {reason}")]
@@ -52,15 +53,6 @@ pub enum SettingsError {
         /// What the handler says.
         reason: String,
     },
-}
-
-/// Prints `; did you mean a or b?`, or nothing.
-struct Suggestion<'a>(&'a [String]);
-
-impl fmt::Display for Suggestion<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "; did you mean {}?", self.0.join(" or ")) }
-    }
 }
 
 /// One handler that rules can name.
@@ -158,7 +150,7 @@ impl Registry {
     pub fn configure(&mut self, tables: &toml::Table, max_payload: usize) -> Result<(), SettingsError> {
         let nameless = tables.keys().find(|name| self.find(name).is_none());
         if let Some(name) = nameless {
-            let near = self.near(name).into_iter().map(str::to_owned).collect();
+            let near = self.near(name).map(str::to_owned);
             return Err(SettingsError::Unknown { name: name.clone(), near });
         }
         let makers: Vec<Maker> =
@@ -227,16 +219,14 @@ impl Registry {
         self.entries.iter().map(|entry| &**entry)
     }
 
-    /// Names that someone who wrote `name` may have meant, at most three, the nearest first.
-    pub fn near(&self, name: &str) -> Vec<&str> {
-        let names =
-            self.entries.iter().flat_map(|entry| std::iter::once(&*entry.name).chain(entry.aliases.iter().copied()));
-        let mut near: Vec<(usize, &str)> = names
-            .map(|other| (distance(name, other), other))
-            .filter(|&(edits, other)| edits <= other.len() / 3 + 1)
-            .collect();
-        near.sort_unstable();
-        near.into_iter().map(|(_, other)| other).take(3).collect()
+    /// Every name and alias that a rule file may use.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().flat_map(|entry| std::iter::once(&*entry.name).chain(entry.aliases.iter().copied()))
+    }
+
+    /// The name that someone who wrote `name` may have meant.
+    pub fn near(&self, name: &str) -> Option<&str> {
+        nearest(name, self.names())
     }
 }
 
@@ -259,25 +249,6 @@ fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize) -> Result<M
     };
     (entry.prepare)(&Environment { table, max_payload })
         .map_err(|error| SettingsError::Invalid { name: name.to_owned(), reason: error.message().to_owned() })
-}
-
-/// Single-character insertions, deletions and replacements that turn `from` into `to` (Levenshtein), ignoring case.
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(to.bytes()) {
-            let replaced = diagonal + usize::from(!a.eq_ignore_ascii_case(&b));
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -335,10 +306,9 @@ mod tests {
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
         let registry = Registry::builtin();
-        assert_eq!(registry.near("log_htp"), ["log_http", "log_tcp"]);
-        assert_eq!(registry.near("ehco"), ["echo"]);
-        assert!(registry.near("postgresql").is_empty());
-        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(registry.near("log_htp"), Some("log_http"));
+        assert_eq!(registry.near("ehco"), Some("echo"));
+        assert_eq!(registry.near("postgresql"), None);
     }
 
     #[test]

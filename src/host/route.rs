@@ -23,8 +23,8 @@ pub(super) fn default_v4(text: &str) -> Option<&str> {
 
 /// Interface of the IPv6 default route with the lowest metric.
 pub(super) fn default_v6(text: &str) -> Option<&str> {
-    // destination, its prefix length, source, its prefix length, next hop, metric, references, use, flags, interface; all numbers
-    // in hexadecimal. The kernel keeps a rejecting default route on lo.
+    // destination, its prefix length, source, its prefix length, next hop, metric, references, use, flags, interface;
+    // all numbers in hexadecimal. The kernel keeps a rejecting default route on lo.
     let parse = |line| -> Option<(u32, &str)> {
         let words: Vec<&str> = str::split_ascii_whitespace(line).collect();
         let &[destination, length, _, _, _, metric, _, _, flags, name] = words.as_slice() else { return None };

@@ -10,9 +10,8 @@ use super::sys;
 /// Datagrams that one receive call takes at most.
 pub const BATCH: usize = 64;
 
-/// Bytes from one slot to the next: the largest packet (65535) and its netlink attributes (well under 4096), in pages, and three cache lines.
-/// The lines keep the heads of the slots from falling into the same cache set, which whole pages would do.
-const STRIDE: usize = (65_535 + 4_096usize).next_multiple_of(4_096) + 192;
+/// Bytes from one slot to the next: the largest packet (65535) and its netlink attributes (well under 4096), in whole pages.
+const STRIDE: usize = (65_535 + 4_096usize).next_multiple_of(4_096);
 
 /// [`BATCH`] slots, allocated once. The pages of a slot that never saw a large packet are never touched.
 pub struct Slots {

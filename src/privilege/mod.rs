@@ -1,8 +1,8 @@
 //! Privileges: what the engine gives up once its sockets are open.
 //!
-//! Owns the way from root to an unprivileged user with CAP_NET_ADMIN alone, which verdicts need, and from there to nothing, for threads
-//! that parse what attackers send. What was given up is read back from the kernel; when anything is left, the caller gets an error and must not
-//! go on. Refuses to start as "root, but careful".
+//! Owns the way from root to an unprivileged user with CAP_NET_ADMIN alone, which verdicts need, and from there to
+//! nothing, for threads that parse what attackers send. What was given up is read back from the kernel; when anything
+//! is left, the caller gets an error and must not go on. Refuses to start as "root, but careful".
 
 mod account;
 mod status;
@@ -66,10 +66,12 @@ pub enum Error {
     Left(String),
 }
 
-/// Makes the process `account`, with CAP_NET_ADMIN permitted and effective and no other capability, no supplementary groups, no way to gain
-/// more (no_new_privs, empty bounding set), and no core dumps or tracers. A parent-death signal that is set stays set.
+/// Makes the process `account`, with CAP_NET_ADMIN permitted and effective and no other capability, no supplementary
+/// groups, no way to gain more (no_new_privs, empty bounding set), and no core dumps or tracers. A parent-death signal
+/// that is set stays set.
 ///
-/// Call it before any thread starts: capabilities belong to threads. A process that is not root keeps its user and groups.
+/// Call it before any thread starts: capabilities belong to threads. A process that is not root keeps its user and
+/// groups.
 ///
 /// # Errors
 /// CAP_NET_ADMIN is not there, or something could not be given up: do not go on then.

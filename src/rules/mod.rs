@@ -10,8 +10,7 @@ mod error;
 mod file;
 pub mod filter;
 mod index;
-mod near;
-mod rule;
+pub(crate) mod rule;
 mod set;
 mod warning;
 

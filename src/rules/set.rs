@@ -107,8 +107,16 @@ impl RuleSet {
             let carries = |constraints: &Constraints| {
                 constraints.protocols.as_ref().is_none_or(|numbers| numbers.contains(&(transport as u8)))
             };
-            rule.filter.names_dst_port(port) && alternatives(rule).iter().any(carries)
+            rule.filter.names_dst_port(port) && rule.filter.alternatives().iter().any(carries)
         })
+    }
+
+    /// The rules before `rule` among which every one is that takes all that it takes: those that can match some packet of it.
+    pub(super) fn earlier_candidates(&self, rule: &Rule) -> impl Iterator<Item = &Arc<Rule>> {
+        let position = rule.position;
+        let example = rule.filter.alternatives().first().map(Fields::example).unwrap_or_default();
+        let candidates = self.index.candidates(&example).take_while(move |earlier| *earlier < position);
+        candidates.filter_map(|earlier| self.rules.get(earlier))
     }
 
     pub(super) const fn origin(&self) -> &Origin {
@@ -178,10 +186,5 @@ impl Protocols {
 fn demand(rule: &Rule) -> Demand {
     // The file reader holds positions far below this bound.
     let position = u32::try_from(rule.position).unwrap_or(u32::MAX - 1);
-    Demand { position, alternatives: alternatives(rule) }
-}
-
-/// The alternatives of a rule's filter.
-fn alternatives(rule: &Rule) -> Vec<Constraints> {
-    vec![rule.filter.constraints()]
+    Demand { position, alternatives: rule.filter.alternatives() }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::near::nearest;
 use super::rule::{Action, ProxyTarget, Rule};
 use super::set::RuleSet;
 use crate::flow::Transport;
+use crate::near::nearest;
 
 /// Something about a rule that the operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,7 @@ impl RuleSet {
         let mut warnings: Vec<Warning> = Vec::new();
         for rule in self.rules() {
             let found = [
+                self.never_matches(rule),
                 unknown_handler(rule, handlers),
                 proxy_into_self(rule, server_ports),
                 ssh_stays_encrypted(rule),
@@ -77,6 +78,14 @@ impl RuleSet {
             kind,
             message: format!("rule `{}` {message}", rule.name),
         }
+    }
+
+    /// The first earlier rule that takes all that this one would. Only rules that the index holds for candidates are compared.
+    fn never_matches(&self, rule: &Rule) -> Option<Finding> {
+        let earlier = self.earlier_candidates(rule).find(|earlier| earlier.filter.takes_all_of(&rule.filter))?;
+        let line = self.origin().lines.get(earlier.position).map(|line| format!(" in line {line}")).unwrap_or_default();
+        let message = format!("can never match: rule `{}`{line} takes all that it would; move it up or remove it", earlier.name);
+        Some((WarningKind::NeverMatches, message))
     }
 
     fn target_ignored(&self, rule: &Rule) -> Option<Finding> {
@@ -145,4 +154,83 @@ fn no_session(rule: &Rule) -> Option<Finding> {
     let message =
         format!("can match neither packet that `{}` could use: it needs {}", rule.action.kind(), names.join(" or "));
     Some((WarningKind::NoSession, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kind and line of every warning about these rules, given as the lines of a YAML list.
+    fn warnings(rules: &str) -> Vec<(WarningKind, usize)> {
+        let set = RuleSet::from_yaml(&format!("rules:\n{rules}"), "rules.yml").unwrap_or_else(|errors| panic!("{errors}"));
+        let warnings = set.warnings(&["tcp", "udp", "telnet", "log_tcp"], &[5000, 5001]);
+        warnings.iter().map(|warning| (warning.kind, warning.line.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_rule_after_one_that_takes_everything_can_never_match() {
+        let rules = "- type: pass\n- match: tcp\n  type: drop\n- match: icmp\n  type: drop\n";
+        assert_eq!(warnings(rules), [(WarningKind::NeverMatches, 3), (WarningKind::NeverMatches, 5)]);
+    }
+
+    #[test]
+    fn a_rule_that_an_earlier_one_takes_whole_can_never_match() {
+        let rules = "- match: tcp\n  type: log_tcp\n\
+                     - match: tcp dst port 22 or tcp port 2222\n  type: drop\n\
+                     - match: udp\n  type: drop\n\
+                     - match: udp and host 10.0.0.1\n  type: pass\n";
+        assert_eq!(warnings(rules), [(WarningKind::NeverMatches, 4), (WarningKind::NeverMatches, 8)]);
+    }
+
+    #[test]
+    fn a_rule_that_matches_something_of_its_own_is_not_warned_about() {
+        let rules = "- match: tcp dst port 23 or port 2323\n  type: log_tcp\n\
+                     - match: tcp port 23\n  type: drop\n\
+                     - match: tcp and not dst port 22\n  type: drop\n\
+                     - match: tcp\n  type: pass\n- type: drop\n";
+        assert_eq!(warnings(rules), []);
+    }
+
+    #[test]
+    fn an_unknown_handler_is_named_with_its_neighbours() {
+        let set = RuleSet::from_yaml("rules:\n- type: handler\n  target: tlenet\n  name: t\n", "rules.yml").unwrap();
+        let warnings = set.warnings(&["tcp", "telnet"], &[]);
+        assert_eq!(
+            warnings[0].to_string(),
+            "rules.yml:2: warning: rule `t` names the handler `tlenet`, which does not exist; did you mean `telnet`?"
+        );
+    }
+
+    #[test]
+    fn proxies_that_cannot_do_what_they_say_are_warned_about() {
+        let proxy = |target: &str| warnings(&format!("- match: tcp\n  type: proxy\n  target: {target}\n"));
+        for target in ["127.0.0.1:5000", "localhost:5001", "'[::1]:5000'", "0.0.0.0:5000"] {
+            assert_eq!(proxy(target), [(WarningKind::ProxyIntoSelf, 2)], "{target}");
+        }
+        assert_eq!(proxy("127.0.0.1:22"), []);
+        assert_eq!(proxy("10.0.0.1:5000"), []);
+        let ssh = "- match: tcp\n  type: proxy_ssh\n  target: 10.0.0.1:22\n";
+        assert_eq!(warnings(ssh), [(WarningKind::SshStaysEncrypted, 2)]);
+    }
+
+    #[test]
+    fn a_handler_without_a_session_is_warned_about() {
+        let rules = "- match: icmp\n  type: handler\n  target: tcp\n- match: udp\n  type: proxy\n  target: 10.0.0.1:53\n";
+        assert_eq!(warnings(rules), [(WarningKind::NoSession, 2), (WarningKind::NoSession, 5)]);
+    }
+
+    #[test]
+    fn a_target_without_use_is_warned_about() {
+        let rules = "- match: tcp\n  type: drop\n  target: bittorrent\n";
+        assert_eq!(warnings(rules), [(WarningKind::TargetIgnored, 2)]);
+    }
+
+    #[test]
+    fn warnings_about_ten_thousand_rules_take_moments() {
+        let rules: String =
+            (0..10_000).map(|n| format!("- match: tcp dst port {}\n  type: drop\n", 1 + n % 5_000)).collect();
+        let start = std::time::Instant::now();
+        assert_eq!(warnings(&rules).len(), 5_000);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "took {:?}", start.elapsed());
+    }
 }

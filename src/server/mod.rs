@@ -1,12 +1,45 @@
 //! The handler server: connections that flows were rewritten to meet their handler or proxy here.
 //!
 //! Owns listeners, sessions, timers and the relay, on mio event loops. Refuses to know how packets got here: who is served comes
-//! from a [`FlowLookup`].
+//! from a [`FlowLookup`], what is said from [`crate::handlers`]; what happened goes to an [`EventSink`].
+//!
+//! ```text
+//! bind (as root) -> BoundServer::spawn -> worker threads, each with its own SO_REUSEPORT sockets
+//!   worker:   poll -> ready sources, each with a work budget -> timers
+//!   listener: accept -> flow lookup -> admission -> dialogue (a handler's session) or relay (a proxied one)
+//!   UDP port: recvmmsg -> session of (peer, local address) -> flow lookup for its first datagram -> handler
+//! ```
+//! Everything a visitor can fill has a bound: sessions in all and by source, bytes waiting to be sent, time without traffic, time
+//! altogether, bytes received, UDP sessions and UDP answers by source. What hits one is counted.
+
+mod admission;
+mod answer_limit;
+mod bind;
+mod binding;
+mod connection;
+mod core;
+mod datagram;
+mod dialogue;
+mod docker;
+mod handle;
+mod holder;
+mod recency;
+mod relay;
+mod resolver;
+mod served;
+mod sys;
+mod timer;
+mod token;
+mod wire;
+mod worker;
 
 use std::net::SocketAddr;
 
-use crate::events::FlowRef;
-use crate::flow::Transport;
+use crate::events::{FlowRef, Record};
+use crate::flow::{FlowTable, Transport, Tuple};
+
+pub use bind::{BindError, BoundServer, bind};
+pub use handle::{ServerHandle, Services};
 
 /// Where an accepted connection came from.
 pub trait FlowLookup: Send + Sync {
@@ -15,9 +48,9 @@ pub trait FlowLookup: Send + Sync {
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef>;
 }
 
-impl FlowLookup for crate::flow::FlowTable {
+impl FlowLookup for FlowTable {
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef> {
-        self.translated(&crate::flow::Tuple {
+        self.translated(&Tuple {
             client: peer.ip().into(),
             host: local.ip().into(),
             client_port: peer.port(),
@@ -25,4 +58,27 @@ impl FlowLookup for crate::flow::FlowTable {
             transport,
         })
     }
+}
+
+/// Where records go; a clone for every worker. Must not block.
+pub trait EventSink: Clone + Send + 'static {
+    /// Takes a record, or drops and counts it.
+    fn send(&self, record: Record);
+}
+
+impl<F: Fn(Record) + Clone + Send + 'static> EventSink for F {
+    fn send(&self, record: Record) {
+        self(record);
+    }
+}
+
+/// What is left to do after a turn of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nothing until the next event or timer.
+    Idle,
+    /// The work budget is used up, not the work.
+    More,
+    /// The session has ended.
+    Over,
 }

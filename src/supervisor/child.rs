@@ -43,8 +43,8 @@ pub struct EngineSide {
 }
 
 impl EngineSide {
-    /// Says that sockets and queues are open and privileges dropped, and waits until the rules are in place. `note`, of at most 4095 bytes, goes
-    /// to `install`: ports, for example, that only the engine knows.
+    /// Says that sockets and queues are open and privileges dropped, and waits until the rules are in place. `note`, of
+    /// at most 4095 bytes, goes to `install`: ports, for example, that only the engine knows.
     ///
     /// # Errors
     /// The parent does not want the engine any more: end, quietly.
@@ -54,7 +54,8 @@ impl EngineSide {
         go.read_exact(&mut [0])
     }
 
-    /// Says in one line why the engine cannot run; the parent prints it and does not try again. Gives the exit code to return.
+    /// Says in one line why the engine cannot run; the parent prints it and does not try again. Gives the exit code to
+    /// return.
     pub fn fail(self, message: &str) -> u8 {
         // Without a parent there is nobody to tell, and nothing installed.
         if let Err(error) = send(self.report, FAILED, message) {

@@ -1,4 +1,5 @@
-//! A supervisor in a forked process, with engines that only say what happens to them. Everything is told through one pipe, line by line.
+//! A supervisor in a forked process, with engines that only say what happens to them. Everything is told through one
+//! pipe, line by line.
 
 use std::cell::Cell;
 use std::io::{PipeReader, PipeWriter, Read};

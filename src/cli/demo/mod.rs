@@ -27,8 +27,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub ports: u16,
     /// Print every event that the sensor recorded
-    #[arg(short, long)]
-    pub verbose: bool,
+    #[arg(long)]
+    pub events: bool,
 }
 
 /// Why there is no demonstration, with the mend in the text.
@@ -74,7 +74,7 @@ pub fn run(options: &Options, out: &mut dyn Write, bold: bool) -> Result<(), Dem
     check()?;
     let events = sensor.stop()?;
     say(out, &report::table(&visits, &sweep, &events, bold))?;
-    if options.verbose {
+    if options.events {
         say(out, &report::list(&events))?;
     }
     drop(pair);

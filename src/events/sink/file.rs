@@ -59,8 +59,13 @@ impl Sink for FileSink {
         self.output.write(block)
     }
 
+    /// After privileges are given up a new file can only be made where the engine's user may write.
     fn reopen(&mut self) -> io::Result<()> {
-        self.output = Output::new(open(&self.path, None)?);
+        let file = open(&self.path, None).map_err(|error| {
+            let mend = "let logrotate create it for the engine's user, or use copytruncate";
+            io::Error::new(error.kind(), format!("{error}: {mend}"))
+        })?;
+        self.output = Output::new(file);
         Ok(())
     }
 }

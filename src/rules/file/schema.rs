@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicU64;
 use super::document::{Node, Value};
 use super::position;
 use super::target::{self, TargetError};
+use crate::near::nearest;
 use crate::rules::error::{Report, quoted};
 use crate::rules::filter::Filter;
-use crate::rules::near::nearest;
 use crate::rules::{Action, Rule, Scope};
 
 /// Rules that one file may hold.

@@ -39,7 +39,7 @@ pub(super) enum Network {
     Rarp,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Primitive {
     /// `tcp`, `ip`, `arp`, ...
     Protocol(Protocol),
@@ -113,7 +113,7 @@ pub(super) enum Relation {
 }
 
 /// An arithmetic expression in the order of its evaluation (postfix), so that no depth of nesting can exhaust the stack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Arithmetic {
     pub(super) steps: Vec<Step>,
 }

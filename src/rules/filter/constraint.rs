@@ -50,7 +50,7 @@ fn names(expr: &Expr, port: u16, positive: bool) -> bool {
     }
 }
 
-fn of_primitive(primitive: &Primitive) -> Constraints {
+pub(super) fn of_primitive(primitive: &Primitive) -> Constraints {
     let none = Constraints::default();
     match *primitive {
         Primitive::Protocol(protocol) => Constraints { protocols: protocol.number().and_then(upper_layer), ..none },
@@ -115,7 +115,7 @@ fn joined(words: [u32; 4]) -> u128 {
     words.into_iter().fold(0, |bits, word| bits << 32 | u128::from(word))
 }
 
-fn both(left: Constraints, right: Constraints) -> Constraints {
+pub(super) fn both(left: Constraints, right: Constraints) -> Constraints {
     Constraints {
         protocols: intersection(left.protocols, right.protocols, |left, right| {
             left.into_iter().filter(|number| right.contains(number)).collect()
@@ -127,7 +127,7 @@ fn both(left: Constraints, right: Constraints) -> Constraints {
     }
 }
 
-fn either(left: Constraints, right: Constraints) -> Constraints {
+pub(super) fn either(left: Constraints, right: Constraints) -> Constraints {
     Constraints {
         protocols: union(left.protocols, right.protocols, |mut all| {
             all.sort_unstable();

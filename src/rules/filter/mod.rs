@@ -12,10 +12,12 @@
 //! - `protochain` gives up after 256 headers, where libpcap may loop for ever.
 //! - A filter of more blocks than [`optimize::MAX_BLOCKS`] is run as it was generated, as with `tcpdump -O`.
 
+mod alternative;
 mod ast;
 mod code;
 mod constraint;
 mod error;
+mod implication;
 mod lexer;
 mod name;
 mod optimize;
@@ -93,6 +95,22 @@ impl Filter {
     /// Conditions that every matching packet fulfils.
     pub fn constraints(&self) -> Constraints {
         self.expr.as_ref().map(constraint::constraints).unwrap_or_default()
+    }
+
+    /// The same for each way to match: every matching packet fulfils one of these conditions at least. `port 80` has two, one for
+    /// each end; as one condition it has none.
+    pub fn alternatives(&self) -> Vec<Constraints> {
+        self.expr.as_ref().map_or_else(|| vec![Constraints::default()], alternative::alternatives)
+    }
+
+    /// Whether this filter matches every packet that `narrow` matches, as far as their structure shows; `false` means that it is
+    /// not known. Packets that are cut short are left aside.
+    pub fn takes_all_of(&self, narrow: &Self) -> bool {
+        match (&self.expr, &narrow.expr) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wide), Some(narrow)) => implication::implies(narrow, wide),
+        }
     }
 
     /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.

@@ -177,7 +177,6 @@ impl Machine {
             Stmt::IndexSlot(slot) => self.index = *self.slots.get(slot)?,
             Stmt::IndexHeaderLength(offset) => self.index = (load(input.bytes, Size::Byte, offset)? & 0xf) << 2,
             Stmt::Store(slot) => *self.slots.get_mut(slot)? = self.accumulator,
-            Stmt::StoreIndex(slot) => *self.slots.get_mut(slot)? = self.index,
             Stmt::Constant(operator, number) => self.accumulator = compute(operator, self.accumulator, number)?,
             Stmt::Indexed(operator) => self.accumulator = compute(operator, self.accumulator, self.index)?,
             Stmt::Negate => self.accumulator = self.accumulator.wrapping_neg(),
@@ -195,23 +194,23 @@ impl Machine {
         const ROUTING: u32 = 43;
         const FRAGMENT: u32 = 44;
         const AUTHENTICATION: u32 = 51;
-        const NONE: u32 = 59;
         const DESTINATION_OPTIONS: u32 = 60;
 
         let byte = |offset: u32| load(bytes, Size::Byte, offset);
         let (mut protocol, mut at) = if is_v6 { (byte(6)?, 40) } else { (byte(9)?, (byte(0)? & 0xf) << 2) };
         for _ in 0..MAX_HEADERS {
             (protocol, at) = match protocol {
-                found if found == wanted || found == NONE => break,
-                HOP_BY_HOP | DESTINATION_OPTIONS | ROUTING | FRAGMENT if is_v6 => {
+                HOP_BY_HOP | DESTINATION_OPTIONS | ROUTING | FRAGMENT if is_v6 && protocol != wanted => {
                     (byte(at)?, at + (byte(at.checked_add(1)?)? + 1) * 8)
                 }
-                AUTHENTICATION => (byte(at)?, (byte(at.checked_add(1)?)? + 2) * 4),
-                _ => break,
+                AUTHENTICATION if protocol != wanted => (byte(at)?, (byte(at.checked_add(1)?)? + 2) * 4),
+                _ => {
+                    (self.accumulator, self.index) = (protocol, at);
+                    return Some(());
+                }
             };
         }
-        (self.accumulator, self.index) = (protocol, at);
-        Some(())
+        None
     }
 }
 

@@ -1,6 +1,9 @@
 //! The fields of a packet by which the index looks up rules.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+use crate::rules::filter::Constraints;
 
 /// What a packet shows of itself without following header chains. `None` where it is cut short or has no such field:
 /// no rule that asks for the field can match then, except by protocol, where `None` means that any number may be found.
@@ -29,6 +32,19 @@ impl Fields {
             Some(4) => Self::read_ipv4(bytes),
             Some(6) => Self::read_ipv6(bytes),
             _ => Self::default(),
+        }
+    }
+
+    /// Fields of a packet that fulfils the constraints; what they leave open is `None`.
+    pub(in crate::rules) fn example(constraints: &Constraints) -> Self {
+        let port = |ranges: &Option<Vec<RangeInclusive<u16>>>| Some(*ranges.as_ref()?.first()?.start());
+        let address = |nets: &Option<Vec<(IpAddr, u8)>>| Some(nets.as_ref()?.first()?.0);
+        Self {
+            protocol: constraints.protocols.as_ref().and_then(|protocols| protocols.first().copied()),
+            source: address(&constraints.src_nets),
+            destination: address(&constraints.dst_nets),
+            source_port: port(&constraints.src_ports),
+            destination_port: port(&constraints.dst_ports),
         }
     }
 

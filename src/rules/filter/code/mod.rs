@@ -35,8 +35,6 @@ pub(super) enum Stmt {
     IndexHeaderLength(u32),
     /// slot = A.
     Store(usize),
-    /// slot = X.
-    StoreIndex(usize),
     /// A = A op number.
     Constant(Operator, u32),
     /// A = A op X; division by an X of 0 rejects.

@@ -5,7 +5,7 @@ const MAX_WORD_CHARS: usize = 40;
 
 /// The candidate nearest to `word`, if it is near enough to be a slip of the keyboard: at most one edit for every three
 /// characters, and at least one. Letter case is ignored; of equally near candidates the first wins.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.chars().take(MAX_WORD_CHARS + 1).flat_map(char::to_lowercase).collect();
     if word.is_empty() || word.len() > MAX_WORD_CHARS {
         return None;

@@ -1,0 +1,290 @@
+//! The engine process: what root opens, what an unprivileged process serves, how it ends.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use log::{error, info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
+use thiserror::Error;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::control::Counters;
+use crate::engine::{Decision, Engine, Meta, Settings};
+use crate::events::{self, Event, EventSender, EventWriter, Owner, Record};
+use crate::flow::{FlowTable, Seed};
+use crate::handlers::Registry;
+use crate::nfqueue::{self, Decide, Options, Queue, Socket, Statistics, Stopper, Worker};
+use crate::privilege::{self, Account};
+use crate::process::SignalFd;
+use crate::rules::{Action, RuleSet};
+use crate::server::{self, BoundServer, ServerHandle, Services};
+use crate::supervisor::EngineSide;
+
+/// How often the kernel's counters are read and the threads looked after.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
+/// Flows that one round of housekeeping looks at; there are at least ten rounds a second and queue.
+const EXPIRE_BUDGET: usize = 20_000;
+/// Time for sessions to end when the engine stops; the supervisor waits longer.
+const SESSION_GRACE: Duration = Duration::from_secs(1);
+/// Time for the sinks to write what is queued.
+const WRITE_GRACE: Duration = Duration::from_secs(2);
+
+/// Why the engine process could not set itself up, or had to end.
+#[derive(Debug, Error)]
+enum Error {
+    #[error(transparent)]
+    Queue(#[from] nfqueue::Error),
+    #[error(transparent)]
+    Bind(#[from] server::BindError),
+    #[error(transparent)]
+    Sink(#[from] events::SinkError),
+    #[error(transparent)]
+    Privilege(#[from] privilege::Error),
+    #[error("cannot {what}: {source}")]
+    Io { what: &'static str, source: io::Error },
+}
+
+fn io_error(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { what, source }
+}
+
+/// What the forked process needs; the parent makes it once and every restart uses it again.
+pub(super) struct EngineProcess {
+    pub(super) config: Config,
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) settings: Settings,
+    pub(super) interfaces: Vec<String>,
+    pub(super) account: Account,
+}
+
+/// What must be opened as root.
+struct Opened {
+    queues: Vec<Socket>,
+    statistics: Option<Statistics>,
+    server: BoundServer,
+    sinks: Vec<Box<dyn events::Sink>>,
+    sensor_id: String,
+}
+
+impl EngineProcess {
+    /// The life of the engine process; what it returns is its exit code.
+    pub(super) fn run(&self, side: EngineSide) -> u8 {
+        let started = self.open().and_then(|opened| {
+            privilege::drop_to(&self.account)?;
+            self.start(opened)
+        });
+        let mut running = match started {
+            Ok(running) => running,
+            Err(error) => return side.fail(&error.to_string()),
+        };
+        if side.ready("").is_err() {
+            // The rules were not installed; the parent has said why.
+            running.stop();
+            return 0;
+        }
+        running.announce(&self.interfaces, self.rules.rules().len());
+        let outcome = running.watch();
+        running.stop();
+        match outcome {
+            Ok(()) => 0,
+            Err(why) => {
+                error!("{why}");
+                1
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Opened, Error> {
+        let config = &self.config;
+        let numbers = config.engine.queue_num..config.engine.queue_num.saturating_add(config.engine.queues);
+        let queues = numbers.map(|queue| Socket::bind(&Options::new(&config.engine, queue)));
+        let queues = queues.collect::<Result<Vec<_>, _>>()?;
+        let statistics = Statistics::open(config.engine.queue_num, config.engine.queues);
+        let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
+        let server = server::bind(&config.server)?;
+        let owner = Owner { uid: self.account.uid, gid: self.account.gid };
+        let sinks = events::open_sinks(&config.events, Some(owner))?;
+        let sensor_id = events::sensor_id(&config.events.sensor_id, &config.engine.state_dir);
+        Ok(Opened { queues, statistics, server, sinks, sensor_id })
+    }
+
+    /// Starts every thread. Signals are blocked before, so that they come to [`Running::watch`] and nowhere else.
+    fn start(&self, opened: Opened) -> Result<Running, Error> {
+        let signals = SignalFd::block(&[Signal::TERM, Signal::HUP]).map_err(io_error("block signals"))?;
+        let (config, clock) = (&self.config, Clock::start());
+        let counters = Arc::new(Counters::default());
+        let (events, records) = events::channel(config.events.queue_len, Arc::clone(&counters));
+        let writer = EventWriter::start(records, opened.sinks, opened.sensor_id, Arc::clone(&counters), clock);
+        let writer = writer.map_err(io_error("start the event threads"))?;
+        let flows = FlowTable::new(config.engine.max_flows, config.engine.timeouts, random_seed(), clock.now());
+        let flows = Arc::new(flows);
+        let server = self.start_server(opened.server, &flows, &counters, &events, clock)?;
+        let rules = Arc::clone(&self.rules);
+        let engine = Arc::new(Engine::new(rules, Arc::clone(&flows), Arc::clone(&counters), self.settings));
+        let mut workers = Vec::new();
+        for queue in opened.queues {
+            let decider = QueueDecider { engine: Arc::clone(&engine), events: events.clone() };
+            let name = format!("queue-{}", queue.number());
+            let worker = Worker::new(queue, config.engine.fail, decider, clock, Arc::clone(&counters))?;
+            workers.push(QueueThread::start(name, worker)?);
+        }
+        let statistics = opened.statistics;
+        Ok(Running { signals, statistics, writer, server, workers, flows, events, counters, clock })
+    }
+
+    fn start_server(
+        &self,
+        server: BoundServer,
+        flows: &Arc<FlowTable>,
+        counters: &Arc<Counters>,
+        events: &EventSender,
+        clock: Clock,
+    ) -> Result<ServerHandle, Error> {
+        let targets = self.rules.rules().iter().filter_map(|rule| match &rule.action {
+            Action::Proxy(target) | Action::ProxySsh(target) => Some(target.clone()),
+            _ => None,
+        });
+        let services = Services {
+            registry: Arc::clone(&self.registry),
+            flows: Arc::clone(flows) as Arc<dyn server::FlowLookup>,
+            counters: Arc::clone(counters),
+            clock,
+            targets: targets.collect(),
+        };
+        let events = events.clone();
+        let sink = move |record| events.send(record);
+        server
+            .spawn(services, sink, || privilege::drop_all().map_err(io::Error::other))
+            .map_err(io_error("start the handler server"))
+    }
+}
+
+/// Secrets for the flow table, from the system's randomness.
+fn random_seed() -> Seed {
+    Seed(std::array::from_fn(|_| RandomState::new().build_hasher().finish()))
+}
+
+/// The engine as a queue's thread calls it.
+struct QueueDecider {
+    engine: Arc<Engine>,
+    events: EventSender,
+}
+
+impl Decide for QueueDecider {
+    fn decide(&mut self, packet: &mut [u8], meta: &Meta, now: Timestamp) -> Decision {
+        self.engine.decide(packet, meta, now, &mut |event| self.events.send(Record::Flow(event)))
+    }
+
+    fn housekeeping(&mut self, now: Timestamp) {
+        self.engine.housekeeping(now, EXPIRE_BUDGET, &mut |event| self.events.send(Record::Flow(event)));
+    }
+}
+
+/// One queue's thread.
+struct QueueThread {
+    stopper: Stopper,
+    thread: JoinHandle<()>,
+}
+
+impl QueueThread {
+    fn start(name: String, worker: Worker<Socket, QueueDecider>) -> Result<Self, Error> {
+        let stopper = worker.stopper();
+        let run = move || {
+            if let Err(error) = worker.run() {
+                error!("{error}");
+            }
+        };
+        let thread = thread::Builder::new().name(name).spawn(run).map_err(io_error("start a queue thread"))?;
+        Ok(Self { stopper, thread })
+    }
+}
+
+/// The running engine.
+struct Running {
+    signals: SignalFd,
+    statistics: Option<Statistics>,
+    writer: EventWriter,
+    server: ServerHandle,
+    workers: Vec<QueueThread>,
+    flows: Arc<FlowTable>,
+    events: EventSender,
+    counters: Arc<Counters>,
+    clock: Clock,
+}
+
+impl Running {
+    /// Says on standard error and as an event that packets are served from now on.
+    fn announce(&self, interfaces: &[String], rules: usize) {
+        let interfaces = interfaces.join(", ");
+        let text = format!("ready: {rules} rules on {interfaces}");
+        // Whoever started the engine may have closed standard error; that is no reason to end.
+        let _ = writeln!(io::stderr(), "glutton-nfq: {text}");
+        let event = Event::new("sensor_start", text).with("version", env!("CARGO_PKG_VERSION"));
+        self.events.send(Record::Sensor { at: self.clock.now(), event: Box::new(event) });
+    }
+
+    /// Looks after signals, threads and the kernel's counters until the end is asked for or a thread is lost.
+    fn watch(&mut self) -> Result<(), String> {
+        loop {
+            match self.signals.next().map_err(|error| format!("cannot read signals: {error}"))? {
+                Some(Signal::HUP) => {
+                    info!("SIGHUP: reopening the event files");
+                    self.writer.reopen();
+                    continue;
+                }
+                Some(_) => return Ok(()),
+                None => {}
+            }
+            if self.workers.iter().any(|worker| worker.thread.is_finished()) {
+                return Err("a queue thread has ended: the engine cannot go on".to_owned());
+            }
+            if self.server.has_failed() {
+                return Err("a server thread has ended: the engine cannot go on".to_owned());
+            }
+            self.read_statistics();
+            let mut waiting = [PollFd::new(&self.signals, PollFlags::IN)];
+            // Interrupted or not: the loop looks again.
+            let _ = poll(&mut waiting, Some(&TICK));
+        }
+    }
+
+    fn read_statistics(&mut self) {
+        if let Some(statistics) = &mut self.statistics
+            && let Err(error) = statistics.refresh(&self.counters)
+        {
+            warn!("cannot read the queue statistics: {error}");
+        }
+    }
+
+    /// Ends in the order in which work flows: no more packets, no more sessions, every flow reported, every event written.
+    fn stop(mut self) {
+        let begin = Instant::now();
+        self.read_statistics();
+        for worker in &self.workers {
+            worker.stopper.stop();
+        }
+        for worker in self.workers {
+            if worker.thread.join().is_err() {
+                error!("a queue thread has panicked");
+            }
+        }
+        if !self.server.shutdown(SESSION_GRACE) {
+            warn!("sessions were cut off: they did not end within {} s", SESSION_GRACE.as_secs());
+        }
+        let now = self.clock.now();
+        self.flows.close_all(now, &mut |event| self.events.send(Record::Flow(event)));
+        let summary = self.counters.summary();
+        let event = Event::new("sensor_stop", summary.clone());
+        self.events.send(Record::Sensor { at: now, event: Box::new(event) });
+        if !self.writer.finish(WRITE_GRACE) {
+            warn!("events were lost: the sinks did not write them within {} s", WRITE_GRACE.as_secs());
+        }
+        let _ = writeln!(io::stderr(), "glutton-nfq: stopped after {:.1?}: {summary}", begin.elapsed());
+    }
+}

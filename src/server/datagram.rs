@@ -1,0 +1,205 @@
+//! UDP sessions: datagrams of one peer to one local address, and the handler that serves them.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::Token;
+
+use super::FlowLookup;
+use super::answer_limit::AnswerLimit;
+use super::binding::Service;
+use super::core::Core;
+use super::recency::Recency;
+use super::served::{Call, Served};
+use super::sys::{self, Batch, Ends};
+use super::token::{Generations, Place, Source};
+use crate::clock::Timestamp;
+use crate::config;
+use crate::control::Counter;
+use crate::events::FlowRef;
+use crate::flow::Transport;
+
+/// Batches of one socket before other sources have their turn.
+const BATCHES_PER_TURN: usize = 4;
+/// Idle sessions that one wake-up ends.
+const EXPIRED_PER_TURN: usize = 256;
+/// After this time without a datagram the flow is looked up again: the engine may have given the same ends to a new one.
+const FLOW_AGE: Duration = Duration::from_secs(1);
+
+/// A session's ends, and the socket that it came by.
+type Key = (usize, Ends);
+
+struct DatagramSession {
+    served: Served,
+    place: Place,
+    /// When the handler's timer is set for.
+    armed: Option<Timestamp>,
+    active: Timestamp,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// The UDP sockets of a worker and their sessions.
+pub(super) struct Datagrams {
+    sockets: Vec<(UdpSocket, u16)>,
+    sessions: Recency<Key, DatagramSession>,
+    /// Sessions at the same time; the one silent for longest makes room for another.
+    max_sessions: usize,
+    generations: Generations,
+    answers: AnswerLimit,
+    flows: Arc<dyn FlowLookup>,
+}
+
+impl Datagrams {
+    /// The sockets with their ports, and this worker's share of the limits.
+    pub(super) fn new(sockets: Vec<(UdpSocket, u16)>, limits: &config::Server, flows: Arc<dyn FlowLookup>) -> Self {
+        let workers = limits.workers.max(1);
+        let answers = limits.udp_answers_per_source.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
+        Self {
+            sockets,
+            sessions: Recency::new(),
+            max_sessions: (limits.max_sessions / workers).max(1),
+            generations: Generations::default(),
+            answers: AnswerLimit::new(answers),
+            flows,
+        }
+    }
+
+    /// Serves what has come to a socket, up to the work budget; true when there may be more.
+    pub(super) fn turn(&mut self, index: usize, batch: &mut Batch, core: &mut Core) -> bool {
+        for _ in 0..BATCHES_PER_TURN {
+            let Some((socket, _)) = self.sockets.get(index) else { break };
+            if batch.receive(socket.as_fd()).is_err() {
+                return false;
+            }
+            core.counters.add(Counter::DatagramsReceived, batch.len() as u64);
+            for (ends, bytes) in batch.datagrams() {
+                self.serve((index, ends), bytes, core);
+            }
+            if !batch.is_full() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A handler's deadline has come.
+    pub(super) fn deadline(&mut self, place: Place, core: &mut Core) {
+        let Some((_, session)) = self.sessions.at(place.index).filter(|(_, session)| session.place == place) else {
+            return;
+        };
+        session.armed = None;
+        if session.served.deadline.is_some_and(|deadline| deadline <= core.now) {
+            session.served.deadline = None;
+            self.call(place.index, Call::Deadline, core);
+        } else {
+            self.rearm(place.index, core);
+        }
+    }
+
+    /// Ends sessions that have been silent for too long, some at a time.
+    pub(super) fn expire(&mut self, core: &mut Core) {
+        for _ in 0..EXPIRED_PER_TURN {
+            match self.sessions.oldest() {
+                Some((at, oldest)) if oldest.active + core.limits.udp_idle_timeout <= core.now => {
+                    self.end(at, core);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Time until [`Datagrams::expire`] has something to do.
+    pub(super) fn wait(&self, core: &Core) -> Option<Duration> {
+        self.sessions
+            .oldest()
+            .map(|(_, oldest)| (oldest.active + core.limits.udp_idle_timeout).saturating_since(core.now))
+    }
+
+    /// Ends every session.
+    pub(super) fn close(&mut self, core: &mut Core) {
+        while let Some((at, _)) = self.sessions.oldest() {
+            self.end(at, core);
+        }
+    }
+
+    fn serve(&mut self, key: Key, bytes: &[u8], core: &mut Core) {
+        let known = self.sessions.touch(&key).and_then(|at| self.keep(at, key, core));
+        let Some(at) = known.or_else(|| self.open(key, core)) else {
+            core.counters.count(Counter::DatagramsWithoutFlow);
+            return;
+        };
+        if let Some((_, session)) = self.sessions.at(at) {
+            session.active = core.now;
+            session.bytes_in += bytes.len() as u64;
+            self.call(at, Call::Data(bytes), core);
+        }
+    }
+
+    /// The session, if it still belongs to the flow of its ends; one that does not is ended.
+    fn keep(&mut self, at: usize, key: Key, core: &mut Core) -> Option<usize> {
+        let (_, session) = self.sessions.at(at)?;
+        let id = session.served.flow.id;
+        let stale = session.active + FLOW_AGE < core.now;
+        if stale && self.look_up(key).is_none_or(|flow| flow.id != id) {
+            self.end(at, core);
+            return None;
+        }
+        Some(at)
+    }
+
+    fn look_up(&self, (index, ends): Key) -> Option<FlowRef> {
+        let &(_, port) = self.sockets.get(index)?;
+        self.flows.lookup(Transport::Udp, ends.peer, SocketAddr::new(ends.local, port))
+    }
+
+    fn open(&mut self, key: Key, core: &mut Core) -> Option<usize> {
+        let flow = self.look_up(key)?;
+        let binding = core.bindings.of(&flow.rule, Transport::Udp, &core.registry);
+        let Service::Handler(entry) = &binding.service else { return None };
+        if self.sessions.len() >= self.max_sessions
+            && let Some((oldest, _)) = self.sessions.oldest()
+        {
+            core.counters.count(Counter::DatagramSessionsEvicted);
+            self.end(oldest, core);
+        }
+        let served = Served::new(core, flow, &binding.rule_name, entry);
+        let place = self.generations.place(self.sessions.vacancy());
+        let session = DatagramSession { served, place, armed: None, active: core.now, bytes_in: 0, bytes_out: 0 };
+        let at = self.sessions.insert(key, session);
+        self.call(at, Call::Open, core);
+        self.sessions.at(at).map(|_| at)
+    }
+
+    /// Calls the handler, sends what it says and ends the session when it says so.
+    fn call(&mut self, at: usize, call: Call<'_>, core: &mut Core) {
+        let Some((&(index, ends), session)) = self.sessions.at(at) else { return };
+        let close = session.served.call(core, call);
+        for answer in core.output.sends() {
+            let longer = session.bytes_out + answer.len() as u64 > session.bytes_in;
+            let socket = self.sockets.get(index).filter(|_| !longer && self.answers.allows(ends.peer.ip(), core.now));
+            match socket.map(|(socket, _)| sys::send(socket.as_fd(), &ends, answer)) {
+                Some(Ok(())) => session.bytes_out += answer.len() as u64,
+                Some(Err(_)) | None => core.counters.count(Counter::DatagramsUnanswered),
+            }
+        }
+        if close.is_some() { self.end(at, core) } else { self.rearm(at, core) }
+    }
+
+    fn rearm(&mut self, at: usize, core: &mut Core) {
+        if let Some((_, session)) = self.sessions.at(at)
+            && let Some(due) = session.served.deadline
+        {
+            core.timers.arm(Token::from(Source::Datagrams(session.place)), &mut session.armed, due);
+        }
+    }
+
+    fn end(&mut self, at: usize, core: &mut Core) {
+        if let Some(mut session) = self.sessions.remove(at) {
+            core.timers.disarm(Token::from(Source::Datagrams(session.place)), &mut session.armed);
+            session.served.end(core);
+        }
+    }
+}
