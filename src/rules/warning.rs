@@ -84,7 +84,8 @@ impl RuleSet {
     fn never_matches(&self, rule: &Rule) -> Option<Finding> {
         let earlier = self.earlier_candidates(rule).find(|earlier| earlier.filter.takes_all_of(&rule.filter))?;
         let line = self.origin().lines.get(earlier.position).map(|line| format!(" in line {line}")).unwrap_or_default();
-        let message = format!("can never match: rule `{}`{line} takes all that it would; move it up or remove it", earlier.name);
+        let message =
+            format!("can never match: rule `{}`{line} takes all that it would; move it up or remove it", earlier.name);
         Some((WarningKind::NeverMatches, message))
     }
 
@@ -162,7 +163,8 @@ mod tests {
 
     /// Kind and line of every warning about these rules, given as the lines of a YAML list.
     fn warnings(rules: &str) -> Vec<(WarningKind, usize)> {
-        let set = RuleSet::from_yaml(&format!("rules:\n{rules}"), "rules.yml").unwrap_or_else(|errors| panic!("{errors}"));
+        let set =
+            RuleSet::from_yaml(&format!("rules:\n{rules}"), "rules.yml").unwrap_or_else(|errors| panic!("{errors}"));
         let warnings = set.warnings(&["tcp", "udp", "telnet", "log_tcp"], &[5000, 5001]);
         warnings.iter().map(|warning| (warning.kind, warning.line.unwrap())).collect()
     }
@@ -215,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_handler_without_a_session_is_warned_about() {
-        let rules = "- match: icmp\n  type: handler\n  target: tcp\n- match: udp\n  type: proxy\n  target: 10.0.0.1:53\n";
+        let rules =
+            "- match: icmp\n  type: handler\n  target: tcp\n- match: udp\n  type: proxy\n  target: 10.0.0.1:53\n";
         assert_eq!(warnings(rules), [(WarningKind::NoSession, 2), (WarningKind::NoSession, 5)]);
     }
 

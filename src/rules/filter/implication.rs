@@ -87,7 +87,13 @@ fn primitive(narrow: &Primitive, wide: &Primitive) -> bool {
         }
         (
             Primitive::Ports { transport, direction, low, high, .. },
-            Primitive::Ports { transport: wide_transport, direction: wide_direction, low: wide_low, high: wide_high, .. },
+            Primitive::Ports {
+                transport: wide_transport,
+                direction: wide_direction,
+                low: wide_low,
+                high: wide_high,
+                ..
+            },
         ) => {
             let (low, high) = (low.min(high), low.max(high));
             let (wide_low, wide_high) = (wide_low.min(wide_high), wide_low.max(wide_high));
@@ -98,7 +104,12 @@ fn primitive(narrow: &Primitive, wide: &Primitive) -> bool {
         }
         (
             Primitive::Net4 { network, direction, address, mask },
-            Primitive::Net4 { network: wide_network, direction: wide_direction, address: wide_address, mask: wide_mask },
+            Primitive::Net4 {
+                network: wide_network,
+                direction: wide_direction,
+                address: wide_address,
+                mask: wide_mask,
+            },
         ) => {
             (*wide_network == Network::Any || network == wide_network)
                 && covers(*wide_direction, *direction)
