@@ -1,5 +1,6 @@
 //! A userspace packet engine over NFQUEUE, with the honeypot that lives on it.
 
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;

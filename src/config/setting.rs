@@ -53,7 +53,7 @@ settings! {
     ["engine"] {
         "interfaces" => engine.interfaces = interfaces(),
             "Interfaces whose traffic is diverted; empty: the one of the default route (`-i`)";
-        "queues" => engine.queues = integer(1..=64), "Number of queues, one worker thread each (`--queues`)";
+        "queues" => engine.queues = integer(1..=64), "Worker threads, each with one queue for answered flows and one for first packets (`--queues`)";
         "queue_num" => engine.queue_num = integer(0..=u16::MAX), "Number of the first queue (`--queue-num`)";
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
         "receive_buffer_bytes" => engine.receive_buffer = integer(1 << 20..=1 << 30),
@@ -85,15 +85,15 @@ settings! {
         "max_sessions_per_source" => server.max_sessions_per_source = integer(1..=1_000_000),
             "Sessions at the same time from one address";
         "idle_timeout_secs" => server.idle_timeout = seconds(1..=7 * DAY), "A session without traffic is closed after this time";
+        "udp_idle_timeout_secs" => server.udp_idle_timeout = seconds(1..=HOUR), "A UDP session without datagrams ends after this time";
+        "udp_answers_per_source" => server.udp_answers_per_source = integer(0..=1_000_000),
+            "UDP answers that one source gets in a second, twice as many at once; 0: none";
         "max_session_secs" => server.max_session = seconds(1..=30 * DAY),
             "A session is closed after this time, whatever it does";
         "max_session_bytes" => server.max_session_bytes = integer(1_024..=1 << 50),
             "Bytes from the visitor after which a handler's session is closed and a proxied one no longer recorded";
         "max_tcp_payload" => server.max_tcp_payload = integer(1..=1 << 20), "Bytes of one session that a payload event holds";
         "connect_timeout_secs" => server.connect_timeout = seconds(1..=300), "Time to reach a proxy target";
-        "udp_idle_timeout_secs" => server.udp_idle_timeout = seconds(1..=86_400), "A UDP session without datagrams ends after this time";
-        "udp_answers_per_source" => server.udp_answers_per_source = integer(1..=1_000_000),
-            "Datagrams a second that one source gets as answers; twice as many at once";
         "user" => server.user = name(), "User that the engine runs as after set-up";
     }
     ["events"] {

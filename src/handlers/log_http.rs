@@ -70,7 +70,8 @@ struct LogHttp {
 }
 
 impl LogHttp {
-    fn answer(&mut self, cx: &mut Context<'_>, request: &Request) {
+    /// True when the connection may carry another request.
+    fn answer(&mut self, cx: &mut Context<'_>, request: &Request) -> bool {
         self.requests += 1;
         let head = &request.head;
         let status = if head.has_its_host() { 200 } else { 400 };
@@ -83,6 +84,7 @@ impl LogHttp {
         if !keep {
             cx.close();
         }
+        keep
     }
 
     fn refuse(&mut self, cx: &mut Context<'_>, fault: Fault, rest: &[u8]) {
@@ -116,8 +118,7 @@ impl Handler for LogHttp {
                 Found::ContinueWanted => cx.send(b"HTTP/1.1 100 Continue\r\n\r\n"),
                 Found::Fault(fault) => return self.refuse(cx, fault, input),
                 Found::Request(request) => {
-                    self.answer(cx, &request);
-                    if !request.head.keeps_alive() || !request.head.has_its_host() || self.requests >= MAX_REQUESTS {
+                    if !self.answer(cx, &request) {
                         return;
                     }
                 }

@@ -38,7 +38,7 @@ impl Environment<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// A table for a handler that does not exist.
-    #[error("[handlers.{name}]: no handler has this name{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    #[error("[handlers.{name}]: no handler has this name{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?")))]
     Unknown {
         /// The name in the configuration.
         name: String,
@@ -304,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn near_names_are_found_and_far_ones_are_not() {
+    fn a_misspelled_name_finds_its_handler() {
         let registry = Registry::builtin();
-        assert_eq!(registry.near("log_htp"), Some("log_http"));
-        assert_eq!(registry.near("ehco"), Some("echo"));
+        assert_eq!(registry.near("log_htpp"), Some("log_http"));
+        assert_eq!(registry.near("defualt"), Some("default"));
         assert_eq!(registry.near("postgresql"), None);
     }
 

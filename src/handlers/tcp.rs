@@ -125,7 +125,6 @@ impl Handler for Capture {
 #[cfg(test)]
 mod tests {
     use super::super::transcript::{Step, Transcript};
-    use super::*;
 
     #[test]
     fn what_comes_is_recorded_and_answered_with_random_bytes_after_silence() {

@@ -12,6 +12,7 @@ pub mod codec;
 mod error;
 mod fake;
 mod outbox;
+mod pace;
 mod slots;
 mod socket;
 mod stats;

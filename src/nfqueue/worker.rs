@@ -1,13 +1,17 @@
-//! The loop of one queue's thread: receive, decide, answer.
+//! The loop of a queue worker's thread: receive, decide, answer.
+//!
+//! A worker may serve several queues, taking one batch of each in turn. So a flood in one of them (first packets of flows, which anybody
+//! can forge) delays the others by a batch, never by a backlog.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use mio::{Events, Poll, Token, Waker};
 
 use super::batch::Exchange;
+use super::pace::Pace;
 use super::{Error, Queue};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Fail;
@@ -32,31 +36,44 @@ pub trait Decide {
     fn housekeeping(&mut self, now: Timestamp);
 }
 
-/// One queue, one thread.
+/// Some queues, one thread.
 pub struct Worker<Q, D> {
-    exchange: Exchange<Q>,
+    exchanges: Vec<Exchange<Q>>,
     decide: D,
     clock: Clock,
     counters: Arc<Counters>,
     poll: Poll,
     stopper: Stopper,
     housekeeping_at: Timestamp,
+    pace: Pace,
+}
+
+/// What a worker does after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// There is more: take it.
+    Receive,
+    /// The queue is empty, in a flood: more will come at once, so let it gather.
+    Gather(Duration),
+    /// The queue is empty: sleep until it is not.
+    Wait,
 }
 
 impl<Q: Queue, D: Decide> Worker<Q, D> {
-    /// A worker for a bound queue. `fail` says what a packet gets that is not decided.
+    /// A worker for bound queues. `fail` says what a packet gets that is not decided.
     ///
     /// # Errors
     /// When the system has no descriptors for its poll.
-    pub fn new(queue: Q, fail: Fail, decide: D, clock: Clock, counters: Arc<Counters>) -> Result<Self, Error> {
-        let number = queue.number();
+    pub fn new(queues: Vec<Q>, fail: Fail, decide: D, clock: Clock, counters: Arc<Counters>) -> Result<Self, Error> {
+        let number = queues.first().map_or(0, Queue::number);
         let failed = |source| Error::Poll { queue: number, source };
         let poll = Poll::new().map_err(failed)?;
-        queue.register(poll.registry(), QUEUE).map_err(failed)?;
+        queues.iter().try_for_each(|queue| queue.register(poll.registry(), QUEUE)).map_err(failed)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(failed)?;
         let stopper = Stopper { flag: Arc::new(AtomicBool::new(false)), waker: Arc::new(waker) };
-        let exchange = Exchange::new(queue, fail);
-        Ok(Self { exchange, decide, clock, counters, poll, stopper, housekeeping_at: Timestamp::default() })
+        let exchanges = queues.into_iter().map(|queue| Exchange::new(queue, fail)).collect();
+        let housekeeping_at = Timestamp::default();
+        Ok(Self { exchanges, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::default() })
     }
 
     /// The handle that ends [`Self::run`] from another thread.
@@ -64,7 +81,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         self.stopper.clone()
     }
 
-    /// Serves the queue until it is told to stop; then answers what waits, for a second at most, and closes the queue. The rules that divert
+    /// Serves the queues until it is told to stop; then answers what waits, for a second at most, and closes them. The rules that divert
     /// packets should be gone by then: what arrives later is dropped, or passes by `--queue-bypass`.
     ///
     /// # Errors
@@ -72,43 +89,54 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
     pub fn run(mut self) -> Result<D, Error> {
         let mut events = Events::with_capacity(2);
         while !self.stopper.is_told() {
-            if self.turn()? {
-                self.wait(&mut events)?;
+            match self.turn()? {
+                Next::Receive => {}
+                Next::Gather(pause) => thread::sleep(pause),
+                Next::Wait => self.wait(&mut events)?,
             }
         }
         let deadline = self.clock.now() + DRAIN_LIMIT;
-        while !self.turn()? && self.clock.now() < deadline {}
+        while self.turn()? == Next::Receive && self.clock.now() < deadline {}
         Ok(self.decide)
     }
 
-    /// One batch, and housekeeping when it is due. True when the queue had no more.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn turn(&mut self) -> Result<bool, Error> {
-        let mut batch = self.exchange.receive()?;
-        let is_last = batch.is_last();
-        let now = self.clock.now();
-        while let Some(mut packet) = batch.next_packet() {
-            let meta = *packet.meta();
-            let decision = self.decide.decide(packet.bytes_mut(), &meta, now);
-            packet.answer(decision);
+    /// One batch of every queue, and housekeeping when it is due.
+    fn turn(&mut self) -> Result<Next, Error> {
+        let (mut received, mut is_last, mut now) = (0, true, Timestamp::default());
+        for exchange in &mut self.exchanges {
+            let mut batch = exchange.receive()?;
+            is_last &= batch.is_last();
+            now = self.clock.now();
+            while let Some(mut packet) = batch.next_packet() {
+                let meta = *packet.meta();
+                let decision = self.decide.decide(packet.bytes_mut(), &meta, now);
+                packet.answer(decision);
+            }
+            let tally = batch.finish()?;
+            tally.publish(&self.counters);
+            self.pace.note(&tally);
+            received += tally.received;
         }
-        batch.finish()?.publish(&self.counters);
         if now >= self.housekeeping_at {
             self.decide.housekeeping(now);
+            self.pace.assess(now);
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
         }
-        Ok(is_last)
+        Ok(match self.pace.pause() {
+            _ if !is_last => Next::Receive,
+            Some(pause) if received > 0 => Next::Gather(pause),
+            _ => Next::Wait,
+        })
     }
 
     /// Sleeps until packets wait, somebody stops the worker, or housekeeping is due.
     fn wait(&mut self, events: &mut Events) -> Result<(), Error> {
         let timeout = self.housekeeping_at.saturating_since(self.clock.now());
         match self.poll.poll(events, Some(timeout)) {
-            Err(source) if source.kind() != io::ErrorKind::Interrupted => {
-                Err(Error::Poll { queue: self.exchange.queue().number(), source })
-            }
+            Err(source) if source.kind() != io::ErrorKind::Interrupted => Err(Error::Poll {
+                queue: self.exchanges.first().map_or(0, |exchange| exchange.queue().number()),
+                source,
+            }),
             _ => Ok(()),
         }
     }
@@ -116,7 +144,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
 
 impl<Q: fmt::Debug, D> fmt::Debug for Worker<Q, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("exchange", &self.exchange).finish_non_exhaustive()
+        f.debug_struct("Worker").field("exchanges", &self.exchanges).finish_non_exhaustive()
     }
 }
 

@@ -35,7 +35,7 @@ mod worker;
 
 use std::net::SocketAddr;
 
-use crate::events::{FlowRef, Record};
+use crate::events::{EventSender, FlowRef, Record};
 use crate::flow::{FlowTable, Transport, Tuple};
 
 pub use bind::{BindError, BoundServer, bind};
@@ -64,6 +64,12 @@ impl FlowLookup for FlowTable {
 pub trait EventSink: Clone + Send + 'static {
     /// Takes a record, or drops and counts it.
     fn send(&self, record: Record);
+}
+
+impl EventSink for EventSender {
+    fn send(&self, record: Record) {
+        Self::send(self, record);
+    }
 }
 
 impl<F: Fn(Record) + Clone + Send + 'static> EventSink for F {

@@ -187,13 +187,18 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_and_the_thread_can_be_stopped() {
+    fn the_thread_tells_failures_and_ends_when_told() {
         let resolver = Arc::new(Resolver::new(Vec::new(), 5000));
-        let thread = std::thread::spawn({
-            let resolver = Arc::clone(&resolver);
-            move || resolver.run()
-        });
-        resolver.store(&tcp("nowhere.invalid"), Answer::Pending);
+        let asking = Arc::clone(&resolver);
+        let thread = std::thread::spawn(move || asking.run());
+        let nowhere = ProxyTarget::Docker { container: "../images".to_owned(), port: 80 };
+        let reason = loop {
+            if let Answer::Failed(reason) = resolver.addresses(&nowhere) {
+                break reason;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(&*reason, "not a container name");
         resolver.stop();
         thread.join().unwrap();
     }

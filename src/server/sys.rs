@@ -78,7 +78,7 @@ impl Batch {
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = control.as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+            header.msg_hdr.msg_controllen = size_of::<Control>();
         }
         // SAFETY: every header points to a name, a part and a control room that live beyond this call, are not used otherwise
         // during it, and are as long as the header says; each part points to its own buffer of `LONGEST` bytes.
@@ -92,8 +92,7 @@ impl Batch {
             )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        let lengths =
-            headers.iter().take(count).map(|header| (header.msg_len as usize, header.msg_hdr.msg_controllen as usize));
+        let lengths = headers.iter().take(count).map(|header| (header.msg_len as usize, header.msg_hdr.msg_controllen));
         self.received.extend(lengths);
         Ok(())
     }
@@ -196,7 +195,7 @@ fn packet_info(control: &Control, len: usize) -> Option<(IpAddr, u32)> {
     // SAFETY: msghdr is integers and raw pointers, for which all zeroes is a value.
     let mut header: msghdr = unsafe { zeroed() };
     header.msg_control = control.as_ptr().cast_mut().cast::<c_void>();
-    header.msg_controllen = len.min(size_of::<Control>()) as _;
+    header.msg_controllen = len.min(size_of::<Control>());
     // SAFETY: the header describes control data that the kernel wrote into a room of that length; the CMSG functions stay
     // within it, and the data of each of these two messages is the structure that ip(7) and ipv6(7) name, read unaligned.
     unsafe {

@@ -241,6 +241,7 @@ const PROTOCOLS: &[&str] = &[
     "tcp", "udp", "sctp", "icmp", "icmp6", "igmp", "igrp", "pim", "vrrp", "carp", "ah", "esp", "ip", "ip6", "ip",
     "ip6", "tcp", "udp", "arp", "rarp", "stp", "atalk", "iso",
 ];
+const DIRECTIONS: &[&str] = &["", "", "src ", "dst ", "dst ", "src or dst ", "src and dst ", "dst and src "];
 const INDEXED: &[&str] =
     &["ip", "ip6", "tcp", "udp", "icmp", "icmp6", "sctp", "igmp", "ip", "tcp", "udp", "pim", "arp"];
 const OFFSETS: &[&str] =
@@ -270,7 +271,7 @@ const NUMBERS: &[&str] = &[
 ];
 
 pub(crate) fn generate(random: &mut Random) -> String {
-    let depth = 1 + random.below(3);
+    let depth = 1 + random.below(4);
     let text = chain(random, depth);
     if random.once_in(25) { damaged(random, &text) } else { text }
 }
@@ -278,7 +279,7 @@ pub(crate) fn generate(random: &mut Random) -> String {
 fn chain(random: &mut Random, depth: usize) -> String {
     let mut text = term(random, depth);
     for _ in 0..random.below(if depth > 1 { 5 } else { 3 }) {
-        let join = *random.pick(&[" and ", " or ", " && ", " || ", " or "]);
+        let join = random.pick(&[" and ", " or ", " && ", " || ", " or "]);
         let next = if random.once_in(12) { random.pick(PORTS).to_string() } else { term(random, depth) };
         text = text + join + &next;
     }
@@ -297,14 +298,14 @@ fn term(random: &mut Random, depth: usize) -> String {
 }
 
 fn direction(random: &mut Random) -> &'static str {
-    *random.pick(&["", "", "src ", "dst ", "dst ", "src or dst ", "src and dst ", "dst and src "])
+    random.pick(DIRECTIONS)
 }
 
 fn qualified(random: &mut Random) -> String {
     let direction = direction(random);
     let wrong = random.once_in(30);
-    let transport = if wrong { *random.pick(PROTOCOLS) } else { random.pick(&["", "", "tcp", "udp", "sctp"]) };
-    let network = if wrong { *random.pick(PROTOCOLS) } else { random.pick(&["", "", "", "ip", "arp"]) };
+    let transport = if wrong { random.pick(PROTOCOLS) } else { random.pick(&["", "", "tcp", "udp", "sctp"]) };
+    let network = if wrong { random.pick(PROTOCOLS) } else { random.pick(&["", "", "", "ip", "arp"]) };
     match random.below(10) {
         0..=3 => {
             let ports = list(random, PORTS);
@@ -312,7 +313,7 @@ fn qualified(random: &mut Random) -> String {
         }
         4 => format!("{transport} {direction}portrange {}", random.pick(RANGES)),
         5 => {
-            let host = *random.pick(&["host ", "host ", if direction.is_empty() { "host " } else { "" }]);
+            let host = random.pick(&["host ", "host ", if direction.is_empty() { "host " } else { "" }]);
             let addresses = list(random, ADDRESSES4);
             format!("{network} {direction}{host}{addresses}")
         }
@@ -320,9 +321,9 @@ fn qualified(random: &mut Random) -> String {
         7 => format!("{} {direction}host {}", random.pick(&["", "ip6"]), random.pick(ADDRESSES6)),
         8 => format!("{} {direction}net {}", random.pick(&["", "ip6"]), random.pick(NETS6)),
         _ => {
-            let network = *random.pick(&["", "ip ", "ip6 "]);
-            let kind = *random.pick(&["proto", "proto", "proto", "proto", "protochain"]);
-            let number = *random.pick(&["6", "17", "1", "58", "44", "0", "51", "\\tcp", "\\udp", "132", "255"]);
+            let network = random.pick(&["", "ip ", "ip6 "]);
+            let kind = random.pick(&["proto", "proto", "proto", "proto", "protochain"]);
+            let number = random.pick(&["6", "17", "1", "58", "44", "0", "51", "\\tcp", "\\udp", "132", "255"]);
             format!("{network}{kind} {number}")
         }
     }
@@ -330,7 +331,7 @@ fn qualified(random: &mut Random) -> String {
 
 /// One, or several in parentheses or joined by `or`.
 fn list(random: &mut Random, choices: &[&str]) -> String {
-    let first = *random.pick(choices);
+    let first = random.pick(choices);
     if !random.once_in(4) {
         return first.to_owned();
     }
@@ -344,7 +345,7 @@ fn other(random: &mut Random) -> String {
         1 => format!("greater {}", random.pick(&["20", "40", "60", "100", "1500"])),
         2 => random.pick(&["ip multicast", "ip6 multicast", "ip broadcast"]).to_string(),
         3 => {
-            let op = *random.pick(&["=", "<", ">", "&", "|"]);
+            let op = random.pick(&["=", "<", ">", "&", "|"]);
             format!(
                 "byte {} {op} {}",
                 random.pick(&["0", "6", "9", "20", "60"]),
@@ -356,7 +357,7 @@ fn other(random: &mut Random) -> String {
 }
 
 fn comparison(random: &mut Random) -> String {
-    let op = *random.pick(&["=", "==", "!=", "<", ">", "<=", ">=", "=", "!="]);
+    let op = random.pick(&["=", "==", "!=", "<", ">", "<=", ">=", "=", "!="]);
     let (left, right) = (1 + random.below(3), random.below(2));
     format!("{} {op} {}", arithmetic(random, left), arithmetic(random, right))
 }
@@ -375,7 +376,7 @@ fn arithmetic(random: &mut Random, depth: usize) -> String {
         3 => format!("({})", arithmetic(random, depth - 1)),
         4 if random.once_in(3) => format!("-{}", arithmetic(random, depth - 1)),
         _ => {
-            let op = *random.pick(&["+", "-", "*", "/", "%", "&", "&", "|", "^", "<<", ">>"]);
+            let op = random.pick(&["+", "-", "*", "/", "%", "&", "&", "|", "^", "<<", ">>"]);
             let right = if matches!(op, "<<" | ">>") && !random.once_in(6) {
                 random.pick(&["0", "1", "2", "4", "8"]).to_string()
             } else {
@@ -389,7 +390,7 @@ fn arithmetic(random: &mut Random, depth: usize) -> String {
 fn accessor(random: &mut Random, depth: usize) -> String {
     let offset =
         if depth > 0 && random.once_in(6) { arithmetic(random, depth - 1) } else { random.pick(OFFSETS).to_string() };
-    let size = *random.pick(&["", "", ":1", ":2", ":4", ":2"]);
+    let size = random.pick(&["", "", ":1", ":2", ":4", ":2"]);
     format!("{}[{offset}{size}]", random.pick(INDEXED))
 }
 
@@ -401,7 +402,7 @@ fn damaged(random: &mut Random, text: &str) -> String {
         0 => drop(words.remove(at)),
         1 => words.insert(at, words[at]),
         _ => {
-            words[at] = *random
+            words[at] = random
                 .pick(&["or", "not", "(", ")", "tcp", "80", "port", "10.0.0.1", "[", "host", "-", "dst", "=", "ip["])
         }
     }

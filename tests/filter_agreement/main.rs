@@ -5,6 +5,14 @@
 //!
 //! `GLUTTON_FILTER_SEED` (a number) chooses other expressions and packets, `GLUTTON_FILTER_EXPRESSIONS` how many.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod bpf;
 mod expression;
 mod packet;

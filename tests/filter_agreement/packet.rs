@@ -36,7 +36,7 @@ pub(crate) fn generate(random: &mut Random, count: usize) -> Vec<Packet> {
 }
 
 fn any(random: &mut Random) -> Packet {
-    let protocol = *random.pick(PROTOCOLS);
+    let protocol = random.pick(PROTOCOLS);
     let mut bytes = match random.below(10) {
         0..=4 => ipv4(random, protocol),
         5..=8 => ipv6(random, protocol),
@@ -54,7 +54,7 @@ fn any(random: &mut Random) -> Packet {
 }
 
 fn address4(random: &mut Random) -> [u8; 4] {
-    *random.pick(&[
+    random.pick(&[
         [10, 0, 0, 1],
         [10, 0, 0, 2],
         [10, 1, 2, 3],
@@ -68,7 +68,7 @@ fn address4(random: &mut Random) -> [u8; 4] {
 }
 
 fn address6(random: &mut Random) -> [u8; 16] {
-    let text = *random.pick(&["::1", "fe80::1", "2001:db8::1", "2001:db8:0:1::2", "ff02::1", "::", "::ffff:10.0.0.1"]);
+    let text = random.pick(&["::1", "fe80::1", "2001:db8::1", "2001:db8:0:1::2", "ff02::1", "::", "::ffff:10.0.0.1"]);
     text.parse::<Ipv6Addr>().unwrap().octets()
 }
 
@@ -80,14 +80,14 @@ fn transport(random: &mut Random, protocol: u8) -> Vec<u8> {
         6 => {
             bytes.resize(20 + random.below(20), 0);
             bytes[12] = 0x50;
-            bytes[13] = *random.pick(&[2, 0x12, 0x10, 0x18, 4, 1, 0x29, 0]);
+            bytes[13] = random.pick(&[2, 0x12, 0x10, 0x18, 4, 1, 0x29, 0]);
         }
-        1 => bytes[0] = *random.pick(&[0, 3, 5, 8, 11, 13]),
-        58 => bytes[0] = *random.pick(&[1, 2, 3, 128, 129, 133, 135]),
+        1 => bytes[0] = random.pick(&[0, 3, 5, 8, 11, 13]),
+        58 => bytes[0] = random.pick(&[1, 2, 3, 128, 129, 133, 135]),
         _ => {}
     }
     if protocol == 1 && matches!(bytes[0], 3 | 11) {
-        let quoted = *random.pick(&[6, 17]);
+        let quoted = random.pick(&[6, 17]);
         bytes.truncate(8);
         bytes.extend(ipv4(random, quoted));
     }
@@ -97,13 +97,13 @@ fn transport(random: &mut Random, protocol: u8) -> Vec<u8> {
 fn ipv4(random: &mut Random, protocol: u8) -> Vec<u8> {
     let options = if random.once_in(4) { random.below(11) } else { 0 };
     let payload = transport(random, protocol);
-    let fragment: u16 = *random.pick(&[0, 0, 0, 0x4000, 0x2000, 0x2001, 0x0001, 0x1fff]);
+    let fragment: u16 = random.pick(&[0, 0, 0, 0x4000, 0x2000, 0x2001, 0x0001, 0x1fff]);
     let length = 20 + 4 * options + payload.len();
-    let mut bytes = vec![0x40 | (5 + options as u8), *random.pick(&[0, 0x10, 0xb8])];
+    let mut bytes = vec![0x40 | (5 + options as u8), random.pick(&[0, 0x10, 0xb8])];
     bytes.extend((length as u16).to_be_bytes());
     bytes.extend([random.byte(), random.byte()]);
     bytes.extend(fragment.to_be_bytes());
-    bytes.extend([*random.pick(&[1, 64, 128, 255]), protocol, 0, 0]);
+    bytes.extend([random.pick(&[1, 64, 128, 255]), protocol, 0, 0]);
     bytes.extend(address4(random));
     bytes.extend(address4(random));
     bytes.extend((0..4 * options).map(|_| random.byte()));
@@ -115,8 +115,8 @@ fn ipv6(random: &mut Random, protocol: u8) -> Vec<u8> {
     let mut next = protocol;
     let mut payload = transport(random, protocol);
     for _ in 0..if random.once_in(3) { 1 + random.below(3) } else { 0 } {
-        let extension = *random.pick(&[0u8, 43, 44, 60, 51]);
-        let length: u8 = if extension == 44 { 0 } else { *random.pick(&[0, 0, 1, 2]) };
+        let extension = random.pick(&[0u8, 43, 44, 60, 51]);
+        let length: u8 = if extension == 44 { 0 } else { random.pick(&[0, 0, 1, 2]) };
         let octets = if extension == 51 { 4 * (usize::from(length) + 2) } else { 8 * (usize::from(length) + 1) };
         let mut header = vec![0; octets];
         header[0] = next;

@@ -34,15 +34,15 @@ fn worker(packets: usize) -> (Worker<FakeQueue, Recorder>, Arc<Counters>, mpsc::
     let counters = Arc::new(Counters::default());
     let (housekeeping, kept) = mpsc::channel();
     let recorder = Recorder { times: Vec::new(), housekeeping };
-    let worker = Worker::new(queue, Fail::Open, recorder, Clock::start(), Arc::clone(&counters)).unwrap();
+    let worker = Worker::new(vec![queue], Fail::Open, recorder, Clock::start(), Arc::clone(&counters)).unwrap();
     (worker, counters, kept)
 }
 
 #[test]
 fn packets_of_one_batch_share_one_time() {
     let (mut worker, ..) = worker(65);
-    assert!(!worker.turn().unwrap());
-    assert!(worker.turn().unwrap());
+    assert_eq!(worker.turn().unwrap(), Next::Receive);
+    assert_eq!(worker.turn().unwrap(), Next::Wait);
     let times = &worker.decide.times;
     assert_eq!(times.len(), 65);
     assert!(times[..64].iter().all(|&time| time == times[0]));
@@ -79,6 +79,6 @@ fn what_waits_is_answered_after_stop() {
 #[test]
 fn lost_queue_ends_the_worker() {
     let (mut worker, ..) = worker(0);
-    worker.exchange.queue_mut().fail_receives([libc::ENOTSOCK]);
+    worker.exchanges[0].queue_mut().fail_receives([libc::ENOTSOCK]);
     assert!(matches!(worker.run(), Err(Error::Receive { queue: 0, .. })));
 }

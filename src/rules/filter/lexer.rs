@@ -204,10 +204,15 @@ fn is_hexadecimal(text: &str) -> bool {
 
 /// The longest IPv6 or link-layer address with colons that `rest` begins with; length 0 if none.
 fn address_with_colons(rest: &str) -> (Token<'static>, usize) {
-    /// The longest text that can be an address: eight groups of four, or six and four numbers in hexadecimal.
-    const LONGEST: usize = 80;
-    let run = rest.bytes().take(LONGEST).take_while(|b| b.is_ascii_hexdigit() || b":.xX".contains(b)).count();
-    let colons = rest.bytes().take(run).filter(|&b| b == b':').count();
+    /// No address has more colons.
+    const MOST_COLONS: usize = 9;
+    let mut colons = 0;
+    let run = rest.bytes().take_while(|byte| {
+        colons += usize::from(*byte == b':');
+        colons <= MOST_COLONS && (byte.is_ascii_hexdigit() || b":.xX".contains(byte))
+    });
+    // Eight groups of four, or six and four numbers in hexadecimal, which may have leading zeros; the latter are cut here.
+    let run = run.take(80).count();
     if colons < 2 {
         return (Token::End, 0);
     }

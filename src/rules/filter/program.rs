@@ -79,12 +79,6 @@ impl Program {
         }
         false
     }
-
-    /// Number of instructions.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.instructions.len()
-    }
 }
 
 /// The blocks that can be reached, each before those it leads to.

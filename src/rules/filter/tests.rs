@@ -1,3 +1,7 @@
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
 use super::*;
 
 /// IPv4 TCP from 10.0.0.1:1000 to 10.0.0.2:80.
@@ -6,15 +10,27 @@ const TCP4: [u8; 40] = [
     2, 0, 0, 0, 0, 0, 0,
 ];
 
+fn parse(text: &str) -> Filter {
+    Filter::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+fn refused(text: &str) -> FilterError {
+    Filter::parse(text).expect_err(text)
+}
+
 fn matches(text: &str, bytes: &[u8]) -> bool {
-    let filter = Filter::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-    filter.matches(&Input { bytes, wire_len: bytes.len() })
+    parse(text).matches(&Input { bytes, wire_len: bytes.len() })
+}
+
+fn prefix(text: &str, length: u8) -> (IpAddr, u8) {
+    (text.parse().unwrap(), length)
 }
 
 #[test]
 fn an_empty_filter_matches_everything() {
     assert!(matches("", &[]));
     assert!(matches(" \t\n", &TCP4));
+    assert_eq!(parse("").constraints(), Constraints::default());
 }
 
 #[test]
@@ -46,4 +62,133 @@ fn ports_and_hosts_match() {
 fn and_and_or_bind_equally() {
     assert!(!matches("tcp or udp and port 22", &TCP4));
     assert!(matches("tcp or (udp and port 22)", &TCP4));
+}
+
+#[test]
+fn a_load_beyond_the_end_rejects_the_packet() {
+    let short = &TCP4[..20];
+    assert!(matches("tcp", short));
+    assert!(!matches("not tcp dst port 80", short));
+    assert!(!matches("not tcp dst port 22", short));
+    assert!(matches("tcp or tcp dst port 22", short));
+}
+
+#[test]
+fn the_optimizer_moves_a_test_before_a_load_that_rejects() {
+    // As written, the load of byte 200 comes before the comparison that holds.
+    assert!(matches("ip[9] = 17 or ip[200] = 1 or ip[9] = 6", &TCP4));
+}
+
+#[test]
+fn a_filter_is_shared_between_threads() {
+    fn shared<T: Send + Sync + std::fmt::Debug>(_: &T) {}
+    shared(&parse("tcp"));
+}
+
+#[test]
+fn a_mistyped_qualifier_gets_a_suggestion() {
+    let error = refused("dst prot 80");
+    assert_eq!(error.span, 4..8);
+    assert_eq!(error.suggestion.as_deref(), Some("port"));
+    assert_eq!(refused("tcp prot 80").suggestion.as_deref(), Some("port"));
+    assert_eq!(refused("tcp 80").suggestion.as_deref(), Some("tcp port 80"));
+    assert_eq!(refused("tpc").suggestion.as_deref(), Some("tcp"));
+    assert_eq!(refused("ip proto tcp").suggestion.as_deref(), Some("\\tcp"));
+    assert_eq!(refused("tcp[tcpflags] = tcp-sny").suggestion.as_deref(), Some("tcp-syn"));
+    assert_eq!(refused("10.0.0.1").suggestion.as_deref(), Some("host 10.0.0.1"));
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let error = refused("dst prot 80 or tcp[0:3] = 1 and (udp 53) or port 70000");
+    let found: Vec<_> = error.iter().map(|error| error.span.start).collect();
+    assert_eq!(found, vec![4, 21, 37, 49]);
+    assert!(error.iter().all(|error| !error.message.is_empty()));
+}
+
+#[test]
+fn an_error_says_what_was_found_and_expected() {
+    assert_eq!(refused("tcp and").to_string().split(',').next(), Some("the filter ends too early"));
+    assert!(refused("port 65536").message.contains("65536"));
+    assert!(refused("port nosuchservice").message.contains("/etc/services"));
+    assert!(refused("tcp)").message.contains("closes nothing"));
+    assert!(refused("(tcp").to_string().contains("expected `)`"));
+    assert!(refused("tcp port 80 é").message.contains("no meaning"));
+    assert_eq!(refused("tcp and udp").message, "no packet can match this filter");
+    assert_eq!(refused("len / 0 = 1").message, "division by zero");
+}
+
+#[test]
+fn what_is_too_long_or_too_deep_is_an_error() {
+    for text in ["(".repeat(60_000), "not ".repeat(15_000), "-".repeat(60_000) + "1 = 1", "ip[".repeat(20_000)] {
+        assert!(refused(&text).message.contains("within each other"), "{}", &text[..10]);
+    }
+    assert!(refused(&("1+".repeat(30_000) + "1 = 1")).message.contains("more than"));
+    assert!(refused(&" ".repeat(MAX_TEXT_LEN + 1)).message.contains("bytes"));
+    assert!(matches(&("(".repeat(90) + "tcp" + &")".repeat(90)), &TCP4));
+}
+
+#[test]
+fn a_filter_too_large_to_optimize_still_matches() {
+    let ports: Vec<String> = (0..4000).map(|n| format!("len = {}", n + 20)).collect();
+    assert!(matches(&ports.join(" or "), &TCP4));
+}
+
+#[test]
+fn conditions_follow_the_text() {
+    let all = parse("tcp dst port 80 or 443 and src net 10.0.0.0/8").constraints();
+    assert_eq!(all.protocols, Some(vec![6]));
+    assert_eq!(all.dst_ports, Some(vec![80..=80, 443..=443]));
+    assert_eq!(all.src_nets, Some(vec![prefix("10.0.0.0", 8)]));
+    assert_eq!((all.src_ports, all.dst_nets), (None, None));
+
+    let either = parse("tcp dst port 80 or udp dst port 81 or tcp dst portrange 90-82").constraints();
+    assert_eq!(either.protocols, Some(vec![6, 17]));
+    assert_eq!(either.dst_ports, Some(vec![80..=90]));
+
+    assert_eq!(parse("tcp or src host ::1").constraints(), Constraints::default());
+    assert_eq!(parse("not tcp").constraints(), Constraints::default());
+    assert_eq!(parse("not not tcp").constraints().protocols, Some(vec![6]));
+    assert_eq!(parse("port 80").constraints().dst_ports, None);
+    assert_eq!(parse("src and dst port 80").constraints().src_ports, Some(vec![80..=80]));
+    assert_eq!(parse("tcp[13] & 2 != 0 and dst port 22").constraints().protocols, Some(vec![6]));
+    assert_eq!(parse("tcp[13] + udp[0] = 2").constraints().protocols, Some(vec![6]));
+    assert_eq!(parse("1 + tcp[13] = 2").constraints().protocols, None);
+    assert_eq!(parse("dst net 10.0.0.0 mask 255.0.255.0").constraints().dst_nets, None);
+    assert_eq!(parse("dst net 10.1 and dst host 10.1.2.3").constraints().dst_nets, Some(vec![prefix("10.1.2.3", 32)]));
+    // Behind an IPv6 extension header there is another protocol.
+    assert_eq!(parse("ip6 proto 44").constraints().protocols, None);
+}
+
+#[test]
+fn destination_ports_named_in_the_text_are_known() {
+    for text in
+        ["port 22", "tcp dst port 22", "portrange 20-25", "udp or port 22", "not not port 22", "dst portrange 25-20"]
+    {
+        assert!(parse(text).names_dst_port(22), "{text}");
+    }
+    for text in ["tcp", "src port 22", "not port 22", "port 23", "tcp[2:2] = 22", "portrange 23-25", ""] {
+        assert!(!parse(text).names_dst_port(22), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,60}") {
+        let _ = Filter::parse(&text);
+    }
+
+    #[test]
+    fn no_row_of_words_panics(words in proptest::collection::vec(
+        prop::sample::select(vec![
+            "tcp", "udp", "ip", "ip6", "port", "host", "net", "src", "dst", "and", "or", "not", "(", ")", "80", "10.0.0.1", "::1",
+            "[", "]", ":", "=", "&", "+", "-", "%", "/", "8", "len", "less", "byte", "mask", "proto", "\\tcp", "!", "portrange",
+            "1-2", "protochain", "arp", "tcp[", "2:2", "é", "\"",
+        ]),
+        0..24,
+    ), bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        if let Ok(filter) = Filter::parse(&words.join(" ")) {
+            filter.matches(&Input { bytes: &bytes, wire_len: bytes.len() });
+        }
+    }
 }

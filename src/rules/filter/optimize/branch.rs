@@ -57,7 +57,7 @@ impl Optimizer<'_> {
     /// In a chain of tests below `block` that agree on one side (`kept`), moves one that looks at the same A as the tests before
     /// the chain up to them. This changes the order of tests, hence of loads.
     pub(super) fn pull_up(&mut self, block: BlockId, along: bool) {
-        let edges = self.facts(block).in_edges.clone();
+        let edges = &self.facts(block).in_edges;
         let Some(first) = edges.first() else { return };
         let value = self.facts(first.from).values.accumulator();
         if edges.iter().any(|edge| self.facts(edge.from).values.accumulator() != value) {
@@ -73,7 +73,7 @@ impl Optimizer<'_> {
         self.redirect(same, behind);
         self.redirect(Edge { from: pulled, yes: along }, skipped);
         if different == into {
-            for edge in edges {
+            for edge in self.facts(block).in_edges.clone() {
                 let yes = self.target(Edge { from: edge.from, yes: true }) == Some(block);
                 self.redirect(Edge { from: edge.from, yes }, pulled);
             }

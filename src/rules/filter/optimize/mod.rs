@@ -124,7 +124,7 @@ impl<'g> Optimizer<'g> {
     }
 
     fn pass(&mut self, phase: Phase) -> Result<(), Impossible> {
-        self.values = ValueTable::default();
+        self.values.clear();
         self.find_in_edges();
         let top_down: Vec<BlockId> = self.levels.iter().rev().flatten().copied().collect();
         for &id in &top_down {

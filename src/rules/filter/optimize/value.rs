@@ -75,6 +75,12 @@ pub(super) struct ValueTable {
 }
 
 impl ValueTable {
+    /// Forgets all values; their numbers begin anew.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+        self.constants.clear();
+    }
+
     fn number(&mut self, origin: Origin) -> Value {
         let next = Value(u32::try_from(self.constants.len()).unwrap_or(u32::MAX).saturating_add(1));
         let value = *self.known.entry(origin).or_insert(next);

@@ -295,34 +295,40 @@ impl<'t> Parser<'t> {
     /// `( ... )`: an expression, bare names and numbers, or arithmetic.
     fn group(&mut self, outer: Place, inherited: Inherited) -> Parsed<Item> {
         self.advance();
-        let start = self.span().start;
         let place = Place { term: outer.term, id: outer.id_group, id_group: false };
-        let (expr, hands_on, is_id) = match self.item(place, inherited)? {
-            Item::Truth { expr, hands_on, is_id } => (expr, hands_on, is_id),
-            Item::Number(number) if self.is_symbol(Symbol::RightParen) => {
-                self.advance();
-                return Ok(Item::Number(number));
-            }
-            Item::Number(number) if place.id && !(place.term && self.continues_arithmetic()) => {
-                (self.bare_number(number, inherited, start)?, inherited, true)
-            }
-            Item::Number(_) | Item::Value(_) if !place.term => {
-                return Err(FilterError::new(self.span_from(start), "a name, number or address was expected here"));
-            }
-            Item::Number(number) => match self.value_or_comparison(Arithmetic::constant(number), start)? {
-                Item::Truth { expr, hands_on, is_id } => (expr, hands_on, is_id),
-                value => return Ok(value),
-            },
-            Item::Value(value) => match self.value_or_comparison(value, start)? {
-                Item::Truth { expr, hands_on, is_id } => (expr, hands_on, is_id),
-                value => return Ok(value),
-            },
+        let (expr, hands_on, is_id) = match self.first_in_group(place, inherited) {
+            Ok(Item::Truth { expr, hands_on, is_id }) => (expr, hands_on, is_id),
+            Ok(closed) => return Ok(closed),
+            Err(error) => (self.recover(error), Inherited::Unknown, false),
         };
         let inner = if is_id { Place::ID } else { Place::TERM_OR_ID };
         let (expr, hands_on) = self.rest_of_chain(expr, hands_on, inner);
-        self.expect_symbol(Symbol::RightParen, "`)`")?;
+        if self.is_symbol(Symbol::RightParen) || self.errors.is_empty() {
+            self.expect_symbol(Symbol::RightParen, "`)`")?;
+        }
         // A parenthesised expression hands on what stood before it, not what it ends with.
         Ok(Item::Truth { expr, hands_on: if is_id { hands_on } else { inherited }, is_id })
+    }
+
+    /// What a group begins with; a number or value is the whole group, and the closing parenthesis is taken.
+    fn first_in_group(&mut self, place: Place, inherited: Inherited) -> Parsed<Item> {
+        let start = self.span().start;
+        match self.item(place, inherited)? {
+            Item::Number(number) if self.is_symbol(Symbol::RightParen) => {
+                self.advance();
+                Ok(Item::Number(number))
+            }
+            Item::Number(number) if place.id && !(place.term && self.continues_arithmetic()) => {
+                let expr = self.bare_number(number, inherited, start)?;
+                Ok(Item::Truth { expr, hands_on: inherited, is_id: true })
+            }
+            Item::Number(_) | Item::Value(_) if !place.term => {
+                Err(FilterError::new(self.span_from(start), "a name, number or address was expected here"))
+            }
+            Item::Number(number) => self.value_or_comparison(Arithmetic::constant(number), start),
+            Item::Value(value) => self.value_or_comparison(value, start),
+            truth @ Item::Truth { .. } => Ok(truth),
+        }
     }
 
     /// Within parentheses: arithmetic up to the closing one, which is taken, or a comparison.
