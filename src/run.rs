@@ -184,7 +184,8 @@ impl Sensor {
         ports.tcp.extend(&self.config.engine.exempt_ports);
         ports.udp.extend(&self.config.engine.exempt_ports);
         let own = [settings.tcp_port, settings.udp_port, settings.closed_tcp_port, settings.closed_udp_port];
-        let is_exempt = |transport, port: &u16| !own.contains(port) && !self.rules.names_dst_port(transport, *port);
+        let named = |transport, port| !self.rules.is_embedded() && self.rules.names_dst_port(transport, port);
+        let is_exempt = |transport, port: &u16| !own.contains(port) && !named(transport, *port);
         ports.tcp.retain(|port| is_exempt(Transport::Tcp, port));
         ports.udp.retain(|port| is_exempt(Transport::Udp, port));
         Ok(ports)

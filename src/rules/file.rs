@@ -62,7 +62,9 @@ impl RuleSet {
     /// # Errors
     /// None, while the tests of this crate pass.
     pub fn embedded_default() -> Result<Self, RuleErrors> {
-        Self::from_yaml(DEFAULT_RULES, DEFAULT_RULES_NAME)
+        let mut rules = Self::from_yaml(DEFAULT_RULES, DEFAULT_RULES_NAME)?;
+        rules.mark_embedded();
+        Ok(rules)
     }
 }
 

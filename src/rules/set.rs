@@ -29,6 +29,8 @@ pub(super) struct Origin {
     pub(super) lines: Vec<usize>,
     /// Positions of the rules whose target is ignored.
     pub(super) ignored_targets: Vec<usize>,
+    /// These are the rules that ship inside the program.
+    pub(super) embedded: bool,
 }
 
 /// The IP protocols that any rule of a set can match: nothing else needs to be diverted.
@@ -70,7 +72,7 @@ impl RuleSet {
         let lines = rules.iter().map(|rule| rule.line).collect();
         let ignored = rules.iter().filter(|rule| rule.target_ignored).map(|rule| rule.rule.position).collect();
         let set = Self::new(rules.into_iter().map(|rule| rule.rule).collect());
-        Self { origin: Origin { file: file.to_owned(), lines, ignored_targets: ignored }, ..set }
+        Self { origin: Origin { file: file.to_owned(), lines, ignored_targets: ignored, embedded: false }, ..set }
     }
 
     /// All rules, in order.
@@ -120,6 +122,16 @@ impl RuleSet {
         let example = rule.filter.alternatives().first().map(Fields::example).unwrap_or_default();
         let candidates = self.index.candidates(&example).take_while(move |earlier| *earlier < position);
         candidates.filter_map(|earlier| self.rules.get(earlier))
+    }
+
+    /// Whether these are the rules that ship inside the program: nobody has thought of this host when they were written, so they take no port
+    /// from its services.
+    pub const fn is_embedded(&self) -> bool {
+        self.origin.embedded
+    }
+
+    pub(super) fn mark_embedded(&mut self) {
+        self.origin.embedded = true;
     }
 
     pub(super) const fn origin(&self) -> &Origin {
