@@ -87,6 +87,8 @@ pub(super) enum Primitive {
         op: ByteOp,
         value: u32,
     },
+    /// `payload contains` and `payload matches`.
+    Payload(Pattern),
     /// `LEFT OP RIGHT`, or its negation.
     Relation {
         relation: Relation,
@@ -110,6 +112,13 @@ pub(super) enum Relation {
     Equal,
     Greater,
     GreaterEqual,
+}
+
+/// What is looked for behind the transport header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pattern {
+    Bytes(Vec<u8>),
+    Regex { text: String, ignore_case: bool },
 }
 
 /// An arithmetic expression in the order of its evaluation (postfix), so that no depth of nesting can exhaust the stack.

@@ -6,6 +6,8 @@
 //! `optimize` and `program`. The optimizer is part of the meaning: it decides which loads happen, and a load beyond the end of a
 //! packet rejects it; so ours does what libpcap's does. `tests/filter_agreement.rs` holds the whole against tcpdump.
 //!
+//! Beyond libpcap there are `payload contains "TEXT"` and `payload matches /REGEX/` (`/REGEX/i` in either case), see `payload`.
+//!
 //! Known differences from libpcap 1.10, all deliberate:
 //! - `ether`, `link` and their aliases, `pppoed`, `pppoes` and `geneve` are refused, though libpcap compiles them on raw IP: there
 //!   is no link layer, and filters do not look into tunnels.
@@ -22,6 +24,7 @@ mod lexer;
 mod name;
 mod optimize;
 mod parser;
+mod payload;
 mod program;
 mod qualifier;
 mod word;
@@ -83,7 +86,7 @@ impl Filter {
         if graph[graph.root].end == code::End::Return(false) {
             return Err(FilterError::new(whole, "no packet can match this filter"));
         }
-        Ok(Self { text: text.to_owned(), program: Program::new(&graph), expr: Some(expr) })
+        Ok(Self { text: text.to_owned(), program: Program::new(graph), expr: Some(expr) })
     }
 
     /// Whether the packet matches. Allocates nothing; time is bounded by the size of the filter.
@@ -111,6 +114,11 @@ impl Filter {
             (Some(_), None) => false,
             (Some(wide), Some(narrow)) => implication::implies(narrow, wide),
         }
+    }
+
+    /// Whether it looks behind the transport header: such a filter says nothing before the first packet with data.
+    pub fn looks_at_payload(&self) -> bool {
+        self.program.looks_at_payload()
     }
 
     /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.

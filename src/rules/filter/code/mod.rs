@@ -11,6 +11,7 @@ use std::ops::{Index, IndexMut};
 
 use super::ast::{Expr, Join, Operator, Size};
 use super::error::FilterError;
+use super::payload::Matcher;
 
 /// Slots of the machine for intermediate values.
 pub(super) const SLOTS: usize = 16;
@@ -60,6 +61,31 @@ pub(super) enum Test {
     GreaterEqual(Operand),
     /// Whether a bit of the operand is set in A.
     AnyBit(Operand),
+    /// Whether the payload matches the pattern of this number; looks at no register.
+    Payload(usize),
+}
+
+impl Test {
+    /// What A is compared with.
+    pub(super) const fn operand(self) -> Option<Operand> {
+        match self {
+            Self::Equal(operand) | Self::Greater(operand) | Self::GreaterEqual(operand) | Self::AnyBit(operand) => {
+                Some(operand)
+            }
+            Self::Payload(_) => None,
+        }
+    }
+
+    /// The same comparison with another operand.
+    pub(super) const fn with(self, operand: Operand) -> Self {
+        match self {
+            Self::Equal(_) => Self::Equal(operand),
+            Self::Greater(_) => Self::Greater(operand),
+            Self::GreaterEqual(_) => Self::GreaterEqual(operand),
+            Self::AnyBit(_) => Self::AnyBit(operand),
+            Self::Payload(pattern) => Self::Payload(pattern),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +119,8 @@ pub(super) struct Graph {
     pub(super) root: BlockId,
     /// Whether a statement is in it that the optimizer does not know.
     pub(super) is_opaque: bool,
+    /// Patterns that [`Test::Payload`] refers to.
+    pub(super) matchers: Vec<Matcher>,
 }
 
 impl Index<BlockId> for Graph {
@@ -117,9 +145,32 @@ impl IndexMut<BlockId> for Graph {
     }
 }
 
+impl Graph {
+    /// The blocks that can be reached, each behind those it leads to.
+    pub(super) fn bottom_up(&self) -> Vec<BlockId> {
+        let mut entered = vec![false; self.blocks.len()];
+        let mut order = Vec::new();
+        // Depth first without recursion: a block is finished behind both of its successors.
+        let mut stack = vec![(self.root, false)];
+        while let Some((id, successors_done)) = stack.pop() {
+            if successors_done {
+                order.push(id);
+                continue;
+            }
+            let Some(entered @ false) = entered.get_mut(id.0) else { continue };
+            *entered = true;
+            stack.push((id, true));
+            if let End::Branch { yes, no, .. } = self[id].end {
+                stack.extend([(no, false), (yes, false)]);
+            }
+        }
+        order
+    }
+}
+
 /// Generates the code of an expression.
 pub(super) fn generate(expr: &Expr) -> Result<Graph, FilterError> {
-    let graph = Graph { blocks: Vec::new(), root: BlockId(0), is_opaque: false };
+    let graph = Graph { blocks: Vec::new(), root: BlockId(0), is_opaque: false, matchers: Vec::new() };
     let mut generator = Generator { graph, slots: [false; SLOTS], next_slot: 0 };
     let code = generator.expr(expr)?;
     let accept = generator.block(Vec::new(), End::Return(true));

@@ -1,6 +1,7 @@
 //! Code for the primitives. Offsets are from the first byte of the IP header.
 
 use super::super::ast::{ByteOp, Direction, Network, Operator, Primitive, Size};
+use super::super::payload::Matcher;
 use super::super::word::Protocol;
 use super::{Code, Generator, Operand, Stmt, Test};
 
@@ -59,6 +60,10 @@ impl Generator {
                 self.test(vec![Stmt::LoadLength], Test::GreaterEqual(Operand::Constant(length)))
             }
             Primitive::Byte { index, op, value } => self.byte(index, op, value),
+            Primitive::Payload(ref pattern) => {
+                self.graph.matchers.push(Matcher::new(pattern)?);
+                self.test(Vec::new(), Test::Payload(self.graph.matchers.len() - 1))
+            }
             Primitive::Relation { relation, negated, ref left, ref right } => {
                 self.relation(relation, negated, left, right)?
             }

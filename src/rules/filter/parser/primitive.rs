@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::ast::{Direction, Expr, Primitive};
+use super::super::ast::{Direction, Expr, Pattern, Primitive};
 use super::super::error::{FilterError, nearest};
 use super::super::lexer::{Symbol, Token};
 use super::super::qualifier::{Kind, Qualifiers};
@@ -31,6 +31,22 @@ impl Parser<'_> {
         let span = self.span_from(start);
         let expr = self.primitive(primitive, span)?;
         Ok(Item::Truth { expr, hands_on: Inherited::None, is_id: false })
+    }
+
+    /// `payload contains "TEXT"` or `payload matches /REGEX/`: no libpcap primitive, and nothing that libpcap would understand.
+    pub(super) fn payload(&mut self) -> Parsed<Item> {
+        let start = self.span().start;
+        self.advance();
+        let wants_text = *self.token() == Token::Name("contains");
+        self.advance();
+        let pattern = match self.token().clone() {
+            Token::Text(bytes) if wants_text && !bytes.is_empty() => Pattern::Bytes(bytes),
+            Token::Regex(text, ignore_case) if !wants_text => Pattern::Regex { text: text.to_owned(), ignore_case },
+            _ if wants_text => return Err(self.unexpected(&["a text such as \"GET /\""])),
+            _ => return Err(self.unexpected(&["a regular expression such as /^GET/"])),
+        };
+        self.advance();
+        self.plain(Primitive::Payload(pattern), start)
     }
 
     fn keyword(&mut self, keyword: Keyword, start: usize) -> Parsed<Item> {
