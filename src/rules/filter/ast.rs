@@ -1,7 +1,9 @@
 //! The syntax tree: primitives with all names resolved, joined by `and`, `or` and `not`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::list::AddressList;
 use super::word::Protocol;
 
 /// A filter expression. Its depth is bounded by the parser.
@@ -89,6 +91,11 @@ pub(super) enum Primitive {
     },
     /// `payload contains` and `payload matches`.
     Payload(Pattern),
+    /// `src in @FILE` and `dst in @FILE`.
+    Listed {
+        is_source: bool,
+        list: Arc<AddressList>,
+    },
     /// `LEFT OP RIGHT`, or its negation.
     Relation {
         relation: Relation,

@@ -26,6 +26,8 @@ pub(super) enum Token<'t> {
     Hardware,
     /// `"..."`, escapes resolved.
     Text(Vec<u8>),
+    /// `@FILE`, without the `@`.
+    File(&'t str),
     /// `/.../`, and whether an `i` follows it.
     Regex(&'t str, bool),
     Symbol(Symbol),
@@ -133,6 +135,12 @@ fn next(rest: &str) -> (Token<'_>, usize) {
         let name = escaped.split([' ', '!', '(', ')', '\n', '\t']).next().unwrap_or("");
         if !name.is_empty() {
             return (Token::Name(name), 1 + name.len());
+        }
+    }
+    if let Some(path) = rest.strip_prefix('@') {
+        let path = path.split([' ', '\n', '\t', '\r', '(', ')']).next().unwrap_or("");
+        if !path.is_empty() {
+            return (Token::File(path), 1 + path.len());
         }
     }
     if let Some(digits) = rest.strip_prefix('$') {

@@ -4,8 +4,7 @@
 
 use super::Input;
 use super::ast::{Operator, Size};
-use super::code::{Block, BlockId, End, Graph, Operand, SLOTS, Stmt, Test};
-use super::payload::{Matcher, payload};
+use super::code::{Block, BlockId, End, Graph, Operand, OwnTest, SLOTS, Stmt, Test};
 
 /// Extension headers that `protochain` follows. A chain of authentication headers may lead back into itself, where libpcap would
 /// never return; such a packet is not matched.
@@ -27,13 +26,13 @@ enum Instruction {
 #[derive(Debug)]
 pub(super) struct Program {
     instructions: Vec<Instruction>,
-    matchers: Vec<Matcher>,
+    own_tests: Vec<OwnTest>,
 }
 
 impl Program {
     /// Accepts every packet.
     pub(super) fn accept_all() -> Self {
-        Self { instructions: vec![Instruction::Return(true)], matchers: Vec::new() }
+        Self { instructions: vec![Instruction::Return(true)], own_tests: Vec::new() }
     }
 
     /// Puts the blocks of a graph in a row, each before those it leads to.
@@ -57,7 +56,7 @@ impl Program {
                 End::Branch { test, yes, no } => Instruction::Branch { test, yes: start(yes), no: start(no) },
             });
         }
-        Self { instructions, matchers: graph.matchers }
+        Self { instructions, own_tests: graph.own_tests }
     }
 
     /// Whether the packet is accepted. A load beyond its end and a division by zero reject it.
@@ -75,7 +74,7 @@ impl Program {
                 }
                 Instruction::Branch { test, yes, no } => {
                     let holds = match test {
-                        Test::Payload(pattern) => self.payload_matches(pattern, input),
+                        Test::Own(number) => self.own_tests.get(number).is_some_and(|test| test.holds(input.bytes)),
                         test => machine.holds(test),
                     };
                     at = if holds { yes } else { no } as usize;
@@ -87,12 +86,7 @@ impl Program {
     }
 
     pub(super) fn looks_at_payload(&self) -> bool {
-        !self.matchers.is_empty()
-    }
-
-    fn payload_matches(&self, pattern: usize, input: &Input<'_>) -> bool {
-        let matcher = self.matchers.get(pattern);
-        matcher.zip(payload(input.bytes)).is_some_and(|(matcher, payload)| matcher.is_in(payload))
+        self.own_tests.iter().any(|test| matches!(test, OwnTest::Payload(_)))
     }
 }
 
@@ -115,8 +109,8 @@ impl Machine {
             Test::Greater(operand) => a > self.operand(operand),
             Test::GreaterEqual(operand) => a >= self.operand(operand),
             Test::AnyBit(operand) => a & self.operand(operand) != 0,
-            // No register says anything about it; the program asks its matchers.
-            Test::Payload(_) => false,
+            // No register says anything about it; the program asks the test itself.
+            Test::Own(_) => false,
         }
     }
 

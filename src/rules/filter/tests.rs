@@ -204,6 +204,19 @@ fn payloads_are_searched_behind_the_transport_header() {
 }
 
 #[test]
+fn addresses_are_looked_up_in_lists() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "10.0.0.1\n192.0.2.0/24\n::1\n").unwrap();
+    let list = file.path().display();
+    assert!(matches(&format!("src in @{list}"), &TCP4));
+    assert!(matches(&format!("tcp and not dst in @{list} and (src in @{list})"), &TCP4));
+    assert!(!matches(&format!("dst in @{list} or udp"), &TCP4));
+    assert!(!matches(&format!("src in @{list}"), &TCP4[..15]));
+    assert!(refused("src in @/no/such/list").message.contains("/no/such/list"));
+    assert_eq!(refused("tcp src in @x").span.start, 8);
+}
+
+#[test]
 fn wrong_payload_tests_are_errors() {
     for text in [
         r#"payload contains "abc"#,

@@ -8,10 +8,12 @@ mod arithmetic;
 mod primitive;
 
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
 use super::ast::{Expr, Join, Operator, Size};
 use super::error::FilterError;
-use super::payload::Matcher;
+use super::list::AddressList;
+use super::payload::{Matcher, payload};
 
 /// Slots of the machine for intermediate values.
 pub(super) const SLOTS: usize = 16;
@@ -61,8 +63,8 @@ pub(super) enum Test {
     GreaterEqual(Operand),
     /// Whether a bit of the operand is set in A.
     AnyBit(Operand),
-    /// Whether the payload matches the pattern of this number; looks at no register.
-    Payload(usize),
+    /// A test beyond libpcap, by its number in the graph; looks at no register.
+    Own(usize),
 }
 
 impl Test {
@@ -72,7 +74,7 @@ impl Test {
             Self::Equal(operand) | Self::Greater(operand) | Self::GreaterEqual(operand) | Self::AnyBit(operand) => {
                 Some(operand)
             }
-            Self::Payload(_) => None,
+            Self::Own(_) => None,
         }
     }
 
@@ -83,7 +85,23 @@ impl Test {
             Self::Greater(_) => Self::Greater(operand),
             Self::GreaterEqual(_) => Self::GreaterEqual(operand),
             Self::AnyBit(_) => Self::AnyBit(operand),
-            Self::Payload(pattern) => Self::Payload(pattern),
+            Self::Own(number) => Self::Own(number),
+        }
+    }
+}
+
+/// A test that looks at the packet by itself.
+#[derive(Debug)]
+pub(super) enum OwnTest {
+    Payload(Matcher),
+    Listed { is_source: bool, list: Arc<AddressList> },
+}
+
+impl OwnTest {
+    pub(super) fn holds(&self, packet: &[u8]) -> bool {
+        match self {
+            Self::Payload(matcher) => payload(packet).is_some_and(|payload| matcher.is_in(payload)),
+            Self::Listed { is_source, list } => list.holds_end_of(packet, *is_source),
         }
     }
 }
@@ -119,8 +137,8 @@ pub(super) struct Graph {
     pub(super) root: BlockId,
     /// Whether a statement is in it that the optimizer does not know.
     pub(super) is_opaque: bool,
-    /// Patterns that [`Test::Payload`] refers to.
-    pub(super) matchers: Vec<Matcher>,
+    /// What [`Test::Own`] refers to.
+    pub(super) own_tests: Vec<OwnTest>,
 }
 
 impl Index<BlockId> for Graph {
@@ -170,7 +188,7 @@ impl Graph {
 
 /// Generates the code of an expression.
 pub(super) fn generate(expr: &Expr) -> Result<Graph, FilterError> {
-    let graph = Graph { blocks: Vec::new(), root: BlockId(0), is_opaque: false, matchers: Vec::new() };
+    let graph = Graph { blocks: Vec::new(), root: BlockId(0), is_opaque: false, own_tests: Vec::new() };
     let mut generator = Generator { graph, slots: [false; SLOTS], next_slot: 0 };
     let code = generator.expr(expr)?;
     let accept = generator.block(Vec::new(), End::Return(true));
