@@ -53,8 +53,8 @@ impl Config {
             ));
         }
         let Engine { queues, queue_num, .. } = self.engine;
-        if queue_num.checked_add(queues).is_none() {
-            let problem = format!("{queues} queues from {queue_num} on go past queue 65535");
+        if queue_num.checked_add(2 * queues).is_none() {
+            let problem = format!("{} queues (two a worker) from {queue_num} on go past queue 65535", 2 * queues);
             return Err(Fault::new("engine.queue_num", queue_num, problem, "give a lower number"));
         }
         Ok(())
@@ -62,12 +62,16 @@ impl Config {
 }
 
 /// What becomes of packets when user space cannot keep up (`fail`).
+///
+/// A packet of a translated flow that passes undecided meets a closed port, and the host's reset ends the session: under a flood, every
+/// session. So packets are dropped by default and TCP sends them again. The host's own services do not need the open policy: exempt
+/// ports are never queued, and `--queue-bypass` lets everything pass when no engine is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fail {
-    /// Packets pass to the host undecided: the host stays reachable.
-    #[default]
+    /// Packets pass to the host undecided.
     Open,
     /// Packets are dropped.
+    #[default]
     Closed,
 }
 
@@ -84,7 +88,7 @@ pub enum Datapath {
 pub struct Engine {
     /// Interfaces whose traffic is diverted; empty = the one of the default route.
     pub interfaces: Vec<String>,
-    /// Number of queues, one worker thread each.
+    /// Pairs of queues, one worker thread each: one queue for flows that were answered, one for first packets.
     pub queues: u16,
     /// Number of the first queue.
     pub queue_num: u16,
@@ -180,7 +184,7 @@ impl Default for Engine {
             queue_len: 65_536,
             receive_buffer: 64 << 20,
             datapath: Datapath::Userspace,
-            fail: Fail::Open,
+            fail: Fail::Closed,
             max_flows: 1_000_000,
             exempt_ports: Vec::new(),
             timeouts: Timeouts::default(),
@@ -210,7 +214,7 @@ impl Default for Server {
             tcp_port: 5000,
             udp_port: 5001,
             workers: 1,
-            max_sessions: 16_384,
+            max_sessions: 8_192,
             max_sessions_per_source: 2_048,
             idle_timeout: Duration::from_secs(900),
             max_session: Duration::from_secs(86_400),

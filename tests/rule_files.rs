@@ -1,5 +1,7 @@
 //! Every rule file that is shipped loads, and decides for telling packets as its comments say.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use etherparse::PacketBuilder;

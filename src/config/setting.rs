@@ -53,7 +53,7 @@ settings! {
     ["engine"] {
         "interfaces" => engine.interfaces = interfaces(),
             "Interfaces whose traffic is diverted; empty: the one of the default route (`-i`)";
-        "queues" => engine.queues = integer(1..=64), "Number of queues, one worker thread each (`--queues`)";
+        "queues" => engine.queues = integer(1..=64), "Worker threads, each with one queue for answered flows and one for first packets (`--queues`)";
         "queue_num" => engine.queue_num = integer(0..=u16::MAX), "Number of the first queue (`--queue-num`)";
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
         "receive_buffer_bytes" => engine.receive_buffer = integer(1 << 20..=1 << 30),

@@ -23,12 +23,13 @@ pub struct Plan {
     pub outbound: Outbound,
 }
 
-/// A run of queue numbers. With more than one, the kernel picks by a hash of the two addresses (`--queue-balance`).
+/// Two runs of queue numbers of the same length: `first` and the following for flows that were answered, then as many for first packets. Within a
+/// run of more than one, the kernel picks by a hash of the two addresses (`--queue-balance`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queues {
     /// Number of the first queue.
     pub first: u16,
-    /// How many, at least 1.
+    /// Length of each run, at least 1.
     pub count: u16,
 }
 
@@ -103,7 +104,17 @@ impl Queues {
             .ok_or(PlanError::QueueRange { first: self.first, last: u32::from(self.first) + u32::from(more) })
     }
 
-    /// The option of the NFQUEUE target.
+    /// The run for first packets.
+    ///
+    /// # Errors
+    /// It goes past the last queue that there is.
+    pub fn first_packets(self) -> Result<Self, PlanError> {
+        let last = self.last()?;
+        let past = PlanError::QueueRange { first: self.first, last: u32::from(last) + u32::from(self.count) };
+        last.checked_add(1).map(|first| Self { first, ..self }).ok_or(past)
+    }
+
+    /// The option of the NFQUEUE target for this run.
     pub(super) fn option(self) -> Result<String, PlanError> {
         let last = self.last()?;
         Ok(if last == self.first {

@@ -49,12 +49,12 @@ impl fmt::Display for RuleSetText {
 /// The plan has no interface, a name that is none, or queue numbers that do not exist.
 pub fn build(plan: &Plan, host: &Host) -> Result<RuleSetText, PlanError> {
     plan.validate()?;
-    let queue = plan.queues.option()?;
-    let texts = host.families.iter().map(|&family| (family, text(plan, host, family, &queue))).collect();
+    let queues = [plan.queues.option()?, plan.queues.first_packets()?.option()?];
+    let texts = host.families.iter().map(|&family| (family, text(plan, host, family, &queues))).collect();
     Ok(RuleSetText { texts })
 }
 
-fn text(plan: &Plan, host: &Host, family: Family, queue: &str) -> String {
+fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String; 2]) -> String {
     let marker = |table| when(host.new_tables.contains(&(family, table)), CHAIN_NEW);
     let icmp = inbound_icmp(plan, family);
     let unreachable = when(plan.outbound.unreachable, unreachable_type(family).to_string());
@@ -64,7 +64,8 @@ fn text(plan: &Plan, host: &Host, family: Family, queue: &str) -> String {
     };
     let values = [
         ("interface", plan.interfaces.clone()),
-        ("queue", vec![queue.to_owned()]),
+        ("queue", vec![queue.clone()]),
+        ("first_queue", vec![first_queue.clone()]),
         ("new_mangle", marker(Table::Mangle)),
         ("new_raw", marker(Table::Raw)),
         ("exempt_tcp", multiport(&plan.exempt.tcp)),

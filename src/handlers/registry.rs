@@ -38,7 +38,7 @@ impl Environment<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// A table for a handler that does not exist.
-    #[error("[handlers.{name}]: no handler has this name{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    #[error("[handlers.{name}]: no handler has this name{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?")))]
     Unknown {
         /// The name in the configuration.
         name: String,

@@ -1,4 +1,7 @@
-//! The loop of one queue's thread: receive, decide, answer.
+//! The loop of a queue worker's thread: receive, decide, answer.
+//!
+//! A worker may serve several queues, taking one batch of each in turn. So a flood in one of them (first packets of flows, which anybody
+//! can forge) delays the others by a batch, never by a backlog.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,9 +36,9 @@ pub trait Decide {
     fn housekeeping(&mut self, now: Timestamp);
 }
 
-/// One queue, one thread.
+/// Some queues, one thread.
 pub struct Worker<Q, D> {
-    exchange: Exchange<Q>,
+    exchanges: Vec<Exchange<Q>>,
     decide: D,
     clock: Clock,
     counters: Arc<Counters>,
@@ -57,20 +60,20 @@ enum Next {
 }
 
 impl<Q: Queue, D: Decide> Worker<Q, D> {
-    /// A worker for a bound queue. `fail` says what a packet gets that is not decided.
+    /// A worker for bound queues. `fail` says what a packet gets that is not decided.
     ///
     /// # Errors
     /// When the system has no descriptors for its poll.
-    pub fn new(queue: Q, fail: Fail, decide: D, clock: Clock, counters: Arc<Counters>) -> Result<Self, Error> {
-        let number = queue.number();
+    pub fn new(queues: Vec<Q>, fail: Fail, decide: D, clock: Clock, counters: Arc<Counters>) -> Result<Self, Error> {
+        let number = queues.first().map_or(0, Queue::number);
         let failed = |source| Error::Poll { queue: number, source };
         let poll = Poll::new().map_err(failed)?;
-        queue.register(poll.registry(), QUEUE).map_err(failed)?;
+        queues.iter().try_for_each(|queue| queue.register(poll.registry(), QUEUE)).map_err(failed)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(failed)?;
         let stopper = Stopper { flag: Arc::new(AtomicBool::new(false)), waker: Arc::new(waker) };
-        let exchange = Exchange::new(queue, fail);
+        let exchanges = queues.into_iter().map(|queue| Exchange::new(queue, fail)).collect();
         let housekeeping_at = Timestamp::default();
-        Ok(Self { exchange, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::default() })
+        Ok(Self { exchanges, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::default() })
     }
 
     /// The handle that ends [`Self::run`] from another thread.
@@ -78,7 +81,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         self.stopper.clone()
     }
 
-    /// Serves the queue until it is told to stop; then answers what waits, for a second at most, and closes the queue. The rules that divert
+    /// Serves the queues until it is told to stop; then answers what waits, for a second at most, and closes them. The rules that divert
     /// packets should be gone by then: what arrives later is dropped, or passes by `--queue-bypass`.
     ///
     /// # Errors
@@ -97,19 +100,23 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         Ok(self.decide)
     }
 
-    /// One batch, and housekeeping when it is due.
+    /// One batch of every queue, and housekeeping when it is due.
     fn turn(&mut self) -> Result<Next, Error> {
-        let mut batch = self.exchange.receive()?;
-        let is_last = batch.is_last();
-        let now = self.clock.now();
-        while let Some(mut packet) = batch.next_packet() {
-            let meta = *packet.meta();
-            let decision = self.decide.decide(packet.bytes_mut(), &meta, now);
-            packet.answer(decision);
+        let (mut received, mut is_last, mut now) = (0, true, Timestamp::default());
+        for exchange in &mut self.exchanges {
+            let mut batch = exchange.receive()?;
+            is_last &= batch.is_last();
+            now = self.clock.now();
+            while let Some(mut packet) = batch.next_packet() {
+                let meta = *packet.meta();
+                let decision = self.decide.decide(packet.bytes_mut(), &meta, now);
+                packet.answer(decision);
+            }
+            let tally = batch.finish()?;
+            tally.publish(&self.counters);
+            self.pace.note(&tally);
+            received += tally.received;
         }
-        let tally = batch.finish()?;
-        tally.publish(&self.counters);
-        self.pace.note(&tally);
         if now >= self.housekeeping_at {
             self.decide.housekeeping(now);
             self.pace.assess(now);
@@ -117,7 +124,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         }
         Ok(match self.pace.pause() {
             _ if !is_last => Next::Receive,
-            Some(pause) if tally.received > 0 => Next::Gather(pause),
+            Some(pause) if received > 0 => Next::Gather(pause),
             _ => Next::Wait,
         })
     }
@@ -126,9 +133,10 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
     fn wait(&mut self, events: &mut Events) -> Result<(), Error> {
         let timeout = self.housekeeping_at.saturating_since(self.clock.now());
         match self.poll.poll(events, Some(timeout)) {
-            Err(source) if source.kind() != io::ErrorKind::Interrupted => {
-                Err(Error::Poll { queue: self.exchange.queue().number(), source })
-            }
+            Err(source) if source.kind() != io::ErrorKind::Interrupted => Err(Error::Poll {
+                queue: self.exchanges.first().map_or(0, |exchange| exchange.queue().number()),
+                source,
+            }),
             _ => Ok(()),
         }
     }
@@ -136,7 +144,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
 
 impl<Q: fmt::Debug, D> fmt::Debug for Worker<Q, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("exchange", &self.exchange).finish_non_exhaustive()
+        f.debug_struct("Worker").field("exchanges", &self.exchanges).finish_non_exhaustive()
     }
 }
 

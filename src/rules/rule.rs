@@ -91,8 +91,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The name of a rule that has none in the file: `#` and its position from 1.
-    pub(super) fn numbered_name(position: usize) -> String {
-        format!("#{}", position + 1)
+    /// A rule for flows, without a name and a place yet: [`RuleSet::new`](super::RuleSet::new) gives both.
+    pub const fn new(filter: Filter, action: Action) -> Self {
+        Self { position: 0, name: String::new(), filter, action, scope: Scope::Flow, hits: AtomicU64::new(0) }
     }
 }

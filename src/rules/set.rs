@@ -45,10 +45,13 @@ pub struct Protocols {
 }
 
 impl RuleSet {
-    /// Makes a set of rules in this order; their positions are set to it.
+    /// Makes a set of rules in this order; it gives them their positions, and names (`#1`, `#2`, ...) to those without.
     pub fn new(rules: Vec<Rule>) -> Self {
-        let rules: Vec<Arc<Rule>> =
-            rules.into_iter().enumerate().map(|(position, rule)| Arc::new(Rule { position, ..rule })).collect();
+        let place = |(position, rule): (usize, Rule)| {
+            let name = if rule.name.is_empty() { format!("#{}", position + 1) } else { rule.name };
+            Arc::new(Rule { position, name, ..rule })
+        };
+        let rules: Vec<Arc<Rule>> = rules.into_iter().enumerate().map(place).collect();
         let demands = |wanted: fn(&Rule) -> bool| -> Vec<Demand> {
             rules.iter().filter(|rule| wanted(rule)).map(|rule| demand(rule)).collect()
         };
@@ -100,7 +103,7 @@ impl RuleSet {
         &self.protocols
     }
 
-    /// Whether a rule names this destination port itself (not by a range or by matching everything): then the port is
+    /// Whether a rule names this destination port, by `port` or `portrange`: then the port is
     /// diverted even if it would be exempt.
     pub fn names_dst_port(&self, transport: Transport, port: u16) -> bool {
         self.rules.iter().any(|rule| {
@@ -188,3 +191,6 @@ fn demand(rule: &Rule) -> Demand {
     let position = u32::try_from(rule.position).unwrap_or(u32::MAX - 1);
     Demand { position, alternatives: rule.filter.alternatives() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use crate::engine::{Decision, Engine, Meta, Settings};
 use crate::events::{self, Event, EventSender, EventWriter, Owner, Record};
 use crate::flow::{FlowTable, Seed};
 use crate::handlers::Registry;
-use crate::nfqueue::{self, Decide, Options, Queue, Socket, Statistics, Stopper, Worker};
+use crate::nfqueue::{self, Decide, Options, Socket, Statistics, Stopper, Worker};
 use crate::privilege::{self, Account};
 use crate::process::SignalFd;
 use crate::rules::{Action, RuleSet};
@@ -65,7 +65,8 @@ pub(super) struct EngineProcess {
 
 /// What must be opened as root.
 struct Opened {
-    queues: Vec<Socket>,
+    /// The queues of each worker.
+    queues: Vec<Vec<Socket>>,
     statistics: Option<Statistics>,
     server: BoundServer,
     sinks: Vec<Box<dyn events::Sink>>,
@@ -102,10 +103,12 @@ impl EngineProcess {
 
     fn open(&self) -> Result<Opened, Error> {
         let config = &self.config;
-        let numbers = config.engine.queue_num..config.engine.queue_num.saturating_add(config.engine.queues);
-        let queues = numbers.map(|queue| Socket::bind(&Options::new(&config.engine, queue)));
-        let queues = queues.collect::<Result<Vec<_>, _>>()?;
-        let statistics = Statistics::open(config.engine.queue_num, config.engine.queues);
+        let (first, count) = (config.engine.queue_num, config.engine.queues);
+        let bind = |number| Socket::bind(&Options::new(&config.engine, number));
+        let numbers = first..first.saturating_add(count);
+        let queues = numbers.map(|number| Ok(vec![bind(number)?, bind(number.saturating_add(count))?]));
+        let queues = queues.collect::<Result<Vec<_>, Error>>()?;
+        let statistics = Statistics::open(first, 2 * count);
         let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
         let server = server::bind(&config.server)?;
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
@@ -128,10 +131,10 @@ impl EngineProcess {
         let rules = Arc::clone(&self.rules);
         let engine = Arc::new(Engine::new(rules, Arc::clone(&flows), Arc::clone(&counters), self.settings));
         let mut workers = Vec::new();
-        for queue in opened.queues {
+        for (number, queues) in opened.queues.into_iter().enumerate() {
             let decider = QueueDecider { engine: Arc::clone(&engine), events: events.clone() };
-            let name = format!("queue-{}", queue.number());
-            let worker = Worker::new(queue, config.engine.fail, decider, clock, Arc::clone(&counters))?;
+            let name = format!("queue-{number}");
+            let worker = Worker::new(queues, config.engine.fail, decider, clock, Arc::clone(&counters))?;
             workers.push(QueueThread::start(name, worker)?);
         }
         let statistics = opened.statistics;

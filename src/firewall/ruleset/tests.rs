@@ -33,18 +33,21 @@ fn the_plain_plan_reads_like_this() {
 :GLUTTON-NFQ-IN - [0:0]
 -A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -j RETURN
 -A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -j RETURN
--A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-IN -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-IN -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]
--A GLUTTON-NFQ-OUT -p tcp -m multiport --sports 5000 -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p tcp -m multiport --sports 5000 -m tcp --tcp-flags SYN,RST NONE -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p tcp -m multiport --sports 5000 -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-OUT -p udp -m multiport --sports 5001 -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-OUT -p icmp -m icmp --icmp-type 3 -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p icmp -m icmp --icmp-type 3 -j NFQUEUE --queue-num 1 --queue-bypass
 -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT
 COMMIT
 "
@@ -75,7 +78,7 @@ fn only_the_protocols_that_a_rule_can_match_are_diverted() {
         "\
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
 COMMIT
 *raw
@@ -99,7 +102,11 @@ fn every_interface_is_hooked_and_several_queues_are_balanced() {
         }
     }
     let queued: Vec<&str> = text.lines().filter(|line| line.contains("-j NFQUEUE")).collect();
-    assert!(queued.iter().all(|line| line.ends_with("-j NFQUEUE --queue-balance 2:4 --queue-bypass")), "{queued:?}");
+    let runs = ["-j NFQUEUE --queue-balance 2:4 --queue-bypass", "-j NFQUEUE --queue-balance 5:7 --queue-bypass"];
+    for run in runs {
+        assert!(queued.iter().any(|line| line.ends_with(run)), "{run}: {queued:?}");
+    }
+    assert!(queued.iter().all(|line| runs.iter().any(|run| line.ends_with(run))), "{queued:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn worker(packets: usize) -> (Worker<FakeQueue, Recorder>, Arc<Counters>, mpsc::
     let counters = Arc::new(Counters::default());
     let (housekeeping, kept) = mpsc::channel();
     let recorder = Recorder { times: Vec::new(), housekeeping };
-    let worker = Worker::new(queue, Fail::Open, recorder, Clock::start(), Arc::clone(&counters)).unwrap();
+    let worker = Worker::new(vec![queue], Fail::Open, recorder, Clock::start(), Arc::clone(&counters)).unwrap();
     (worker, counters, kept)
 }
 
@@ -79,6 +79,6 @@ fn what_waits_is_answered_after_stop() {
 #[test]
 fn lost_queue_ends_the_worker() {
     let (mut worker, ..) = worker(0);
-    worker.exchange.queue_mut().fail_receives([libc::ENOTSOCK]);
+    worker.exchanges[0].queue_mut().fail_receives([libc::ENOTSOCK]);
     assert!(matches!(worker.run(), Err(Error::Receive { queue: 0, .. })));
 }

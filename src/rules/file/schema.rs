@@ -1,7 +1,6 @@
 //! The keys and types of a rule file, and what each rule means. One table each for keys and types: what is not there is refused.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 
 use super::document::{Node, Value};
 use super::position;
@@ -179,8 +178,7 @@ impl Reader<'_, '_> {
         let target_ignored =
             matches!(kind, Some(Kind::Pass | Kind::Drop | Kind::Reject | Kind::LogTcp | Kind::LogHttp))
                 && keys.target.is_some_and(|target| !matches!(target.value, Value::Null));
-        let name = name.unwrap_or_else(|| Rule::numbered_name(position));
-        let rule = Rule { position, name, filter: filter?, action, scope: scope?, hits: AtomicU64::new(0) };
+        let rule = Rule { position, name: name.unwrap_or_default(), scope: scope?, ..Rule::new(filter?, action) };
         Some(FileRule { rule, line: self.report.line(keys.rule.span.start), target_ignored })
     }
 

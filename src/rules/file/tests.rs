@@ -205,7 +205,7 @@ fn loading_says_why_a_file_cannot_be_read() {
     assert!(matches!(RuleSet::load(&file("a.json", b"{}")), Err(LoadError::UnknownExtension { .. })));
     assert!(matches!(RuleSet::load(&file("b.yml", b"rules: \xff")), Err(LoadError::NotText { .. })));
     assert!(matches!(RuleSet::load(&folder.path().join("none.yml")), Err(LoadError::Unreadable { .. })));
-    assert!(matches!(RuleSet::load(std::path::Path::new("/dev/zero")), Err(LoadError::UnknownExtension { .. })));
+    assert!(matches!(RuleSet::load(Path::new("/dev/zero")), Err(LoadError::UnknownExtension { .. })));
     let link = folder.path().join("endless.yml");
     std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
     assert!(matches!(RuleSet::load(&link), Err(LoadError::TooLarge { .. })));
@@ -221,6 +221,9 @@ fn files_made_to_cost_are_refused_quickly() {
         format!("{bomb}rules: *a11\n"),
         format!("rules:\n- type: {}\n", "x".repeat(10 << 20)),
         format!("rules:\n- {}: drop\n", "x".repeat(10 << 20)),
+        format!("rules:\n- match: {}\n  type: drop\n", "tcp or ".repeat(1 << 20)),
+        format!("rules:\n- match: {}\n  type: drop\n", "(".repeat(64 << 10)),
+        format!("rules:\n- match: {}\n  type: drop\n", "not ".repeat(15 << 10)),
         format!("rules: {}", "[".repeat(64 << 10)),
         format!("rules:\n{}", "- ".repeat(64 << 10)),
         format!("rules:\n{}", "- x\n".repeat(200_000)),

@@ -54,8 +54,8 @@ impl Fields {
         let ports = bytes.get(header_len..).filter(|_| is_first_fragment).unwrap_or_default();
         Self {
             protocol: bytes.get(9).copied().filter(|protocol| *protocol != AUTHENTICATION_HEADER),
-            source: array_at(bytes, 12).map(|octets: [u8; 4]| IpAddr::V4(Ipv4Addr::from(octets))),
-            destination: array_at(bytes, 16).map(|octets: [u8; 4]| IpAddr::V4(Ipv4Addr::from(octets))),
+            source: ipv4_at(bytes, 12),
+            destination: ipv4_at(bytes, 16),
             source_port: u16_at(ports, 0),
             destination_port: u16_at(ports, 2),
         }
@@ -65,8 +65,8 @@ impl Fields {
         let ports = bytes.get(IPV6_HEADER_LEN..).unwrap_or_default();
         Self {
             protocol: bytes.get(6).copied().filter(|next| !is_extension(*next)),
-            source: array_at(bytes, 8).map(|octets: [u8; 16]| IpAddr::V6(Ipv6Addr::from(octets))),
-            destination: array_at(bytes, 24).map(|octets: [u8; 16]| IpAddr::V6(Ipv6Addr::from(octets))),
+            source: ipv6_at(bytes, 8),
+            destination: ipv6_at(bytes, 24),
             source_port: u16_at(ports, 0),
             destination_port: u16_at(ports, 2),
         }
@@ -76,6 +76,21 @@ impl Fields {
 /// Headers behind which another header follows (RFC 8200 section 4.1, IANA IPv6 Extension Header Types).
 const fn is_extension(next_header: u8) -> bool {
     matches!(next_header, 0 | 43 | 44 | AUTHENTICATION_HEADER | 60 | 135 | 139 | 140)
+}
+
+fn ipv4_at(bytes: &[u8], at: usize) -> Option<IpAddr> {
+    array_at(bytes, at).map(|octets: [u8; 4]| IpAddr::V4(Ipv4Addr::from(octets)))
+}
+
+/// The address, zeros for what is cut off: a filter for a network loads only the words that it compares.
+fn ipv6_at(bytes: &[u8], at: usize) -> Option<IpAddr> {
+    let there = bytes.get(at..)?;
+    let octets = there.first_chunk::<16>().copied().or_else(|| {
+        let mut octets = [0; 16];
+        octets.get_mut(..there.len())?.copy_from_slice(there);
+        Some(octets)
+    })?;
+    Some(IpAddr::V6(Ipv6Addr::from(octets)))
 }
 
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

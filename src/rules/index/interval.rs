@@ -17,37 +17,52 @@ pub(super) struct Interval<K> {
     pub(super) position: u32,
 }
 
-/// Numbers that have neighbours.
+/// Numbers of a fixed width.
 pub(super) trait Number: Copy + Ord {
+    /// Width in bits.
+    const BITS: u32;
+
     /// The next number, if there is one.
     fn next(self) -> Option<Self>;
+
+    /// The highest `bits` of the number, from 1 to [`MAX_BUCKET_BITS`].
+    fn top(self, bits: u32) -> usize;
 }
 
-impl Number for u16 {
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
+macro_rules! number {
+    ($($kind:ty),*) => {$(
+        impl Number for $kind {
+            const BITS: u32 = <$kind>::BITS;
+
+            fn next(self) -> Option<Self> {
+                self.checked_add(1)
+            }
+
+            #[inline]
+            fn top(self, bits: u32) -> usize {
+                // At most MAX_BUCKET_BITS are left: nothing is lost.
+                (self >> (<$kind>::BITS - bits)) as usize
+            }
+        }
+    )*};
 }
 
-impl Number for u32 {
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-}
+number!(u16, u32, u128);
 
-impl Number for u128 {
-    fn next(self) -> Option<Self> {
-        self.checked_add(1)
-    }
-}
+/// Buckets of one table, as a power of two.
+const MAX_BUCKET_BITS: u32 = 16;
 
 /// The number line cut at every end of a range: between two cuts, the same rules hold for all numbers.
+///
+/// The line is divided into buckets of equal width, about four for each cut, so that a search begins beside its end when the
+/// cuts are spread, and is a binary search when they are not.
 #[derive(Debug)]
 pub(super) struct Intervals<K> {
-    /// First number of each section, ascending. Numbers below the first are in no range.
-    cuts: Vec<K>,
-    /// The rules of each section.
-    lists: Vec<List>,
+    /// First number of each section, ascending, and the rules of the section. Numbers below the first are in no range.
+    sections: Vec<(K, List)>,
+    /// For each bucket the number of sections that begin before it; one more for the end.
+    buckets: Vec<u32>,
+    bucket_bits: u32,
 }
 
 impl<K: Number> Intervals<K> {
@@ -58,25 +73,45 @@ impl<K: Number> Intervals<K> {
         let mut cuts: Vec<K> = intervals.iter().map(|interval| interval.first).chain(ends).collect();
         cuts.sort_unstable();
         cuts.dedup();
+        let section = |number: K| cuts.partition_point(|cut| *cut < number);
         let mut spans: Vec<(Range<usize>, u32)> = intervals
             .iter()
             .map(|interval| {
-                let sections = cuts.partition_point(|cut| *cut < interval.first)
-                    ..cuts.partition_point(|cut| *cut <= interval.last);
-                (sections, interval.position)
+                let end = interval.last.next().map_or(cuts.len(), section);
+                (section(interval.first)..end, interval.position)
             })
             .collect();
         leave_widest(&mut spans, left_over);
         spans.sort_by_key(|(_, position)| *position);
         let lists = lists.add_spans(cuts.len(), &spans);
-        Self { cuts, lists }
+        Self::with_buckets(cuts.into_iter().zip(lists).collect())
+    }
+
+    fn with_buckets(sections: Vec<(K, List)>) -> Self {
+        let bucket_bits = (sections.len().max(1).ilog2() + 2).min(MAX_BUCKET_BITS).min(K::BITS);
+        let mut buckets = vec![0_u32; (1 << bucket_bits) + 1];
+        for (cut, _) in &sections {
+            if let Some(count) = buckets.get_mut(cut.top(bucket_bits) + 1) {
+                *count += 1;
+            }
+        }
+        let mut before = 0;
+        for count in &mut buckets {
+            before += *count;
+            *count = before;
+        }
+        Self { sections, buckets, bucket_bits }
     }
 
     /// The rules whose ranges hold `number`.
     #[inline]
     pub(super) fn find(&self, number: K) -> List {
-        let above = self.cuts.partition_point(|cut| *cut <= number);
-        above.checked_sub(1).and_then(|section| self.lists.get(section)).copied().unwrap_or_default()
+        let bucket = number.top(self.bucket_bits);
+        let count = |bucket: usize| self.buckets.get(bucket).map_or(0, |count| *count as usize);
+        let (before, until) = (count(bucket), count(bucket + 1));
+        let within = self.sections.get(before..until).unwrap_or_default();
+        let above = before + within.partition_point(|(cut, _)| *cut <= number);
+        above.checked_sub(1).and_then(|section| self.sections.get(section)).map_or(List::EMPTY, |(_, list)| *list)
     }
 }
 
