@@ -214,7 +214,7 @@ impl Default for Server {
             tcp_port: 5000,
             udp_port: 5001,
             workers: 1,
-            max_sessions: 16_384,
+            max_sessions: 8_192,
             max_sessions_per_source: 2_048,
             idle_timeout: Duration::from_secs(900),
             max_session: Duration::from_secs(86_400),

@@ -99,6 +99,7 @@ impl Sensor {
         for warning in self.warnings() {
             warn!("{warning}");
         }
+        privilege::require_net_admin()?;
         let host = Host::probe()?;
         for warning in &host.warnings {
             warn!("{warning}");

@@ -144,7 +144,8 @@ struct Running {
 impl Running {
     fn start(socket: Socket, decide: impl FnMut(&mut [u8], &Meta) -> Decision + Send + 'static) -> Self {
         let counters = Arc::new(Counters::default());
-        let worker = Worker::new(socket, Fail::Closed, By(decide), Clock::start(), Arc::clone(&counters)).unwrap();
+        let worker =
+            Worker::new(vec![socket], Fail::Closed, By(decide), Clock::start(), Arc::clone(&counters)).unwrap();
         let stopper = worker.stopper();
         Self { stopper, counters, thread: Some(thread::spawn(|| worker.run().map(drop))) }
     }
@@ -333,7 +334,7 @@ fn what_waits_at_the_stop_is_still_answered() {
     for number in 0..200u32 {
         client.send_to(&number.to_be_bytes(), (SENSOR, 3000)).unwrap();
     }
-    let worker = Worker::new(socket, Fail::Open, accept_all(), Clock::start(), Arc::default()).unwrap();
+    let worker = Worker::new(vec![socket], Fail::Open, accept_all(), Clock::start(), Arc::default()).unwrap();
     worker.stopper().stop();
     worker.run().unwrap();
     for number in 0..200u32 {
@@ -406,7 +407,7 @@ fn worker_that_lost_its_capability_ends_with_an_error() {
     net.divert();
     net.client().send_to(b"hello", (SENSOR, 3000)).unwrap();
     let result = thread::spawn(|| {
-        let worker = Worker::new(socket, Fail::Open, accept_all(), Clock::start(), Arc::default()).unwrap();
+        let worker = Worker::new(vec![socket], Fail::Open, accept_all(), Clock::start(), Arc::default()).unwrap();
         lose_capabilities();
         worker.run().map(drop)
     });

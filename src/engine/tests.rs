@@ -287,7 +287,7 @@ fn a_flow_is_reported_with_the_dialled_port_and_the_rule() {
 
 #[test]
 fn an_offloaded_checksum_is_computed_in_full() {
-    let mut bed = Bed::new("  - { type: handler, target: tcp }\n");
+    let bed = Bed::new("  - { type: handler, target: tcp }\n");
     let mut syn = Family::V4.syn(40_000, 23);
     syn[36..38].copy_from_slice(&[0x12, 0x34]);
     let meta = Meta { hook: Hook::In, checksum: Checksum::NotReady, mark: 0, ifindex: 1 };
@@ -316,7 +316,7 @@ proptest! {
     fn garbage_gets_a_decision_and_is_never_rewritten_wrong(
         packets in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..120), 0..3_u8, any::<bool>()), 1..20),
     ) {
-        let mut bed = Bed::new("  - { match: tcp or udp, type: handler, target: tcp }\n  - { type: reject }\n");
+        let bed = Bed::new("  - { match: tcp or udp, type: handler, target: tcp }\n  - { type: reject }\n");
         for (mut bytes, version, out) in packets {
             if let Some(first) = bytes.first_mut() {
                 *first = match version { 0 => 0x45, 1 => 0x60, _ => *first };

@@ -173,7 +173,7 @@ fn a_reused_five_tuple_begins_a_new_flow() {
 #[test]
 fn a_flow_costs_at_most_256_bytes() {
     // Either index has at most 8/3 slots of 8 bytes for a flow: filled to three quarters, rounded up to a power of two.
-    let cost = size_of::<Option<super::entry::Flow>>() + 2 * 8 * 8 / 3;
+    let cost = size_of::<Option<entry::Flow>>() + 2 * 8 * 8 / 3;
     assert!(cost <= 256, "{cost} bytes");
 }
 

@@ -66,6 +66,15 @@ pub enum Error {
     Left(String),
 }
 
+/// Checks that verdicts and firewall rules will be allowed, before anything is touched.
+///
+/// # Errors
+/// CAP_NET_ADMIN is not there.
+pub fn require_net_admin() -> Result<(), Error> {
+    let held = capabilities(None).map_err(call("read capabilities"))?;
+    if held.effective.contains(CapabilitySet::NET_ADMIN) { Ok(()) } else { Err(Error::NoNetAdmin) }
+}
+
 /// Makes the process `account`, with CAP_NET_ADMIN permitted and effective and no other capability, no supplementary
 /// groups, no way to gain more (no_new_privs, empty bounding set), and no core dumps or tracers. A parent-death signal
 /// that is set stays set.

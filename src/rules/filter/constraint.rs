@@ -39,8 +39,7 @@ pub(super) fn names_dst_port(expr: &Expr, port: u16) -> bool {
 fn names(expr: &Expr, port: u16, positive: bool) -> bool {
     match expr {
         Expr::Primitive(Primitive::Ports { direction, low, high, .. }, _) => {
-            let (low, high) = (low.min(high), low.max(high));
-            positive && *direction != Direction::Source && (low..=high).contains(&&port)
+            positive && *direction != Direction::Source && *low == port && *high == port
         }
         Expr::Primitive(..) => false,
         Expr::Not(inner) => names(inner, port, !positive),

@@ -113,7 +113,8 @@ impl Filter {
         }
     }
 
-    /// Whether the text names this destination port (host byte order) by `port`, `dst port` or `portrange`, not under a `not`.
+    /// Whether the text names this very destination port (host byte order), not under a `not`. A range names none: who writes `portrange 1-1024`
+    /// need not have thought of the operator's SSH.
     pub fn names_dst_port(&self, port: u16) -> bool {
         self.expr.as_ref().is_some_and(|expr| constraint::names_dst_port(expr, port))
     }
