@@ -4,8 +4,9 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use glutton_nfq::clock::Timestamp;
 use glutton_nfq::config::Timeouts;
@@ -15,6 +16,8 @@ use glutton_nfq::flow::{FlowTable, Seed};
 use glutton_nfq::rules::RuleSet;
 
 const FLOWS: u32 = 100_000;
+/// An IPv4 and a TCP header.
+const LEN: usize = 40;
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 const META: Meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 2 };
 
@@ -32,7 +35,7 @@ fn rules() -> Arc<RuleSet> {
         text.push_str(&format!("  - {{ match: \"{filter}\", type: drop }}\n"));
     }
     text.push_str("  - { match: \"tcp or udp\", type: handler, target: tcp }\n");
-    Arc::new(RuleSet::from_yaml(&text, "bench.yml").expect("the rules of the bench are sound"))
+    RuleSet::from_yaml(&text, "bench.yml").map(Arc::new).unwrap_or_else(|errors| stop(&errors))
 }
 
 fn engine(max_flows: usize) -> Engine {
@@ -42,15 +45,21 @@ fn engine(max_flows: usize) -> Engine {
 }
 
 /// The first packet of client number `n`.
-fn syn(n: u32) -> Vec<u8> {
+fn syn(n: u32) -> [u8; LEN] {
     let [_, a, b, c] = n.to_be_bytes();
     let mut bytes = Vec::new();
     PacketBuilder::ipv4([11, a, b, c], [10, 0, 0, 1], 64)
         .tcp(40_000, 23, 1, 1_024)
         .syn()
         .write(&mut bytes, &[])
-        .expect("a vector takes every byte");
-    bytes
+        .unwrap_or_else(|error| stop(&error));
+    bytes.first_chunk().copied().unwrap_or([0; LEN])
+}
+
+/// A bench that cannot be set up measures nothing.
+fn stop(why: &dyn std::fmt::Display) -> ! {
+    eprintln!("{why}");
+    std::process::exit(1)
 }
 
 fn decide(engine: &Engine, bytes: &mut [u8]) -> Decision {
@@ -59,43 +68,43 @@ fn decide(engine: &Engine, bytes: &mut [u8]) -> Decision {
     })
 }
 
-fn bench(c: &mut Criterion) {
-    let full = engine(1_000_000);
-    let mut packets: Vec<Vec<u8>> = (0..FLOWS).map(syn).collect();
-    for packet in &mut packets {
-        decide(&full, packet);
-    }
-    let originals: Vec<Vec<u8>> = (0..FLOWS).map(syn).collect();
-    let mut at = 0;
-    c.bench_function("known flow, 100,000 flows", |b| {
-        b.iter_batched_ref(
-            || {
-                // A large odd step: consecutive packets are of flows far apart in the table.
-                at = (at + 61_803) % originals.len();
-                originals.get(at).cloned().unwrap_or_default()
-            },
-            |bytes| decide(&full, bytes),
-            BatchSize::SmallInput,
-        );
-    });
+/// An order in which neighbours are far apart: a step that is prime to the number of flows.
+fn scattered(n: u32) -> u32 {
+    (u64::from(n) * 61_803 % u64::from(FLOWS)) as u32
+}
 
-    let mut next = FLOWS;
+/// Time for `rounds` decisions. Packets lie one behind the other, as in the slots that a queue's batch is received into; the flows that they belong
+/// to are scattered over the table, as those of many visitors are.
+fn time(engine: &Engine, packets: &[[u8; LEN]], rounds: u64) -> Duration {
+    let begin = Instant::now();
+    for packet in packets.iter().cycle().take(usize::try_from(rounds).unwrap_or(usize::MAX)) {
+        let mut slot = *packet;
+        black_box(decide(engine, black_box(&mut slot)));
+    }
+    begin.elapsed()
+}
+
+fn bench(c: &mut Criterion) {
+    let known = engine(1_000_000);
+    let packets: Vec<_> = (0..FLOWS).map(|n| syn(scattered(n))).collect();
+    time(&known, &packets, u64::from(FLOWS));
+    c.bench_function("known flow, 100,000 flows", |b| b.iter_custom(|rounds| time(&known, &packets, rounds)));
+
+    // Measured between 100,000 and 150,000 flows, again and again.
+    let growing = engine(1_000_000);
+    let strangers: Vec<_> = (0..FLOWS / 2).map(|n| syn(FLOWS + scattered(n))).collect();
     c.bench_function("new flow, 100,000 flows, 1,000 rules", |b| {
-        b.iter_batched_ref(
-            || {
-                next += 1;
-                // The table is emptied of what the bench has put in, so that it stays at 100,000 flows.
-                if full.flows().len() > FLOWS as usize + 50_000 {
-                    full.flows().close_all(NOW, &mut |_| {});
-                    for n in 0..FLOWS {
-                        decide(&full, &mut syn(n));
-                    }
-                }
-                syn(next)
-            },
-            |bytes| decide(&full, bytes),
-            BatchSize::SmallInput,
-        );
+        b.iter_custom(|rounds| {
+            let (mut left, mut total) = (rounds, Duration::ZERO);
+            while left > 0 {
+                growing.flows().close_all(NOW, &mut |_| {});
+                time(&growing, &packets, u64::from(FLOWS));
+                let now = left.min(u64::from(FLOWS / 2));
+                total += time(&growing, &strangers, now);
+                left -= now;
+            }
+            total
+        });
     });
 }
 

@@ -192,9 +192,15 @@ impl Sensor {
     }
 }
 
+/// Times that removing the rules is tried: an iptables command may be killed along with the engine, or wait for another's lock.
+const REMOVE_TRIES: u32 = 3;
+
 fn remove_rules() {
-    match firewall::remove() {
-        Ok(_) => info!("the firewall rules are removed"),
-        Err(error) => error!("cannot remove the firewall rules: {error}; `glutton-nfq clean` tries again"),
+    for _ in 0..REMOVE_TRIES {
+        match firewall::remove() {
+            Ok(_) => return info!("the firewall rules are removed"),
+            Err(error) => error!("cannot remove the firewall rules: {error}"),
+        }
     }
+    error!("firewall rules are left behind; they let traffic pass, and `glutton-nfq clean` removes them");
 }

@@ -82,7 +82,7 @@ pub enum Error {
     Install(String),
     /// The engine crashed again and again.
     #[error(
-        "the engine ended {crashes} times within {} s, last because it {last}; not restarted, rules removed",
+        "the engine ended {crashes} times within {} s, last because it {last}; not restarted",
         window.as_secs()
     )]
     GaveUp {

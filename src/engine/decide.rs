@@ -113,10 +113,10 @@ impl Engine {
             host_port: segment.dst_port,
             transport: segment.transport,
         };
-        if self.rules.has_packet_rules() {
-            if let Some(decision) = self.decide_alone(bytes, packet) {
-                return decision;
-            }
+        if self.rules.has_packet_rules()
+            && let Some(decision) = self.decide_alone(bytes, packet)
+        {
+            return decision;
         }
         let input: &[u8] = bytes;
         let passage = Passage { direction: Direction::In, tcp: segment.tcp.as_ref(), len: packet.len, now };

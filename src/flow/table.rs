@@ -83,7 +83,8 @@ impl FlowTable {
         wanted: impl FnOnce() -> Option<NewFlow>,
     ) -> Inbound {
         let mut shard = self.shard(tuple.client);
-        if let Some(index) = shard.find_dialled(tuple) {
+        let hash = shard.hash(tuple);
+        if let Some(index) = shard.find_dialled(hash, tuple) {
             let begins = packet.tcp.is_some_and(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN);
             if !(begins && shard.is_over(index)) {
                 return shard.pass(&self.shared, index, packet, record).map_or(Inbound::Unknown, Inbound::Known);
@@ -91,7 +92,7 @@ impl FlowTable {
             shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);
         }
         let Some(new) = wanted() else { return Inbound::Unknown };
-        match shard.admit(&self.shared, new, packet.now, record) {
+        match shard.admit(&self.shared, hash, new, packet.now, record) {
             Ok((index, admission)) => shard
                 .pass(&self.shared, index, packet, record)
                 .map_or(Inbound::Unknown, |known| Inbound::Opened(known, admission)),
@@ -102,28 +103,28 @@ impl FlowTable {
     /// Takes note of one of our own packets; `tuple` is what stands in it, before translation.
     pub fn outbound(&self, tuple: &Tuple, packet: &Passage<'_>, record: &mut impl FnMut(FlowEvent)) -> Option<Known> {
         let mut shard = self.shard(tuple.client);
-        let index = shard.find_translated(tuple)?;
+        let index = shard.find_translated(shard.hash(tuple), tuple)?;
         shard.pass(&self.shared, index, packet, record)
     }
 
     /// The translation of the flow that a client dialled, for ICMP errors about what we sent it.
     pub fn delivered(&self, tuple: &Tuple) -> Option<Endpoints> {
         let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_dialled(tuple)?)?;
+        let flow = shard.flow(shard.find_dialled(shard.hash(tuple), tuple)?)?;
         (flow.disposition == Disposition::Translate).then(|| flow.delivered())
     }
 
     /// The translation of a flow by its translated tuple, for ICMP errors of our own.
     pub fn answered(&self, tuple: &Tuple) -> Option<Endpoints> {
         let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_translated(tuple)?)?;
+        let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
         Some(flow.answered())
     }
 
     /// The flow that was translated to this tuple: who is behind a connection that our server has accepted.
     pub fn translated(&self, tuple: &Tuple) -> Option<FlowRef> {
         let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_translated(tuple)?)?;
+        let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
         Some(flow.reference())
     }
 
