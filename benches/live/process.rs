@@ -1,0 +1,164 @@
+//! Processes that are measured: the engine as it ships, and peers on the same queue. Each is watched from outside, the same way.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use glutton_nfq::netns::{INTERFACE, Namespace};
+use glutton_nfq::nfqueue::Statistics;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Until a process must be ready, or must have ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+/// Queues of which the kernel's figures are summed up: more than any process here binds.
+const QUEUES: u16 = 16;
+
+/// A process that serves the queues of a namespace.
+pub(crate) struct Server {
+    child: Child,
+    /// The process that serves: a child of the engine's supervisor, or the child itself.
+    serving: u32,
+    statistics: Statistics,
+    _dir: TempDir,
+}
+
+/// What the kernel says about a namespace's queues, and the CPU time of who serves them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// User and system time of all threads.
+    pub(crate) cpu: Duration,
+    /// Packets that were queued.
+    pub(crate) packets: u64,
+    /// Packets that were dropped because the queue or its socket was full.
+    pub(crate) dropped: u64,
+    /// Packets that wait for a verdict at this moment.
+    pub(crate) waiting: u64,
+}
+
+impl Usage {
+    /// What was used since `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(earlier.cpu),
+            packets: self.packets.saturating_sub(earlier.packets),
+            dropped: self.dropped.saturating_sub(earlier.dropped),
+            waiting: self.waiting,
+        }
+    }
+
+    /// CPU time in nanoseconds for one packet.
+    pub(crate) fn nanos_per_packet(&self) -> f64 {
+        self.cpu.as_nanos() as f64 / self.packets.max(1) as f64
+    }
+}
+
+impl Server {
+    /// Starts the shipped binary with these rules and waits until it serves. Events go to a file, as with `-l`.
+    pub(crate) fn engine(namespace: &Namespace, rules: &str, queues: u16) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let (said, state) = (dir.path().join("stderr"), dir.path().display());
+        let config = format!(
+            "[engine]\nqueues = {queues}\nstate_dir = \"{state}\"\n[events]\nsensor_id = \"bench\"\n[events.stdout]\nenabled = false\n"
+        );
+        fs::write(dir.path().join("rules.yml"), rules)?;
+        fs::write(dir.path().join("glutton-nfq.toml"), config)?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glutton-nfq"));
+        command.current_dir(dir.path()).env_remove("RUST_LOG");
+        command.args(["-i", INTERFACE, "-r", "rules.yml", "-c", "glutton-nfq.toml", "-l", "events.jsonl"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
+        let mut child = namespace.spawn(&mut command)?;
+        await_that("the engine to be ready", || {
+            let text = fs::read_to_string(&said)?;
+            ensure!(child.try_wait()?.is_none(), "the engine ended at once: {text}");
+            Ok(text.contains("glutton-nfq: ready").then_some(()))
+        })?;
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()))?;
+        let serving = children.split_whitespace().next().context("the engine has no process of its own")?.parse()?;
+        Self::watched(child, serving, namespace, dir)
+    }
+
+    /// Starts a program that binds queue 0, accepts everything, and says a line when it has begun; and diverts what comes to UDP ports
+    /// into its queue, where the engine would.
+    pub(crate) fn peer(namespace: &Namespace, command: &mut Command) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let mut child = namespace.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        ensure!(line.starts_with("ready"), "the peer did not bind its queue");
+        let rule = format!(
+            "-t mangle -A PREROUTING -i {INTERFACE} -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0"
+        );
+        let output = namespace.output(Command::new("iptables").args(rule.split_whitespace()))?;
+        ensure!(output.status.success(), "iptables: {}", String::from_utf8_lossy(&output.stderr));
+        let serving = child.id();
+        Self::watched(child, serving, namespace, dir)
+    }
+
+    fn watched(child: Child, serving: u32, namespace: &Namespace, dir: TempDir) -> Result<Self> {
+        let statistics = namespace.run(|| Statistics::open(0, QUEUES))??;
+        Ok(Self { child, serving, statistics, _dir: dir })
+    }
+
+    /// What has been used so far.
+    pub(crate) fn usage(&mut self) -> Result<Usage> {
+        let mut usage = Usage { cpu: cpu_time(self.serving)?, ..Usage::default() };
+        for queue in self.statistics.read()? {
+            usage.packets += u64::from(queue.last_id);
+            usage.dropped += u64::from(queue.queue_dropped) + u64::from(queue.user_dropped);
+            usage.waiting += u64::from(queue.waiting);
+        }
+        Ok(usage)
+    }
+
+    /// What `work` uses, until the last of its packets has its verdict.
+    pub(crate) fn during(&mut self, work: impl FnOnce() -> Result<()>) -> Result<Usage> {
+        let before = self.usage()?;
+        work()?;
+        await_that("the queue to be empty", || Ok((self.usage()?.waiting == 0).then_some(())))?;
+        Ok(self.usage()?.since(before))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The supervisor removes its rules and its child; whatever does not end is killed with its namespace.
+        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let ended = await_that("the end", || Ok(self.child.try_wait()?.map(|_| ())));
+        if ended.is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// User and system time of all threads of a process: the sum of what the scheduler counted (`schedstat` of every task, in nanoseconds). The
+/// same as utime + stime of `/proc/PID/stat`, without its 10 ms steps.
+fn cpu_time(pid: u32) -> Result<Duration> {
+    let mut sum = 0;
+    for task in fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        sum += text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(sum))
+}
+
+/// Looks again and again until there is an answer.
+pub(crate) fn await_that<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        thread::sleep(LOOK);
+    }
+    bail!("waited for {what} for {} s", PATIENCE.as_secs())
+}
