@@ -20,6 +20,7 @@ use crate::rules::Rule;
 const ALIAS_PROBES: u16 = 128;
 /// Aliases are taken from 1024 to 65535.
 const FIRST_ALIAS: u16 = 1_024;
+const ALIASES: u64 = 65_536 - FIRST_ALIAS as u64;
 
 /// What all shards share.
 #[derive(Debug)]
@@ -370,7 +371,7 @@ fn aliases(hash: u64, own: u16) -> impl Iterator<Item = u16> {
     let (start, step) = (hash >> 40, (hash & 0xffff) | 1);
     (0..ALIAS_PROBES).map(move |probe| match probe {
         0 => own,
-        _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % u64::from(u16::MAX - FIRST_ALIAS)) as u16,
+        _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % ALIASES) as u16,
     })
 }
 
