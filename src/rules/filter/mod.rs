@@ -36,7 +36,7 @@ use std::ops::RangeInclusive;
 
 pub use error::FilterError;
 
-use ast::Expr;
+use ast::{Expr, Primitive};
 use program::Program;
 
 /// Bytes of filter text.
@@ -86,7 +86,12 @@ impl Filter {
         let whole = 0..text.len();
         optimize::optimize(&mut graph).map_err(|why| FilterError::new(whole.clone(), why.to_string()))?;
         if graph[graph.root].end == code::End::Return(false) {
-            return Err(FilterError::new(whole, "no packet can match this filter"));
+            let message = if expr.any(&Primitive::is_beside_ip) {
+                "no packet can match this filter: all are IP, NFQUEUE shows no link layer"
+            } else {
+                "no packet can match this filter"
+            };
+            return Err(FilterError::new(whole, message));
         }
         Ok(Self { text: text.to_owned(), program: Program::new(graph), expr: Some(expr) })
     }
