@@ -26,14 +26,7 @@ fn at(micros: u64) -> Timestamp {
 }
 
 fn flow(name: &str, action: Action) -> FlowRef {
-    let rule = Rule {
-        position: 2,
-        name: name.to_owned(),
-        filter: Filter::everything(),
-        action,
-        scope: Scope::Flow,
-        hits: AtomicU64::new(0),
-    };
+    let rule = Rule { position: 2, name: name.to_owned(), ..Rule::new(Filter::everything(), action) };
     let key = FlowKey {
         transport: Transport::Tcp,
         client: IpAddr::from([192, 0, 2, 7]),

@@ -31,12 +31,8 @@ struct World {
 impl World {
     fn new(max_flows: usize) -> Self {
         let rule = Arc::new(Rule {
-            position: 0,
             name: "all".into(),
-            filter: Filter::parse("").unwrap(),
-            action: Action::Handler("tcp".into()),
-            scope: Scope::Flow,
-            hits: AtomicU64::new(0),
+            ..Rule::new(Filter::parse("").unwrap(), Action::Handler("tcp".into()))
         });
         let table = FlowTable::new(max_flows, Timeouts::default(), Seed([1, 2, 3]), START);
         Self { table, rule, now: START, records: Vec::new() }
