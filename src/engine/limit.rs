@@ -166,7 +166,9 @@ impl Limiter {
                 None => Answer::Exceeded,
             };
         }
-        let Some(victim) = places.iter_mut().min_by_key(|allowance| allowance.used_until) else { return Answer::Granted };
+        let Some(victim) = places.iter_mut().min_by_key(|allowance| allowance.used_until) else {
+            return Answer::Granted;
+        };
         let is_lossless = victim.used_until <= now;
         *victim = Allowance { key, used_until: rate.after(0, now).unwrap_or(now) };
         if is_lossless { Answer::Granted } else { Answer::GrantedAtACost }

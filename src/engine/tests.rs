@@ -393,3 +393,41 @@ fn a_reload_leaves_decided_flows_alone_and_goes_on_counting() {
     assert!(Arc::ptr_eq(&before.rule.hits, &after.rule.hits));
     assert_eq!(after.rule.hits.load(std::sync::atomic::Ordering::Relaxed), 2);
 }
+
+#[test]
+fn no_packet_is_decided_by_a_mixture_of_two_rule_sets() {
+    // The old rules drop even source ports and pass odd ones, the new rules the other way round. A flow under a name that does not fit its
+    // port comes of the packet rules of one set and the flow rules of the other.
+    let set = |name: &str, dropped: u8| {
+        let rules = format!(
+            "rules:\n- {{match: 'udp[1] & 1 = {dropped}', type: drop, per: packet}}\n- {{name: {name}, match: udp, type: pass}}\n"
+        );
+        RuleSet::from_yaml(&rules, "test.yml").unwrap()
+    };
+    let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
+    let engine = Engine::new(Arc::new(set("odd", 0)), Arc::new(flows), Arc::new(Counters::default()), SETTINGS);
+    let sent = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..2 {
+            let (engine, sent) = (&engine, &sent);
+            scope.spawn(move || {
+                let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 1 };
+                for n in 0..20_000_u16 {
+                    let mut packet = Family::V4.udp(1 + n, 53 + worker, b"x");
+                    engine.decide(&mut packet, &meta, NOW, &mut |event| {
+                        if let FlowEvent::Opened { flow, .. } = event {
+                            assert_eq!(flow.rule.name == "odd", flow.key.client_port % 2 == 1, "{flow:?}");
+                        }
+                    });
+                    sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+        for turn in 0.. {
+            if sent.load(std::sync::atomic::Ordering::Relaxed) == 40_000 {
+                break;
+            }
+            engine.replace_rules(if turn % 2 == 0 { set("even", 1) } else { set("odd", 0) });
+        }
+    });
+}

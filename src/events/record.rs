@@ -35,9 +35,8 @@ impl Record {
     /// The flow that it is about; `None` for the sensor itself.
     pub const fn flow(&self) -> Option<&FlowRef> {
         match self {
-            Self::Flow(FlowEvent::Opened { flow, .. } | FlowEvent::Closed { flow, .. }) | Self::Session { flow, .. } => {
-                Some(flow)
-            }
+            Self::Flow(FlowEvent::Opened { flow, .. } | FlowEvent::Closed { flow, .. })
+            | Self::Session { flow, .. } => Some(flow),
             Self::Sensor { .. } => None,
         }
     }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::config;
 use crate::control::{Counter, Counters};
 use crate::flow::{FlowId, FlowKey, Transport};
 use crate::rules::filter::Filter;
-use crate::rules::{Action, Rule, Scope};
+use crate::rules::{Action, Rule};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

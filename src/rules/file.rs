@@ -53,7 +53,8 @@ impl RuleSet {
     /// # Errors
     /// The file cannot be read, is larger than [`MAX_FILE_BYTES`], is no text, or its rules are wrong.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        load(path, &read_text(path)?, &mut Disk)
+        let parse = format_of(path)?;
+        Ok(read(&read_text(path)?, &path.to_string_lossy(), parse, &mut Disk)?)
     }
 
     /// The rules that run when no file is named: `rules/rules.yml`.
@@ -67,14 +68,13 @@ impl RuleSet {
 
 type Parse = fn(&mut Report<'_>) -> Option<document::Node>;
 
-/// The rules of this text, which was read from `path`.
-fn load(path: &Path, text: &str, lists: &mut dyn ListFiles) -> Result<RuleSet, LoadError> {
-    let parse: Parse = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("yml" | "yaml") => yaml::parse,
-        Some("toml") => toml::parse,
-        _ => return Err(LoadError::UnknownExtension { path: path.to_owned() }),
-    };
-    Ok(read(text, &path.to_string_lossy(), parse, lists)?)
+/// What the name of the file says that it is.
+fn format_of(path: &Path) -> Result<Parse, LoadError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yml" | "yaml") => Ok(yaml::parse),
+        Some("toml") => Ok(toml::parse),
+        _ => Err(LoadError::UnknownExtension { path: path.to_owned() }),
+    }
 }
 
 fn read(text: &str, file: &str, parse: Parse, lists: &mut dyn ListFiles) -> Result<RuleSet, RuleErrors> {

@@ -58,9 +58,19 @@ mod tests {
         assert_eq!(read("100/s per src"), Some((100, 1, Share::Source)));
         assert_eq!(read("10/m"), Some((10, 60, Share::Rule)));
         assert_eq!(read("1000000/d  per  dst"), Some((1_000_000, 86_400, Share::Destination)));
-        for wrong in
-            ["", "10", "0/s", "1000001/s", "+1/s", "1/w", "1/s per", "1/s per port", "1/s src", "1 / s", "1/s per src x"]
-        {
+        for wrong in [
+            "",
+            "10",
+            "0/s",
+            "1000001/s",
+            "+1/s",
+            "1/w",
+            "1/s per",
+            "1/s per port",
+            "1/s src",
+            "1 / s",
+            "1/s per src x",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::document::{Node, Value};
-use super::{portion, position};
 use super::target::{self, TargetError};
+use super::{portion, position};
 use crate::near::nearest;
 use crate::rules::error::{Report, quoted};
 use crate::rules::filter::{Filter, ListFiles};

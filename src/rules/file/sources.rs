@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::super::error::LoadError;
 use super::super::filter::{ListFiles, open_list};
 use super::super::set::RuleSet;
-use super::{load, read_text};
+use super::{format_of, read, read_text};
 
 /// Bytes of all lists that the rules of one file name.
 pub const MAX_LIST_BYTES: usize = 64 << 20;
@@ -32,7 +32,13 @@ impl Sources {
     /// # Errors
     /// The file cannot be read, is too large, or is no text.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
+        format_of(path)?;
         Ok(Self { path: path.to_owned(), text: read_text(path)?, lists: Vec::new(), is_closed: false })
+    }
+
+    /// The rule file as the operator named it.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The rules. Lists that they name are read from the disk and kept, unless these sources were handed over.
@@ -40,10 +46,11 @@ impl Sources {
     /// # Errors
     /// Everything that is wrong with the rules.
     pub fn rules(&mut self) -> Result<RuleSet, LoadError> {
-        let (path, text) = (self.path.clone(), std::mem::take(&mut self.text));
-        let rules = load(&path, &text, self);
+        let (parse, name) = (format_of(&self.path)?, self.path.to_string_lossy().into_owned());
+        let text = std::mem::take(&mut self.text);
+        let rules = read(&text, &name, parse, self);
         self.text = text;
-        rules
+        Ok(rules?)
     }
 
     /// Everything in one piece, to be handed over: path, text, and path and bytes of each list, each with its length before it.
@@ -113,7 +120,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (rules, list) = (directory.path().join("rules.yml"), directory.path().join("bad.txt"));
         std::fs::write(&list, "192.0.2.0/24\n").unwrap();
-        let text = format!("rules:\n- match: src in @{0}\n  type: drop\n- match: dst in @{0}\n  type: drop\n", list.display());
+        let text =
+            format!("rules:\n- match: src in @{0}\n  type: drop\n- match: dst in @{0}\n  type: drop\n", list.display());
         std::fs::write(&rules, text).unwrap();
         let mut sources = Sources::read(&rules).unwrap();
         assert_eq!(sources.rules().unwrap().rules().len(), 2);
