@@ -17,6 +17,9 @@ pub enum Error {
     /// The rule file is wrong.
     #[error(transparent)]
     Rules(#[from] LoadError),
+    /// The running engine refuses the rules; the text is its own.
+    #[error("{0}")]
+    Refused(String),
     /// A handler refuses its table of the configuration.
     #[error("{0}")]
     Handlers(Box<dyn StdError + Send + Sync>),

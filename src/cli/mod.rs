@@ -12,6 +12,7 @@ mod error;
 pub mod handlers;
 pub mod man;
 pub mod matching;
+pub mod reload;
 mod run;
 mod settings;
 
@@ -39,6 +40,8 @@ Examples:
           Write a configuration with every key, its meaning and its default
   glutton-nfq match 'tcp port 23 and src net 192.0.2.0/24' capture.pcap
           Print the numbers of the packets that a filter takes
+  sudo glutton-nfq reload
+          Read the rule file again; if it is wrong, say so and go on with the old rules
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 
@@ -74,6 +77,8 @@ pub enum Command {
     Run(RunArgs),
     /// Validate rules and configuration, and change nothing
     Check(check::CheckArgs),
+    /// Tell the running engine to read its rule file again
+    Reload(reload::ReloadArgs),
     /// List the handlers that rules can name
     Handlers,
     /// Remove firewall rules that a killed run has left

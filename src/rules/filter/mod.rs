@@ -35,6 +35,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 pub use error::FilterError;
+pub(super) use list::{Disk, ListFiles, open_list};
 
 use ast::{Expr, Primitive};
 use program::Program;
@@ -74,6 +75,14 @@ impl Filter {
     /// # Errors
     /// All mistakes of the text at once, the first leading. As in libpcap, a filter that no packet can match is a mistake.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Self::parse_with(text, &mut Disk)
+    }
+
+    /// As [`Filter::parse`], with lists from `files` instead of the disk.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub(in crate::rules) fn parse_with(text: &str, files: &mut dyn ListFiles) -> Result<Self, FilterError> {
         if text.len() > MAX_TEXT_LEN {
             let message = format!("the filter has {} bytes, {MAX_TEXT_LEN} are the most", text.len());
             return Err(FilterError::new(0..text.len(), message));
@@ -81,7 +90,7 @@ impl Filter {
         if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
             return Ok(Self::everything());
         }
-        let expr = parser::parse(text)?;
+        let expr = parser::parse(text, files)?;
         let mut graph = code::generate(&expr)?;
         let whole = 0..text.len();
         optimize::optimize(&mut graph).map_err(|why| FilterError::new(whole.clone(), why.to_string()))?;
