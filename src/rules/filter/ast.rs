@@ -1,7 +1,9 @@
 //! The syntax tree: primitives with all names resolved, joined by `and`, `or` and `not`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::list::AddressList;
 use super::word::Protocol;
 
 /// A filter expression. Its depth is bounded by the parser.
@@ -87,6 +89,13 @@ pub(super) enum Primitive {
         op: ByteOp,
         value: u32,
     },
+    /// `payload contains` and `payload matches`.
+    Payload(Pattern),
+    /// `src in @FILE` and `dst in @FILE`.
+    Listed {
+        is_source: bool,
+        list: Arc<AddressList>,
+    },
     /// `LEFT OP RIGHT`, or its negation.
     Relation {
         relation: Relation,
@@ -110,6 +119,13 @@ pub(super) enum Relation {
     Equal,
     Greater,
     GreaterEqual,
+}
+
+/// What is looked for behind the transport header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pattern {
+    Bytes(Vec<u8>),
+    Regex { text: String, ignore_case: bool },
 }
 
 /// An arithmetic expression in the order of its evaluation (postfix), so that no depth of nesting can exhaust the stack.

@@ -6,11 +6,14 @@
 //! `optimize` and `program`. The optimizer is part of the meaning: it decides which loads happen, and a load beyond the end of a
 //! packet rejects it; so ours does what libpcap's does. `tests/filter_agreement.rs` holds the whole against tcpdump.
 //!
+//! Beyond libpcap there are `payload contains "TEXT"` and `payload matches /REGEX/` (`/REGEX/i` in either case), see `payload`,
+//! and `src in @FILE`, `dst in @FILE`, see `list`.
+//!
 //! Known differences from libpcap 1.10, all deliberate:
 //! - `ether`, `link` and their aliases, `pppoed`, `pppoes` and `geneve` are refused, though libpcap compiles them on raw IP: there
 //!   is no link layer, and filters do not look into tunnels.
 //! - `protochain` gives up after 256 headers, where libpcap may loop for ever.
-//! - A filter of more blocks than [`optimize::MAX_BLOCKS`] is run as it was generated, as with `tcpdump -O`.
+//! - A filter of more than 4096 blocks is run as it was generated, as with `tcpdump -O`.
 
 mod alternative;
 mod ast;
@@ -19,9 +22,11 @@ mod constraint;
 mod error;
 mod implication;
 mod lexer;
+mod list;
 mod name;
 mod optimize;
 mod parser;
+mod payload;
 mod program;
 mod qualifier;
 mod word;
@@ -64,7 +69,7 @@ impl Filter {
     /// Compiles pcap-filter text; text of white space alone matches every packet.
     ///
     /// Names are resolved here and nowhere else: services, protocols and networks in the files under `/etc`, hosts by the
-    /// system's resolver (which may take its time).
+    /// system's resolver (which may take its time). Lists (`@FILE`) are read here, too; their paths are taken as they are.
     ///
     /// # Errors
     /// All mistakes of the text at once, the first leading. As in libpcap, a filter that no packet can match is a mistake.
@@ -83,7 +88,7 @@ impl Filter {
         if graph[graph.root].end == code::End::Return(false) {
             return Err(FilterError::new(whole, "no packet can match this filter"));
         }
-        Ok(Self { text: text.to_owned(), program: Program::new(&graph), expr: Some(expr) })
+        Ok(Self { text: text.to_owned(), program: Program::new(graph), expr: Some(expr) })
     }
 
     /// Whether the packet matches. Allocates nothing; time is bounded by the size of the filter.
@@ -111,6 +116,11 @@ impl Filter {
             (Some(_), None) => false,
             (Some(wide), Some(narrow)) => implication::implies(narrow, wide),
         }
+    }
+
+    /// Whether it looks behind the transport header: such a filter says nothing before the first packet with data.
+    pub fn looks_at_payload(&self) -> bool {
+        self.program.looks_at_payload()
     }
 
     /// Whether the text names this very destination port (host byte order), not under a `not`. A range names none: who writes `portrange 1-1024`

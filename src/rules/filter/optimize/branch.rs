@@ -109,14 +109,8 @@ impl Optimizer<'_> {
 
 /// What a test does, whatever the constant.
 fn kind(test: Test) -> Test {
-    let plain = |operand| match operand {
-        Operand::Constant(_) => Operand::Constant(0),
-        Operand::Index => Operand::Index,
-    };
-    match test {
-        Test::Equal(operand) => Test::Equal(plain(operand)),
-        Test::Greater(operand) => Test::Greater(plain(operand)),
-        Test::GreaterEqual(operand) => Test::GreaterEqual(plain(operand)),
-        Test::AnyBit(operand) => Test::AnyBit(plain(operand)),
+    match test.operand() {
+        Some(Operand::Constant(_)) => test.with(Operand::Constant(0)),
+        Some(Operand::Index) | None => test,
     }
 }

@@ -277,6 +277,11 @@ impl<'t> Parser<'t> {
                 self.advance();
                 Ok(Item::Number(number))
             }
+            Token::Name("payload")
+                if place.term && matches!(self.token_after(), Token::Name("contains" | "matches")) =>
+            {
+                self.payload()
+            }
             Token::Name(_) | Token::Dotted(_) | Token::Address6(_) => {
                 if !place.id {
                     return Err(self.bare_name_without_qualifier());
