@@ -45,7 +45,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let bold = out.is_terminal();
             demo::run(&options, &mut out, bold)?;
         }
-        Command::Match(_) => anyhow::bail!("this build reads no captures"),
+        Command::Match(args) => args.print(&mut out)?,
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
     }

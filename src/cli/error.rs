@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::config::{ConfigError, Fault};
-use crate::rules::LoadError;
+use crate::rules::{LoadError, RuleErrors};
 
 /// Bad usage, configuration or rules: exit code 2. Whatever else goes wrong is a failure at run time: exit code 1.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum Error {
     /// The rule file is wrong.
     #[error(transparent)]
     Rules(#[from] LoadError),
+    /// A filter given as an argument is wrong.
+    #[error(transparent)]
+    Filter(#[from] RuleErrors),
     /// A handler refuses its table of the configuration.
     #[error("{0}")]
     Handlers(Box<dyn StdError + Send + Sync>),

@@ -10,6 +10,7 @@ pub mod completions;
 pub mod demo;
 mod error;
 pub mod handlers;
+mod input;
 pub mod man;
 pub mod matching;
 mod run;
@@ -19,6 +20,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
 pub use error::Error;
+pub use input::CaptureFailed;
 pub use run::{RunArgs, RunOptions};
 pub use settings::Settings;
 
