@@ -37,6 +37,7 @@ pub mod config;
 pub mod control;
 pub mod engine;
 pub mod events;
+pub mod explain;
 pub mod firewall;
 pub mod flow;
 pub mod handlers;
