@@ -48,6 +48,7 @@ pub mod nfqueue;
 pub mod packet;
 pub mod privilege;
 mod process;
+pub mod replay;
 pub mod rules;
 pub mod run;
 pub mod server;

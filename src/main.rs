@@ -46,6 +46,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             demo::run(&options, &mut out, bold)?;
         }
         Command::Match(args) => args.print(&mut out)?,
+        Command::Explain(args) => args.print(&mut out)?,
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
     }

@@ -9,10 +9,12 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 mod error;
+pub mod explain;
 pub mod handlers;
 mod input;
 pub mod man;
 pub mod matching;
+mod offline;
 mod run;
 mod settings;
 
@@ -41,6 +43,8 @@ Examples:
           Write a configuration with every key, its meaning and its default
   glutton-nfq match 'tcp port 23 and src net 192.0.2.0/24' capture.pcap
           Print the numbers of the packets that a filter takes
+  glutton-nfq explain -r rules.yml 'tcp 1.2.3.4:5 > 10.0.0.1:23 syn'
+          Say which rule takes this packet, and why not the ones before
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 
@@ -84,6 +88,8 @@ pub enum Command {
     Demo(demo::Options),
     /// Print the numbers of the packets in a capture that a filter takes
     Match(matching::MatchArgs),
+    /// Say which rule takes a packet, why not the ones before, and what becomes of it
+    Explain(explain::ExplainArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff)
