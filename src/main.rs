@@ -47,6 +47,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Match(args) => args.print(&mut out)?,
         Command::Explain(args) => args.print(&mut out)?,
+        Command::Replay(args) => args.print(&mut out)?,
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
     }

@@ -20,9 +20,9 @@ pub enum Error {
     /// A filter given as an argument is wrong.
     #[error(transparent)]
     Filter(#[from] RuleErrors),
-    /// A packet given as an argument is wrong.
+    /// An argument is well-formed and cannot be meant.
     #[error("{0}")]
-    Packet(String),
+    Usage(String),
     /// A handler refuses its table of the configuration.
     #[error("{0}")]
     Handlers(Box<dyn StdError + Send + Sync>),

@@ -81,7 +81,7 @@ impl ExplainArgs {
         let bytes = match (&self.hex, self.capture.as_slice()) {
             (Some(hex), _) => from_hex(hex)?,
             (None, [file, number]) => return from_capture(Path::new(file), number),
-            (None, _) => packet_from_text(&self.packet.join(" ")).map_err(|error| Error::Packet(error.to_string()))?,
+            (None, _) => packet_from_text(&self.packet.join(" ")).map_err(|error| Error::Usage(error.to_string()))?,
         };
         let wire_len = bytes.len();
         Ok((bytes, wire_len))
@@ -93,24 +93,24 @@ fn from_hex(text: &str) -> Result<Vec<u8>, Error> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
     HEXLOWER_PERMISSIVE
         .decode(digits.as_bytes())
-        .map_err(|error| Error::Packet(format!("--hex: {error}; give two hexadecimal digits for every byte")))
+        .map_err(|error| Error::Usage(format!("--hex: {error}; give two hexadecimal digits for every byte")))
 }
 
 fn from_capture(file: &Path, number: &str) -> anyhow::Result<Packet> {
     let wanted = number.parse::<u64>().ok().filter(|wanted| *wanted > 0);
     let wanted =
-        wanted.ok_or_else(|| Error::Packet(format!("--capture: `{number}` is no packet number: give 1 or more")))?;
+        wanted.ok_or_else(|| Error::Usage(format!("--capture: `{number}` is no packet number: give 1 or more")))?;
     let mut capture = open_capture(file)?;
     let mut count = 0;
     while let Some(record) = capture.next_record().map_err(|error| CaptureFailed::new(file, error))? {
         count = record.number;
         if count == wanted {
             let packet =
-                record.packet.ok_or_else(|| Error::Packet(format!("packet {wanted} is not IP: no rule sees it")))?;
+                record.packet.ok_or_else(|| Error::Usage(format!("packet {wanted} is not IP: no rule sees it")))?;
             return Ok((packet.bytes.to_vec(), packet.wire_len));
         }
     }
-    Err(Error::Packet(format!("there is no packet {wanted}: the capture has {count}")).into())
+    Err(Error::Usage(format!("there is no packet {wanted}: the capture has {count}")).into())
 }
 
 fn print_text(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::capture::{Capture, CaptureError};
 
-/// Bytes that are read at a time.
-const BUFFER: usize = 1 << 18;
+/// Bytes that are read or written at a time.
+pub(super) const BUFFER: usize = 1 << 18;
 
 /// A capture that cannot be read to its end.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,7 @@ const fn mend(error: &CaptureError) -> &'static str {
     }
 }
 
-fn is_standard_input(path: &Path) -> bool {
+pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 

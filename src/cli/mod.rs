@@ -15,6 +15,7 @@ mod input;
 pub mod man;
 pub mod matching;
 mod offline;
+pub mod replay;
 mod run;
 mod settings;
 
@@ -45,6 +46,8 @@ Examples:
           Print the numbers of the packets that a filter takes
   glutton-nfq explain -r rules.yml 'tcp 1.2.3.4:5 > 10.0.0.1:23 syn'
           Say which rule takes this packet, and why not the ones before
+  glutton-nfq replay -r rules.yml capture.pcap -w rewritten.pcap
+          Say what these rules would have made of a capture
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 
@@ -90,6 +93,8 @@ pub enum Command {
     Match(matching::MatchArgs),
     /// Say which rule takes a packet, why not the ones before, and what becomes of it
     Explain(explain::ExplainArgs),
+    /// Send a capture through the engine, offline, and say what each rule took
+    Replay(replay::ReplayArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff)
