@@ -47,7 +47,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let bold = out.is_terminal();
             demo::run(&options, &mut out, bold)?;
         }
-        Command::Match(_) => anyhow::bail!("this build reads no captures"),
+        Command::Match(args) => args.print(&mut out)?,
+        Command::Explain(args) => args.print(&mut out)?,
+        Command::Replay(args) => args.print(&mut out)?,
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
     }

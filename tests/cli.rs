@@ -59,6 +59,8 @@ fn help_shows_examples_and_exit_codes() {
         "--verbose",
         "check",
         "match",
+        "explain",
+        "replay",
         "demo",
         "clean",
         "handlers",
@@ -75,7 +77,7 @@ fn help_shows_examples_and_exit_codes() {
 
 #[test]
 fn every_subcommand_has_help() {
-    for name in ["check", "handlers", "clean", "demo", "match", "completions", "man"] {
+    for name in ["check", "handlers", "clean", "demo", "match", "explain", "replay", "completions", "man"] {
         assert!(succeeds(&[name, "--help"]).contains("Usage: glutton-nfq"), "{name}");
     }
 }

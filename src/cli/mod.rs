@@ -9,10 +9,14 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 mod error;
+pub mod explain;
 pub mod handlers;
+mod input;
 pub mod man;
 pub mod matching;
+mod offline;
 pub mod reload;
+pub mod replay;
 mod run;
 mod settings;
 
@@ -20,6 +24,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
 pub use error::Error;
+pub use input::CaptureFailed;
 pub use run::{RunArgs, RunOptions};
 pub use settings::Settings;
 
@@ -42,6 +47,10 @@ Examples:
           Print the numbers of the packets that a filter takes
   sudo glutton-nfq reload
           Read the rule file again; if it is wrong, say so and go on with the old rules
+  glutton-nfq explain -r rules.yml 'tcp 1.2.3.4:5 > 10.0.0.1:23 syn'
+          Say which rule takes this packet, and why not the ones before
+  glutton-nfq replay -r rules.yml capture.pcap -w rewritten.pcap
+          Say what these rules would have made of a capture
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 
@@ -87,6 +96,10 @@ pub enum Command {
     Demo(demo::Options),
     /// Print the numbers of the packets in a capture that a filter takes
     Match(matching::MatchArgs),
+    /// Say which rule takes a packet, why not the ones before, and what becomes of it
+    Explain(explain::ExplainArgs),
+    /// Send a capture through the engine, offline, and say what each rule took
+    Replay(replay::ReplayArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff)

@@ -1,7 +1,7 @@
 //! The flow table: shards under short locks, shared by queue workers and server workers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hash::Key;
 use super::shard::{Admission, Known, NewFlow, Passage, Refusal, Shard, Shared};
@@ -10,6 +10,7 @@ use super::{Disposition, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::packet::{Address, Endpoints, tcp_flag};
+use crate::rules::Rule;
 
 /// Shards of the table. All flows of one client are in one shard, whichever way their packets go.
 const SHARDS: usize = 64;
@@ -118,6 +119,13 @@ impl FlowTable {
         let shard = self.shard(tuple.client);
         let flow = shard.flow(shard.find_dialled(shard.hash(tuple), tuple)?)?;
         (flow.disposition == Disposition::Translate).then(|| flow.delivered())
+    }
+
+    /// The rule that took the flow that a client dialled, and what it decided.
+    pub fn taken_by(&self, dialled: &Tuple) -> Option<(Arc<Rule>, Disposition)> {
+        let shard = self.shard(dialled.client);
+        let flow = shard.flow(shard.find_dialled(shard.hash(dialled), dialled)?)?;
+        Some((Arc::clone(&flow.rule), flow.disposition))
     }
 
     /// The translation of a flow by its translated tuple, for ICMP errors of our own.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
 
+use super::filter::FilterError;
+
 /// Errors of one file beyond this number are counted, not shown.
 pub const MAX_ERRORS: usize = 100;
 /// A line longer than this many bytes is not pictured; position and message are shown without it.
@@ -92,6 +94,13 @@ impl RuleErrors {
     /// How many more there were.
     pub const fn omitted(&self) -> usize {
         self.omitted
+    }
+
+    /// The mistakes of a filter text that stands in no file; `name` is what stands in for the file.
+    pub fn of_filter(name: &str, text: &str, error: &FilterError) -> Self {
+        let mut report = Report::new(name, text);
+        error.iter().for_each(|error| report.add_filter_error(error.span.clone(), error));
+        report.finish().err().unwrap_or(Self { errors: Vec::new(), omitted: 0 })
     }
 }
 
@@ -219,6 +228,15 @@ impl<'s> Report<'s> {
     pub(super) fn add(&mut self, span: Range<usize>, message: impl Into<String>) -> &mut Finding {
         let finding = Finding { span, message: message.into(), expected: None, suggestion: None };
         self.findings.push_mut(finding)
+    }
+
+    /// Adds a mistake of a filter, which is at `span` of the file.
+    pub(super) fn add_filter_error(&mut self, span: Range<usize>, error: &FilterError) {
+        let finding = self.add(span, error.message.clone());
+        if !error.expected.is_empty() {
+            finding.expected(error.expected.join(", "));
+        }
+        finding.suggest_word(error.suggestion.as_deref());
     }
 
     /// All errors in the order of the file; `Ok` if there are none.

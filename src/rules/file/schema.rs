@@ -207,11 +207,7 @@ impl Reader<'_, '_> {
         for error in std::iter::once(&error).chain(&error.others) {
             let span = position::in_scalar(raw, &text, &error.span)
                 .map_or(scalar.clone(), |within| scalar.start + within.start..scalar.start + within.end);
-            let finding = self.report.add(span, error.message.clone());
-            if !error.expected.is_empty() {
-                finding.expected(error.expected.join(", "));
-            }
-            finding.suggest_word(error.suggestion.as_deref());
+            self.report.add_filter_error(span, error);
         }
         None
     }

@@ -20,6 +20,7 @@ mod ast;
 mod code;
 mod constraint;
 mod error;
+mod explain;
 mod implication;
 mod lexer;
 mod list;
@@ -35,6 +36,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 pub use error::FilterError;
+pub use explain::Mismatch;
 pub(super) use list::{Disk, ListFiles, open_list};
 
 use ast::{Expr, Primitive};

@@ -62,14 +62,18 @@ impl Program {
     /// Whether the packet is accepted. A load beyond its end and a division by zero reject it.
     #[inline]
     pub(super) fn run(&self, input: &Input<'_>) -> bool {
+        self.outcome(input) == Some(true)
+    }
+
+    /// What the tests say; `None` if a load beyond the end of the packet or a division by zero cut them short.
+    #[inline]
+    pub(super) fn outcome(&self, input: &Input<'_>) -> Option<bool> {
         let mut machine = Machine { accumulator: 0, index: 0, slots: [0; SLOTS] };
         let mut at = 0;
         while let Some(instruction) = self.instructions.get(at) {
             match *instruction {
                 Instruction::Do(stmt) => {
-                    if machine.step(stmt, input).is_none() {
-                        return false;
-                    }
+                    machine.step(stmt, input)?;
                     at += 1;
                 }
                 Instruction::Branch { test, yes, no } => {
@@ -79,10 +83,10 @@ impl Program {
                     };
                     at = if holds { yes } else { no } as usize;
                 }
-                Instruction::Return(accept) => return accept,
+                Instruction::Return(accept) => return Some(accept),
             }
         }
-        false
+        None
     }
 
     pub(super) fn looks_at_payload(&self) -> bool {

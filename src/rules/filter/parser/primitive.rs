@@ -127,7 +127,12 @@ impl Parser<'_> {
             self.check_kind_is_not_mistyped()?;
         }
         let inherited = Inherited::From(Qualifiers { protocol, direction, kind });
-        let (expr, hands_on, _) = self.truth(Place::ID, inherited)?;
+        let (mut expr, hands_on, _) = self.truth(Place::ID, inherited)?;
+        if let Expr::Primitive(_, span) = &mut expr
+            && !self.text.get(start..span.start).is_some_and(|before| before.contains('('))
+        {
+            span.start = start;
+        }
         Ok(Item::Truth { expr, hands_on, is_id: false })
     }
 
