@@ -53,7 +53,7 @@ fn ping() -> Vec<u8> {
 
 /// What becomes of a packet: the type and target of the rule that takes it, or `none`.
 fn decision(rules: &RuleSet, packet: &[u8]) -> String {
-    let Some(rule) = rules.first_match(&Input { bytes: packet, wire_len: packet.len() }) else {
+    let Some(rule) = rules.first_match(&Input::new(packet, packet.len())) else {
         return "none".to_owned();
     };
     match &rule.action {

@@ -74,5 +74,5 @@ impl MatchArgs {
 
 /// The packet as tcpdump would have shown it to its filter.
 fn is_taken(filter: &Filter, record: &Record<'_>) -> bool {
-    record.packet.is_some_and(|packet| filter.matches(&Input { bytes: packet.padded, wire_len: packet.frame_len }))
+    record.packet.is_some_and(|packet| filter.matches(&Input::new(packet.padded, packet.frame_len)))
 }

@@ -125,7 +125,7 @@ impl Engine {
         };
         // Once for this packet: a reload in between must not mix two sets of rules.
         let active = self.active.load();
-        let (input, applicant) = (input(bytes, packet), Applicant { tuple: &tuple, now });
+        let (input, applicant) = (input(bytes, packet, meta), Applicant { tuple: &tuple, now });
         let mut alone = None;
         if active.rules.has_packet_rules() {
             alone = self.decide_alone(&active, &input, applicant);
@@ -308,8 +308,8 @@ fn decide_with(rule: &Rule) -> Decision {
     }
 }
 
-fn input<'a>(bytes: &'a [u8], packet: &Packet) -> Input<'a> {
-    Input { bytes: bytes.get(..packet.len).unwrap_or(bytes), wire_len: packet.len }
+fn input<'a>(bytes: &'a [u8], packet: &Packet, meta: &Meta) -> Input<'a> {
+    Input::new(bytes.get(..packet.len).unwrap_or(bytes), packet.len).with_meta(meta.mark, meta.ifindex)
 }
 
 /// The endpoints that stand in the packet.

@@ -296,6 +296,21 @@ fn an_offloaded_checksum_is_computed_in_full() {
 }
 
 #[test]
+fn rules_tell_packets_apart_by_mark_and_interface() {
+    let bed = Bed::new(
+        "  - { match: mark 0x10/0xf0, type: drop, per: packet }\n  - { match: from iface lo, type: reject }\n  - { type: handler, target: tcp }\n",
+    );
+    let ports = [(0x1f, 1, None), (0, 1, Some(SETTINGS.closed_tcp_port)), (0x2f, 2, Some(SETTINGS.tcp_port))];
+    for (client_port, (mark, ifindex, delivered)) in (40_000..).zip(ports) {
+        let mut syn = Family::V4.syn(client_port, 23);
+        let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark, ifindex };
+        let decision = bed.engine.decide(&mut syn, &meta, NOW, &mut |_| {});
+        assert_eq!(decision == Decision::DROP, delivered.is_none(), "{decision:?}");
+        assert_eq!(endpoints(&syn).dst_port, delivered.unwrap_or(23));
+    }
+}
+
+#[test]
 fn zero_ports_are_ports_like_any_other() {
     let mut bed = Bed::new("  - { type: handler, target: tcp }\n");
     let mut syn = Family::V4.syn(0, 0);

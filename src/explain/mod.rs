@@ -97,7 +97,7 @@ pub struct Sensor<'a> {
 /// Explains what becomes of a packet that comes from outside and is the first of its flow. `bytes` begin with the IP header; on
 /// the wire the packet had `wire_len` of them.
 pub fn explain(sensor: &Sensor<'_>, bytes: &[u8], wire_len: usize) -> Explanation {
-    let input = Input { bytes, wire_len };
+    let input = Input::new(bytes, wire_len);
     let rules = sensor.rules;
     let rule = rules.first_match(&input).cloned();
     let before = rule.as_ref().map_or(rules.rules().len(), |rule| rule.position);

@@ -156,7 +156,7 @@ impl Replay {
             return None;
         }
         let len = packet?.len;
-        let input = Input { bytes: self.bytes.get(..len)?, wire_len: len };
+        let input = Input::new(self.bytes.get(..len)?, len);
         self.rules.first_match(&input).filter(|rule| rule.scope == Scope::Packet).cloned()
     }
 }

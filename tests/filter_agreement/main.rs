@@ -62,7 +62,7 @@ fn compare(capture: &Path, packets: &[Packet], expression: &str) -> Result<usize
     };
     for (number, packet) in packets.iter().enumerate() {
         let theirs = program.run(&packet.bytes, packet.wire_len as u32);
-        let ours = filter.matches(&Input { bytes: &packet.bytes, wire_len: packet.wire_len });
+        let ours = filter.matches(&Input::new(&packet.bytes, packet.wire_len));
         if ours != theirs {
             let verdicts = format!("packet {number}: libpcap says {theirs}, we say {ours}");
             return Err(format!("`{expression}`, {verdicts}: len {} {:02x?}", packet.wire_len, packet.bytes));
@@ -98,7 +98,7 @@ fn compare_whole_run(capture: &Path, packets: &[Packet], expression: &str) -> Re
     let Ok(filter) = Filter::parse(expression) else { return Ok(()) };
     let output = tcpdump(capture, &["-w", "-"], expression);
     let theirs = packet::read_capture(&output.stdout);
-    let matched = |packet: &&Packet| filter.matches(&Input { bytes: &packet.bytes, wire_len: packet.wire_len });
+    let matched = |packet: &&Packet| filter.matches(&Input::new(&packet.bytes, packet.wire_len));
     let ours: Vec<Packet> = packets.iter().filter(matched).cloned().collect();
     if theirs == ours {
         return Ok(());

@@ -77,7 +77,7 @@ fn two_glutton_proxies_of_one_kind_are_not_two_rules_of_one_name() {
 fn a_rule_without_a_match_takes_everything() {
     for text in ["rules:\n- match:\n  type: drop", "rules:\n- match: ''\n  type: drop", "rules:\n- type: drop"] {
         let set = yaml(text).unwrap();
-        let input = crate::rules::filter::Input { bytes: &[0x45], wire_len: 1 };
+        let input = crate::rules::filter::Input::new(&[0x45], 1);
         assert!(set.first_match(&input).is_some(), "{text}");
     }
 }

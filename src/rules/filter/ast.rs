@@ -107,6 +107,13 @@ pub(super) enum Primitive {
         is_source: bool,
         list: Arc<AddressList>,
     },
+    /// `from iface`, by the index of the interface.
+    Interface(u32),
+    /// `mark VALUE/MASK`; `value` has no bits outside `mask`.
+    Mark {
+        value: u32,
+        mask: u32,
+    },
     /// `LEFT OP RIGHT`, or its negation.
     Relation {
         relation: Relation,

@@ -159,6 +159,9 @@ impl Blame<'_> {
                 0 => "the packet carries no data".to_owned(),
                 length => format!("the packet carries {length} bytes of data"),
             },
+            Primitive::Interface(_) if self.input.ifindex == 0 => "the packet came in by no interface".to_owned(),
+            Primitive::Interface(_) => format!("the packet came in by the interface of index {}", self.input.ifindex),
+            Primitive::Mark { .. } => format!("the mark is {:#x}", self.input.mark),
             Primitive::Relation { left, right, .. } => self.sides(left, right),
         }
     }
@@ -275,7 +278,7 @@ mod tests {
 
     fn why_not(filter: &str) -> String {
         let bytes = syn();
-        let input = Input { bytes: &bytes, wire_len: bytes.len() };
+        let input = Input::new(&bytes, bytes.len());
         let parts = Filter::parse(filter).unwrap().why_not(&input);
         parts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
@@ -310,6 +313,8 @@ mod tests {
             ("tcp[13] = 3", "`tcp[13] = 3`: the left side is 2"),
             ("tcp[100] = 3", "`tcp[100] = 3`: the packet ends before it"),
             ("dst host 2001:db8::1", "`dst host 2001:db8::1`: the packet is IPv4"),
+            ("from iface lo", "`from iface lo`: the packet came in by no interface"),
+            ("mark 0x10/0xf0", "`mark 0x10/0xf0`: the mark is 0x0"),
             ("payload contains \"GET\"", "`payload contains \"GET\"`: the packet carries no data"),
         ] {
             assert_eq!(why_not(filter), why, "{filter}");

@@ -7,7 +7,9 @@
 //! packet rejects it; so ours does what libpcap's does. `tests/filter_agreement.rs` holds the whole against tcpdump.
 //!
 //! Beyond libpcap there are `payload contains "TEXT"` and `payload matches /REGEX/` (`/REGEX/i` in either case), see `payload`,
-//! and `src in @FILE`, `dst in @FILE`, see `list`.
+//! `src in @FILE`, `dst in @FILE`, see `list`, and what the kernel says about a packet besides its bytes: `from iface NAME`, where
+//! NAME becomes an index when the filter is compiled, and `mark VALUE`, `mark VALUE/MASK`. The packets of a capture came by no
+//! interface and have mark 0.
 //!
 //! Known differences from libpcap 1.10, all deliberate:
 //! - `ether`, `link` and their aliases, `pppoed`, `pppoes` and `geneve` are refused, though libpcap compiles them on raw IP: there
@@ -45,13 +47,30 @@ use program::Program;
 /// Bytes of filter text.
 pub const MAX_TEXT_LEN: usize = 64 * 1024;
 
-/// What a filter looks at: the bytes from the IP header on, and how long the packet was on the wire.
+/// What a filter looks at: the bytes from the IP header on, how long the packet was on the wire, and what the kernel says about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// Bytes from the first byte of the IP header; may be cut short in captures.
     pub bytes: &'a [u8],
     /// Length of the packet on the wire in bytes, from the IP header on; what `len`, `less` and `greater` see.
     pub wire_len: usize,
+    /// The mark that the packet came with; what `mark` sees.
+    pub mark: u32,
+    /// Index of the interface that the packet came in by; what `from iface` sees. 0 is none.
+    pub ifindex: u32,
+}
+
+impl<'a> Input<'a> {
+    /// A packet about which the kernel says nothing, as one of a capture: without mark and interface.
+    pub const fn new(bytes: &'a [u8], wire_len: usize) -> Self {
+        Self { bytes, wire_len, mark: 0, ifindex: 0 }
+    }
+
+    /// The same packet with this mark, come in by the interface of this index.
+    #[must_use]
+    pub const fn with_meta(self, mark: u32, ifindex: u32) -> Self {
+        Self { mark, ifindex, ..self }
+    }
 }
 
 /// A compiled filter.

@@ -1,7 +1,11 @@
-//! Names to numbers: services, protocols, networks and hosts, asked once while a filter is compiled.
+//! Names to numbers: services, protocols, networks, hosts and interfaces, asked once while a filter is compiled.
 
 use std::net::{IpAddr, ToSocketAddrs};
+use std::os::unix::net::UnixDatagram;
 use std::sync::OnceLock;
+
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
 
 /// Addresses that one host name may stand for.
 const MAX_ADDRESSES: usize = 64;
@@ -84,6 +88,17 @@ pub(super) fn host(name: &str) -> Result<Vec<IpAddr>, String> {
         }
     }
     Ok(addresses)
+}
+
+/// The index of an interface in this thread's network namespace. One that is made anew gets another.
+pub(super) fn interface(name: &str) -> Result<u32, String> {
+    let socket = UnixDatagram::unbound().map_err(|e| format!("interface `{name}` cannot be looked up: {e}"))?;
+    name_to_index(socket, name).map_err(|error| match error {
+        Errno::NODEV => {
+            format!("interface `{name}` does not exist: correct it (`ip link` lists them), or set it up first")
+        }
+        other => format!("interface `{name}` cannot be looked up: {other}"),
+    })
 }
 
 struct ServiceEntry {

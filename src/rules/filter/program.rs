@@ -78,7 +78,7 @@ impl Program {
                 }
                 Instruction::Branch { test, yes, no } => {
                     let holds = match test {
-                        Test::Own(number) => self.own_tests.get(number).is_some_and(|test| test.holds(input.bytes)),
+                        Test::Own(number) => self.own_tests.get(number).is_some_and(|test| test.holds(input)),
                         test => machine.holds(test),
                     };
                     at = if holds { yes } else { no } as usize;

@@ -19,7 +19,7 @@ fn refused(text: &str) -> FilterError {
 }
 
 fn matches(text: &str, bytes: &[u8]) -> bool {
-    parse(text).matches(&Input { bytes, wire_len: bytes.len() })
+    parse(text).matches(&Input::new(bytes, bytes.len()))
 }
 
 fn prefix(text: &str, length: u8) -> (IpAddr, u8) {
@@ -215,6 +215,67 @@ fn addresses_are_looked_up_in_lists() {
     assert_eq!(refused("tcp src in @x").span.start, 8);
 }
 
+/// Whether [`TCP4`] matches with this mark and from the interface of this index.
+fn matches_with(text: &str, mark: u32, ifindex: u32) -> bool {
+    parse(text).matches(&Input::new(&TCP4, TCP4.len()).with_meta(mark, ifindex))
+}
+
+/// The loopback interface is the first of every network namespace.
+const LOOPBACK: u32 = 1;
+
+#[test]
+fn packets_are_told_apart_by_the_interface_they_came_from() {
+    for text in [
+        "from iface lo",
+        "from iface \"lo\"",
+        "tcp and (from iface lo or udp)",
+        "dst port 22 or from iface lo",
+        "not (udp and not from iface lo)",
+    ] {
+        assert!(matches_with(text, 0, LOOPBACK), "{text}");
+    }
+    assert!(!matches_with("from iface lo", 0, LOOPBACK + 1));
+    assert!(!matches("from iface lo", &TCP4) && matches("not from iface lo", &TCP4), "a capture came by no interface");
+}
+
+#[test]
+fn an_interface_that_does_not_exist_is_an_error_with_its_mend() {
+    let error = refused("tcp and from iface nosuch0");
+    assert_eq!(error.span, 19..26);
+    assert!(error.message.contains("`nosuch0` does not exist") && error.message.contains("ip link"), "{error}");
+    assert!(refused("from eth0").to_string().contains("expected `iface`"));
+    assert!(refused("from iface tcp").to_string().contains("a name in quotes"));
+    assert!(refused("from iface").to_string().contains("name of an interface"));
+    assert!(refused(r#"from iface "a name that is longer than any interface has""#).message.contains("does not exist"));
+}
+
+#[test]
+fn a_mark_is_compared_under_its_mask() {
+    for (text, mark) in [
+        ("mark 5", 5),
+        ("mark 0x10/0xf0", 0xff1f),
+        ("not mark 5", 6),
+        ("tcp and (mark 1 or mark 0x80000000/0x80000000)", u32::MAX),
+        ("mark 0/0", 7),
+        ("port 22 or mark 5/0xff and tcp", 0x105),
+    ] {
+        assert!(matches_with(text, mark, 0), "{text} with {mark:#x}");
+    }
+    assert!(!matches_with("mark 5", 0x105, 0) && !matches_with("mark 0x10/0xf0", 0x30, 0));
+    assert!(matches("mark 0", &TCP4) && !matches("mark 5", &TCP4), "captures have mark 0");
+    assert!(refused("mark 0x11/0xf0").message.contains("bits that the mask lacks"));
+    assert!(refused("mark eth0").to_string().contains("expected a number"));
+    assert!(refused("mark 5/").to_string().contains("expected a number"));
+}
+
+#[test]
+fn words_of_ours_are_still_names_where_libpcap_takes_names() {
+    // Neither is a service; that it was looked for as one is the point.
+    for text in ["port from", "port mark", "port 80 or mark", "port 80 or from"] {
+        assert!(refused(text).message.contains("/etc/services"), "{text}");
+    }
+}
+
 #[test]
 fn wrong_payload_tests_are_errors() {
     for text in [
@@ -234,10 +295,44 @@ fn wrong_payload_tests_are_errors() {
     assert!(refused("payload matches /a(b/").message.contains("unclosed group"));
 }
 
+#[test]
+fn a_regex_that_blows_up_elsewhere_takes_time_linear_in_the_payload() {
+    // Backtracking takes 2^n steps for n bytes with each of these.
+    let packet = with_payload(&[b'a'; 60_000]);
+    for regex in ["^(a+)+$b", "(a|aa)+$b", "^(a|a?)+b$", "(a*)*(a*)*(a*)*b", "(x+x+)+y|(.*a){10}b"] {
+        let filter = parse(&format!("payload matches /{regex}/"));
+        let started = std::time::Instant::now();
+        assert!(!filter.matches(&Input::new(&packet, packet.len())));
+        assert!(started.elapsed() < std::time::Duration::from_secs(2), "{regex} took {:?}", started.elapsed());
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_mark_test_is_that_of_iptables(value: u32, mask: u32, mark: u32) {
+        // What the optimizer makes of it must be what it says by itself.
+        let text = format!("mark {:#x}/{mask:#x}", value & mask);
+        let holds = mark & mask == value & mask;
+        prop_assert_eq!(matches_with(&text, mark, 0), holds);
+        prop_assert_eq!(matches_with(&format!("not {text} and {text} or tcp and not {text}"), mark, 0), !holds);
+    }
+
     #[test]
     fn no_text_panics(text in "\\PC{0,60}") {
         let _ = Filter::parse(&text);
+    }
+
+    #[test]
+    fn no_row_of_our_words_panics(words in prop::collection::vec(
+        prop::sample::select(vec![
+            "from", "iface", "lo", "\"lo\"", "mark", "5", "0xf0", "/", "0xff", "payload", "contains", "matches", "/a/", "\"a\"",
+            "and", "or", "not", "(", ")", "tcp", "port", "&", "=",
+        ]),
+        0..16,
+    )) {
+        if let Ok(filter) = Filter::parse(&words.join(" ")) {
+            filter.matches(&Input::new(&TCP4, TCP4.len()).with_meta(5, LOOPBACK));
+        }
     }
 
     #[test]
@@ -250,7 +345,7 @@ proptest! {
         0..24,
     ), bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(filter) = Filter::parse(&words.join(" ")) {
-            filter.matches(&Input { bytes: &bytes, wire_len: bytes.len() });
+            filter.matches(&Input::new(&bytes, bytes.len()));
         }
     }
 }

@@ -90,7 +90,7 @@ impl Absence {
         match self {
             Self::LinkLayer => "NFQUEUE shows no link layer",
             Self::Gateway => "it needs a link layer, and NFQUEUE shows none",
-            Self::Direction => "the filter sees the packet alone, not the interface or the way it goes",
+            Self::Direction => "all that rules see comes from outside; `from iface NAME` says by which interface",
             Self::Geneve => "filters do not look into tunnels",
             Self::OtherSource => "it is about a packet source that NFQUEUE is not",
         }

@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn the_index_finds_what_the_ordered_walk_finds(set in rules(), packets in prop::collection::vec(packet(), 12), before in 0_usize..12) {
         for bytes in packets {
-            let input = Input { bytes: &bytes, wire_len: bytes.len() };
+            let input = Input::new(&bytes, bytes.len());
             let position = |rule: Option<&Arc<Rule>>| rule.map(|rule| rule.position);
             let walked = set.rules().iter().find(|rule| rule.filter.matches(&input));
             prop_assert_eq!(position(set.first_match(&input)), position(walked), "{:02x?} {:?}", bytes, set);
@@ -136,7 +136,7 @@ proptest! {
     fn a_rule_that_is_said_never_to_match_never_matches(set in rules(), packets in prop::collection::vec(packet(), 30)) {
         let warnings = set.warnings(&[], &[]);
         for bytes in packets.iter().filter(|bytes| bytes.len() >= 60) {
-            let input = Input { bytes, wire_len: bytes.len() };
+            let input = Input::new(bytes, bytes.len());
             if let Some(rule) = set.first_match(&input) {
                 prop_assert!(warnings.iter().all(|warning| warning.position != rule.position), "{:?}", rule.name);
             }
@@ -150,7 +150,7 @@ proptest! {
             Some(6) => bytes.get(6).copied(),
             _ => None,
         };
-        if set.first_match(&Input { bytes: &bytes, wire_len: bytes.len() }).is_some() {
+        if set.first_match(&Input::new(&bytes, bytes.len())).is_some() {
             match protocol {
                 Some(6) => prop_assert!(set.protocols().tcp),
                 Some(17) => prop_assert!(set.protocols().udp),
@@ -189,7 +189,7 @@ fn a_port_is_named_by_port_rules_of_its_protocol_alone() {
 fn packet_rules_are_asked_for_only_before_the_rule_that_took_the_flow() {
     let set = set("rules:\n- match: tcp\n  type: pass\n- match: tcp\n  type: drop\n  per: packet\n");
     let packet = build(0, (0, 1), 40_000, 80, false);
-    let input = Input { bytes: &packet, wire_len: packet.len() };
+    let input = Input::new(&packet, packet.len());
     assert!(set.has_packet_rules());
     assert!(set.first_packet_match(&input, 1).is_none());
     assert_eq!(set.first_packet_match(&input, 2).map(|rule| rule.position), Some(1));

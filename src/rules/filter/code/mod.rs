@@ -10,6 +10,7 @@ mod primitive;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
+use super::Input;
 use super::ast::{Expr, Join, Operator, Size};
 use super::error::FilterError;
 use super::list::AddressList;
@@ -90,18 +91,22 @@ impl Test {
     }
 }
 
-/// A test that looks at the packet by itself.
+/// A test that looks at the packet, or what the kernel says about it, by itself.
 #[derive(Debug)]
 pub(super) enum OwnTest {
     Payload(Matcher),
     Listed { is_source: bool, list: Arc<AddressList> },
+    Interface(u32),
+    Mark { value: u32, mask: u32 },
 }
 
 impl OwnTest {
-    pub(super) fn holds(&self, packet: &[u8]) -> bool {
+    pub(super) fn holds(&self, input: &Input<'_>) -> bool {
         match self {
-            Self::Payload(matcher) => payload(packet).is_some_and(|payload| matcher.is_in(payload)),
-            Self::Listed { is_source, list } => list.holds_end_of(packet, *is_source),
+            Self::Payload(matcher) => payload(input.bytes).is_some_and(|payload| matcher.is_in(payload)),
+            Self::Listed { is_source, list } => list.holds_end_of(input.bytes, *is_source),
+            Self::Interface(index) => input.ifindex == *index,
+            Self::Mark { value, mask } => input.mark & mask == *value,
         }
     }
 }

@@ -69,6 +69,8 @@ impl Generator {
             Primitive::Listed { is_source, ref list } => {
                 self.own_test(OwnTest::Listed { is_source, list: Arc::clone(list) })
             }
+            Primitive::Interface(index) => self.own_test(OwnTest::Interface(index)),
+            Primitive::Mark { value, mask } => self.own_test(OwnTest::Mark { value, mask }),
             Primitive::Relation { relation, negated, ref left, ref right } => {
                 self.relation(relation, negated, left, right)?
             }

@@ -285,6 +285,10 @@ impl<'t> Parser<'t> {
             {
                 self.payload()
             }
+            Token::Name("from") if place.term && matches!(self.token_after(), Token::Name(_)) => self.interface(),
+            Token::Name("mark") if place.term && matches!(self.token_after(), Token::Name(_) | Token::Number(_)) => {
+                self.mark()
+            }
             Token::Name(_) | Token::Dotted(_) | Token::Address6(_) => {
                 if !place.id {
                     return Err(self.bare_name_without_qualifier());

@@ -8,6 +8,7 @@ use super::super::ast::{Direction, Expr, Pattern, Primitive};
 use super::super::error::{FilterError, nearest};
 use super::super::lexer::{Symbol, Token};
 use super::super::list::AddressList;
+use super::super::name;
 use super::super::qualifier::{Kind, Qualifiers};
 use super::super::word::{self, Absence, Keyword, Protocol};
 use super::{Inherited, Item, Parsed, Parser, Place};
@@ -50,6 +51,42 @@ impl Parser<'_> {
         };
         self.advance();
         self.plain(Primitive::Payload(pattern), start)
+    }
+
+    /// `from iface NAME`, the name in quotes where it is a word of this language; no libpcap primitive, as two names in a row are none.
+    pub(super) fn interface(&mut self) -> Parsed<Item> {
+        let start = self.span().start;
+        self.advance();
+        if *self.token() != Token::Name("iface") {
+            return Err(self.unexpected(&["`iface`"]));
+        }
+        self.advance();
+        let index = match self.token() {
+            Token::Name(name) => name::interface(name),
+            Token::Text(bytes) => name::interface(&String::from_utf8_lossy(bytes)),
+            _ => return Err(self.unexpected(&["the name of an interface", "a name in quotes"])),
+        };
+        let index = index.map_err(|why| FilterError::new(self.span(), why))?;
+        self.advance();
+        self.plain(Primitive::Interface(index), start)
+    }
+
+    /// `mark VALUE` or `mark VALUE/MASK`, as `iptables -m mark --mark` means it; no libpcap primitive either.
+    pub(super) fn mark(&mut self) -> Parsed<Item> {
+        let start = self.span().start;
+        self.advance();
+        let value = self.number()?;
+        let mut mask = u32::MAX;
+        if self.is_symbol(Symbol::Slash) {
+            self.advance();
+            mask = self.number()?;
+        }
+        if value & !mask != 0 {
+            let message =
+                format!("no mark is {value:#x} under the mask {mask:#x}: the value has bits that the mask lacks");
+            return Err(FilterError::new(self.span_from(start), message));
+        }
+        self.plain(Primitive::Mark { value, mask }, start)
     }
 
     fn keyword(&mut self, keyword: Keyword, start: usize) -> Parsed<Item> {
