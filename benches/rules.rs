@@ -3,11 +3,12 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench without its rules has nothing to measure")]
 
 use std::hint::black_box;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use glutton_nfq::rules::RuleSet;
-use glutton_nfq::rules::filter::Input;
+use glutton_nfq::rules::filter::{Filter, Input};
 
 /// Rules of mixed kinds: ports, hosts, networks, ranges, either end, and the rest.
 fn rules(count: usize) -> RuleSet {
@@ -52,7 +53,7 @@ fn first_match(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
             bencher.iter(|| {
                 let bytes = next.next().map(Vec::as_slice).unwrap_or_default();
-                black_box(rules.first_match(&Input { bytes: black_box(bytes), wire_len: bytes.len() })).is_some()
+                black_box(rules.first_match(&Input::new(black_box(bytes), bytes.len()))).is_some()
             });
         });
     }
@@ -69,5 +70,45 @@ fn load(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, first_match, load);
+/// Prefixes of one list.
+const LISTED: u32 = 100_000;
+
+/// An address is looked up among a hundred thousand prefixes, those of the list and others by turns.
+fn list_lookup(criterion: &mut Criterion) {
+    let prefixes: String = (0..LISTED)
+        .map(|n| format!("{}/18\n2001:db8:{:x}:{:x}::/64\n", Ipv4Addr::from(n << 15), n >> 15, n << 1 & 0xffff))
+        .collect();
+    let path = std::env::temp_dir().join(format!("glutton-nfq-bench-list-{}", std::process::id()));
+    std::fs::write(&path, prefixes).expect("the folder for temporary files can be written");
+    let filter = Filter::parse(&format!("src in @{}", path.display()));
+    std::fs::remove_file(&path).expect("it was written above");
+    let filter = filter.unwrap_or_else(|error| panic!("{error}"));
+    let mut group = criterion.benchmark_group("list_lookup");
+    for (family, packets) in [("ipv4", packets()), ("ipv6", packets6())] {
+        let mut next = packets.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(family), |bencher| {
+            bencher.iter(|| {
+                let bytes = next.next().map(Vec::as_slice).unwrap_or_default();
+                black_box(filter.matches(&Input::new(black_box(bytes), bytes.len())))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The same over IPv6, from the networks of [`list_lookup`] and from those between.
+fn packets6() -> Vec<Vec<u8>> {
+    (0..1024_u32)
+        .map(|n| {
+            let n = n.wrapping_mul(2_654_435_761);
+            let source = [0x2001, 0xdb8, (n >> 16) as u16 & 3, n as u16, 0, 0, 0, 1];
+            let builder = PacketBuilder::ipv6(Ipv6Addr::from(source).octets(), Ipv6Addr::LOCALHOST.octets(), 64);
+            let mut packet = Vec::new();
+            builder.tcp(40_000, 80, 1, 1024).syn().write(&mut packet, &[]).expect("a vector takes all");
+            packet
+        })
+        .collect()
+}
+
+criterion_group!(benches, first_match, load, list_lookup);
 criterion_main!(benches);

@@ -258,6 +258,18 @@ fn ten_thousand_rules_load_within_a_second() {
     assert!(time < limit, "took {time:?}");
 }
 
+#[test]
+fn a_list_of_a_hundred_thousand_prefixes_loads_within_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    let prefixes: String =
+        (0..100_000_u32).map(|n| format!("{}/24\n", std::net::Ipv4Addr::from(n.wrapping_mul(2_654_435_761)))).collect();
+    std::fs::write(&path, prefixes).unwrap();
+    let text = format!("rules:\n- match: src in @{}\n  type: drop\n", path.display());
+    let time = processor_time(|| assert_eq!(yaml(&text).unwrap().rules().len(), 1));
+    assert!(time < Duration::from_secs(1), "took {time:?}");
+}
+
 const SAMPLE: &str = include_str!("../../../rules/examples.yml");
 
 proptest! {

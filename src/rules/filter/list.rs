@@ -166,11 +166,55 @@ mod tests {
         assert!(AddressList::read(Path::new("/no/such/list"), &mut Disk).is_err());
     }
 
+    /// Bytes that the list holds on to.
+    fn memory(list: &AddressList) -> usize {
+        size_of_val(list)
+            + list.ranges4.capacity() * size_of::<(u32, u32)>()
+            + list.ranges6.capacity() * size_of::<(u128, u128)>()
+    }
+
     #[test]
-    fn a_hundred_thousand_prefixes_are_loaded() {
-        let text: String =
-            (0..100_000u32).map(|n| format!("10.{}.{}.{}/31\n", n >> 14 & 255, n >> 6 & 255, n << 2 & 255)).collect();
-        let list = list(&text).unwrap();
-        assert_eq!(list.ranges4.len(), 100_000);
+    fn a_hundred_thousand_prefixes_take_less_than_16_megabytes() {
+        let v4 = |n: u32| format!("10.{}.{}.{}/31\n", n >> 14 & 255, n >> 6 & 255, n << 2 & 255);
+        let v6 = |n: u32| format!("2001:db8:{:x}:{:x}::/64\n", n >> 15, n << 1 & 0xffff);
+        for (text, entry_len) in [((0..100_000).map(v4).collect::<String>(), 8), ((0..100_000).map(v6).collect(), 32)] {
+            let list = list(&text).unwrap();
+            assert_eq!(list.ranges4.len().max(list.ranges6.len()), 100_000);
+            assert!(memory(&list) < 100_000 * entry_len + 1024, "{} bytes", memory(&list));
+            assert!(memory(&list) < 16 << 20);
+        }
+    }
+
+    /// A list that goes on for ever.
+    struct Endless(&'static [u8]);
+
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            // Whole pieces, so that the next call begins one.
+            buffer.iter_mut().zip(self.0.iter().cycle()).for_each(|(to, from)| *to = *from);
+            Ok(buffer.len() / self.0.len() * self.0.len())
+        }
+    }
+
+    impl ListFiles for Endless {
+        fn open(&mut self, _: &Path) -> io::Result<Box<dyn BufRead + '_>> {
+            Ok(Box::new(BufReader::new(self)))
+        }
+    }
+
+    #[test]
+    fn a_list_or_a_line_without_end_is_an_error_and_soon() {
+        for (piece, line) in [
+            (&b"192.0.2.1\n"[..], "line 1000001"),
+            (b"\n", "line 1000001"),
+            (b"# no end ", "line 1:"),
+            (b"\0", "line 1:"),
+        ] {
+            let started = std::time::Instant::now();
+            let error = AddressList::read(Path::new("endless"), &mut Endless(piece)).unwrap_err();
+            assert!(error.contains(line), "{error}");
+            assert!(error.len() < 200, "{} bytes of error", error.len());
+            assert!(started.elapsed() < std::time::Duration::from_secs(10), "{line} took {:?}", started.elapsed());
+        }
     }
 }
