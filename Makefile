@@ -72,7 +72,8 @@ fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
 	cd fuzz && cargo build --release --bins
 	@cd fuzz && pids=(); for source in targets/*.rs; do \
 	  target=$$(basename $$source .rs); mkdir -p corpus/$$target artifacts/$$target; \
-	  target/*/release/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -artifact_prefix=artifacts/$$target/ corpus/$$target \
+	  seeds=seeds/$$target/; [ -d $$seeds ] || seeds=; \
+	  target/*/release/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -artifact_prefix=artifacts/$$target/ corpus/$$target $$seeds \
 	    >artifacts/$$target.log 2>&1 & pids+=($$!:$$target); \
 	done; found=0; for pair in "$${pids[@]}"; do \
 	  target=$${pair##*:}; wait $${pair%%:*} || { found=1; tail -n 40 artifacts/$$target.log; }; \
