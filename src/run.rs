@@ -90,7 +90,7 @@ impl Sensor {
     /// What a run would install in the firewall, as commands for a shell. Changes nothing.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn dry_run(&self) -> Result<String, Error> {
         let host = Host::probe().unwrap_or_default();
         let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
@@ -101,7 +101,7 @@ impl Sensor {
     /// Runs until SIGTERM or SIGINT. Needs root, or CAP_NET_ADMIN with an unprivileged user, and a process with one thread.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn run(mut self) -> Result<(), Error> {
         self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload)?;
         for warning in self.warnings() {

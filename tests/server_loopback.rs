@@ -19,7 +19,7 @@ use glutton_nfq::events::{Event, FlowRef, Record};
 use glutton_nfq::flow::{FlowId, FlowKey, Transport};
 use glutton_nfq::handlers::{Context, Handler, Registry, Session};
 use glutton_nfq::rules::filter::Filter;
-use glutton_nfq::rules::{Action, ProxyTarget, Rule, Scope};
+use glutton_nfq::rules::{Action, ProxyTarget, Rule};
 use glutton_nfq::server::{FlowLookup, ServerHandle, Services, bind};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -65,7 +65,7 @@ fn is_valid(yaml: &str) -> bool {
     accepts(&schema(), &schema(), &value)
 }
 
-fn words<'s>(values: &'s Json) -> Vec<&'s str> {
+fn words(values: &Json) -> Vec<&str> {
     values.as_array().unwrap().iter().filter_map(Json::as_str).collect()
 }
 
