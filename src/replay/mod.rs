@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::control::Counters;
 use crate::engine::{Checksum, Decision, Engine, Hook, Meta, Settings};
-use crate::flow::{Disposition, FlowTable, Seed, Transport, Tuple};
+use crate::flow::{Disposition, FlowEvent, FlowTable, Seed, Transport, Tuple};
 use crate::packet::{Packet, Payload, rewrite};
 use crate::rules::filter::Input;
 use crate::rules::{Rule, RuleSet, Scope};
@@ -131,9 +131,15 @@ impl Replay {
         let hits = alone.as_ref().map(|rule| rule.hits.load(Relaxed));
         let meta = Meta { hook, checksum: Checksum::Ready, mark: 0, ifindex: 0 };
         let ledger = &mut self.ledger;
-        let decision = self.engine.decide(&mut self.bytes, &meta, self.now, &mut |event| ledger.flow(&event));
+        let mut opened = None;
+        let decision = self.engine.decide(&mut self.bytes, &meta, self.now, &mut |event| {
+            ledger.flow(&event);
+            if let FlowEvent::Opened { flow, .. } = event {
+                opened = Some(flow.rule);
+            }
+        });
         let rules = self.rules.rules().len();
-        if let Some(rule) = alone.filter(|rule| Some(rule.hits.load(Relaxed)) != hits) {
+        if let Some(rule) = opened.or_else(|| alone.filter(|rule| Some(rule.hits.load(Relaxed)) != hits)) {
             return (Taker::new(Some(&rule), rules), decision);
         }
         match dialled.and_then(|dialled| self.engine.flows().taken_by(&dialled)) {
