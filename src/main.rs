@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use env_logger::Env;
+use glutton_nfq::cli::reload::ReloadError;
 use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
 use glutton_nfq::config::Config;
 use glutton_nfq::firewall;
@@ -36,6 +37,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run(&args.options()?, &mut out)?,
         Command::Check(args) => args.check(handler_names)?.print(&mut out, &mut io::stderr())?,
+        Command::Reload(args) => writeln!(out, "{}", args.reload().map_err(reload_error)?)?,
         Command::Handlers => handlers::print(Registry::builtin().entries().map(handlers::Row::from), &mut out)?,
         Command::Clean => {
             let removed = firewall::sweep()?;
@@ -56,7 +58,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
-    let sensor = Sensor::new(options.config.clone(), options.load_rules()?);
+    let sensor =
+        Sensor { rule_file: options.rules.clone(), ..Sensor::new(options.config.clone(), options.load_rules()?) };
     if options.dry_run {
         write!(out, "{}", sensor.dry_run()?)?;
         return Ok(());
@@ -64,6 +67,14 @@ fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
     match sensor.run() {
         Err(run::Error::Handlers(error)) => Err(cli::Error::Handlers(error.into()).into()),
         outcome => Ok(outcome?),
+    }
+}
+
+/// What is wrong with usage or rules counts as that, whoever found it.
+fn reload_error(error: ReloadError) -> anyhow::Error {
+    match error {
+        ReloadError::Usage(error) => error.into(),
+        other => other.into(),
     }
 }
 

@@ -138,7 +138,7 @@ impl Sensor {
 
 fn rule(action: Action) -> Arc<Rule> {
     let filter = Filter::parse("").unwrap();
-    Arc::new(Rule { position: 0, name: "test".into(), filter, action, scope: Scope::Flow, hits: AtomicU64::new(0) })
+    Arc::new(Rule { name: "test".into(), ..Rule::new(filter, action) })
 }
 
 fn proxy_to(target: SocketAddr) -> Action {

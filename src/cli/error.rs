@@ -23,6 +23,9 @@ pub enum Error {
     /// An argument is well-formed and cannot be meant.
     #[error("{0}")]
     Usage(String),
+    /// The running engine refuses the rules; the text is its own.
+    #[error("{0}")]
+    Refused(String),
     /// A handler refuses its table of the configuration.
     #[error("{0}")]
     Handlers(Box<dyn StdError + Send + Sync>),

@@ -15,6 +15,7 @@ mod input;
 pub mod man;
 pub mod matching;
 mod offline;
+pub mod reload;
 pub mod replay;
 mod run;
 mod settings;
@@ -48,6 +49,8 @@ Examples:
           Say which rule takes this packet, and why not the ones before
   glutton-nfq replay -r rules.yml capture.pcap -w rewritten.pcap
           Say what these rules would have made of a capture
+  sudo glutton-nfq reload
+          Read the rule file again; if it is wrong, say so and go on with the old rules
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 
@@ -83,6 +86,8 @@ pub enum Command {
     Run(RunArgs),
     /// Validate rules and configuration, and change nothing
     Check(check::CheckArgs),
+    /// Tell the running engine to read its rule file again
+    Reload(reload::ReloadArgs),
     /// List the handlers that rules can name
     Handlers,
     /// Remove firewall rules that a killed run has left

@@ -37,6 +37,7 @@ pub struct FlowTable {
     shards: Box<[Slot; SHARDS]>,
     shared: Shared,
     spread: u64,
+    key: Key,
 }
 
 /// What became of a client's packet in [`FlowTable::inbound`].
@@ -64,7 +65,12 @@ impl FlowTable {
             next_id: AtomicU64::new(now.as_micros()),
             timeouts,
         };
-        Self { shards, shared, spread: spread | 1 }
+        Self { shards, shared, spread: spread | 1, key: Key(k0, k1) }
+    }
+
+    /// A hash of other words under the secret of this table: whoever sends packets cannot foretell it, the same seed repeats it.
+    pub fn keyed_hash(&self, words: &[u64]) -> u64 {
+        self.key.hash(words)
     }
 
     fn shard(&self, client: Address) -> MutexGuard<'_, Shard> {

@@ -127,8 +127,6 @@ impl Replay {
         if let (Some(packet), Some(dialled), Hook::Out) = (&parsed, &dialled, hook) {
             self.as_our_server_sent_it(packet, dialled);
         }
-        let alone = self.packet_rule(parsed.as_ref(), hook);
-        let hits = alone.as_ref().map(|rule| rule.hits.load(Relaxed));
         let meta = Meta { hook, checksum: Checksum::Ready, mark: 0, ifindex: 0 };
         let ledger = &mut self.ledger;
         let mut opened = None;
@@ -139,7 +137,9 @@ impl Replay {
             }
         });
         let rules = self.rules.rules().len();
-        if let Some(rule) = opened.or_else(|| alone.filter(|rule| Some(rule.hits.load(Relaxed)) != hits)) {
+        let alone =
+            parsed.filter(|_| hook == Hook::In && !decision.rewritten).and_then(|packet| self.taken_alone(&packet));
+        if let Some(rule) = opened.or(alone) {
             return (Taker::new(Some(&rule), rules), decision);
         }
         match dialled.and_then(|dialled| self.engine.flows().taken_by(&dialled)) {
@@ -156,14 +156,15 @@ impl Replay {
         }
     }
 
-    /// The rule that may decide this packet alone: the engine says by its count of hits whether it did.
-    fn packet_rule(&self, packet: Option<&Packet>, hook: Hook) -> Option<Arc<Rule>> {
-        if !self.rules.has_packet_rules() || hook == Hook::Out {
+    /// The rule that has decided this packet alone, without a flow: the one whose hits have changed.
+    fn taken_alone(&mut self, packet: &Packet) -> Option<Arc<Rule>> {
+        if !self.rules.has_packet_rules() {
             return None;
         }
-        let len = packet?.len;
-        let input = Input { bytes: self.bytes.get(..len)?, wire_len: len };
-        self.rules.first_match(&input).filter(|rule| rule.scope == Scope::Packet).cloned()
+        let input = Input { bytes: self.bytes.get(..packet.len)?, wire_len: packet.len };
+        let mut candidates = self.rules.matches(&input).filter(|rule| rule.scope == Scope::Packet);
+        let ledger = &mut self.ledger;
+        candidates.find(|rule| ledger.has_hit(rule.position, rule.hits.load(Relaxed))).cloned()
     }
 }
 

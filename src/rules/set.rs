@@ -1,5 +1,6 @@
 //! The ordered list of rules, and which of them takes a packet.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -83,14 +84,35 @@ impl RuleSet {
     /// Does not allocate; its cost is that of the rules that can match, not of all.
     #[inline]
     pub fn first_match(&self, input: &Input<'_>) -> Option<&Arc<Rule>> {
-        self.first_of(&self.index, input, self.rules.len())
+        self.matches(input).next()
+    }
+
+    /// Every rule that matches the packet, in order: those behind the first are for what a [`Limit`](super::Limit) or a
+    /// [`Sample`](super::Sample) leaves over. Does not allocate, and looks no further than it is asked.
+    #[inline]
+    pub fn matches<'s>(&'s self, input: &Input<'_>) -> impl Iterator<Item = &'s Arc<Rule>> {
+        self.matches_before(&self.index, input, self.rules.len())
+    }
+
+    /// This set with the counters of `before` where a rule has the same name; rules that no name was given to must have the same
+    /// filter, too.
+    #[must_use]
+    pub fn continuing(mut self, before: &Self) -> Self {
+        let known: HashMap<&str, &Arc<Rule>> = before.rules.iter().map(|rule| (rule.name.as_str(), rule)).collect();
+        for rule in self.rules.iter_mut().filter_map(Arc::get_mut) {
+            let is_same = |old: &Rule| !rule.name.starts_with('#') || old.filter.text() == rule.filter.text();
+            if let Some(old) = known.get(rule.name.as_str()).filter(|old| is_same(old)) {
+                rule.hits = Arc::clone(&old.hits);
+            }
+        }
+        self
     }
 
     /// The first rule of [`Scope::Packet`] that matches the packet and stands before position `before`: what decides single
     /// packets of a flow that the rule at `before` has taken.
     #[inline]
     pub fn first_packet_match(&self, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
-        self.first_of(self.packet_index.as_ref()?, input, before)
+        self.matches_before(self.packet_index.as_ref()?, input, before).next()
     }
 
     /// Whether any rule has [`Scope::Packet`].
@@ -127,12 +149,17 @@ impl RuleSet {
     }
 
     #[inline]
-    fn first_of(&self, index: &Index, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
+    fn matches_before<'s>(
+        &'s self,
+        index: &'s Index,
+        input: &Input<'_>,
+        before: usize,
+    ) -> impl Iterator<Item = &'s Arc<Rule>> {
         index
             .candidates(&Fields::read(input.bytes))
-            .take_while(|position| *position < before)
+            .take_while(move |position| *position < before)
             .filter_map(|position| self.rules.get(position))
-            .find(|rule| rule.filter.matches(input))
+            .filter(|rule| rule.filter.matches(input))
     }
 }
 

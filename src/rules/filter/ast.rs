@@ -15,6 +15,17 @@ pub(super) enum Expr {
     Chain(Box<Expr>, Vec<(Join, Expr)>),
 }
 
+impl Expr {
+    /// Whether some primitive is of a kind.
+    pub(super) fn any(&self, is_of_kind: &dyn Fn(&Primitive) -> bool) -> bool {
+        match self {
+            Self::Primitive(primitive, _) => is_of_kind(primitive),
+            Self::Not(inner) => inner.any(is_of_kind),
+            Self::Chain(first, rest) => first.any(is_of_kind) || rest.iter().any(|(_, next)| next.any(is_of_kind)),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Join {
     And,
@@ -103,6 +114,19 @@ pub(super) enum Primitive {
         left: Arithmetic,
         right: Arithmetic,
     },
+}
+
+impl Primitive {
+    /// Whether it is about a protocol that only a link layer could carry beside IP, such as ARP.
+    pub(super) const fn is_beside_ip(&self) -> bool {
+        match self {
+            Self::Protocol(protocol) => {
+                protocol.number().is_none() && !matches!(protocol, Protocol::Ip | Protocol::Ip6)
+            }
+            Self::Net4 { network, .. } => matches!(network, Network::Arp | Network::Rarp),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

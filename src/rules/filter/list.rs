@@ -4,7 +4,7 @@
 //! is one binary search and an entry takes 8 bytes (IPv4) or 32 (IPv6).
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -12,6 +12,26 @@ use std::path::Path;
 const MAX_ENTRIES: usize = 1_000_000;
 /// Bytes of one line.
 const MAX_LINE_LEN: u64 = 512;
+
+/// Where lists are read from: the disk, or what somebody who may read the disk has read before.
+pub(in crate::rules) trait ListFiles {
+    /// Opens the list of this path, as the filter names it.
+    fn open(&mut self, path: &Path) -> io::Result<Box<dyn BufRead + '_>>;
+}
+
+/// Lists as they stand on the disk.
+pub(in crate::rules) struct Disk;
+
+impl ListFiles for Disk {
+    fn open(&mut self, path: &Path) -> io::Result<Box<dyn BufRead + '_>> {
+        Ok(Box::new(BufReader::new(open_list(path)?)))
+    }
+}
+
+/// Opens a list on the disk. Devices and pipes, which need never end, are refused.
+pub(in crate::rules) fn open_list(path: &Path) -> io::Result<File> {
+    if std::fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("this is not a file")) }
+}
 
 /// A set of addresses.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,13 +43,9 @@ pub(super) struct AddressList {
 
 impl AddressList {
     /// Reads a list; the message of an error names file and line.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
+    pub(super) fn read(path: &Path, files: &mut dyn ListFiles) -> Result<Self, String> {
         let named = |what: &dyn std::fmt::Display| format!("list {}: {what}", path.display());
-        let is_file = std::fs::metadata(path).map_err(|error| named(&error))?.is_file();
-        if !is_file {
-            return Err(named(&"this is not a file"));
-        }
-        let mut reader = BufReader::new(File::open(path).map_err(|error| named(&error))?);
+        let mut reader = files.open(path).map_err(|error| named(&error))?;
         let mut list = Self::default();
         let mut line = Vec::new();
         for number in 1usize.. {
@@ -122,7 +138,7 @@ mod tests {
     fn list(text: &str) -> Result<AddressList, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        AddressList::read(file.path())
+        AddressList::read(file.path(), &mut Disk)
     }
 
     #[test]
@@ -146,8 +162,8 @@ mod tests {
             assert!(list(text).unwrap_err().contains("line 2"), "{text}");
         }
         assert!(list(&"a".repeat(10_000)).is_err());
-        assert!(AddressList::read(Path::new("/dev/zero")).unwrap_err().contains("not a file"));
-        assert!(AddressList::read(Path::new("/no/such/list")).is_err());
+        assert!(AddressList::read(Path::new("/dev/zero"), &mut Disk).unwrap_err().contains("not a file"));
+        assert!(AddressList::read(Path::new("/no/such/list"), &mut Disk).is_err());
     }
 
     #[test]

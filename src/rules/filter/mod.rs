@@ -37,8 +37,9 @@ use std::ops::RangeInclusive;
 
 pub use error::FilterError;
 pub use explain::Mismatch;
+pub(super) use list::{Disk, ListFiles, open_list};
 
-use ast::Expr;
+use ast::{Expr, Primitive};
 use program::Program;
 
 /// Bytes of filter text.
@@ -76,6 +77,14 @@ impl Filter {
     /// # Errors
     /// All mistakes of the text at once, the first leading. As in libpcap, a filter that no packet can match is a mistake.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Self::parse_with(text, &mut Disk)
+    }
+
+    /// As [`Filter::parse`], with lists from `files` instead of the disk.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub(in crate::rules) fn parse_with(text: &str, files: &mut dyn ListFiles) -> Result<Self, FilterError> {
         if text.len() > MAX_TEXT_LEN {
             let message = format!("the filter has {} bytes, {MAX_TEXT_LEN} are the most", text.len());
             return Err(FilterError::new(0..text.len(), message));
@@ -83,12 +92,17 @@ impl Filter {
         if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
             return Ok(Self::everything());
         }
-        let expr = parser::parse(text)?;
+        let expr = parser::parse(text, files)?;
         let mut graph = code::generate(&expr)?;
         let whole = 0..text.len();
         optimize::optimize(&mut graph).map_err(|why| FilterError::new(whole.clone(), why.to_string()))?;
         if graph[graph.root].end == code::End::Return(false) {
-            return Err(FilterError::new(whole, "no packet can match this filter"));
+            let message = if expr.any(&Primitive::is_beside_ip) {
+                "no packet can match this filter: all are IP, NFQUEUE shows no link layer"
+            } else {
+                "no packet can match this filter"
+            };
+            return Err(FilterError::new(whole, message));
         }
         Ok(Self { text: text.to_owned(), program: Program::new(graph), expr: Some(expr) })
     }

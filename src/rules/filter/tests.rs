@@ -115,6 +115,7 @@ fn an_error_says_what_was_found_and_expected() {
     assert!(refused("(tcp").to_string().contains("expected `)`"));
     assert!(refused("tcp port 80 é").message.contains("no meaning"));
     assert_eq!(refused("tcp and udp").message, "no packet can match this filter");
+    assert!(refused("arp").message.ends_with("NFQUEUE shows no link layer"));
     assert_eq!(refused("len / 0 = 1").message, "division by zero");
 }
 

@@ -145,7 +145,7 @@ impl Parser<'_> {
         };
         self.advance();
         let Token::File(path) = *self.token() else { return Err(self.unexpected(&["`@FILE`"])) };
-        let list = AddressList::read(Path::new(path)).map_err(|why| FilterError::new(self.span(), why))?;
+        let list = AddressList::read(Path::new(path), self.files).map_err(|why| FilterError::new(self.span(), why))?;
         self.advance();
         self.plain(Primitive::Listed { is_source, list: Arc::new(list) }, start)
     }
