@@ -20,7 +20,7 @@ use crate::packet::{Malformed, Packet, Payload};
 use crate::rules::filter::{Input, Mismatch};
 use crate::rules::{Action, ProxyTarget, Rule, RuleSet, Scope};
 
-pub use packet_text::{PacketTextError, SYNTAX, packet_from_text};
+pub use packet_text::{PacketTextError, packet_from_text};
 pub use summary::summary;
 
 /// One packet needs no more; the table splits them among its shards.
