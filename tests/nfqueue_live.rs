@@ -144,7 +144,8 @@ struct Running {
 impl Running {
     fn start(socket: Socket, decide: impl FnMut(&mut [u8], &Meta) -> Decision + Send + 'static) -> Self {
         let counters = Arc::new(Counters::default());
-        let worker = Worker::new(vec![socket], Fail::Closed, By(decide), Clock::start(), Arc::clone(&counters)).unwrap();
+        let worker =
+            Worker::new(vec![socket], Fail::Closed, By(decide), Clock::start(), Arc::clone(&counters)).unwrap();
         let stopper = worker.stopper();
         Self { stopper, counters, thread: Some(thread::spawn(|| worker.run().map(drop))) }
     }

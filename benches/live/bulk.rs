@@ -44,7 +44,10 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
             || transfer(&bare, LISTENED, way, options.transfer()),
         )
     };
-    Ok(vec![figure("bulk TCP up, every packet rewritten", Way::Up)?, figure("bulk TCP down, every packet rewritten", Way::Down)?])
+    Ok(vec![
+        figure("bulk TCP up, every packet rewritten", Way::Up)?,
+        figure("bulk TCP down, every packet rewritten", Way::Down)?,
+    ])
 }
 
 /// One connection, one way, for this time; returns Gbit/s as the receiver saw them.

@@ -60,7 +60,8 @@ impl Usage {
 }
 
 impl Server {
-    /// Starts the shipped binary with these rules and waits until it serves. Events go to a file, as with `-l`.
+    /// Starts the shipped binary (or the one that `GLUTTON_NFQ` names, to compare two builds) with these rules and waits until it serves.
+    /// Events go to a file, as with `-l`.
     pub(crate) fn engine(namespace: &Namespace, rules: &str, queues: u16) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (said, state) = (dir.path().join("stderr"), dir.path().display());
@@ -69,7 +70,8 @@ impl Server {
         );
         fs::write(dir.path().join("rules.yml"), rules)?;
         fs::write(dir.path().join("glutton-nfq.toml"), config)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_glutton-nfq"));
+        let shipped = || env!("CARGO_BIN_EXE_glutton-nfq").into();
+        let mut command = Command::new(std::env::var_os("GLUTTON_NFQ").unwrap_or_else(shipped));
         command.current_dir(dir.path()).env_remove("RUST_LOG");
         command.args(["-i", INTERFACE, "-r", "rules.yml", "-c", "glutton-nfq.toml", "-l", "events.jsonl"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
@@ -92,8 +94,9 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
         ensure!(line.starts_with("ready"), "the peer did not bind its queue");
-        let rule =
-            format!("-t mangle -A PREROUTING -i {INTERFACE} -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0");
+        let rule = format!(
+            "-t mangle -A PREROUTING -i {INTERFACE} -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0"
+        );
         let output = namespace.output(Command::new("iptables").args(rule.split_whitespace()))?;
         ensure!(output.status.success(), "iptables: {}", String::from_utf8_lossy(&output.stderr));
         let serving = child.id();
@@ -123,7 +126,6 @@ impl Server {
         await_that("the queue to be empty", || Ok((self.usage()?.waiting == 0).then_some(())))?;
         Ok(self.usage()?.since(before))
     }
-
 }
 
 impl Drop for Server {

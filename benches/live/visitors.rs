@@ -109,7 +109,9 @@ impl Visit {
             match self.stream.write(&MESSAGE) {
                 Ok(written) => ensure!(written == MESSAGE.len(), "a short write"),
                 // Not connected yet.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return Ok(false),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+                    return Ok(false);
+                }
                 Err(error) => return Err(error).context("a visitor asks"),
             }
             self.asked = true;

@@ -185,7 +185,10 @@ fn values_that_contradict_each_other_are_refused_where_they_stand() {
     let (line, _) = refused("[server]\nudp_port = 5000");
     assert_eq!(line, "sensor.toml:2:12: server.udp_port = 5000: server.tcp_port has the same: give each its own port");
     let (line, picture) = refused("[engine]\nqueue_num = 65535\n");
-    assert!(line.contains("engine.queue_num = 65535: 2 queues (two a worker) from 65535 on go past queue 65535"), "{line}");
+    assert!(
+        line.contains("engine.queue_num = 65535: 2 queues (two a worker) from 65535 on go past queue 65535"),
+        "{line}"
+    );
     assert!(picture.contains('^'));
     // The key that would have to change is not in the file.
     let (line, picture) = refused("[server]\ntcp_port = 5001");
