@@ -1,6 +1,8 @@
 //! Small UDP packets: CPU time a packet of the whole engine, with 1,000 rules, against loops that accept everything.
 
+use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Result;
 use glutton_nfq::netns::Pair;
@@ -24,11 +26,14 @@ struct Side {
     /// What was used in every round.
     usages: Vec<Usage>,
     rates: Vec<f64>,
+    /// CPU time of each thread when the rounds began.
+    began: BTreeMap<String, Duration>,
 }
 
 impl Side {
     fn new(pair: Pair, server: Server) -> Result<Self> {
-        Ok(Self { flood: Flood::new(&pair.attacker)?, server, pair, usages: Vec::new(), rates: Vec::new() })
+        let (flood, began) = (Flood::new(&pair.attacker)?, server.threads()?);
+        Ok(Self { flood, server, pair, usages: Vec::new(), rates: Vec::new(), began })
     }
 
     fn engine(rule: &str) -> Result<Self> {
@@ -45,7 +50,7 @@ impl Side {
 
     /// Floods once; CPU nanoseconds a packet.
     fn round(&mut self, pace: Pace, options: &Options) -> Result<f64> {
-        let Self { flood, server, pair, usages, rates } = self;
+        let Self { flood, server, pair, usages, rates, .. } = self;
         let usage = drained(&pair.sensor, || {
             server.during(|| {
                 rates.push(flood.run(pace, options.flood())?);
@@ -56,14 +61,23 @@ impl Side {
         Ok(usage.nanos_per_packet())
     }
 
-    /// What the rounds so far say about rate and losses; begins anew.
-    fn told(&mut self) -> String {
-        let dropped: u64 = self.usages.iter().map(|usage| usage.dropped).sum();
-        let packets: u64 = self.usages.iter().map(|usage| usage.packets).sum();
-        let text = format!("{:.0} packets/s, {dropped} of {} lost", median(&self.rates), packets + dropped);
-        self.usages.clear();
+    /// What the rounds so far say about rate, losses, and which thread spent how many nanoseconds a packet; begins anew.
+    fn told(&mut self) -> Result<String> {
+        let usages = std::mem::take(&mut self.usages);
+        let dropped: u64 = usages.iter().map(|usage| usage.dropped).sum();
+        let packets: u64 = usages.iter().map(|usage| usage.packets).sum();
+        let mut text = format!("{:.0}/s, {dropped} of {} lost", median(&self.rates), packets + dropped);
+        let threads = self.server.threads()?;
+        for (name, time) in &threads {
+            let before = self.began.get(name).copied().unwrap_or_default();
+            let nanos = time.saturating_sub(before).as_nanos() / u128::from(packets.max(1));
+            if nanos > 0 {
+                text.push_str(&format!(", {name} {nanos}"));
+            }
+        }
+        self.began = threads;
         self.rates.clear();
-        text
+        Ok(text)
     }
 }
 
@@ -102,5 +116,5 @@ const fn paced() -> Pace {
 
 fn versus(name: &str, engine: &mut Side, peer: &mut Side, pace: Pace, goal: Goal, options: &Options) -> Result<Figure> {
     let figure = Figure::compare(name, "ns CPU", goal, || engine.round(pace, options), || peer.round(pace, options))?;
-    Ok(figure.with_note(format!("engine: {}; peer: {}", engine.told(), peer.told())))
+    Ok(figure.with_note(format!("engine: {}; peer: {}", engine.told()?, peer.told()?)))
 }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use glutton_nfq::clock::Clock;
@@ -41,10 +42,15 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
     )?;
     let usage = engine.usage()?.since(before);
     let connections = (ROUNDS + 1) * options.visits();
-    let (cpu, packets) = (usage.cpu.as_micros() / connections as u128, usage.packets / connections as u64);
-    let note =
-        format!("engine: {cpu} us CPU and {packets} queued packets a connection, {} packets lost", usage.dropped);
-    Ok(vec![figure.with_note(note)])
+    let note = format!(
+        "{:.1} queued packets a connection, {} lost; us CPU a connection:",
+        usage.packets as f64 / connections as f64,
+        usage.dropped
+    );
+    let threads = engine.threads()?;
+    let shares = threads.iter().filter(|(_, time)| time.as_micros() > connections as u128);
+    let share = |(name, time): (&String, &Duration)| format!(" {name} {}", time.as_micros() / connections as u128);
+    Ok(vec![figure.with_note(note + &shares.map(share).collect::<String>())])
 }
 
 /// The handler server of this crate, reached on its own port. Events are written as the engine writes them.
