@@ -8,6 +8,7 @@
 pub mod check;
 pub mod completions;
 pub mod demo;
+mod diagnostic;
 mod error;
 pub mod explain;
 pub mod handlers;
