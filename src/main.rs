@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use env_logger::Env;
+use glutton_nfq::cli::reload::ReloadError;
 use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
 use glutton_nfq::config::Config;
 use glutton_nfq::firewall;
@@ -35,7 +36,14 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match command {
         Command::Run(args) => run(&args.options()?, &mut out)?,
-        Command::Check(args) => args.check(handler_names)?.print(&mut out, &mut io::stderr())?,
+        Command::Check(args) => match args.check(handler_names) {
+            Ok(checked) => checked.print(&mut out, &mut io::stderr())?,
+            Err(error) => {
+                args.print_error(error, &mut out)??;
+                return Ok(ExitCode::from(BAD_USAGE));
+            }
+        },
+        Command::Reload(args) => writeln!(out, "{}", args.reload().map_err(reload_error)?)?,
         Command::Handlers => handlers::print(Registry::builtin().entries().map(handlers::Row::from), &mut out)?,
         Command::Clean => {
             let removed = firewall::sweep()?;
@@ -45,7 +53,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let bold = out.is_terminal();
             demo::run(&options, &mut out, bold)?;
         }
-        Command::Match(_) => anyhow::bail!("this build reads no captures"),
+        Command::Match(args) => args.print(&mut out)?,
+        Command::Explain(args) => args.print(&mut out)?,
+        Command::Replay(args) => args.print(&mut out)?,
         Command::Completions(args) => args.print(&mut out)?,
         Command::Man => man::print(&mut out)?,
     }
@@ -54,7 +64,8 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
-    let sensor = Sensor::new(options.config.clone(), options.load_rules()?);
+    let sensor =
+        Sensor { rule_file: options.rules.clone(), ..Sensor::new(options.config.clone(), options.load_rules()?) };
     if options.dry_run {
         write!(out, "{}", sensor.dry_run()?)?;
         return Ok(());
@@ -62,6 +73,14 @@ fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
     match sensor.run() {
         Err(run::Error::Handlers(error)) => Err(cli::Error::Handlers(error.into()).into()),
         outcome => Ok(outcome?),
+    }
+}
+
+/// What is wrong with usage or rules counts as that, whoever found it.
+fn reload_error(error: ReloadError) -> anyhow::Error {
+    match error {
+        ReloadError::Usage(error) => error.into(),
+        other => other.into(),
     }
 }
 

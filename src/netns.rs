@@ -156,11 +156,14 @@ impl Pair {
         let pair = Self { attacker: Namespace::create("attacker")?, sensor: Namespace::create("sensor")? };
         let Self { attacker, sensor } = &pair;
         attacker.ip(&format!("link add {INTERFACE} type veth peer name {INTERFACE} netns {}", sensor.name))?;
+        // Both ends are up before they have addresses: an IPv6 address given to a link without carrier does not answer for a second.
+        for namespace in [attacker, sensor] {
+            namespace.ip(&format!("link set {INTERFACE} up"))?;
+        }
         for (namespace, v4, v6) in [(attacker, ATTACKER_V4, ATTACKER_V6), (sensor, SENSOR_V4, SENSOR_V6)] {
             namespace.ip(&format!("addr add {v4}/24 dev {INTERFACE}"))?;
             // Without duplicate address detection the address serves at once.
             namespace.ip(&format!("-6 addr add {v6}/64 dev {INTERFACE} nodad"))?;
-            namespace.ip(&format!("link set {INTERFACE} up"))?;
         }
         sensor.ip(&format!("route add default via {ATTACKER_V4}"))?;
         sensor.ip(&format!("-6 route add default via {ATTACKER_V6}"))?;

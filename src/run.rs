@@ -10,18 +10,23 @@
 //!                                            start events, server, queue workers
 //!   install the firewall rules  <----------  ready
 //!   go ----------------------------------->  serve until SIGTERM
+//!   reload: read and check the rules, make
+//!     the firewall fit for both, hand over >  other rules from the next packet on
+//!     make the firewall fit for the new  <-  done
 //!   SIGTERM: remove the rules, then tell ->  drain queues, end sessions, report flows, write events
 //!   engine gone: remove the rules, restart
 //! ```
 
 mod closed_port;
+mod parent;
 mod process;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use log::{error, info, warn};
+use log::warn;
 use thiserror::Error;
 
 use crate::config::Config;
@@ -31,9 +36,10 @@ use crate::flow::Transport;
 use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
 use crate::privilege::{self, Account};
-use crate::rules::{Action, RuleSet};
+use crate::rules::{Action, RuleSet, Surroundings};
 use crate::supervisor::{self, Policy, supervise};
 use closed_port::ClosedPorts;
+use parent::Parent;
 use process::EngineProcess;
 
 /// Why a run could not start, or ended badly. Whatever the reason, nothing is left behind.
@@ -71,29 +77,31 @@ pub struct Sensor {
     pub rules: Arc<RuleSet>,
     /// Who talks to visitors. Own handlers are registered here.
     pub registry: Registry,
+    /// Where the rules came from, to read them again at a reload; `None` keeps them as they are.
+    pub rule_file: Option<PathBuf>,
 }
 
 impl Sensor {
     /// A sensor with the handlers that are built in.
     pub fn new(config: Config, rules: RuleSet) -> Self {
-        Self { config, rules: Arc::new(rules), registry: Registry::builtin() }
+        Self { config, rules: Arc::new(rules), registry: Registry::builtin(), rule_file: None }
     }
 
     /// What a run would install in the firewall, as commands for a shell. Changes nothing.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn dry_run(&self) -> Result<String, Error> {
         let host = Host::probe().unwrap_or_default();
         let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
-        let plan = self.plan(&self.settings(&closed))?;
+        let plan = self.diversion(self.settings(&closed))?.plan(&self.rules);
         Ok(firewall::build(&plan, &host)?.to_string())
     }
 
     /// Runs until SIGTERM or SIGINT. Needs root, or CAP_NET_ADMIN with an unprivileged user, and a process with one thread.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn run(mut self) -> Result<(), Error> {
         self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload)?;
         for warning in self.warnings() {
@@ -106,30 +114,18 @@ impl Sensor {
         }
         let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
         let settings = self.settings(&closed);
-        let plan = self.plan(&settings)?;
-        let rules = firewall::build(&plan, &host)?;
+        let diversion = self.diversion(settings)?;
         let account = Account::find(&self.config.server.user)?;
-        let Self { config, rules: rule_set, registry } = self;
-        let registry = Arc::new(registry);
-        let process =
-            EngineProcess { config, rules: rule_set, registry, settings, interfaces: plan.interfaces, account };
-        supervise(
-            &Policy::default(),
-            |_| {
-                info!("installing the firewall rules");
-                firewall::apply(&rules)
-            },
-            remove_rules,
-            |side| process.run(side),
-        )?;
+        let Self { config, rules, registry, rule_file } = self;
+        let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
+        let process = EngineProcess { config, rules, registry, settings, interfaces, account };
+        supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
 
     /// What the operator should know about the rules.
     pub fn warnings(&self) -> Vec<String> {
-        let names: Vec<&str> = self.registry.names().collect();
-        let ports = [self.config.server.tcp_port, self.config.server.udp_port];
-        self.rules.warnings(&names, &ports).iter().map(ToString::to_string).collect()
+        warnings(&self.rules, &self.registry, &self.config)
     }
 
     fn settings(&self, closed: &ClosedPorts) -> Settings {
@@ -142,35 +138,73 @@ impl Sensor {
         }
     }
 
-    /// What is diverted: only the protocols that a rule can match, never the host's own services unless a rule names them.
-    fn plan(&self, settings: &Settings) -> Result<Plan, Error> {
+    /// What the rules have no say in.
+    fn diversion(&self, settings: Settings) -> Result<Diversion, Error> {
         let engine = &self.config.engine;
         let mut interfaces = engine.interfaces.clone();
         if interfaces.is_empty() {
             interfaces.push(host::default_interface()?);
         }
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
-        let protocols = self.rules.protocols();
+        let loopback = interfaces.iter().any(|name| name == "lo");
+        let mut in_use = host::ports_in_use(loopback)?;
+        in_use.tcp.extend(&engine.exempt_ports);
+        in_use.udp.extend(&engine.exempt_ports);
+        let queues = Queues { first: engine.queue_num, count: engine.queues };
+        Ok(Diversion { interfaces, queues, in_use, settings })
+    }
+}
+
+fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String> {
+    let names: Vec<&str> = registry.names().collect();
+    let ports = [config.server.tcp_port, config.server.udp_port];
+    let surroundings = Surroundings {
+        handlers: &names,
+        server_ports: &ports,
+        addresses: &host::addresses(),
+        ssh_port: host::ssh_port(),
+    };
+    rules.warnings(&surroundings).iter().map(ToString::to_string).collect()
+}
+
+/// What is diverted, as far as the rules have no say in it: looked up once, at start.
+#[derive(Debug)]
+struct Diversion {
+    interfaces: Vec<String>,
+    queues: Queues,
+    /// Ports that stay with the host unless a rule names them.
+    in_use: Ports,
+    settings: Settings,
+}
+
+impl Diversion {
+    /// What is diverted under these rules: only the protocols that a rule can match, never the host's own services unless a rule names them.
+    fn plan(&self, rules: &RuleSet) -> Plan {
+        let protocols = rules.protocols();
         let inbound = Inbound {
             tcp: protocols.tcp,
             udp: protocols.udp,
             icmp_echo: protocols.icmp_echo,
             icmpv6_echo: protocols.icmp_echo,
         };
-        let outbound = Outbound { ports: self.answering_ports(settings), unreachable: protocols.udp };
-        let exempt = self.exempt_ports(&interfaces, settings)?;
-        let queues = Queues { first: engine.queue_num, count: engine.queues };
-        Ok(Plan { interfaces, queues, inbound, exempt, outbound })
+        Plan {
+            interfaces: self.interfaces.clone(),
+            queues: self.queues,
+            inbound,
+            exempt: self.exempt_ports(rules),
+            outbound: Outbound { ports: self.answering_ports(rules), unreachable: protocols.udp },
+        }
     }
 
     /// Source ports of whoever packets are rewritten to.
-    fn answering_ports(&self, settings: &Settings) -> Ports {
-        let rewritten = self.rules.rules().iter().filter_map(|rule| match rule.action {
+    fn answering_ports(&self, rules: &RuleSet) -> Ports {
+        let rewritten = rules.rules().iter().filter_map(|rule| match rule.action {
             Action::Rewrite { port, .. } => Some(port),
             _ => None,
         });
         let rewritten: BTreeSet<u16> = rewritten.collect();
         let with = |own: [u16; 2]| rewritten.iter().copied().chain(own).collect();
+        let settings = &self.settings;
         Ports {
             tcp: with([settings.tcp_port, settings.closed_tcp_port]),
             udp: with([settings.udp_port, settings.closed_udp_port]),
@@ -178,22 +212,14 @@ impl Sensor {
     }
 
     /// Ports that stay with the host.
-    fn exempt_ports(&self, interfaces: &[String], settings: &Settings) -> Result<Ports, Error> {
-        let loopback = interfaces.iter().any(|name| name == "lo");
-        let mut ports = host::ports_in_use(loopback)?;
-        ports.tcp.extend(&self.config.engine.exempt_ports);
-        ports.udp.extend(&self.config.engine.exempt_ports);
+    fn exempt_ports(&self, rules: &RuleSet) -> Ports {
+        let settings = &self.settings;
         let own = [settings.tcp_port, settings.udp_port, settings.closed_tcp_port, settings.closed_udp_port];
-        let is_exempt = |transport, port: &u16| !own.contains(port) && !self.rules.names_dst_port(transport, *port);
+        let named = |transport, port| !rules.is_embedded() && rules.names_dst_port(transport, port);
+        let is_exempt = |transport, port: &u16| !own.contains(port) && !named(transport, *port);
+        let mut ports = self.in_use.clone();
         ports.tcp.retain(|port| is_exempt(Transport::Tcp, port));
         ports.udp.retain(|port| is_exempt(Transport::Udp, port));
-        Ok(ports)
-    }
-}
-
-fn remove_rules() {
-    match firewall::remove() {
-        Ok(_) => info!("the firewall rules are removed"),
-        Err(error) => error!("cannot remove the firewall rules: {error}; `glutton-nfq clean` tries again"),
+        ports
     }
 }

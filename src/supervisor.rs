@@ -1,7 +1,7 @@
 //! The supervisor: a small root parent that outlives the engine and cleans up after it.
 //!
 //! Owns the life of the engine process and the moment at which rules come and go. Refuses to parse anything that an
-//! attacker sent, to open sockets, and to know what a rule is: it calls `install` and `remove`.
+//! attacker sent, to open sockets, and to know what a rule is: [`Duties`] do.
 //!
 //! ```text
 //! parent                                 child
@@ -9,20 +9,24 @@
 //!          <---- ready, or why not ------
 //!   install rules
 //!          ----- go -------------------->  take packets
-//!   wait for its end or for a signal
+//!   wait for its end, for a signal or for a caller
+//!          ----- order, answer ---------->  new rules, for example
 //!   remove rules, whatever happened
 //! ```
 //!
-//! SIGTERM, SIGINT and SIGQUIT: rules first, then the engine is told to drain and stop. SIGHUP goes on to the engine. A
+//! SIGTERM, SIGINT and SIGQUIT: rules first, then the engine is told to drain and stop. SIGHUP goes on to the engine and to
+//! [`Duties::hangup`]. A
 //! child that ended although nobody asked is started again after a pause that doubles; too many such ends in a row, and
 //! the supervisor gives up. When the parent itself is killed, the engine gets SIGTERM and `--queue-bypass` lets packets
 //! pass until the next start sweeps.
 
 mod backoff;
 mod child;
+mod line;
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,6 +38,7 @@ use backoff::Crashes;
 use child::{Child, Report};
 
 pub use child::{EngineSide, Ready};
+pub use line::{Line, Orders};
 
 /// What the supervisor itself takes from the terminal, the service manager and the kernel.
 const SIGNALS: [Signal; 5] = [Signal::CHILD, Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP];
@@ -82,7 +87,7 @@ pub enum Error {
     Install(String),
     /// The engine crashed again and again.
     #[error(
-        "the engine ended {crashes} times within {} s, last because it {last}; not restarted, rules removed",
+        "the engine ended {crashes} times within {} s, last because it {last}; not restarted",
         window.as_secs()
     )]
     GaveUp {
@@ -101,30 +106,48 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// Runs `engine` in a child process until it ends well or a signal asks for the end, and restarts it when it crashes.
-///
-/// `install` is called each time that a child has reported itself ready, before it is told to go; `remove` each time
-/// that what `install` put in place must go, also after an `install` that failed. `engine` runs in the child: it opens
-/// what needs root, drops privileges, installs its signal handlers (SIGTERM: drain and stop, SIGHUP: reopen) and only
-/// then calls [`EngineSide::ready`]. What it returns is the exit code of the child: 0 is the end, anything else a
-/// crash. The child is its own process group, so that ^C reaches the parent alone.
+/// What is done around the engine's life, and the engine itself.
+pub trait Duties {
+    /// Why [`Duties::install`] failed.
+    type Error: Display;
+
+    /// Called each time that a child has reported itself ready, before it is told to go.
+    ///
+    /// # Errors
+    /// Ends the supervision; [`Duties::remove`] is called before.
+    fn install(&mut self, ready: &Ready) -> Result<(), Self::Error>;
+
+    /// Called each time that what [`Duties::install`] put in place must go, also after one that failed.
+    fn remove(&mut self);
+
+    /// Runs in the child: opens what needs root, drops privileges, installs its signal handlers (SIGTERM: drain and stop, SIGHUP:
+    /// reopen) and only then calls [`EngineSide::ready`]. What it returns is the exit code of the child: 0 is the end, anything else a
+    /// crash.
+    fn engine(&mut self, side: EngineSide) -> u8;
+
+    /// SIGHUP came and was passed on; `engine` takes orders.
+    fn hangup(&mut self, engine: &mut Line);
+
+    /// Where callers knock; `None` when nobody is listened to.
+    fn door(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Somebody knocks, perhaps; `engine` takes orders. Must not wait for the caller for long.
+    fn answer_door(&mut self, engine: &mut Line);
+}
+
+/// Runs [`Duties::engine`] in a child process until it ends well or a signal asks for the end, and restarts it when it crashes. The child
+/// is its own process group, so that ^C reaches the parent alone.
 ///
 /// # Errors
 /// The engine cannot be set up or crashed too often, `install` failed, or threads run already. The rules are removed by
 /// then.
-pub fn supervise<I, X, R, E>(policy: &Policy, install: I, remove: R, engine: E) -> Result<(), Error>
-where
-    I: FnMut(&Ready) -> Result<(), X>,
-    X: Display,
-    R: FnMut(),
-    E: FnMut(EngineSide) -> u8,
-{
+pub fn supervise(policy: &Policy, duties: impl Duties) -> Result<(), Error> {
     match process::threads()? {
         1 => {}
         threads => return Err(Error::Threads(threads)),
     }
     let signals = SignalFd::block(&SIGNALS)?;
-    let mut supervisor = Supervisor { policy, install, remove, engine, signals, installed: false };
+    let mut supervisor = Supervisor { policy, duties, signals, installed: false, hung_up: false };
     let result = supervisor.run();
     supervisor.uninstall();
     result
@@ -148,26 +171,30 @@ enum Event {
     Child,
     /// The engine's report can be read.
     Report,
+    /// A caller knocks.
+    Knock,
     /// The time is over.
     Timeout,
 }
 
-struct Supervisor<'a, I, R, E> {
-    policy: &'a Policy,
-    install: I,
-    remove: R,
-    engine: E,
-    signals: SignalFd,
-    installed: bool,
+/// What a wait is for, besides signals.
+#[derive(Clone, Copy)]
+enum For<'a> {
+    Signals,
+    Report(&'a Child),
+    Callers,
 }
 
-impl<I, X, R, E> Supervisor<'_, I, R, E>
-where
-    I: FnMut(&Ready) -> Result<(), X>,
-    X: Display,
-    R: FnMut(),
-    E: FnMut(EngineSide) -> u8,
-{
+struct Supervisor<'a, D> {
+    policy: &'a Policy,
+    duties: D,
+    signals: SignalFd,
+    installed: bool,
+    /// SIGHUP came while no engine ran.
+    hung_up: bool,
+}
+
+impl<D: Duties> Supervisor<'_, D> {
     fn run(&mut self) -> Result<(), Error> {
         let mut crashes = Crashes::default();
         loop {
@@ -201,12 +228,15 @@ where
             Some(Report::Nothing) => return self.last_words(child),
         };
         self.installed = true;
-        if let Err(error) = (self.install)(&ready) {
+        if let Err(error) = self.duties.install(&ready) {
             let message = error.to_string();
             self.stop(child)?;
             return Err(Error::Install(message));
         }
         child.go();
+        if std::mem::take(&mut self.hung_up) {
+            self.duties.hangup(child.line());
+        }
         self.watch(child)
     }
 
@@ -217,21 +247,22 @@ where
             Ok(child) => Ok(child),
             Err(side) => {
                 // The child: nothing of the parent's may run here, so this never returns.
-                child::become_engine(&self.signals, side, &mut self.engine)
+                child::become_engine(&self.signals, side, &mut self.duties)
             }
         }
     }
 
     /// What the engine says about its set-up; `None` when a signal asks for the end.
-    fn report(&self, child: &Child) -> Result<Option<Report>, Error> {
+    fn report(&mut self, child: &Child) -> Result<Option<Report>, Error> {
         let deadline = Instant::now() + self.policy.setup_timeout;
         loop {
-            match self.wait(Some(child), Some(deadline))? {
+            match self.wait(For::Report(child), Some(deadline))? {
                 Event::Report => return Ok(Some(child.read_report()?)),
                 Event::Stop => return Ok(None),
                 Event::Timeout => return Err(Error::SetupTimeout(self.policy.setup_timeout)),
-                // Its end closes the pipe. What SIGHUP asks for, a child that is starting does anyway.
-                Event::Child | Event::Hangup => {}
+                Event::Hangup => self.hung_up = true,
+                // Its end closes the pipe.
+                Event::Child | Event::Knock => {}
             }
         }
     }
@@ -246,9 +277,13 @@ where
     /// Until the child ends or we are told to end it.
     fn watch(&mut self, mut child: Child) -> Result<End, Error> {
         loop {
-            match self.wait(None, None)? {
+            match self.wait(For::Callers, None)? {
                 Event::Stop => return self.stop(child),
-                Event::Hangup => child.signal(Signal::HUP)?,
+                Event::Hangup => {
+                    child.signal(Signal::HUP)?;
+                    self.duties.hangup(child.line());
+                }
+                Event::Knock => self.duties.answer_door(child.line()),
                 Event::Child | Event::Report | Event::Timeout => {
                     if let Some(exit) = child.try_wait()? {
                         self.uninstall();
@@ -275,7 +310,7 @@ where
             if let Some(exit) = child.try_wait()? {
                 return Ok(exit);
             }
-            if let Event::Timeout | Event::Stop = self.wait(None, Some(deadline))? {
+            if let Event::Timeout | Event::Stop = self.wait(For::Signals, Some(deadline))? {
                 child.signal(Signal::KILL)?;
                 return Ok(child.wait()?);
             }
@@ -283,26 +318,32 @@ where
     }
 
     /// Whether a signal asks for the end before the pause is over.
-    fn stop_within(&self, pause: Duration) -> Result<bool, Error> {
+    fn stop_within(&mut self, pause: Duration) -> Result<bool, Error> {
         let deadline = Instant::now() + pause;
         loop {
-            match self.wait(None, Some(deadline))? {
+            match self.wait(For::Signals, Some(deadline))? {
                 Event::Stop => return Ok(true),
                 Event::Timeout => return Ok(false),
-                Event::Child | Event::Hangup | Event::Report => {}
+                Event::Hangup => self.hung_up = true,
+                Event::Child | Event::Report | Event::Knock => {}
             }
         }
     }
 
     fn uninstall(&mut self) {
         if self.installed {
-            (self.remove)();
+            self.duties.remove();
             self.installed = false;
         }
     }
 
     /// Sleeps until something happens. Signals that came earlier wait in the descriptor.
-    fn wait(&self, report: Option<&Child>, deadline: Option<Instant>) -> Result<Event, Error> {
+    fn wait(&self, awaited: For<'_>, deadline: Option<Instant>) -> Result<Event, Error> {
+        let (other, event) = match awaited {
+            For::Signals => (None, Event::Timeout),
+            For::Report(child) => (Some(child.as_fd()), Event::Report),
+            For::Callers => (self.duties.door(), Event::Knock),
+        };
         loop {
             if let Some(event) = self.signals.next()?.and_then(event_of) {
                 return Ok(event);
@@ -312,14 +353,14 @@ where
                 return Ok(Event::Timeout);
             }
             let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN)];
-            fds.extend(report.map(|child| PollFd::new(child, PollFlags::IN)));
+            fds.extend(other.as_ref().map(|other| PollFd::new(other, PollFlags::IN)));
             let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(Error::Io(error.into())),
             }
             if fds.get(1).is_some_and(|fd| !fd.revents().is_empty()) {
-                return Ok(Event::Report);
+                return Ok(event);
             }
         }
     }

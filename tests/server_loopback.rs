@@ -19,7 +19,7 @@ use glutton_nfq::events::{Event, FlowRef, Record};
 use glutton_nfq::flow::{FlowId, FlowKey, Transport};
 use glutton_nfq::handlers::{Context, Handler, Registry, Session};
 use glutton_nfq::rules::filter::Filter;
-use glutton_nfq::rules::{Action, ProxyTarget, Rule, Scope};
+use glutton_nfq::rules::{Action, ProxyTarget, Rule};
 use glutton_nfq::server::{FlowLookup, ServerHandle, Services, bind};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -138,7 +138,7 @@ impl Sensor {
 
 fn rule(action: Action) -> Arc<Rule> {
     let filter = Filter::parse("").unwrap();
-    Arc::new(Rule { position: 0, name: "test".into(), filter, action, scope: Scope::Flow, hits: AtomicU64::new(0) })
+    Arc::new(Rule { name: "test".into(), ..Rule::new(filter, action) })
 }
 
 fn proxy_to(target: SocketAddr) -> Action {

@@ -52,19 +52,31 @@ fuzz_target!(|input: &[u8]| {
     let World { engine, now } = &mut *world;
     for step in input.as_chunks::<8>().0 {
         let [kind, host_port, client, pause, changes @ ..] = *step;
-        // Up to a day in the last of 256 pauses: every timeout is met.
-        *now = *now + Duration::from_millis(u64::from(pause).pow(3) * 5);
+        *now = *now + pause_of(pause);
         let hook = if kind & 1 == 0 { Hook::In } else { Hook::Out };
         let checksum = if kind & 2 == 0 { Checksum::Ready } else { Checksum::NotReady };
         let mut bytes = packet(kind >> 2, hook, host_port, client);
         change(&mut bytes, changes);
         decide(engine, &mut bytes, &Meta { hook, checksum, mark: 0, ifindex: 2 }, *now);
-        engine.housekeeping(*now, 16, &mut |_| {});
+        if pause >= LONG {
+            engine.housekeeping(*now, 16, &mut |_| {});
+        }
         assert!(engine.flows().len() <= MAX_FLOWS, "{} flows", engine.flows().len());
     }
     engine.flows().close_all(*now, &mut |_| {});
     assert!(engine.flows().is_empty());
 });
+
+/// Pauses from here on outlive one of the timeouts each.
+const LONG: u8 = 0xf8;
+
+/// Milliseconds, or just more than a timeout.
+fn pause_of(pause: u8) -> Duration {
+    match pause {
+        LONG.. => Duration::from_secs([1, 10, 31, 66, 121, 181, 600, 7201][usize::from(pause & 7)]),
+        _ => Duration::from_millis(pause.into()),
+    }
+}
 
 fn decide(engine: &Engine, bytes: &mut [u8], meta: &Meta, now: Timestamp) {
     let before = bytes.to_vec();

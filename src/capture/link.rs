@@ -42,7 +42,9 @@ impl Link {
     pub(super) fn packet(self, frame: &[u8], wire_len: usize) -> Option<CapturedPacket<'_>> {
         let wire_len = wire_len.max(frame.len());
         let header = match self {
-            Self::Raw => return Some(CapturedPacket { bytes: frame, wire_len }),
+            Self::Raw => {
+                return Some(CapturedPacket { bytes: frame, wire_len, padded: frame, frame_len: wire_len });
+            }
             Self::Loopback => {
                 let family: [u8; 4] = *frame.first_chunk()?;
                 let known = |family| FAMILIES.contains(&family);
@@ -56,7 +58,7 @@ impl Link {
             Self::Cooked2 => behind_tags(frame, 0, 20)?,
         };
         let bytes = frame.get(header..)?;
-        Some(without_padding(bytes, wire_len - header))
+        Some(without_padding(bytes, wire_len - header, wire_len))
     }
 }
 
@@ -76,13 +78,14 @@ fn behind_tags(frame: &[u8], protocol: usize, header: usize) -> Option<usize> {
 }
 
 /// Cuts what the IP header does not count; a length of 0 is that of a super-packet and says nothing.
-fn without_padding(bytes: &[u8], wire_len: usize) -> CapturedPacket<'_> {
-    let number = |at: usize| bytes.get(at..)?.first_chunk().map(|field| usize::from(u16::from_be_bytes(*field)));
-    let claimed = match bytes.first().map(|first| first >> 4) {
+fn without_padding(padded: &[u8], wire_len: usize, frame_len: usize) -> CapturedPacket<'_> {
+    let number = |at: usize| padded.get(at..)?.first_chunk().map(|field| usize::from(u16::from_be_bytes(*field)));
+    let claimed = match padded.first().map(|first| first >> 4) {
         Some(4) => number(2).filter(|&length| length >= 20),
         Some(6) => number(4).filter(|&length| length > 0).map(|length| length + 40),
         _ => None,
     };
     let claimed = claimed.unwrap_or(wire_len);
-    CapturedPacket { bytes: bytes.get(..claimed).unwrap_or(bytes), wire_len: wire_len.min(claimed) }
+    let bytes = padded.get(..claimed).unwrap_or(padded);
+    CapturedPacket { bytes, wire_len: wire_len.min(claimed), padded, frame_len }
 }

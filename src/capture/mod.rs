@@ -1,6 +1,6 @@
 //! Captures: the IP packets in pcap and pcapng files, with their times.
 //!
-//! Owns the two file formats and the link layers that are taken off. Refuses to guess: a file that is cut short or makes no sense
+//! Owns the two file formats, of which it writes pcap, and the link layers that are taken off. Refuses to guess: a file that is cut short or makes no sense
 //! is an error at the record where that shows, after the records before it have been handed out. Memory is bounded whatever a file
 //! claims: a buffer grows with the bytes that are there, up to [`MAX_FRAME_LEN`].
 //!
@@ -11,6 +11,7 @@ mod field;
 mod link;
 mod pcap;
 mod pcapng;
+mod writer;
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 use field::Endian;
 use link::Link;
+pub use writer::Writer;
 
 /// Captured bytes of one frame, at most.
 pub const MAX_FRAME_LEN: usize = 1 << 20;
@@ -41,6 +43,10 @@ pub struct CapturedPacket<'c> {
     pub bytes: &'c [u8],
     /// Bytes on the wire from the IP header on; never less than `bytes` has.
     pub wire_len: usize,
+    /// From the first byte of the IP header to the end of the frame, padding included: what a filter of tcpdump can load.
+    pub padded: &'c [u8],
+    /// Bytes of the whole frame on the wire, link layer included: `len` in a filter of tcpdump.
+    pub frame_len: usize,
 }
 
 /// Why a capture cannot be read (any further).

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use crate::config::{ConfigError, Fault};
-use crate::rules::LoadError;
+use crate::rules::{LoadError, RuleErrors};
 
 /// Bad usage, configuration or rules: exit code 2. Whatever else goes wrong is a failure at run time: exit code 1.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,15 @@ pub enum Error {
     /// The rule file is wrong.
     #[error(transparent)]
     Rules(#[from] LoadError),
+    /// A filter given as an argument is wrong.
+    #[error(transparent)]
+    Filter(#[from] RuleErrors),
+    /// An argument is well-formed and cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+    /// The running engine refuses the rules; the text is its own.
+    #[error("{0}")]
+    Refused(String),
     /// A handler refuses its table of the configuration.
     #[error("{0}")]
     Handlers(Box<dyn StdError + Send + Sync>),

@@ -8,10 +8,16 @@
 pub mod check;
 pub mod completions;
 pub mod demo;
+mod diagnostic;
 mod error;
+pub mod explain;
 pub mod handlers;
+mod input;
 pub mod man;
 pub mod matching;
+mod offline;
+pub mod reload;
+pub mod replay;
 mod run;
 mod settings;
 
@@ -19,6 +25,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
 pub use error::Error;
+pub use input::CaptureFailed;
 pub use run::{RunArgs, RunOptions};
 pub use settings::Settings;
 
@@ -39,6 +46,12 @@ Examples:
           Write a configuration with every key, its meaning and its default
   glutton-nfq match 'tcp port 23 and src net 192.0.2.0/24' capture.pcap
           Print the numbers of the packets that a filter takes
+  glutton-nfq explain -r rules.yml 'tcp 1.2.3.4:5 > 10.0.0.1:23 syn'
+          Say which rule takes this packet, and why not the ones before
+  glutton-nfq replay -r rules.yml capture.pcap -w rewritten.pcap
+          Say what these rules would have made of a capture
+  sudo glutton-nfq reload
+          Read the rule file again; if it is wrong, say so and go on with the old rules
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 
@@ -74,6 +87,8 @@ pub enum Command {
     Run(RunArgs),
     /// Validate rules and configuration, and change nothing
     Check(check::CheckArgs),
+    /// Tell the running engine to read its rule file again
+    Reload(reload::ReloadArgs),
     /// List the handlers that rules can name
     Handlers,
     /// Remove firewall rules that a killed run has left
@@ -82,6 +97,10 @@ pub enum Command {
     Demo(demo::Options),
     /// Print the numbers of the packets in a capture that a filter takes
     Match(matching::MatchArgs),
+    /// Say which rule takes a packet, why not the ones before, and what becomes of it
+    Explain(explain::ExplainArgs),
+    /// Send a capture through the engine, offline, and say what each rule took
+    Replay(replay::ReplayArgs),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff)

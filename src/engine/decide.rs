@@ -1,8 +1,11 @@
 //! `decide`: from a packet and what is known to a decision.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
+use arc_swap::ArcSwap;
+
+use super::limit::{Active, Applicant, Limiter};
 use super::{Decision, Hook, Meta};
 use crate::clock::Timestamp;
 use crate::control::{Counter, Counters};
@@ -28,7 +31,8 @@ pub struct Settings {
 /// Everything that decides: rules, flows, settings. One engine serves all queue workers.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Arc<RuleSet>,
+    active: ArcSwap<Active>,
+    limiter: Limiter,
     flows: Arc<FlowTable>,
     counters: Arc<Counters>,
     settings: Settings,
@@ -50,12 +54,18 @@ impl Engine {
         let own_ports = Arc::new(Rule {
             position: usize::MAX,
             name: "#own-ports".to_owned(),
-            filter: Filter::everything(),
-            action: Action::Reject,
-            scope: Scope::Flow,
-            hits: AtomicU64::new(0),
+            ..Rule::new(Filter::everything(), Action::Reject)
         });
-        Self { rules, flows, counters, settings, own_ports }
+        let active = ArcSwap::from_pointee(Active::new(rules));
+        Self { active, limiter: Limiter::new(), flows, counters, settings, own_ports }
+    }
+
+    /// Puts other rules in force, from the next packet on: each packet is decided by the old rules or by the new ones. Flows keep what
+    /// was decided for them; counters and limits of rules with the same name go on. To be called by one thread at a time.
+    pub fn replace_rules(&self, rules: RuleSet) {
+        let active = Active::succeeding(rules, &self.active.load());
+        self.active.store(Arc::new(active));
+        self.counters.count(Counter::RulesReloaded);
     }
 
     /// The flow table.
@@ -113,14 +123,19 @@ impl Engine {
             host_port: segment.dst_port,
             transport: segment.transport,
         };
-        if self.rules.has_packet_rules() {
-            if let Some(decision) = self.decide_alone(bytes, packet) {
+        // Once for this packet: a reload in between must not mix two sets of rules.
+        let active = self.active.load();
+        let (input, applicant) = (input(bytes, packet), Applicant { tuple: &tuple, now });
+        let mut alone = None;
+        if active.rules.has_packet_rules() {
+            alone = self.decide_alone(&active, &input, applicant);
+            if let Some(decision) = alone {
                 return decision;
             }
         }
-        let input: &[u8] = bytes;
         let passage = Passage { direction: Direction::In, tcp: segment.tcp.as_ref(), len: packet.len, now };
-        match self.flows.inbound(&tuple, &passage, record, || self.wanted(input, packet, &tuple, segment)) {
+        let wanted = || self.wanted(&active, &input, applicant, segment, &mut alone);
+        match self.flows.inbound(&tuple, &passage, record, wanted) {
             Inbound::Known(known) => self.carry_out(bytes, packet, known, meta),
             Inbound::Opened(known, admission) => {
                 self.counters.count(Counter::FlowsOpened);
@@ -128,7 +143,7 @@ impl Engine {
                 self.counters.add(Counter::AliasesUsed, u64::from(admission.aliased));
                 self.carry_out(bytes, packet, known, meta)
             }
-            Inbound::Unknown => Decision::ACCEPT,
+            Inbound::Unknown => alone.unwrap_or(Decision::ACCEPT),
             Inbound::Refused(Refusal::Full) => {
                 self.counters.count(Counter::FlowsRefused);
                 Decision::DROP
@@ -175,27 +190,41 @@ impl Engine {
         }
     }
 
-    /// Rules with `per: packet` that take a packet before any rule for flows does. Asked for every packet from a client.
-    fn decide_alone(&self, bytes: &[u8], packet: &Packet) -> Option<Decision> {
-        let rule = self.rules.first_match(&input(bytes, packet)).filter(|rule| rule.scope == Scope::Packet)?;
-        rule.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Some(match rule.action {
-            Action::Pass => Decision::ACCEPT,
-            _ => Decision::DROP,
-        })
+    /// Rules with `per: packet` that take a packet before any rule for flows matches. Asked for every packet from a client.
+    fn decide_alone(&self, active: &Active, input: &Input<'_>, applicant: Applicant<'_>) -> Option<Decision> {
+        let before_flows = active.rules.matches(input).take_while(|rule| rule.scope == Scope::Packet);
+        before_flows.into_iter().find(|rule| self.takes(active, rule, applicant)).map(|rule| decide_with(rule))
     }
 
-    /// The flow that the first matching rule makes of a packet that has none.
-    fn wanted(&self, bytes: &[u8], packet: &Packet, tuple: &Tuple, segment: &Segment) -> Option<NewFlow> {
+    fn takes(&self, active: &Active, rule: &Rule, applicant: Applicant<'_>) -> bool {
+        self.limiter.takes(active, rule, applicant, &self.flows, &self.counters)
+    }
+
+    /// The flow that the first rule which takes it makes of a packet that has none. A rule with `per: packet` that stands behind one with
+    /// a limit may take the packet `alone` instead.
+    fn wanted(
+        &self,
+        active: &Active,
+        input: &Input<'_>,
+        applicant: Applicant<'_>,
+        segment: &Segment,
+        alone: &mut Option<Decision>,
+    ) -> Option<NewFlow> {
+        let tuple = applicant.tuple;
         let opens =
             segment.tcp.is_none_or(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST) == tcp_flag::SYN);
         if !opens {
             self.counters.count(Counter::MidstreamPackets);
             return None;
         }
-        let rule = self.rules.first_match(&input(bytes, packet));
+        // Those that decide_alone has asked are not asked again.
+        let mut matches = active.rules.matches(input).skip_while(|rule| rule.scope == Scope::Packet);
         let own = self.is_own_port(tuple);
-        match rule {
+        match matches.find(|rule| self.takes(active, rule, applicant)) {
+            Some(rule) if rule.scope == Scope::Packet => {
+                *alone = Some(decide_with(rule));
+                None
+            }
             Some(rule) if !(own && rule.action == Action::Pass) => Some(self.flow_of(rule, tuple)),
             _ if own => Some(self.flow_of(&self.own_ports, tuple)),
             _ => {
@@ -267,6 +296,15 @@ impl Engine {
     /// Work that no packet should wait for: ends flows whose time has come, looking at no more than `budget`.
     pub fn housekeeping(&self, now: Timestamp, budget: usize, record: &mut impl FnMut(FlowEvent)) {
         self.flows.expire(now, budget, record);
+    }
+}
+
+/// What a rule with `per: packet` does to a packet that it has taken.
+fn decide_with(rule: &Rule) -> Decision {
+    rule.hits.fetch_add(1, Relaxed);
+    match rule.action {
+        Action::Pass => Decision::ACCEPT,
+        _ => Decision::DROP,
     }
 }
 

@@ -4,12 +4,14 @@
 //! the same bytes, state and time give the same decision, live, in `replay`, in tests, benches and fuzzers.
 
 mod decide;
+mod limit;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::packet::Checksum;
 pub use decide::{Engine, Settings};
+pub use limit::LIMITED_ADDRESSES;
 
 /// Where the kernel diverted the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

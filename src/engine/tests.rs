@@ -333,3 +333,118 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_exceeds_a_limit_falls_through_to_the_next_rule() {
+    let rules = "- {match: tcp, type: drop, limit: 3/m per src}\n- {match: tcp, type: handler, target: tcp}\n";
+    for family in [Family::V4, Family::V6] {
+        let mut bed = Bed::new(rules);
+        let verdicts: Vec<_> = (1..=5).map(|n| bed.enter(&mut family.syn(n, 23)).verdict).collect();
+        let [drop, accept] = [Verdict::Drop, Verdict::Accept];
+        assert_eq!(verdicts, [drop, drop, drop, accept, accept]);
+        assert_eq!(bed.counters.value(Counter::LimitExceeded), 2);
+        assert_eq!(bed.enter(&mut family.syn(1, 23)).verdict, drop, "a flow keeps what was decided for it");
+    }
+}
+
+#[test]
+fn a_packet_rule_behind_a_limit_takes_what_is_left_over() {
+    let mut bed = Bed::new(
+        "- {match: tcp, type: pass, limit: 1/m}\n- {match: tcp, type: drop, per: packet}\n- {type: handler, target: tcp}\n",
+    );
+    assert_eq!(bed.enter(&mut Family::V4.syn(1, 23)), Decision::ACCEPT);
+    assert_eq!(bed.enter(&mut Family::V4.syn(2, 23)), Decision::DROP);
+    assert_eq!(bed.records.len(), 1, "the second packet has no flow");
+}
+
+#[test]
+fn a_limit_on_packets_counts_packets() {
+    let mut bed = Bed::new("- {match: udp, type: pass, per: packet, limit: 2/s per dst}\n- {type: drop}\n");
+    let verdicts: Vec<_> = (0..4).map(|_| bed.enter(&mut Family::V4.udp(1, 53, b"x")).verdict).collect();
+    assert_eq!(verdicts, [Verdict::Accept, Verdict::Accept, Verdict::Drop, Verdict::Drop]);
+}
+
+#[test]
+fn a_sample_takes_its_part_of_the_flows_and_always_the_same() {
+    let sampled = || {
+        let mut bed = Bed::new("- {match: tcp, type: drop, sample: 1/4}\n");
+        (1..=800).map(|port| bed.enter(&mut Family::V4.syn(port, 23)) == Decision::DROP).collect::<Vec<_>>()
+    };
+    let taken = sampled().iter().filter(|taken| **taken).count();
+    assert!((150..=250).contains(&taken), "{taken} of 800");
+    assert_eq!(sampled(), sampled());
+}
+
+#[test]
+fn a_reload_leaves_decided_flows_alone_and_goes_on_counting() {
+    let mut bed = Bed::new("- {name: telnet, match: tcp, type: drop, limit: 2/m}\n- {type: pass}\n");
+    assert_eq!(bed.enter(&mut Family::V4.syn(1, 23)), Decision::DROP);
+    let rules = RuleSet::from_yaml(
+        "rules:\n- {match: udp, type: drop}\n- {name: telnet, match: tcp, type: reject, limit: 2/m}\n",
+        "new.yml",
+    );
+    bed.engine.replace_rules(rules.unwrap());
+    assert_eq!(bed.enter(&mut Family::V4.syn(1, 23)), Decision::DROP, "decided before");
+    assert!(bed.enter(&mut Family::V4.syn(2, 23)).rewritten, "decided now");
+    assert_eq!(bed.enter(&mut Family::V4.syn(3, 23)), Decision::ACCEPT, "one of two was used up before the reload");
+    let [FlowEvent::Opened { flow: before, .. }, FlowEvent::Opened { flow: after, .. }] = bed.records.as_slice() else {
+        panic!("two flows: {:?}", bed.records);
+    };
+    assert!(Arc::ptr_eq(&before.rule.hits, &after.rule.hits));
+    assert_eq!(after.rule.hits.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_replaced_rule_set_is_freed_at_once_but_for_the_rules_of_its_flows() {
+    let set =
+        || RuleSet::from_yaml("rules:\n- {match: tcp, type: drop}\n- {match: udp, type: drop}\n", "test.yml").unwrap();
+    let rules = Arc::new(set());
+    let [tcp, udp] = [0, 1].map(|position| Arc::downgrade(&rules.rules()[position]));
+    let whole = Arc::downgrade(&rules);
+    let flows = Arc::new(FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW));
+    let engine = Engine::new(rules, Arc::clone(&flows), Arc::new(Counters::default()), SETTINGS);
+    let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 1 };
+    engine.decide(&mut Family::V4.syn(1, 23), &meta, NOW, &mut |_| ());
+    engine.replace_rules(set());
+    assert_eq!([whole.strong_count(), tcp.strong_count(), udp.strong_count()], [0, 1, 0]);
+    flows.close_all(NOW, &mut |_| ());
+    assert_eq!(tcp.strong_count(), 0);
+}
+
+#[test]
+fn no_packet_is_decided_by_a_mixture_of_two_rule_sets() {
+    // The old rules drop even source ports and pass odd ones, the new rules the other way round. A flow under a name that does not fit its
+    // port comes of the packet rules of one set and the flow rules of the other.
+    let set = |name: &str, dropped: u8| {
+        let rules = format!(
+            "rules:\n- {{match: 'udp[1] & 1 = {dropped}', type: drop, per: packet}}\n- {{name: {name}, match: udp, type: pass}}\n"
+        );
+        RuleSet::from_yaml(&rules, "test.yml").unwrap()
+    };
+    let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
+    let engine = Engine::new(Arc::new(set("odd", 0)), Arc::new(flows), Arc::new(Counters::default()), SETTINGS);
+    let sent = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..2 {
+            let (engine, sent) = (&engine, &sent);
+            scope.spawn(move || {
+                let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 1 };
+                for n in 0..20_000_u16 {
+                    let mut packet = Family::V4.udp(1 + n, 53 + worker, b"x");
+                    engine.decide(&mut packet, &meta, NOW, &mut |event| {
+                        if let FlowEvent::Opened { flow, .. } = event {
+                            assert_eq!(flow.rule.name == "odd", flow.key.client_port % 2 == 1, "{flow:?}");
+                        }
+                    });
+                    sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+        for turn in 0.. {
+            if sent.load(std::sync::atomic::Ordering::Relaxed) == 40_000 {
+                break;
+            }
+            engine.replace_rules(if turn % 2 == 0 { set("even", 1) } else { set("odd", 0) });
+        }
+    });
+}

@@ -16,8 +16,12 @@ pub struct EventSender {
 
 impl EventSender {
     /// Hands over a record. Never blocks and never allocates: a record that finds no room is dropped and counted
-    /// ([`Counter::EventsLost`]), and the writer says how many once there is room again.
+    /// ([`Counter::EventsLost`]), and the writer says how many once there is room again. Flows of a rule with `log: false` are passed
+    /// over, and what happens in their sessions.
     pub fn send(&self, record: Record) {
+        if record.flow().is_some_and(|flow| !flow.rule.log) {
+            return;
+        }
         if self.queue.try_send(record).is_err() {
             self.counters.count(Counter::EventsLost);
         }

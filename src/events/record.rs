@@ -30,3 +30,14 @@ pub enum Record {
         event: Box<Event>,
     },
 }
+
+impl Record {
+    /// The flow that it is about; `None` for the sensor itself.
+    pub const fn flow(&self) -> Option<&FlowRef> {
+        match self {
+            Self::Flow(FlowEvent::Opened { flow, .. } | FlowEvent::Closed { flow, .. })
+            | Self::Session { flow, .. } => Some(flow),
+            Self::Sensor { .. } => None,
+        }
+    }
+}

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::config;
 use crate::control::{Counter, Counters};
 use crate::flow::{FlowId, FlowKey, Transport};
 use crate::rules::filter::Filter;
-use crate::rules::{Action, Rule, Scope};
+use crate::rules::{Action, Rule};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -26,14 +25,7 @@ fn at(micros: u64) -> Timestamp {
 }
 
 fn flow(name: &str, action: Action) -> FlowRef {
-    let rule = Rule {
-        position: 2,
-        name: name.to_owned(),
-        filter: Filter::everything(),
-        action,
-        scope: Scope::Flow,
-        hits: AtomicU64::new(0),
-    };
+    let rule = Rule { position: 2, name: name.to_owned(), ..Rule::new(Filter::everything(), action) };
     let key = FlowKey {
         transport: Transport::Tcp,
         client: IpAddr::from([192, 0, 2, 7]),

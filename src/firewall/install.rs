@@ -53,6 +53,21 @@ pub fn apply(rules: &RuleSetText) -> Result<(), Error> {
     Ok(())
 }
 
+/// Puts these rules into our chains, in place of those that are there: each table in one step, so that no packet meets half of them. The
+/// jumps stay as they are.
+///
+/// # Errors
+/// As [`apply`]. A table that failed has its old rules.
+pub fn replace(rules: &RuleSetText) -> Result<(), Error> {
+    rules.texts().try_for_each(|(family, text)| Tool::of(family).restore(&without_jumps(text)))
+}
+
+/// What is ours alone. iptables-restore empties a chain that is declared anew, also with `--noflush`.
+fn without_jumps(text: &str) -> String {
+    let is_jump = |line: &str| line.starts_with("-A ") && !line.starts_with("-A GLUTTON-NFQ-");
+    text.lines().filter(|line| !is_jump(line)).flat_map(|line| [line, "\n"]).collect()
+}
+
 /// Takes out our jumps and chains, all of them, and nothing else; does nothing when there are none.
 ///
 /// # Errors
@@ -113,4 +128,17 @@ fn unless_missing(removed: Result<Removed, Error>) -> Result<Removed, Error> {
 
 fn sum(a: Removed, b: Removed) -> Removed {
     Removed { jumps: a.jumps + b.jumps, chains: a.chains + b.chains, tables: a.tables + b.tables }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_replaced_without_touching_the_jumps() {
+        let text = "*raw\n:GLUTTON-NFQ-OUT - [0:0]\n-A GLUTTON-NFQ-OUT -p tcp -j NFQUEUE\n\
+                    -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT\nCOMMIT\n";
+        let own = "*raw\n:GLUTTON-NFQ-OUT - [0:0]\n-A GLUTTON-NFQ-OUT -p tcp -j NFQUEUE\nCOMMIT\n";
+        assert_eq!(without_jumps(text), own);
+    }
 }

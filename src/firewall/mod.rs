@@ -22,7 +22,7 @@ mod save;
 mod template;
 mod tool;
 
-pub use install::{Removed, apply, installed, remove, sweep};
+pub use install::{Removed, apply, installed, remove, replace, sweep};
 pub use plan::{Inbound, Outbound, Plan, PlanError, Queues};
 pub use probe::Host;
 pub use ruleset::{RuleSetText, build};

@@ -83,6 +83,23 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// This plan with everything diverted that `before` diverts, too: flows that were decided under it go on. A port that is exempt in
+    /// either is exempt: the host's own services come first.
+    #[must_use]
+    pub fn together_with(mut self, before: &Self) -> Self {
+        let Inbound { tcp, udp, icmp_echo, icmpv6_echo } = before.inbound;
+        self.inbound.tcp |= tcp;
+        self.inbound.udp |= udp;
+        self.inbound.icmp_echo |= icmp_echo;
+        self.inbound.icmpv6_echo |= icmpv6_echo;
+        self.outbound.unreachable |= before.outbound.unreachable;
+        for (mine, theirs) in [(&mut self.outbound.ports, &before.outbound.ports), (&mut self.exempt, &before.exempt)] {
+            mine.tcp.extend(&theirs.tcp);
+            mine.udp.extend(&theirs.udp);
+        }
+        self
+    }
+
     /// Checks what iptables would otherwise refuse or, worse, understand differently.
     pub(super) fn validate(&self) -> Result<(), PlanError> {
         if self.interfaces.is_empty() {

@@ -19,8 +19,8 @@ impl Index {
     }
 
     /// The flow with this hash that `is_it` recognises.
-    pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.probe(hash, |number| is_it(number)).map(|(_, number)| number)
+    pub(super) fn find(&self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        self.probe(hash, is_it).map(|(_, number)| number)
     }
 
     /// Adds a flow that is not in the index.
@@ -29,7 +29,7 @@ impl Index {
             self.grow();
         }
         self.len += 1;
-        self.place(u64::from(hash as u32) << 32 | u64::from(number) + 1);
+        self.place((u64::from(hash as u32) << 32) | (u64::from(number) + 1));
     }
 
     /// Takes a flow out, if it is in.

@@ -20,6 +20,7 @@ use crate::rules::Rule;
 const ALIAS_PROBES: u16 = 128;
 /// Aliases are taken from 1024 to 65535.
 const FIRST_ALIAS: u16 = 1_024;
+const ALIASES: u64 = 65_536 - FIRST_ALIAS as u64;
 
 /// What all shards share.
 #[derive(Debug)]
@@ -97,14 +98,19 @@ impl Shard {
         }
     }
 
-    /// The flow that a client's packet belongs to.
-    pub(super) fn find_dialled(&self, tuple: &Tuple) -> Option<u32> {
-        self.by_dialled.find(tuple.hash(self.key), |i| self.flow(i).is_some_and(|flow| flow.dialled == *tuple))
+    /// The hash by which this shard knows a tuple.
+    pub(super) fn hash(&self, tuple: &Tuple) -> u64 {
+        tuple.hash(self.key)
     }
 
-    /// The flow that one of our own packets belongs to.
-    pub(super) fn find_translated(&self, tuple: &Tuple) -> Option<u32> {
-        self.by_translated.find(tuple.hash(self.key), |i| self.flow(i).is_some_and(|flow| flow.translated() == *tuple))
+    /// The flow that a client's packet belongs to; `hash` is that of the tuple.
+    pub(super) fn find_dialled(&self, hash: u64, tuple: &Tuple) -> Option<u32> {
+        self.by_dialled.find(hash, |i| self.flow(i).is_some_and(|flow| flow.dialled == *tuple))
+    }
+
+    /// The flow that one of our own packets belongs to; `hash` is that of the tuple.
+    pub(super) fn find_translated(&self, hash: u64, tuple: &Tuple) -> Option<u32> {
+        self.by_translated.find(hash, |i| self.flow(i).is_some_and(|flow| flow.translated() == *tuple))
     }
 
     pub(super) fn flow(&self, index: u32) -> Option<&Flow> {
@@ -175,10 +181,11 @@ impl Shard {
         }
     }
 
-    /// Takes a new flow in, making room and finding a source port for it.
+    /// Takes a new flow in, making room and finding a source port for it; `hash` is that of the dialled tuple.
     pub(super) fn admit(
         &mut self,
         shared: &Shared,
+        hash: u64,
         new: NewFlow,
         now: Timestamp,
         record: &mut impl FnMut(FlowEvent),
@@ -191,19 +198,27 @@ impl Shard {
             admission.evicted = true;
         }
         let (host, host_port) = new.target;
-        let mut translation = Translation { host, host_port, alias: new.dialled.client_port };
+        let mut place = Place { dialled: hash, translated: None, alias: new.dialled.client_port };
         if new.disposition == Disposition::Translate {
-            translation.alias = self.alias(shared, &new.dialled, new.target, now, record).ok_or(Refusal::NoAlias)?;
-            admission.aliased = translation.alias != new.dialled.client_port;
+            place = self.place(shared, hash, &new, now, record).ok_or(Refusal::NoAlias)?;
+            admission.aliased = place.alias != new.dialled.client_port;
         }
-        let index = self.insert(shared, new, translation, now);
+        let translation = Translation { host, host_port, alias: place.alias };
+        let index = self.insert(shared, new, translation, &place, now);
         if let Some(flow) = self.flow(index) {
             record(FlowEvent::Opened { at: now, flow: flow.reference() });
         }
         Ok((index, admission))
     }
 
-    fn insert(&mut self, shared: &Shared, new: NewFlow, translation: Translation, now: Timestamp) -> u32 {
+    fn insert(
+        &mut self,
+        shared: &Shared,
+        new: NewFlow,
+        translation: Translation,
+        place: &Place,
+        now: Timestamp,
+    ) -> u32 {
         let state = match new.dialled.transport {
             Transport::Tcp => State::TcpHandshake { expected_ack: None },
             Transport::Udp => State::UdpNew,
@@ -225,12 +240,12 @@ impl Shard {
             id: FlowId(shared.next_id.fetch_add(1, Relaxed)),
             opened: now,
         };
-        let (dialled, translated, worth) = (flow.dialled, flow.translated(), flow.worth());
+        let worth = flow.worth();
         #[expect(clippy::cast_possible_truncation, reason = "max_flows is far below 2^32")]
         let index = self.flows.insert(flow) as u32;
-        self.by_dialled.insert(dialled.hash(self.key), index);
-        if new.disposition == Disposition::Translate {
-            self.by_translated.insert(translated.hash(self.key), index);
+        self.by_dialled.insert(place.dialled, index);
+        if let Some(hash) = place.translated {
+            self.by_translated.insert(hash, index);
         }
         self.wheel.insert(&mut self.flows, index, now, state.timeout(&shared.timeouts));
         self.classes.insert(&mut self.flows, index, worth as usize);
@@ -238,39 +253,35 @@ impl Shard {
         index
     }
 
-    /// A source port under which our server sees this flow: the client's own if it is free, else another. A port whose connection is over for
-    /// sure is taken at once; one that may still be in TIME_WAIT only when nothing else is left.
-    fn alias(
+    /// Finds a source port under which our server sees this flow: the client's own if it is free, else another. A port whose connection is
+    /// over for sure is taken at once; one that may still be in TIME_WAIT only when nothing else is left.
+    fn place(
         &mut self,
         shared: &Shared,
-        dialled: &Tuple,
-        (host, host_port): (Address, u16),
+        hash: u64,
+        new: &NewFlow,
         now: Timestamp,
         record: &mut impl FnMut(FlowEvent),
-    ) -> Option<u16> {
-        // The hash makes the order of the candidates unforeseeable; an odd step visits no port twice.
-        let spread = dialled.hash(self.key);
-        let (start, step) = (spread >> 40, (spread & 0xffff) | 1);
-        let candidates = (0..ALIAS_PROBES).map(|probe| match probe {
-            0 => dialled.client_port,
-            _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % u64::from(u16::MAX - FIRST_ALIAS)) as u16,
-        });
+    ) -> Option<Place> {
+        let (host, host_port) = new.target;
         let mut last_resort = None;
-        for alias in candidates {
-            let tuple = Tuple { host, host_port, client_port: alias, ..*dialled };
-            let Some(holder) = self.find_translated(&tuple) else { return Some(alias) };
+        for alias in aliases(hash, new.dialled.client_port) {
+            let tuple = Tuple { host, host_port, client_port: alias, ..new.dialled };
+            let translated = self.hash(&tuple);
+            let place = Place { dialled: hash, translated: Some(translated), alias };
+            let Some(holder) = self.find_translated(translated, &tuple) else { return Some(place) };
             match self.flow(holder).map(|flow| flow.state) {
                 Some(state) if state.is_free() => {
                     self.remove(shared, holder, now, CloseReason::Replaced, record);
-                    return Some(alias);
+                    return Some(place);
                 }
-                Some(state) if state.is_over() => last_resort = last_resort.or(Some((alias, holder))),
+                Some(state) if state.is_over() => last_resort = last_resort.or(Some((place, holder))),
                 _ => {}
             }
         }
-        let (alias, holder) = last_resort?;
+        let (place, holder) = last_resort?;
         self.remove(shared, holder, now, CloseReason::Replaced, record);
-        Some(alias)
+        Some(place)
     }
 
     /// Removes the flow that is least worth keeping.
@@ -345,6 +356,25 @@ impl Shard {
     }
 }
 
+/// Where a new flow goes in both indices.
+struct Place {
+    /// Hash of the dialled tuple.
+    dialled: u64,
+    /// Hash of the translated tuple, if the flow is translated.
+    translated: Option<u64>,
+    /// Source port of the translated tuple.
+    alias: u16,
+}
+
+/// Source ports to try, the client's own first. The hash makes their order unforeseeable; an odd step visits no port twice.
+fn aliases(hash: u64, own: u16) -> impl Iterator<Item = u16> {
+    let (start, step) = (hash >> 40, (hash & 0xffff) | 1);
+    (0..ALIAS_PROBES).map(move |probe| match probe {
+        0 => own,
+        _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % ALIASES) as u16,
+    })
+}
+
 /// What taking a flow in has cost others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Admission {
@@ -366,9 +396,9 @@ impl Shard {
         let mut translated = std::collections::HashSet::new();
         for (i, flow) in &self.flows {
             let index = u32::try_from(i).unwrap();
-            assert_eq!(self.find_dialled(&flow.dialled), Some(index));
+            assert_eq!(self.find_dialled(self.hash(&flow.dialled), &flow.dialled), Some(index));
             if flow.disposition == Disposition::Translate {
-                assert_eq!(self.find_translated(&flow.translated()), Some(index));
+                assert_eq!(self.find_translated(self.hash(&flow.translated()), &flow.translated()), Some(index));
                 assert!(translated.insert((flow.translated().hash(self.key), index)));
             }
             assert!(!flow.state.is_over() || flow.reported);

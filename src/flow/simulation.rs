@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -15,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::packet::{Address, Tcp, tcp_flag};
 use crate::rules::filter::Filter;
-use crate::rules::{Action, Rule, Scope};
+use crate::rules::{Action, Rule};
 
 const SERVER: u16 = 5_000;
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
@@ -31,12 +30,8 @@ struct World {
 impl World {
     fn new(max_flows: usize) -> Self {
         let rule = Arc::new(Rule {
-            position: 0,
             name: "all".into(),
-            filter: Filter::parse("").unwrap(),
-            action: Action::Handler("tcp".into()),
-            scope: Scope::Flow,
-            hits: AtomicU64::new(0),
+            ..Rule::new(Filter::parse("").unwrap(), Action::Handler("tcp".into()))
         });
         let table = FlowTable::new(max_flows, Timeouts::default(), Seed([1, 2, 3]), START);
         Self { table, rule, now: START, records: Vec::new() }

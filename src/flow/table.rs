@@ -1,7 +1,7 @@
 //! The flow table: shards under short locks, shared by queue workers and server workers.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hash::Key;
 use super::shard::{Admission, Known, NewFlow, Passage, Refusal, Shard, Shared};
@@ -10,6 +10,7 @@ use super::{Disposition, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::packet::{Address, Endpoints, tcp_flag};
+use crate::rules::Rule;
 
 /// Shards of the table. All flows of one client are in one shard, whichever way their packets go.
 const SHARDS: usize = 64;
@@ -36,6 +37,7 @@ pub struct FlowTable {
     shards: Box<[Slot; SHARDS]>,
     shared: Shared,
     spread: u64,
+    key: Key,
 }
 
 /// What became of a client's packet in [`FlowTable::inbound`].
@@ -63,7 +65,12 @@ impl FlowTable {
             next_id: AtomicU64::new(now.as_micros()),
             timeouts,
         };
-        Self { shards, shared, spread: spread | 1 }
+        Self { shards, shared, spread: spread | 1, key: Key(k0, k1) }
+    }
+
+    /// A hash of other words under the secret of this table: whoever sends packets cannot foretell it, the same seed repeats it.
+    pub fn keyed_hash(&self, words: &[u64]) -> u64 {
+        self.key.hash(words)
     }
 
     fn shard(&self, client: Address) -> MutexGuard<'_, Shard> {
@@ -83,7 +90,8 @@ impl FlowTable {
         wanted: impl FnOnce() -> Option<NewFlow>,
     ) -> Inbound {
         let mut shard = self.shard(tuple.client);
-        if let Some(index) = shard.find_dialled(tuple) {
+        let hash = shard.hash(tuple);
+        if let Some(index) = shard.find_dialled(hash, tuple) {
             let begins = packet.tcp.is_some_and(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN);
             if !(begins && shard.is_over(index)) {
                 return shard.pass(&self.shared, index, packet, record).map_or(Inbound::Unknown, Inbound::Known);
@@ -91,7 +99,7 @@ impl FlowTable {
             shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);
         }
         let Some(new) = wanted() else { return Inbound::Unknown };
-        match shard.admit(&self.shared, new, packet.now, record) {
+        match shard.admit(&self.shared, hash, new, packet.now, record) {
             Ok((index, admission)) => shard
                 .pass(&self.shared, index, packet, record)
                 .map_or(Inbound::Unknown, |known| Inbound::Opened(known, admission)),
@@ -102,28 +110,35 @@ impl FlowTable {
     /// Takes note of one of our own packets; `tuple` is what stands in it, before translation.
     pub fn outbound(&self, tuple: &Tuple, packet: &Passage<'_>, record: &mut impl FnMut(FlowEvent)) -> Option<Known> {
         let mut shard = self.shard(tuple.client);
-        let index = shard.find_translated(tuple)?;
+        let index = shard.find_translated(shard.hash(tuple), tuple)?;
         shard.pass(&self.shared, index, packet, record)
     }
 
     /// The translation of the flow that a client dialled, for ICMP errors about what we sent it.
     pub fn delivered(&self, tuple: &Tuple) -> Option<Endpoints> {
         let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_dialled(tuple)?)?;
+        let flow = shard.flow(shard.find_dialled(shard.hash(tuple), tuple)?)?;
         (flow.disposition == Disposition::Translate).then(|| flow.delivered())
+    }
+
+    /// The rule that took the flow that a client dialled, and what it decided.
+    pub fn taken_by(&self, dialled: &Tuple) -> Option<(Arc<Rule>, Disposition)> {
+        let shard = self.shard(dialled.client);
+        let flow = shard.flow(shard.find_dialled(shard.hash(dialled), dialled)?)?;
+        Some((Arc::clone(&flow.rule), flow.disposition))
     }
 
     /// The translation of a flow by its translated tuple, for ICMP errors of our own.
     pub fn answered(&self, tuple: &Tuple) -> Option<Endpoints> {
         let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_translated(tuple)?)?;
+        let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
         Some(flow.answered())
     }
 
     /// The flow that was translated to this tuple: who is behind a connection that our server has accepted.
     pub fn translated(&self, tuple: &Tuple) -> Option<FlowRef> {
         let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_translated(tuple)?)?;
+        let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
         Some(flow.reference())
     }
 

@@ -339,7 +339,6 @@ fn parse_icmp(segment: &[u8], at: usize, types: &IcmpTypes) -> Result<Payload, M
         return Err(malformed(types.layer, MalformedReason::Truncated, 8, segment.len()));
     };
     if kind == types.echo_request || kind == types.echo_reply {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper 16 bits")]
         let id = (rest >> 16) as u16;
         return Ok(Payload::Echo { request: kind == types.echo_request, id });
     }

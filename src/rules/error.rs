@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
 
+use super::filter::FilterError;
+
 /// Errors of one file beyond this number are counted, not shown.
 pub const MAX_ERRORS: usize = 100;
 /// A line longer than this many bytes is not pictured; position and message are shown without it.
@@ -24,6 +26,8 @@ pub struct RuleError {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+    /// Column behind the last character of the mistake, on the same line.
+    pub end: usize,
     /// What is wrong, in one line.
     pub message: String,
     /// What would have been right.
@@ -92,6 +96,13 @@ impl RuleErrors {
     /// How many more there were.
     pub const fn omitted(&self) -> usize {
         self.omitted
+    }
+
+    /// The mistakes of a filter text that stands in no file; `name` is what stands in for the file.
+    pub fn of_filter(name: &str, text: &str, error: &FilterError) -> Self {
+        let mut report = Report::new(name, text);
+        error.iter().for_each(|error| report.add_filter_error(error.span.clone(), error));
+        report.finish().err().unwrap_or(Self { errors: Vec::new(), omitted: 0 })
     }
 }
 
@@ -221,6 +232,15 @@ impl<'s> Report<'s> {
         self.findings.push_mut(finding)
     }
 
+    /// Adds a mistake of a filter, which is at `span` of the file.
+    pub(super) fn add_filter_error(&mut self, span: Range<usize>, error: &FilterError) {
+        let finding = self.add(span, error.message.clone());
+        if !error.expected.is_empty() {
+            finding.expected(error.expected.join(", "));
+        }
+        finding.suggest_word(error.suggestion.as_deref());
+    }
+
     /// All errors in the order of the file; `Ok` if there are none.
     pub(super) fn finish(mut self) -> Result<(), RuleErrors> {
         if self.findings.is_empty() {
@@ -238,10 +258,13 @@ impl<'s> Report<'s> {
         let to = self.text.floor_char_boundary(finding.span.end).max(from);
         let line = self.line(from);
         let start = self.line_start(line);
+        let column = self.slice(&(start..from)).chars().count() + 1;
+        let marked = self.slice(&(from..to)).lines().next().unwrap_or_default();
         RuleError {
             file: Arc::clone(&self.file),
             line,
-            column: self.slice(&(start..from)).chars().count() + 1,
+            column,
+            end: column + marked.chars().count(),
             message: finding.message,
             expected: finding.expected,
             suggestion: finding.suggestion,

@@ -7,17 +7,21 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::{LoadError, Report, RuleErrors};
+use super::filter::{Disk, ListFiles};
 use super::set::RuleSet;
 
 mod document;
+mod portion;
 mod position;
 mod schema;
+mod sources;
 mod target;
 mod toml;
 mod yaml;
 
 pub(super) use schema::FileRule;
 pub use schema::{MAX_NAME_CHARS, MAX_RULES};
+pub use sources::{MAX_LIST_BYTES, Sources};
 
 /// Size of a rule file in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -33,7 +37,7 @@ impl RuleSet {
     /// # Errors
     /// Everything that is wrong with the text, with its position.
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, RuleErrors> {
-        read(text, file, yaml::parse)
+        read(text, file, yaml::parse, &mut Disk)
     }
 
     /// Reads rules in TOML. `file` is the name that errors and warnings show.
@@ -41,7 +45,7 @@ impl RuleSet {
     /// # Errors
     /// Everything that is wrong with the text, with its position.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, RuleErrors> {
-        read(text, file, toml::parse)
+        read(text, file, toml::parse, &mut Disk)
     }
 
     /// Reads a rule file; its extension says what it is: `.yml`, `.yaml` or `.toml`.
@@ -49,12 +53,8 @@ impl RuleSet {
     /// # Errors
     /// The file cannot be read, is larger than [`MAX_FILE_BYTES`], is no text, or its rules are wrong.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let parse = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("yml" | "yaml") => Self::from_yaml,
-            Some("toml") => Self::from_toml,
-            _ => return Err(LoadError::UnknownExtension { path: path.to_owned() }),
-        };
-        Ok(parse(&read_text(path)?, &path.to_string_lossy())?)
+        let parse = format_of(path)?;
+        Ok(read(&read_text(path)?, &path.to_string_lossy(), parse, &mut Disk)?)
     }
 
     /// The rules that run when no file is named: `rules/rules.yml`.
@@ -62,14 +62,27 @@ impl RuleSet {
     /// # Errors
     /// None, while the tests of this crate pass.
     pub fn embedded_default() -> Result<Self, RuleErrors> {
-        Self::from_yaml(DEFAULT_RULES, DEFAULT_RULES_NAME)
+        let mut rules = Self::from_yaml(DEFAULT_RULES, DEFAULT_RULES_NAME)?;
+        rules.mark_embedded();
+        Ok(rules)
     }
 }
 
-fn read(text: &str, file: &str, parse: fn(&mut Report<'_>) -> Option<document::Node>) -> Result<RuleSet, RuleErrors> {
+type Parse = fn(&mut Report<'_>) -> Option<document::Node>;
+
+/// What the name of the file says that it is.
+fn format_of(path: &Path) -> Result<Parse, LoadError> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yml" | "yaml") => Ok(yaml::parse),
+        Some("toml") => Ok(toml::parse),
+        _ => Err(LoadError::UnknownExtension { path: path.to_owned() }),
+    }
+}
+
+fn read(text: &str, file: &str, parse: Parse, lists: &mut dyn ListFiles) -> Result<RuleSet, RuleErrors> {
     let mut report = Report::new(file, text);
     let document = parse(&mut report);
-    let rules = document.map(|document| schema::read(&mut report, &document)).unwrap_or_default();
+    let rules = document.map(|document| schema::read(&mut report, &document, lists)).unwrap_or_default();
     report.finish()?;
     Ok(RuleSet::from_file(file, rules))
 }

@@ -1,7 +1,10 @@
 //! One rule, validated: what it matches and what becomes of the packets and flows that it takes.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use super::filter::Filter;
 
@@ -73,6 +76,39 @@ impl Action {
     }
 }
 
+/// Whose flows share the allowance of a [`Limit`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// All that the rule matches.
+    Rule,
+    /// Those of one source address.
+    Source,
+    /// Those to one dialled address.
+    Destination,
+}
+
+/// How much a rule takes: what exceeds it falls through to the next rule. Counts flows, or packets with [`Scope::Packet`].
+///
+/// A token bucket: `count` at once, and then one more each `period / count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// How many in each period.
+    pub count: NonZeroU32,
+    /// The period: a second, a minute, an hour or a day.
+    pub period: Duration,
+    /// Who shares them.
+    pub share: Share,
+}
+
+/// The part of what it matches that a rule takes, drawn by flow; the rest falls through to the next rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// This many ...
+    pub taken: NonZeroU32,
+    /// ... of so many; not less than `taken`.
+    pub of: NonZeroU32,
+}
+
 /// One rule of the ordered list.
 #[derive(Debug)]
 pub struct Rule {
@@ -86,13 +122,34 @@ pub struct Rule {
     pub action: Action,
     /// For how long it decides.
     pub scope: Scope,
-    /// Flows (or packets, with [`Scope::Packet`]) that it has taken.
-    pub hits: AtomicU64,
+    /// How much it takes; `None` is all.
+    pub limit: Option<Limit>,
+    /// Which part it takes; `None` is all.
+    pub sample: Option<Sample>,
+    /// Whether its flows and their sessions make events.
+    pub log: bool,
+    /// Flows (or packets, with [`Scope::Packet`]) that it has taken. Shared with the rule of this name in the set before a reload.
+    pub hits: Arc<AtomicU64>,
 }
 
 impl Rule {
     /// A rule for flows, without a name and a place yet: [`RuleSet::new`](super::RuleSet::new) gives both.
-    pub const fn new(filter: Filter, action: Action) -> Self {
-        Self { position: 0, name: String::new(), filter, action, scope: Scope::Flow, hits: AtomicU64::new(0) }
+    pub fn new(filter: Filter, action: Action) -> Self {
+        Self {
+            position: 0,
+            name: String::new(),
+            filter,
+            action,
+            scope: Scope::Flow,
+            limit: None,
+            sample: None,
+            log: true,
+            hits: Arc::default(),
+        }
+    }
+
+    /// Whether it may leave some of what it matches to the rules behind it.
+    pub const fn is_choosy(&self) -> bool {
+        self.limit.is_some() || self.sample.is_some()
     }
 }

@@ -1,5 +1,6 @@
 //! The ordered list of rules, and which of them takes a packet.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Origin {
     pub(super) lines: Vec<usize>,
     /// Positions of the rules whose target is ignored.
     pub(super) ignored_targets: Vec<usize>,
+    /// These are the rules that ship inside the program.
+    pub(super) embedded: bool,
 }
 
 /// The IP protocols that any rule of a set can match: nothing else needs to be diverted.
@@ -70,7 +73,7 @@ impl RuleSet {
         let lines = rules.iter().map(|rule| rule.line).collect();
         let ignored = rules.iter().filter(|rule| rule.target_ignored).map(|rule| rule.rule.position).collect();
         let set = Self::new(rules.into_iter().map(|rule| rule.rule).collect());
-        Self { origin: Origin { file: file.to_owned(), lines, ignored_targets: ignored }, ..set }
+        Self { origin: Origin { file: file.to_owned(), lines, ignored_targets: ignored, embedded: false }, ..set }
     }
 
     /// All rules, in order.
@@ -83,14 +86,35 @@ impl RuleSet {
     /// Does not allocate; its cost is that of the rules that can match, not of all.
     #[inline]
     pub fn first_match(&self, input: &Input<'_>) -> Option<&Arc<Rule>> {
-        self.first_of(&self.index, input, self.rules.len())
+        self.matches(input).next()
+    }
+
+    /// Every rule that matches the packet, in order: those behind the first are for what a [`Limit`](super::Limit) or a
+    /// [`Sample`](super::Sample) leaves over. Does not allocate, and looks no further than it is asked.
+    #[inline]
+    pub fn matches<'s>(&'s self, input: &Input<'_>) -> impl Iterator<Item = &'s Arc<Rule>> {
+        self.matches_before(&self.index, input, self.rules.len())
+    }
+
+    /// This set with the counters of `before` where a rule has the same name; rules that no name was given to must have the same
+    /// filter, too.
+    #[must_use]
+    pub fn continuing(mut self, before: &Self) -> Self {
+        let known: HashMap<&str, &Arc<Rule>> = before.rules.iter().map(|rule| (rule.name.as_str(), rule)).collect();
+        for rule in self.rules.iter_mut().filter_map(Arc::get_mut) {
+            let is_same = |old: &Rule| !rule.name.starts_with('#') || old.filter.text() == rule.filter.text();
+            if let Some(old) = known.get(rule.name.as_str()).filter(|old| is_same(old)) {
+                rule.hits = Arc::clone(&old.hits);
+            }
+        }
+        self
     }
 
     /// The first rule of [`Scope::Packet`] that matches the packet and stands before position `before`: what decides single
     /// packets of a flow that the rule at `before` has taken.
     #[inline]
     pub fn first_packet_match(&self, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
-        self.first_of(self.packet_index.as_ref()?, input, before)
+        self.matches_before(self.packet_index.as_ref()?, input, before).next()
     }
 
     /// Whether any rule has [`Scope::Packet`].
@@ -122,17 +146,32 @@ impl RuleSet {
         candidates.filter_map(|earlier| self.rules.get(earlier))
     }
 
+    /// Whether these are the rules that ship inside the program: nobody has thought of this host when they were written, so they take no port
+    /// from its services.
+    pub const fn is_embedded(&self) -> bool {
+        self.origin.embedded
+    }
+
+    pub(super) fn mark_embedded(&mut self) {
+        self.origin.embedded = true;
+    }
+
     pub(super) const fn origin(&self) -> &Origin {
         &self.origin
     }
 
     #[inline]
-    fn first_of(&self, index: &Index, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
+    fn matches_before<'s>(
+        &'s self,
+        index: &'s Index,
+        input: &Input<'_>,
+        before: usize,
+    ) -> impl Iterator<Item = &'s Arc<Rule>> {
         index
             .candidates(&Fields::read(input.bytes))
-            .take_while(|position| *position < before)
+            .take_while(move |position| *position < before)
             .filter_map(|position| self.rules.get(position))
-            .find(|rule| rule.filter.matches(input))
+            .filter(|rule| rule.filter.matches(input))
     }
 }
 

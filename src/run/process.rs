@@ -13,17 +13,17 @@ use thiserror::Error;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::control::Counters;
+use crate::control::{Counter, Counters};
 use crate::engine::{Decision, Engine, Meta, Settings};
-use crate::events::{self, Event, EventSender, EventWriter, Owner, Record};
+use crate::events::{self, Event, EventSender, EventWriter, Level, Owner, Record};
 use crate::flow::{FlowTable, Seed};
 use crate::handlers::Registry;
 use crate::nfqueue::{self, Decide, Options, Socket, Statistics, Stopper, Worker};
 use crate::privilege::{self, Account};
 use crate::process::SignalFd;
-use crate::rules::{Action, RuleSet};
+use crate::rules::{Action, RuleSet, Sources};
 use crate::server::{self, BoundServer, ServerHandle, Services};
-use crate::supervisor::EngineSide;
+use crate::supervisor::{EngineSide, Orders};
 
 /// How often the kernel's counters are read and the threads looked after.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
@@ -63,6 +63,34 @@ pub(super) struct EngineProcess {
     pub(super) account: Account,
 }
 
+/// What the parent tells a running engine.
+pub(super) enum Order {
+    /// The parent has read and checked these rules: put them in force.
+    Rules(Sources),
+    /// The rule file is wrong, and this is what is wrong with it.
+    Refused(String),
+}
+
+impl Order {
+    const RULES: u8 = b'R';
+    const REFUSED: u8 = b'E';
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Rules(sources) => [&[Self::RULES], sources.encode().as_slice()].concat(),
+            Self::Refused(why) => [&[Self::REFUSED], why.as_bytes()].concat(),
+        }
+    }
+
+    fn decode(encoded: &[u8]) -> Option<Self> {
+        match encoded.split_first()? {
+            (&Self::RULES, sources) => Sources::decode(sources).map(Self::Rules),
+            (&Self::REFUSED, why) => Some(Self::Refused(String::from_utf8_lossy(why).into_owned())),
+            _ => None,
+        }
+    }
+}
+
 /// What must be opened as root.
 struct Opened {
     /// The queues of each worker.
@@ -84,13 +112,13 @@ impl EngineProcess {
             Ok(running) => running,
             Err(error) => return side.fail(&error.to_string()),
         };
-        if side.ready("").is_err() {
+        let Ok(orders) = side.ready("") else {
             // The rules were not installed; the parent has said why.
             running.stop();
             return 0;
-        }
+        };
         running.announce(&self.interfaces, self.rules.rules().len());
-        let outcome = running.watch();
+        let outcome = running.watch(orders);
         running.stop();
         match outcome {
             Ok(()) => 0,
@@ -138,7 +166,7 @@ impl EngineProcess {
             workers.push(QueueThread::start(name, worker)?);
         }
         let statistics = opened.statistics;
-        Ok(Running { signals, statistics, writer, server, workers, flows, events, counters, clock })
+        Ok(Running { signals, statistics, writer, server, workers, engine, events, counters, clock })
     }
 
     fn start_server(
@@ -215,7 +243,7 @@ struct Running {
     writer: EventWriter,
     server: ServerHandle,
     workers: Vec<QueueThread>,
-    flows: Arc<FlowTable>,
+    engine: Arc<Engine>,
     events: EventSender,
     counters: Arc<Counters>,
     clock: Clock,
@@ -228,12 +256,13 @@ impl Running {
         let text = format!("ready: {rules} rules on {interfaces}");
         // Whoever started the engine may have closed standard error; that is no reason to end.
         let _ = writeln!(io::stderr(), "glutton-nfq: {text}");
-        let event = Event::new("sensor_start", text).with("version", env!("CARGO_PKG_VERSION"));
-        self.events.send(Record::Sensor { at: self.clock.now(), event: Box::new(event) });
+        self.send(Event::new("sensor_start", text).with("version", env!("CARGO_PKG_VERSION")));
     }
 
-    /// Looks after signals, threads and the kernel's counters until the end is asked for or a thread is lost.
-    fn watch(&mut self) -> Result<(), String> {
+    /// Looks after signals, orders, threads and the kernel's counters until the end is asked for or a thread is lost.
+    fn watch(&mut self, orders: Orders) -> Result<(), String> {
+        // Without a parent there are no orders, and SIGTERM is on its way.
+        let mut orders = Some(orders);
         loop {
             match self.signals.next().map_err(|error| format!("cannot read signals: {error}"))? {
                 Some(Signal::HUP) => {
@@ -251,10 +280,44 @@ impl Running {
                 return Err("a server thread has ended: the engine cannot go on".to_owned());
             }
             self.read_statistics();
-            let mut waiting = [PollFd::new(&self.signals, PollFlags::IN)];
+            let mut waiting = vec![PollFd::new(&self.signals, PollFlags::IN)];
+            waiting.extend(orders.as_ref().map(|orders| PollFd::new(orders, PollFlags::IN)));
             // Interrupted or not: the loop looks again.
             let _ = poll(&mut waiting, Some(&TICK));
+            let is_ordered = waiting.get(1).is_some_and(|fd| !fd.revents().is_empty());
+            orders = if is_ordered { orders.and_then(|orders| self.obey(orders)) } else { orders };
         }
+    }
+
+    /// Does what the parent wants; `None` when there is no parent any more.
+    fn obey(&self, mut orders: Orders) -> Option<Orders> {
+        let order = orders.receive().ok()??;
+        let outcome = match Order::decode(&order) {
+            Some(Order::Rules(sources)) => self.take_over(sources),
+            Some(Order::Refused(why)) => {
+                self.counters.count(Counter::RulesRefused);
+                let event = Event::new("reload", "the rule file is wrong: the old rules go on").with("error", why);
+                self.send(event.at_level(Level::Error));
+                Ok(String::new())
+            }
+            None => Err("not understood".to_owned()),
+        };
+        orders.answer(outcome.as_deref().map_err(String::as_str)).ok()?;
+        Some(orders)
+    }
+
+    /// Puts other rules in force.
+    fn take_over(&self, mut sources: Sources) -> Result<String, String> {
+        let rules = sources.rules().map_err(|error| error.to_string())?;
+        let (count, file) = (rules.rules().len(), sources.path().display().to_string());
+        self.engine.replace_rules(rules);
+        let said = format!("reloaded: {count} rules from {file}");
+        self.send(Event::new("reload", said.as_str()).with("rules", count).with("file", file));
+        Ok(said)
+    }
+
+    fn send(&self, event: Event) {
+        self.events.send(Record::Sensor { at: self.clock.now(), event: Box::new(event) });
     }
 
     fn read_statistics(&mut self) {
@@ -281,7 +344,7 @@ impl Running {
             warn!("sessions were cut off: they did not end within {} s", SESSION_GRACE.as_secs());
         }
         let now = self.clock.now();
-        self.flows.close_all(now, &mut |event| self.events.send(Record::Flow(event)));
+        self.engine.flows().close_all(now, &mut |event| self.events.send(Record::Flow(event)));
         let summary = self.counters.summary();
         let event = Event::new("sensor_stop", summary.clone());
         self.events.send(Record::Sensor { at: now, event: Box::new(event) });

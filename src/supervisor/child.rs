@@ -10,6 +10,8 @@ use rustix::process::{
     waitpid,
 };
 
+use super::Duties;
+use super::line::{self, Line, Orders};
 use crate::process::{self, SignalFd};
 
 /// A report is one write of at most this many bytes: PIPE_BUF, below which a write to a pipe is not divided (pipe(7)).
@@ -39,6 +41,7 @@ pub(super) enum Report {
 pub struct EngineSide {
     report: PipeWriter,
     go: PipeReader,
+    orders: Orders,
     parent: Pid,
 }
 
@@ -48,10 +51,11 @@ impl EngineSide {
     ///
     /// # Errors
     /// The parent does not want the engine any more: end, quietly.
-    pub fn ready(self, note: &str) -> io::Result<()> {
-        let Self { report, mut go, .. } = self;
+    pub fn ready(self, note: &str) -> io::Result<Orders> {
+        let Self { report, mut go, orders, .. } = self;
         send(report, READY, note)?;
-        go.read_exact(&mut [0])
+        go.read_exact(&mut [0])?;
+        Ok(orders)
     }
 
     /// Says in one line why the engine cannot run; the parent prints it and does not try again. Gives the exit code to
@@ -76,6 +80,7 @@ pub(super) struct Child {
     pid: Pid,
     report: PipeReader,
     go: Option<PipeWriter>,
+    line: Line,
     exited: bool,
 }
 
@@ -86,19 +91,20 @@ pub(super) struct Exit(WaitStatus);
 pub(super) fn fork() -> io::Result<Result<Child, EngineSide>> {
     let (report_reader, report_writer) = io::pipe()?;
     let (go_reader, go_writer) = io::pipe()?;
+    let (line, orders) = line::pair()?;
     let parent = getpid();
     Ok(match process::fork()? {
-        Some(pid) => Ok(Child { pid, report: report_reader, go: Some(go_writer), exited: false }),
-        None => Err(EngineSide { report: report_writer, go: go_reader, parent }),
+        Some(pid) => Ok(Child { pid, report: report_reader, go: Some(go_writer), line, exited: false }),
+        None => Err(EngineSide { report: report_writer, go: go_reader, orders, parent }),
     })
 }
 
 /// The child's way from fork to its exit.
-pub(super) fn become_engine(signals: &SignalFd, side: EngineSide, engine: &mut impl FnMut(EngineSide) -> u8) -> ! {
+pub(super) fn become_engine(signals: &SignalFd, side: EngineSide, duties: &mut impl Duties) -> ! {
     let prepared = signals.unblock().and_then(|()| part_from_parent(side.parent));
     let code = match prepared {
         // A panic must end here: further up the stack is the parent's code.
-        Ok(()) => catch_unwind(AssertUnwindSafe(|| engine(side))).unwrap_or(PANICKED),
+        Ok(()) => catch_unwind(AssertUnwindSafe(|| duties.engine(side))).unwrap_or(PANICKED),
         Err(error) => side.fail(&format!("the engine process cannot be set up: {error}")),
     };
     std::process::exit(code.into())
@@ -132,6 +138,11 @@ impl Child {
         {
             log::debug!("the engine did not wait for its start: {error}");
         }
+    }
+
+    /// Where it takes orders.
+    pub(super) fn line(&mut self) -> &mut Line {
+        &mut self.line
     }
 
     /// Ends the wait of an engine that is ready, without a go.

@@ -1,9 +1,7 @@
 //! A supervisor in a forked process, with engines that only say what happens to them. Everything is told through one
 //! pipe, line by line.
 
-use std::cell::Cell;
 use std::io::{PipeReader, PipeWriter, Read};
-use std::rc::Rc;
 
 use rustix::process::{Pid, WaitOptions, getpid, kill_process, test_kill_process, waitpid};
 
@@ -77,24 +75,51 @@ impl Run {
     }
 }
 
+/// Duties that are told in the journal.
+struct Told<'a, E> {
+    installs: u32,
+    install: Result<(), &'a str>,
+    engine: &'a E,
+    journal: &'a Journal,
+}
+
+impl<'a, E: Fn(u32, EngineSide, &Journal) -> u8> Duties for Told<'a, E> {
+    type Error = &'a str;
+
+    fn install(&mut self, ready: &Ready) -> Result<(), &'a str> {
+        self.installs += 1;
+        self.journal.line(&format!("install {}", ready.note));
+        self.install
+    }
+
+    fn remove(&mut self) {
+        self.journal.line("remove");
+    }
+
+    fn engine(&mut self, side: EngineSide) -> u8 {
+        (self.engine)(self.installs, side, self.journal)
+    }
+
+    fn hangup(&mut self, engine: &mut Line) {
+        if let Ok(answer) = engine.ask(b"new rules") {
+            self.journal.line(&format!("answer {answer:?}"));
+        }
+    }
+
+    fn door(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn answer_door(&mut self, _: &mut Line) {}
+}
+
 fn supervisor_process(
     policy: Policy,
     install: Result<(), &str>,
     engine: &impl Fn(u32, EngineSide, &Journal) -> u8,
     journal: &Journal,
 ) -> i32 {
-    let installs = Rc::new(Cell::new(0));
-    let result = supervise(
-        &policy,
-        |ready| {
-            installs.set(installs.get() + 1);
-            journal.line(&format!("install {}", ready.note));
-            install
-        },
-        || journal.line("remove"),
-        |side| engine(installs.get(), side, journal),
-    );
-    match result {
+    match supervise(&policy, Told { installs: 0, install, engine, journal }) {
         Ok(()) => {
             journal.line("end");
             0
@@ -109,17 +134,21 @@ fn supervisor_process(
 /// An engine as it should be: says what it gets, and ends when asked.
 fn good_engine(side: EngineSide, journal: &Journal) -> u8 {
     let signals = SignalFd::block(&[Signal::TERM, Signal::HUP]).unwrap();
-    if side.ready("5000").is_err() {
+    let Ok(mut orders) = side.ready("5000") else {
         journal.line("dismissed");
         return 0;
-    }
+    };
     journal.line(&format!("running {}", getpid().as_raw_pid()));
     loop {
         let mut fds = [PollFd::new(&signals, PollFlags::IN)];
         poll(&mut fds, None).unwrap();
         match signals.next().unwrap() {
             Some(Signal::TERM) => break,
-            Some(signal) => journal.line(&format!("signal {}", signal.as_raw())),
+            Some(signal) => {
+                journal.line(&format!("signal {}", signal.as_raw()));
+                let order = orders.receive().unwrap().unwrap();
+                orders.answer(Ok(str::from_utf8(&order).unwrap())).unwrap();
+            }
             None => {}
         }
     }
@@ -221,7 +250,7 @@ fn sighup_reaches_the_engine() {
     run.expect(&["install 5000"]);
     run.expect_pid("running");
     run.signal(Signal::HUP);
-    run.expect(&[&format!("signal {}", Signal::HUP.as_raw())]);
+    run.expect(&[&format!("signal {}", Signal::HUP.as_raw()), "answer Ok(\"new rules\")"]);
     run.signal(Signal::TERM);
     run.expect(&["remove", "drained", "end"]);
 }
@@ -266,7 +295,7 @@ fn a_second_sigint_does_not_wait_for_the_drain() {
 #[test]
 fn sigterm_ends_the_pause_before_a_restart() {
     let policy = Policy { backoff: PATIENCE * 9, backoff_max: PATIENCE * 9, ..Policy::default() };
-    let mut run = Run::start(policy, Ok(()), |_, side, _| side.ready("").map_or(0, |()| 1));
+    let mut run = Run::start(policy, Ok(()), |_, side, _| side.ready("").map_or(0, |_| 1));
     run.expect(&["install ", "remove"]);
     run.signal(Signal::TERM);
     run.expect(&["end"]);
@@ -310,6 +339,8 @@ fn an_engine_whose_parent_is_killed_stops_in_order() {
 
 #[test]
 fn a_process_with_threads_is_not_forked() {
-    let result = supervise(&Policy::default(), |_| Ok::<(), String>(()), || (), |_| 0);
+    let (_, writer) = io::pipe().unwrap();
+    let duties = Told { installs: 0, install: Ok(()), engine: &|_, _, _: &Journal| 0, journal: &Journal(writer) };
+    let result = supervise(&Policy::default(), duties);
     assert!(matches!(result, Err(Error::Threads(2..))), "{result:?}");
 }

@@ -207,6 +207,9 @@ pub(crate) const FIXED: &[&str] = &[
     "ip[2:2] > 100 and ip[8] < 10 or ip[2:2] < 50",
     "tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420",
     "udp[8:4] & 0xffff0000 = 0 and udp[4:2] - 8 > 10",
+    // Blocks that are the same only once equal blocks are shared decide whether the root is skipped, and its load with it.
+    "0x1fff == 40 and not ((!ip[tcpflags:2] + ip[8] >= -0) or (3 == (0)) or !!dst and src host 255.255.255.255) or \
+     (not -1000 * icmp6[1:4] != len or (ip) and ip or (esp and dst port 0 or 53))",
     "1+1=2",
     "tcp[13]&2!=0",
     "ip[0]&0xf>5",

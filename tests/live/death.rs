@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
+use serde_json::Value;
 
 use crate::lab::client::{ask, dial};
 use crate::lab::events::kind;
@@ -94,13 +95,14 @@ fn after_five_crashes_in_a_minute_the_parent_gives_up_and_removes_the_rules() {
     let _own = own_services(&lab);
     let before = saved_rules(&lab, Variant::System);
     let mut engine = lab.engine().rules(RULES).start();
-    let gave_up = within(Duration::from_secs(60), || {
+    for crash in 1..=5 {
+        let started = |seen: &[Value]| seen.iter().filter(|event| kind(event) == "sensor_start").count() == crash;
+        engine.events.await_that("start of the engine", 2 * PATIENCE, |seen| started(seen).then_some(()));
         for pid in engine.children() {
-            // The child may be gone already.
-            let _ = kill_process(pid, Signal::KILL);
+            kill_process(pid, Signal::KILL).unwrap();
         }
-        engine.ended()
-    });
+    }
+    let gave_up = within(PATIENCE, || engine.ended());
     assert_eq!(gave_up.expect("the parent still starts engines").code(), Some(1));
     assert_eq!(saved_rules(&lab, Variant::System), before);
     assert_eq!(lab.ask(at(SENSOR[0], PASSED), "hello").unwrap(), "own hello");

@@ -25,3 +25,5 @@ mod long;
 mod reach;
 #[cfg(test)]
 mod refusal;
+#[cfg(test)]
+mod reload;

@@ -129,12 +129,12 @@ fn a_proxy_whose_target_refuses_resets_the_visitor_and_tells_the_operator() {
     let lab = Lab::new();
     let mut engine = lab.engine().rules(RULES).start();
     for address in SENSOR {
-        let mut stream = lab.dial(at(address, 9110));
-        let client = stream.local_addr().unwrap();
-        let answer = stream.read(&mut [0; 16]);
+        let to = at(address, 9110);
+        // The reset may come as soon as the connection stands, so that connecting itself reports it.
+        let answer = lab.attacker(|| client::dial(to)).and_then(|mut stream| stream.read(&mut [0; 16]));
         assert_eq!(answer.unwrap_err().kind(), ErrorKind::ConnectionReset);
         engine.events.await_event("an event of the dead proxy", |event| {
-            source(event) == Some(client) && event["handler"] == "proxy" && kind(event) != "payload"
+            dialled(event) == Some(to) && event["handler"] == "proxy" && kind(event) != "payload"
         });
     }
     engine.stop();

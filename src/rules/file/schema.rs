@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::document::{Node, Value};
-use super::position;
 use super::target::{self, TargetError};
+use super::{portion, position};
 use crate::near::nearest;
 use crate::rules::error::{Report, quoted};
-use crate::rules::filter::Filter;
+use crate::rules::filter::{Filter, ListFiles};
 use crate::rules::{Action, Rule, Scope};
 
 /// Rules that one file may hold.
@@ -16,7 +16,8 @@ pub const MAX_RULES: usize = 100_000;
 pub const MAX_NAME_CHARS: usize = 64;
 
 const FILE_KEYS: [&str; 2] = ["version", "rules"];
-const RULE_KEYS: [&str; 5] = ["match", "type", "target", "name", "per"];
+const RULE_KEYS: [&str; 8] = ["match", "type", "target", "name", "per", "limit", "log", "sample"];
+const TRUTHS: [(&str, bool); 2] = [("true", true), ("false", false)];
 const SCOPES: [(&str, Scope); 2] = [("flow", Scope::Flow), ("packet", Scope::Packet)];
 
 /// Every name of every rule type; `handler` is ours, `conn_handler` and `user_conn` are how the ancestors write it.
@@ -65,12 +66,14 @@ pub(in crate::rules) struct FileRule {
 }
 
 /// Reads the whole document. What is wrong goes into the report; the rules are complete only if nothing is.
-pub(super) fn read(report: &mut Report<'_>, document: &Node) -> Vec<FileRule> {
-    Reader { report, names: HashMap::new() }.file(document)
+pub(super) fn read(report: &mut Report<'_>, document: &Node, lists: &mut dyn ListFiles) -> Vec<FileRule> {
+    Reader { report, lists, names: HashMap::new() }.file(document)
 }
 
 struct Reader<'r, 's> {
     report: &'r mut Report<'s>,
+    /// Where the lists that filters name are read from.
+    lists: &'r mut dyn ListFiles,
     /// Names given so far, and the line of each.
     names: HashMap<String, usize>,
 }
@@ -83,6 +86,9 @@ struct Keys<'n> {
     target: Option<&'n Node>,
     name: Option<&'n Node>,
     per: Option<&'n Node>,
+    limit: Option<&'n Node>,
+    log: Option<&'n Node>,
+    sample: Option<&'n Node>,
 }
 
 impl Reader<'_, '_> {
@@ -165,8 +171,8 @@ impl Reader<'_, '_> {
 
     /// Reads every part of a rule before giving up on it, so that all its errors are found.
     fn rule(&mut self, position: usize, rule: &Node) -> Option<FileRule> {
-        let [filter, kind, target, name, per] = self.values(rule, RULE_KEYS, "a rule")?;
-        let keys = Keys { rule, filter, kind, target, name, per };
+        let [filter, kind, target, name, per, limit, log, sample] = self.values(rule, RULE_KEYS, "a rule")?;
+        let keys = Keys { rule, filter, kind, target, name, per, limit, log, sample };
         let filter = self.filter(keys.filter);
         let kind = self.kind(&keys);
         let action = kind.and_then(|kind| self.action(kind, &keys));
@@ -174,11 +180,16 @@ impl Reader<'_, '_> {
         // That name selects the proxy, and several rules may have it: it is not the name of the rule.
         let name = if is_glutton_proxy { None } else { keys.name.and_then(|name| self.name(name)) };
         let scope = self.scope(&keys, action.as_ref());
+        let limit = self.portion(keys.limit, "limit", portion::LIMIT, portion::limit);
+        let sample = self.portion(keys.sample, "sample", portion::SAMPLE, portion::sample);
+        let log = keys.log.map_or(Some(true), |node| self.word(node, "value of `log`", &TRUTHS));
         let action = action?;
         let target_ignored =
             matches!(kind, Some(Kind::Pass | Kind::Drop | Kind::Reject | Kind::LogTcp | Kind::LogHttp))
                 && keys.target.is_some_and(|target| !matches!(target.value, Value::Null));
-        let rule = Rule { position, name: name.unwrap_or_default(), scope: scope?, ..Rule::new(filter?, action) };
+        let name = name.unwrap_or_default();
+        let rule = Rule::new(filter?, action);
+        let rule = Rule { position, name, scope: scope?, limit: limit?, sample: sample?, log: log?, ..rule };
         Some(FileRule { rule, line: self.report.line(keys.rule.span.start), target_ignored })
     }
 
@@ -187,7 +198,7 @@ impl Reader<'_, '_> {
             Some(node) => self.plain_text(node, "`match`", "pcap-filter text; put it in quotes")?,
             None => String::new(),
         };
-        let error = match Filter::parse(&text) {
+        let error = match Filter::parse_with(&text, self.lists) {
             Ok(filter) => return Some(filter),
             Err(error) => error,
         };
@@ -196,11 +207,7 @@ impl Reader<'_, '_> {
         for error in std::iter::once(&error).chain(&error.others) {
             let span = position::in_scalar(raw, &text, &error.span)
                 .map_or(scalar.clone(), |within| scalar.start + within.start..scalar.start + within.end);
-            let finding = self.report.add(span, error.message.clone());
-            if !error.expected.is_empty() {
-                finding.expected(error.expected.join(", "));
-            }
-            finding.suggest_word(error.suggestion.as_deref());
+            self.report.add_filter_error(span, error);
         }
         None
     }
@@ -225,6 +232,23 @@ impl Reader<'_, '_> {
             self.report.add(per.span.clone(), message).expected("`per: packet` with pass, drop or reject only");
         }
         Some(scope)
+    }
+
+    /// How much a rule takes; `Some(None)` is all, `None` a mistake.
+    fn portion<T>(
+        &mut self,
+        node: Option<&Node>,
+        key: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let Some(node) = node else { return Some(None) };
+        let text = self.plain_text(node, &format!("`{key}`"), expected)?;
+        let portion = parse(&text);
+        if portion.is_none() {
+            self.report.add(node.span.clone(), format!("{} is no {key}", quoted(&text))).expected(expected);
+        }
+        portion.map(Some)
     }
 
     fn action(&mut self, kind: Kind, keys: &Keys<'_>) -> Option<Action> {
@@ -341,3 +365,6 @@ fn keys_in_words(keys: &[&str]) -> String {
 fn names_in_words<T>(table: &[(&str, T)]) -> String {
     table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

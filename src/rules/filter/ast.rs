@@ -1,7 +1,9 @@
 //! The syntax tree: primitives with all names resolved, joined by `and`, `or` and `not`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::list::AddressList;
 use super::word::Protocol;
 
 /// A filter expression. Its depth is bounded by the parser.
@@ -11,6 +13,17 @@ pub(super) enum Expr {
     Not(Box<Expr>),
     /// Joined from left to right: `and` and `or` bind equally.
     Chain(Box<Expr>, Vec<(Join, Expr)>),
+}
+
+impl Expr {
+    /// Whether some primitive is of a kind.
+    pub(super) fn any(&self, is_of_kind: &dyn Fn(&Primitive) -> bool) -> bool {
+        match self {
+            Self::Primitive(primitive, _) => is_of_kind(primitive),
+            Self::Not(inner) => inner.any(is_of_kind),
+            Self::Chain(first, rest) => first.any(is_of_kind) || rest.iter().any(|(_, next)| next.any(is_of_kind)),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +100,13 @@ pub(super) enum Primitive {
         op: ByteOp,
         value: u32,
     },
+    /// `payload contains` and `payload matches`.
+    Payload(Pattern),
+    /// `src in @FILE` and `dst in @FILE`.
+    Listed {
+        is_source: bool,
+        list: Arc<AddressList>,
+    },
     /// `LEFT OP RIGHT`, or its negation.
     Relation {
         relation: Relation,
@@ -94,6 +114,19 @@ pub(super) enum Primitive {
         left: Arithmetic,
         right: Arithmetic,
     },
+}
+
+impl Primitive {
+    /// Whether it is about a protocol that only a link layer could carry beside IP, such as ARP.
+    pub(super) const fn is_beside_ip(&self) -> bool {
+        match self {
+            Self::Protocol(protocol) => {
+                protocol.number().is_none() && !matches!(protocol, Protocol::Ip | Protocol::Ip6)
+            }
+            Self::Net4 { network, .. } => matches!(network, Network::Arp | Network::Rarp),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +143,13 @@ pub(super) enum Relation {
     Equal,
     Greater,
     GreaterEqual,
+}
+
+/// What is looked for behind the transport header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pattern {
+    Bytes(Vec<u8>),
+    Regex { text: String, ignore_case: bool },
 }
 
 /// An arithmetic expression in the order of its evaluation (postfix), so that no depth of nesting can exhaust the stack.

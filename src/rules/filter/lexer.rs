@@ -24,6 +24,12 @@ pub(super) enum Token<'t> {
     Address6(Ipv6Addr),
     /// A link-layer address.
     Hardware,
+    /// `"..."`, escapes resolved.
+    Text(Vec<u8>),
+    /// `@FILE`, without the `@`.
+    File(&'t str),
+    /// `/.../`, and whether an `i` follows it.
+    Regex(&'t str, bool),
     Symbol(Symbol),
     /// Nothing that could be understood, and why.
     Invalid(String),
@@ -90,7 +96,12 @@ pub(super) fn lex(text: &str) -> Vec<Lexeme<'_>> {
     let mut rest = text.trim_ascii_start_of_filter();
     while !rest.is_empty() {
         let start = text.len() - rest.len();
-        let (token, length) = next(rest);
+        let wants_regex = matches!(lexemes.last(), Some(Lexeme { token: Token::Name("matches"), .. }));
+        let (token, length) = match rest.as_bytes() {
+            [b'"', ..] => quoted(rest),
+            [b'/', ..] if wants_regex => regex(rest),
+            _ => next(rest),
+        };
         let (_, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
         lexemes.push(Lexeme { token, span: start..text.len() - after.len() });
         rest = after.trim_ascii_start_of_filter();
@@ -126,6 +137,12 @@ fn next(rest: &str) -> (Token<'_>, usize) {
             return (Token::Name(name), 1 + name.len());
         }
     }
+    if let Some(path) = rest.strip_prefix('@') {
+        let path = path.split([' ', '\n', '\t', '\r', '(', ')']).next().unwrap_or("");
+        if !path.is_empty() {
+            return (Token::File(path), 1 + path.len());
+        }
+    }
     if let Some(digits) = rest.strip_prefix('$') {
         let digits = digits.bytes().take(2).take_while(u8::is_ascii_hexdigit).count();
         if digits > 0 {
@@ -148,6 +165,56 @@ fn word_length(rest: &str) -> usize {
     let run = bytes.iter().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count();
     let last = bytes.iter().take(run).rposition(|b| b.is_ascii_alphanumeric() || *b == b'.');
     last.map_or(0, |last| last + 1)
+}
+
+/// `"..."` with `\\n \\r \\t \\0 \\\\ \\" \\xHH`.
+fn quoted(rest: &str) -> (Token<'_>, usize) {
+    let mut text = Vec::new();
+    let mut bytes = rest.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        let escape = match byte {
+            b'"' => return (Token::Text(text), at + 1),
+            b'\\' => bytes.next().map(|(_, escape)| escape),
+            plain => {
+                text.push(plain);
+                continue;
+            }
+        };
+        text.push(match escape {
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'0') => 0,
+            Some(literal @ (b'\\' | b'"')) => literal,
+            Some(b'x') => match rest.get(at + 2..at + 4).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                Some(byte) => {
+                    bytes.nth(1);
+                    byte
+                }
+                None => return unknown_escape(rest),
+            },
+            _ => return unknown_escape(rest),
+        });
+    }
+    (Token::Invalid("the text has no closing `\"`".to_owned()), rest.len())
+}
+
+fn unknown_escape(rest: &str) -> (Token<'_>, usize) {
+    (Token::Invalid("the text has an escape other than \\n \\r \\t \\0 \\\\ \\\" \\xHH".to_owned()), rest.len())
+}
+
+/// `/.../` or `/.../i`; a slash within is written `\\/`.
+fn regex(rest: &str) -> (Token<'_>, usize) {
+    let mut is_escaped = false;
+    for (at, byte) in rest.bytes().enumerate().skip(1) {
+        if byte == b'/' && !is_escaped {
+            let ignore_case = rest.as_bytes().get(at + 1) == Some(&b'i');
+            let text = rest.get(1..at).unwrap_or("");
+            return (Token::Regex(text, ignore_case), at + 1 + usize::from(ignore_case));
+        }
+        is_escaped = byte == b'\\' && !is_escaped;
+    }
+    (Token::Invalid("the regular expression has no closing `/`".to_owned()), rest.len())
 }
 
 fn classify(word: &str) -> Token<'_> {

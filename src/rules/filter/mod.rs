@@ -6,22 +6,28 @@
 //! `optimize` and `program`. The optimizer is part of the meaning: it decides which loads happen, and a load beyond the end of a
 //! packet rejects it; so ours does what libpcap's does. `tests/filter_agreement.rs` holds the whole against tcpdump.
 //!
+//! Beyond libpcap there are `payload contains "TEXT"` and `payload matches /REGEX/` (`/REGEX/i` in either case), see `payload`,
+//! and `src in @FILE`, `dst in @FILE`, see `list`.
+//!
 //! Known differences from libpcap 1.10, all deliberate:
 //! - `ether`, `link` and their aliases, `pppoed`, `pppoes` and `geneve` are refused, though libpcap compiles them on raw IP: there
 //!   is no link layer, and filters do not look into tunnels.
 //! - `protochain` gives up after 256 headers, where libpcap may loop for ever.
-//! - A filter of more blocks than [`optimize::MAX_BLOCKS`] is run as it was generated, as with `tcpdump -O`.
+//! - A filter of more than 4096 blocks is run as it was generated, as with `tcpdump -O`.
 
 mod alternative;
 mod ast;
 mod code;
 mod constraint;
 mod error;
+mod explain;
 mod implication;
 mod lexer;
+mod list;
 mod name;
 mod optimize;
 mod parser;
+mod payload;
 mod program;
 mod qualifier;
 mod word;
@@ -30,8 +36,10 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 pub use error::FilterError;
+pub use explain::Mismatch;
+pub(super) use list::{Disk, ListFiles, open_list};
 
-use ast::Expr;
+use ast::{Expr, Primitive};
 use program::Program;
 
 /// Bytes of filter text.
@@ -64,11 +72,19 @@ impl Filter {
     /// Compiles pcap-filter text; text of white space alone matches every packet.
     ///
     /// Names are resolved here and nowhere else: services, protocols and networks in the files under `/etc`, hosts by the
-    /// system's resolver (which may take its time).
+    /// system's resolver (which may take its time). Lists (`@FILE`) are read here, too; their paths are taken as they are.
     ///
     /// # Errors
     /// All mistakes of the text at once, the first leading. As in libpcap, a filter that no packet can match is a mistake.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
+        Self::parse_with(text, &mut Disk)
+    }
+
+    /// As [`Filter::parse`], with lists from `files` instead of the disk.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub(in crate::rules) fn parse_with(text: &str, files: &mut dyn ListFiles) -> Result<Self, FilterError> {
         if text.len() > MAX_TEXT_LEN {
             let message = format!("the filter has {} bytes, {MAX_TEXT_LEN} are the most", text.len());
             return Err(FilterError::new(0..text.len(), message));
@@ -76,14 +92,19 @@ impl Filter {
         if text.trim_matches([' ', '\t', '\r', '\n']).is_empty() {
             return Ok(Self::everything());
         }
-        let expr = parser::parse(text)?;
+        let expr = parser::parse(text, files)?;
         let mut graph = code::generate(&expr)?;
         let whole = 0..text.len();
         optimize::optimize(&mut graph).map_err(|why| FilterError::new(whole.clone(), why.to_string()))?;
         if graph[graph.root].end == code::End::Return(false) {
-            return Err(FilterError::new(whole, "no packet can match this filter"));
+            let message = if expr.any(&Primitive::is_beside_ip) {
+                "no packet can match this filter: all are IP, NFQUEUE shows no link layer"
+            } else {
+                "no packet can match this filter"
+            };
+            return Err(FilterError::new(whole, message));
         }
-        Ok(Self { text: text.to_owned(), program: Program::new(&graph), expr: Some(expr) })
+        Ok(Self { text: text.to_owned(), program: Program::new(graph), expr: Some(expr) })
     }
 
     /// Whether the packet matches. Allocates nothing; time is bounded by the size of the filter.
@@ -113,8 +134,13 @@ impl Filter {
         }
     }
 
-    /// Whether the text names this very destination port (host byte order), not under a `not`. A range names none: who writes `portrange 1-1024`
-    /// need not have thought of the operator's SSH.
+    /// Whether it looks behind the transport header: such a filter says nothing before the first packet with data.
+    pub fn looks_at_payload(&self) -> bool {
+        self.program.looks_at_payload()
+    }
+
+    /// Whether the text names this very destination port (host byte order), not under a `not`. A range names none: who writes
+    /// `portrange 1-1024` need not have thought of the operator's SSH.
     pub fn names_dst_port(&self, port: u16) -> bool {
         self.expr.as_ref().is_some_and(|expr| constraint::names_dst_port(expr, port))
     }

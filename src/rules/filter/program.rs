@@ -2,11 +2,9 @@
 //!
 //! Running allocates nothing and ends: jumps lead forward only, and the one statement that loops counts its rounds.
 
-use std::collections::HashMap;
-
 use super::Input;
 use super::ast::{Operator, Size};
-use super::code::{Block, BlockId, End, Graph, Operand, SLOTS, Stmt, Test};
+use super::code::{Block, BlockId, End, Graph, Operand, OwnTest, SLOTS, Stmt, Test};
 
 /// Extension headers that `protochain` follows. A chain of authentication headers may lead back into itself, where libpcap would
 /// never return; such a packet is not matched.
@@ -28,106 +26,76 @@ enum Instruction {
 #[derive(Debug)]
 pub(super) struct Program {
     instructions: Vec<Instruction>,
+    own_tests: Vec<OwnTest>,
 }
 
 impl Program {
     /// Accepts every packet.
     pub(super) fn accept_all() -> Self {
-        Self { instructions: vec![Instruction::Return(true)] }
+        Self { instructions: vec![Instruction::Return(true)], own_tests: Vec::new() }
     }
 
-    /// Puts the blocks of a graph in a row, equal ones once.
-    pub(super) fn new(graph: &Graph) -> Self {
-        let order = BlockOrder::new(graph);
-        let mut starts: HashMap<BlockId, u32> = HashMap::new();
+    /// Puts the blocks of a graph in a row, each before those it leads to.
+    pub(super) fn new(graph: Graph) -> Self {
+        let mut order = graph.bottom_up();
+        order.reverse();
+        let mut starts: Vec<u32> = vec![u32::MAX; graph.blocks.len()];
         let mut next = 0u32;
-        for &id in &order.forward {
-            starts.insert(id, next);
-            next +=
-                u32::try_from(graph[id].stmts.iter().filter(|stmt| **stmt != Stmt::Nothing).count()).unwrap_or(0) + 1;
+        for &id in &order {
+            if let Some(start) = starts.get_mut(id.0) {
+                *start = next;
+            }
+            next += u32::try_from(statements(&graph[id]).count()).unwrap_or(u32::MAX) + 1;
         }
-        let start = |id: BlockId| order.same.get(&id).and_then(|id| starts.get(id)).copied().unwrap_or(u32::MAX);
+        let start = |id: BlockId| starts.get(id.0).copied().unwrap_or(u32::MAX);
         let mut instructions = Vec::new();
-        for &id in &order.forward {
-            let block = &graph[id];
-            let stmts = block.stmts.iter().filter(|stmt| **stmt != Stmt::Nothing);
-            instructions.extend(stmts.map(|&stmt| Instruction::Do(stmt)));
-            instructions.push(match block.end {
+        for &id in &order {
+            instructions.extend(statements(&graph[id]).map(Instruction::Do));
+            instructions.push(match graph[id].end {
                 End::Return(accept) => Instruction::Return(accept),
                 End::Branch { test, yes, no } => Instruction::Branch { test, yes: start(yes), no: start(no) },
             });
         }
-        Self { instructions }
+        Self { instructions, own_tests: graph.own_tests }
     }
 
     /// Whether the packet is accepted. A load beyond its end and a division by zero reject it.
     #[inline]
     pub(super) fn run(&self, input: &Input<'_>) -> bool {
+        self.outcome(input) == Some(true)
+    }
+
+    /// What the tests say; `None` if a load beyond the end of the packet or a division by zero cut them short.
+    #[inline]
+    pub(super) fn outcome(&self, input: &Input<'_>) -> Option<bool> {
         let mut machine = Machine { accumulator: 0, index: 0, slots: [0; SLOTS] };
         let mut at = 0;
         while let Some(instruction) = self.instructions.get(at) {
             match *instruction {
                 Instruction::Do(stmt) => {
-                    if machine.step(stmt, input).is_none() {
-                        return false;
-                    }
+                    machine.step(stmt, input)?;
                     at += 1;
                 }
-                Instruction::Branch { test, yes, no } => at = if machine.holds(test) { yes } else { no } as usize,
-                Instruction::Return(accept) => return accept,
+                Instruction::Branch { test, yes, no } => {
+                    let holds = match test {
+                        Test::Own(number) => self.own_tests.get(number).is_some_and(|test| test.holds(input.bytes)),
+                        test => machine.holds(test),
+                    };
+                    at = if holds { yes } else { no } as usize;
+                }
+                Instruction::Return(accept) => return Some(accept),
             }
         }
-        false
+        None
+    }
+
+    pub(super) fn looks_at_payload(&self) -> bool {
+        self.own_tests.iter().any(|test| matches!(test, OwnTest::Payload(_)))
     }
 }
 
-/// The blocks that can be reached, each before those it leads to.
-struct BlockOrder {
-    forward: Vec<BlockId>,
-    /// For every block, the one in `forward` that does the same.
-    same: HashMap<BlockId, BlockId>,
-}
-
-impl BlockOrder {
-    fn new(graph: &Graph) -> Self {
-        let mut same: HashMap<BlockId, BlockId> = HashMap::new();
-        let mut known: HashMap<(Vec<Stmt>, End), BlockId> = HashMap::new();
-        let mut forward = Vec::new();
-        // Depth first without recursion: a block is finished after both of its successors.
-        let mut stack = vec![(graph.root, false)];
-        while let Some((id, successors_done)) = stack.pop() {
-            if same.contains_key(&id) {
-                continue;
-            }
-            let block = &graph[id];
-            if let (End::Branch { yes, no, .. }, false) = (block.end, successors_done) {
-                stack.extend([(id, true), (yes, false), (no, false)]);
-                continue;
-            }
-            let key = (significant(block), canonical_end(block, &same));
-            let first = *known.entry(key).or_insert_with(|| {
-                forward.push(id);
-                id
-            });
-            same.insert(id, first);
-        }
-        forward.reverse();
-        Self { forward, same }
-    }
-}
-
-fn significant(block: &Block) -> Vec<Stmt> {
-    block.stmts.iter().copied().filter(|stmt| *stmt != Stmt::Nothing).collect()
-}
-
-fn canonical_end(block: &Block, same: &HashMap<BlockId, BlockId>) -> End {
-    match block.end {
-        End::Branch { test, yes, no } => {
-            let canonical = |id| same.get(&id).copied().unwrap_or(id);
-            End::Branch { test, yes: canonical(yes), no: canonical(no) }
-        }
-        end @ End::Return(_) => end,
-    }
+fn statements(block: &Block) -> impl Iterator<Item = Stmt> {
+    block.stmts.iter().copied().filter(|stmt| *stmt != Stmt::Nothing)
 }
 
 struct Machine {
@@ -145,6 +113,8 @@ impl Machine {
             Test::Greater(operand) => a > self.operand(operand),
             Test::GreaterEqual(operand) => a >= self.operand(operand),
             Test::AnyBit(operand) => a & self.operand(operand) != 0,
+            // No register says anything about it; the program asks the test itself.
+            Test::Own(_) => false,
         }
     }
 

@@ -115,6 +115,7 @@ fn an_error_says_what_was_found_and_expected() {
     assert!(refused("(tcp").to_string().contains("expected `)`"));
     assert!(refused("tcp port 80 é").message.contains("no meaning"));
     assert_eq!(refused("tcp and udp").message, "no packet can match this filter");
+    assert!(refused("arp").message.ends_with("NFQUEUE shows no link layer"));
     assert_eq!(refused("len / 0 = 1").message, "division by zero");
 }
 
@@ -168,6 +169,69 @@ fn destination_ports_named_in_the_text_are_known() {
     for text in ["tcp", "src port 22", "not port 22", "port 23", "tcp[2:2] = 22", "portrange 20-25", ""] {
         assert!(!parse(text).names_dst_port(22), "{text}");
     }
+}
+
+/// [`TCP4`] with a payload.
+fn with_payload(payload: &[u8]) -> Vec<u8> {
+    let mut packet = [&TCP4[..], payload].concat();
+    packet[2..4].copy_from_slice(&(40 + payload.len() as u16).to_be_bytes());
+    packet
+}
+
+#[test]
+fn payloads_are_searched_behind_the_transport_header() {
+    let packet = with_payload(b"GET /shell?\xff\0 HTTP/1.1\r\n");
+    for text in [
+        r#"payload contains "GET /""#,
+        r#"tcp dst port 80 and payload contains "HTTP/1.1\r\n""#,
+        r#"payload contains "\xff\0""#,
+        "payload matches /^GET \\/[a-z]+/",
+        "payload matches /^get/i or udp",
+        "not payload matches /POST/",
+        r#"payload contains "x" or payload contains "shell" and not (payload contains "POST" or udp)"#,
+    ] {
+        assert!(matches(text, &packet), "{text}");
+        assert!(parse(text).looks_at_payload());
+    }
+    for text in
+        [r#"payload contains "P\x02""#, "payload matches /^ET/", r#"payload contains "get""#, "payload matches /^get/"]
+    {
+        assert!(!matches(text, &packet), "{text}");
+    }
+    assert!(!matches(r#"payload contains "E""#, &TCP4));
+    assert!(!parse("tcp").looks_at_payload());
+}
+
+#[test]
+fn addresses_are_looked_up_in_lists() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "10.0.0.1\n192.0.2.0/24\n::1\n").unwrap();
+    let list = file.path().display();
+    assert!(matches(&format!("src in @{list}"), &TCP4));
+    assert!(matches(&format!("tcp and not dst in @{list} and (src in @{list})"), &TCP4));
+    assert!(!matches(&format!("dst in @{list} or udp"), &TCP4));
+    assert!(!matches(&format!("src in @{list}"), &TCP4[..15]));
+    assert!(refused("src in @/no/such/list").message.contains("/no/such/list"));
+    assert_eq!(refused("tcp src in @x").span.start, 8);
+}
+
+#[test]
+fn wrong_payload_tests_are_errors() {
+    for text in [
+        r#"payload contains "abc"#,
+        r#"payload contains """#,
+        r#"payload contains "\q""#,
+        "payload contains /abc/",
+        "payload matches /abc",
+        "payload matches /(/",
+        "payload matches /(((a{1000}){1000}){1000})/",
+        "payload",
+        "\"text\"",
+    ] {
+        let error = refused(text);
+        assert!(!error.message.contains('\n'), "{error}");
+    }
+    assert!(refused("payload matches /a(b/").message.contains("unclosed group"));
 }
 
 proptest! {

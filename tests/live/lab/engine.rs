@@ -53,9 +53,9 @@ impl<'a> EngineBuilder<'a> {
         self
     }
 
-    /// Starts through another program (words split at blanks), for example one that takes rights away.
-    pub(crate) fn through(mut self, wrapper: &str) -> Self {
-        self.wrapper = wrapper.split_whitespace().map(str::to_owned).collect();
+    /// Starts through another program, for example one that takes rights away; the binary and its arguments follow `words`.
+    pub(crate) fn through(mut self, words: &[&str]) -> Self {
+        self.wrapper = words.iter().map(|&word| word.to_owned()).collect();
         self
     }
 

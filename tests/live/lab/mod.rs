@@ -91,11 +91,21 @@ impl Lab {
         succeeded(line, self.pair.sensor.output(&mut command).unwrap())
     }
 
-    /// Packets that ever entered the queues of the sensor: the sum of the last ids in `/proc/net/netfilter/nfnetlink_queue`.
+    /// Packets that ever entered the queues of the sensor.
     pub(crate) fn packets_queued(&self) -> u64 {
+        // The last id that each queue has given.
+        self.queue_column(7)
+    }
+
+    /// Packets that wait for a verdict.
+    pub(crate) fn packets_waiting(&self) -> u64 {
+        self.queue_column(2)
+    }
+
+    /// Sum of a column of `/proc/net/netfilter/nfnetlink_queue`, over all queues of the sensor.
+    fn queue_column(&self, column: usize) -> u64 {
         let table = self.sensor(|| std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").unwrap());
-        let last_id = |line: &str| line.split_whitespace().nth(7).map_or(0, |id| id.parse::<u64>().unwrap());
-        table.lines().map(last_id).sum()
+        table.lines().map(|line| line.split_whitespace().nth(column).unwrap().parse::<u64>().unwrap()).sum()
     }
 }
 

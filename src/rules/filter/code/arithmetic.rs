@@ -99,7 +99,7 @@ impl Generator {
         Ok(Value { stmts: vec![load, Stmt::Store(slot)], slot, condition: None })
     }
 
-    /// The tests of the right side are dropped, as libpcap drops them: `1 + udp[0] = 1` holds only if the byte can be read.
+    /// The tests of the right side are dropped, as libpcap drops them: `1 + udp[0] = 1` reads that byte in packets of any protocol.
     fn binary(&mut self, operator: Operator, left: Value, right: Value) -> Result<Value, String> {
         // Only what the right side begins with is looked at, as in libpcap.
         match (operator, right.stmts.first()) {

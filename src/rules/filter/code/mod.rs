@@ -8,9 +8,12 @@ mod arithmetic;
 mod primitive;
 
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
 use super::ast::{Expr, Join, Operator, Size};
 use super::error::FilterError;
+use super::list::AddressList;
+use super::payload::{Matcher, payload};
 
 /// Slots of the machine for intermediate values.
 pub(super) const SLOTS: usize = 16;
@@ -60,6 +63,47 @@ pub(super) enum Test {
     GreaterEqual(Operand),
     /// Whether a bit of the operand is set in A.
     AnyBit(Operand),
+    /// A test beyond libpcap, by its number in the graph; looks at no register.
+    Own(usize),
+}
+
+impl Test {
+    /// What A is compared with.
+    pub(super) const fn operand(self) -> Option<Operand> {
+        match self {
+            Self::Equal(operand) | Self::Greater(operand) | Self::GreaterEqual(operand) | Self::AnyBit(operand) => {
+                Some(operand)
+            }
+            Self::Own(_) => None,
+        }
+    }
+
+    /// The same comparison with another operand.
+    pub(super) const fn with(self, operand: Operand) -> Self {
+        match self {
+            Self::Equal(_) => Self::Equal(operand),
+            Self::Greater(_) => Self::Greater(operand),
+            Self::GreaterEqual(_) => Self::GreaterEqual(operand),
+            Self::AnyBit(_) => Self::AnyBit(operand),
+            Self::Own(number) => Self::Own(number),
+        }
+    }
+}
+
+/// A test that looks at the packet by itself.
+#[derive(Debug)]
+pub(super) enum OwnTest {
+    Payload(Matcher),
+    Listed { is_source: bool, list: Arc<AddressList> },
+}
+
+impl OwnTest {
+    pub(super) fn holds(&self, packet: &[u8]) -> bool {
+        match self {
+            Self::Payload(matcher) => payload(packet).is_some_and(|payload| matcher.is_in(payload)),
+            Self::Listed { is_source, list } => list.holds_end_of(packet, *is_source),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +137,8 @@ pub(super) struct Graph {
     pub(super) root: BlockId,
     /// Whether a statement is in it that the optimizer does not know.
     pub(super) is_opaque: bool,
+    /// What [`Test::Own`] refers to.
+    pub(super) own_tests: Vec<OwnTest>,
 }
 
 impl Index<BlockId> for Graph {
@@ -117,9 +163,32 @@ impl IndexMut<BlockId> for Graph {
     }
 }
 
+impl Graph {
+    /// The blocks that can be reached, each behind those it leads to.
+    pub(super) fn bottom_up(&self) -> Vec<BlockId> {
+        let mut entered = vec![false; self.blocks.len()];
+        let mut order = Vec::new();
+        // Depth first without recursion: a block is finished behind both of its successors.
+        let mut stack = vec![(self.root, false)];
+        while let Some((id, successors_done)) = stack.pop() {
+            if successors_done {
+                order.push(id);
+                continue;
+            }
+            let Some(entered @ false) = entered.get_mut(id.0) else { continue };
+            *entered = true;
+            stack.push((id, true));
+            if let End::Branch { yes, no, .. } = self[id].end {
+                stack.extend([(no, false), (yes, false)]);
+            }
+        }
+        order
+    }
+}
+
 /// Generates the code of an expression.
 pub(super) fn generate(expr: &Expr) -> Result<Graph, FilterError> {
-    let graph = Graph { blocks: Vec::new(), root: BlockId(0), is_opaque: false };
+    let graph = Graph { blocks: Vec::new(), root: BlockId(0), is_opaque: false, own_tests: Vec::new() };
     let mut generator = Generator { graph, slots: [false; SLOTS], next_slot: 0 };
     let code = generator.expr(expr)?;
     let accept = generator.block(Vec::new(), End::Return(true));

@@ -1,8 +1,11 @@
 //! Code for the primitives. Offsets are from the first byte of the IP header.
 
+use std::sync::Arc;
+
 use super::super::ast::{ByteOp, Direction, Network, Operator, Primitive, Size};
+use super::super::payload::Matcher;
 use super::super::word::Protocol;
-use super::{Code, Generator, Operand, Stmt, Test};
+use super::{Code, Generator, Operand, OwnTest, Stmt, Test};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -59,10 +62,22 @@ impl Generator {
                 self.test(vec![Stmt::LoadLength], Test::GreaterEqual(Operand::Constant(length)))
             }
             Primitive::Byte { index, op, value } => self.byte(index, op, value),
+            Primitive::Payload(ref pattern) => {
+                let matcher = Matcher::new(pattern)?;
+                self.own_test(OwnTest::Payload(matcher))
+            }
+            Primitive::Listed { is_source, ref list } => {
+                self.own_test(OwnTest::Listed { is_source, list: Arc::clone(list) })
+            }
             Primitive::Relation { relation, negated, ref left, ref right } => {
                 self.relation(relation, negated, left, right)?
             }
         })
+    }
+
+    fn own_test(&mut self, test: OwnTest) -> Code {
+        self.graph.own_tests.push(test);
+        self.test(Vec::new(), Test::Own(self.graph.own_tests.len() - 1))
     }
 
     pub(super) fn equal(&mut self, size: Size, offset: u32, value: u32) -> Code {

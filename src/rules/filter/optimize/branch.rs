@@ -54,7 +54,7 @@ impl Optimizer<'_> {
         (edge.yes && kind(test) == kind(Test::Equal(Operand::Constant(0)))).then_some(no)
     }
 
-    /// In a chain of tests below `block` that agree on one side (`kept`), moves one that looks at the same A as the tests before
+    /// In a chain of tests below `block` that follows one side (`along`) and shares the other, moves one that looks at the same A as the tests before
     /// the chain up to them. This changes the order of tests, hence of loads.
     pub(super) fn pull_up(&mut self, block: BlockId, along: bool) {
         let edges = &self.facts(block).in_edges;
@@ -109,14 +109,8 @@ impl Optimizer<'_> {
 
 /// What a test does, whatever the constant.
 fn kind(test: Test) -> Test {
-    let plain = |operand| match operand {
-        Operand::Constant(_) => Operand::Constant(0),
-        Operand::Index => Operand::Index,
-    };
-    match test {
-        Test::Equal(operand) => Test::Equal(plain(operand)),
-        Test::Greater(operand) => Test::Greater(plain(operand)),
-        Test::GreaterEqual(operand) => Test::GreaterEqual(plain(operand)),
-        Test::AnyBit(operand) => Test::AnyBit(plain(operand)),
+    match test.operand() {
+        Some(Operand::Constant(_)) => test.with(Operand::Constant(0)),
+        Some(Operand::Index) | None => test,
     }
 }

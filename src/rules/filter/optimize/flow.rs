@@ -1,6 +1,6 @@
 //! What the shape of the graph says: levels, dominators, predecessors, and which registers are still needed.
 
-use super::super::code::{Block, BlockId, End, Operand, Stmt, Test};
+use super::super::code::{Block, BlockId, End, Operand, Stmt};
 use super::value::{ACCUMULATOR, INDEX};
 use super::{Edge, Optimizer};
 
@@ -60,10 +60,10 @@ pub(super) const fn sets(stmt: Stmt) -> Option<usize> {
 /// The registers that the end of a block needs.
 pub(super) const fn end_needs(end: End) -> Option<(usize, usize)> {
     let End::Branch { test, .. } = end else { return None };
-    let (Test::Equal(operand) | Test::Greater(operand) | Test::GreaterEqual(operand) | Test::AnyBit(operand)) = test;
-    match operand {
-        Operand::Constant(_) => Some((ACCUMULATOR, ACCUMULATOR)),
-        Operand::Index => Some((ACCUMULATOR, INDEX)),
+    match test.operand() {
+        Some(Operand::Constant(_)) => Some((ACCUMULATOR, ACCUMULATOR)),
+        Some(Operand::Index) => Some((ACCUMULATOR, INDEX)),
+        None => None,
     }
 }
 

@@ -9,6 +9,7 @@
 mod bits;
 mod branch;
 mod flow;
+mod intern;
 mod peephole;
 mod value;
 
@@ -37,6 +38,7 @@ pub(super) fn optimize(graph: &mut Graph) -> Result<(), Impossible> {
     let mut optimizer = Optimizer::new(graph);
     optimizer.run(Phase::Branches)?;
     optimizer.run(Phase::Statements)?;
+    intern::share_equal_blocks(graph);
     skip_idle_root(graph);
     Ok(())
 }

@@ -64,14 +64,8 @@ impl Optimizer<'_> {
         let a = self.values.as_constant(values.accumulator());
         let x = self.values.as_constant(values.index());
         let End::Branch { test, yes, no } = &mut self.graph[id].end else { return };
-        if let Some(x) = x {
-            *test = match *test {
-                Test::Equal(_) if test.is_indexed() => Test::Equal(Operand::Constant(x)),
-                Test::Greater(_) if test.is_indexed() => Test::Greater(Operand::Constant(x)),
-                Test::GreaterEqual(_) if test.is_indexed() => Test::GreaterEqual(Operand::Constant(x)),
-                Test::AnyBit(_) if test.is_indexed() => Test::AnyBit(Operand::Constant(x)),
-                constant => constant,
-            };
+        if let (Some(x), Some(Operand::Index)) = (x, test.operand()) {
+            *test = test.with(Operand::Constant(x));
         }
         let Some(a) = a else { return };
         let holds = match *test {
@@ -112,19 +106,6 @@ impl Optimizer<'_> {
             }
         }
         self.note(!dead.is_empty());
-    }
-}
-
-impl Test {
-    /// Whether A is compared with X.
-    const fn is_indexed(self) -> bool {
-        matches!(
-            self,
-            Self::Equal(Operand::Index)
-                | Self::Greater(Operand::Index)
-                | Self::GreaterEqual(Operand::Index)
-                | Self::AnyBit(Operand::Index)
-        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::ast::{Operator, Size};
-use super::super::code::{BlockId, End, Operand, SLOTS, Stmt, Test};
+use super::super::code::{BlockId, End, Operand, SLOTS, Stmt};
 use super::{Impossible, Optimizer};
 
 /// Registers: the slots, then A and X.
@@ -300,11 +300,10 @@ impl Optimizer<'_> {
     /// The value that the end of a block compares A with.
     pub(super) fn operand_value(&mut self, id: BlockId) -> Value {
         let End::Branch { test, .. } = self.graph[id].end else { return Value::UNKNOWN };
-        let (Test::Equal(operand) | Test::Greater(operand) | Test::GreaterEqual(operand) | Test::AnyBit(operand)) =
-            test;
-        match operand {
-            Operand::Constant(constant) => self.values.constant(constant),
-            Operand::Index => self.facts(id).values.index(),
+        match test.operand() {
+            Some(Operand::Constant(constant)) => self.values.constant(constant),
+            Some(Operand::Index) => self.facts(id).values.index(),
+            None => Value::UNKNOWN,
         }
     }
 }

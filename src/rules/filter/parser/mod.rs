@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::ast::{Arithmetic, Expr, Join, Primitive};
 use super::error::FilterError;
 use super::lexer::{Lexeme, Symbol, Token, lex};
+use super::list::ListFiles;
 use super::qualifier::Qualifiers;
 use super::word::Keyword;
 
@@ -23,8 +24,8 @@ pub(super) const MAX_PRIMITIVES: usize = 8192;
 const MAX_ERRORS: usize = 20;
 
 /// Parses a filter that is not empty.
-pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
-    let mut parser = Parser { text, lexemes: lex(text), at: 0, depth: 0, primitives: 0, errors: Vec::new() };
+pub(super) fn parse(text: &str, files: &mut dyn ListFiles) -> Result<Expr, FilterError> {
+    let mut parser = Parser { text, files, lexemes: lex(text), at: 0, depth: 0, primitives: 0, errors: Vec::new() };
     let expr = parser.whole();
     match FilterError::gather(parser.errors) {
         Some(error) => Err(error),
@@ -34,6 +35,8 @@ pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
 
 struct Parser<'t> {
     text: &'t str,
+    /// Where lists are read from.
+    files: &'t mut dyn ListFiles,
     /// Ends with [`Token::End`], which is never passed.
     lexemes: Vec<Lexeme<'t>>,
     at: usize,
@@ -276,6 +279,11 @@ impl<'t> Parser<'t> {
             Token::Number(number) => {
                 self.advance();
                 Ok(Item::Number(number))
+            }
+            Token::Name("payload")
+                if place.term && matches!(self.token_after(), Token::Name("contains" | "matches")) =>
+            {
+                self.payload()
             }
             Token::Name(_) | Token::Dotted(_) | Token::Address6(_) => {
                 if !place.id {

@@ -1,10 +1,13 @@
 //! Primitives: qualifiers, and the names, numbers and addresses that they qualify.
 
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::super::ast::{Direction, Expr, Primitive};
+use super::super::ast::{Direction, Expr, Pattern, Primitive};
 use super::super::error::{FilterError, nearest};
 use super::super::lexer::{Symbol, Token};
+use super::super::list::AddressList;
 use super::super::qualifier::{Kind, Qualifiers};
 use super::super::word::{self, Absence, Keyword, Protocol};
 use super::{Inherited, Item, Parsed, Parser, Place};
@@ -31,6 +34,22 @@ impl Parser<'_> {
         let span = self.span_from(start);
         let expr = self.primitive(primitive, span)?;
         Ok(Item::Truth { expr, hands_on: Inherited::None, is_id: false })
+    }
+
+    /// `payload contains "TEXT"` or `payload matches /REGEX/`: no libpcap primitive, and nothing that libpcap would understand.
+    pub(super) fn payload(&mut self) -> Parsed<Item> {
+        let start = self.span().start;
+        self.advance();
+        let wants_text = *self.token() == Token::Name("contains");
+        self.advance();
+        let pattern = match self.token().clone() {
+            Token::Text(bytes) if wants_text && !bytes.is_empty() => Pattern::Bytes(bytes),
+            Token::Regex(text, ignore_case) if !wants_text => Pattern::Regex { text: text.to_owned(), ignore_case },
+            _ if wants_text => return Err(self.unexpected(&["a text such as \"GET /\""])),
+            _ => return Err(self.unexpected(&["a regular expression such as /^GET/"])),
+        };
+        self.advance();
+        self.plain(Primitive::Payload(pattern), start)
     }
 
     fn keyword(&mut self, keyword: Keyword, start: usize) -> Parsed<Item> {
@@ -96,6 +115,9 @@ impl Parser<'_> {
     /// Qualifiers from the direction or kind on, and what they qualify.
     fn qualified(&mut self, protocol: Option<Protocol>, start: usize) -> Parsed<Item> {
         let direction = self.direction();
+        if matches!((self.token(), self.token_after()), (Token::Name("in"), Token::File(_))) {
+            return self.listed(protocol, direction, start);
+        }
         let kind = self.kind();
         if let (Some(_), Some(kind @ (Kind::Proto | Kind::ProtoChain))) = (direction, kind) {
             let message = format!("`{}` has no direction", kind.word());
@@ -105,8 +127,27 @@ impl Parser<'_> {
             self.check_kind_is_not_mistyped()?;
         }
         let inherited = Inherited::From(Qualifiers { protocol, direction, kind });
-        let (expr, hands_on, _) = self.truth(Place::ID, inherited)?;
+        let (mut expr, hands_on, _) = self.truth(Place::ID, inherited)?;
+        if let Expr::Primitive(_, span) = &mut expr
+            && !self.text.get(start..span.start).is_some_and(|before| before.contains('('))
+        {
+            span.start = start;
+        }
         Ok(Item::Truth { expr, hands_on, is_id: false })
+    }
+
+    /// `in @FILE` after a direction: ours, not libpcap's.
+    fn listed(&mut self, protocol: Option<Protocol>, direction: Option<Direction>, start: usize) -> Parsed<Item> {
+        let is_source = match (protocol, direction) {
+            (None, Some(Direction::Source)) => true,
+            (None, Some(Direction::Destination)) => false,
+            _ => return Err(self.unexpected(&["`src in @FILE`", "`dst in @FILE`"])),
+        };
+        self.advance();
+        let Token::File(path) = *self.token() else { return Err(self.unexpected(&["`@FILE`"])) };
+        let list = AddressList::read(Path::new(path), self.files).map_err(|why| FilterError::new(self.span(), why))?;
+        self.advance();
+        self.plain(Primitive::Listed { is_source, list: Arc::new(list) }, start)
     }
 
     fn direction(&mut self) -> Option<Direction> {

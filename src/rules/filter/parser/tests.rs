@@ -1,5 +1,10 @@
 use super::super::ast::{Expr, Join, Operator, Primitive, Step};
 use super::*;
+use crate::rules::filter::list::Disk;
+
+fn parse(text: &str) -> Result<Expr, FilterError> {
+    super::parse(text, &mut Disk)
+}
 
 fn expr(text: &str) -> Expr {
     parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))

@@ -1,0 +1,97 @@
+# What people and CI run. Every target installs what it needs on Debian and Ubuntu; Rust itself is yours to install.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint unit fuzz bench build clean cargo
+
+# Arguments for the sensor or the demonstration: make run ARGS="-i eth0 -r rules/glutton.yml"
+ARGS ?=
+# Seconds per fuzz target
+FUZZ_SECONDS ?= 60
+# Live tests mostly wait: more of them than cores at a time
+TEST_THREADS ?= 4
+
+# sudo leaves the caller's Rust out of PATH and HOME; the build still is the caller's.
+CALLER_HOME := $(if $(SUDO_USER),$(shell getent passwd $(SUDO_USER) | cut -d: -f6),$(HOME))
+export CARGO_HOME ?= $(CALLER_HOME)/.cargo
+export RUSTUP_HOME ?= $(CALLER_HOME)/.rustup
+export PATH := $(CARGO_HOME)/bin:$(PATH):/usr/sbin:/sbin
+
+BINARY := target/release/glutton-nfq
+
+# $(call need,command:package ...): installs the packages whose commands are missing.
+define need
+	@missing=; \
+	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  command -v apt-get >/dev/null || { echo "missing:$$missing (the Debian names): install them with this system's package manager" >&2; exit 1; }; \
+	  [ "$$(id -u)" = 0 ] || { echo "missing:$$missing: run this with sudo, or apt-get install$$missing" >&2; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
+	fi
+endef
+
+# What cargo wrote under sudo belongs to whoever called sudo.
+define hand_back
+	@if [ -n "$${SUDO_USER:-}" ]; then \
+	  for path in target fuzz "$$CARGO_HOME/registry"; do [ ! -e "$$path" ] || chown -R "$$SUDO_USER:" "$$path"; done; \
+	fi
+endef
+
+COMPILER := cc:gcc
+SENSOR_TOOLS := ip:iproute2 iptables-restore:iptables
+TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Run a sensor on this machine with the shipped rules (root; ARGS="..." for flags)
+	$(call need,$(SENSOR_TOOLS))
+	./$(BINARY) $(ARGS)
+
+demo: build ## Watch attacker and sensor in namespaces of their own; this machine's network is not touched (root)
+	$(call need,$(SENSOR_TOOLS))
+	./$(BINARY) demo $(ARGS)
+
+test: lint unit fuzz ## Format, lints, documentation, all tests, a minute of fuzzing (root, for the live tests)
+
+lint: cargo
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	$(hand_back)
+
+unit: cargo
+	$(call need,$(TEST_TOOLS))
+	cargo test --locked -- --test-threads=$(TEST_THREADS)
+	$(hand_back)
+
+fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
+	$(call need,g++:g++)
+	cd fuzz && cargo build --release --bins
+	@cd fuzz && pids=(); for source in targets/*.rs; do \
+	  target=$$(basename $$source .rs); mkdir -p corpus/$$target artifacts/$$target; \
+	  target/*/release/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -artifact_prefix=artifacts/$$target/ corpus/$$target \
+	    >artifacts/$$target.log 2>&1 & pids+=($$!:$$target); \
+	done; found=0; for pair in "$${pids[@]}"; do \
+	  target=$${pair##*:}; wait $${pair%%:*} || { found=1; tail -n 40 artifacts/$$target.log; }; \
+	  echo "fuzz $$target: $$(tail -n 1 artifacts/$$target.log)"; \
+	done; exit $$found
+	$(hand_back)
+
+bench: cargo ## Measure the engine and print the tables (root, for the live ones)
+	$(call need,$(TEST_TOOLS))
+	cargo bench --locked
+	$(hand_back)
+
+build: cargo
+	cargo build --locked --release
+	$(hand_back)
+
+clean: ## Remove what was built
+	rm -rf target fuzz/target fuzz/corpus fuzz/artifacts
+
+cargo:
+	$(call need,$(COMPILER))
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer, see https://rustup.rs" >&2; exit 1; }

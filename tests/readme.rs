@@ -1,0 +1,39 @@
+//! The README says what the code says.
+
+use glutton_nfq::config::{SETTINGS, settings_markdown};
+use glutton_nfq::control::COUNTERS;
+
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn the_table_of_options_is_the_one_that_the_program_uses() {
+    let table = settings_markdown();
+    let (_, rest) = README.split_once("<!-- options -->\n").unwrap();
+    let (shown, _) = rest.split_once("<!-- /options -->").unwrap();
+    assert!(shown == table, "put this between the markers:\n{table}");
+}
+
+#[test]
+fn limits_name_settings_and_counters_that_exist() {
+    let (_, rest) = README.split_once("<!-- limits -->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- /limits -->").unwrap();
+    for row in table.lines().skip(2) {
+        let [_, _, key, counters, _] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        for key in words(key) {
+            assert!(SETTINGS.iter().any(|setting| setting.name() == key), "no setting {key}");
+        }
+        assert!(!words(counters).is_empty(), "{row}");
+        for counter in words(counters) {
+            assert!(COUNTERS.iter().any(|&(_, name, _)| name == counter), "no counter {counter}");
+        }
+    }
+}
+
+#[test]
+fn files_that_are_linked_exist() {
+    for link in README.split("](").skip(1) {
+        let path = link.split(')').next().unwrap();
+        assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "{path}");
+    }
+}
