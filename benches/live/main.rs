@@ -1,8 +1,9 @@
 //! The engine live, in network namespaces: how fast it is beside the same work without it.
 //!
-//! `cargo bench --bench live` (as root, about three minutes); `-- --quick` for a short look; `-- bulk flood` for some groups of figures only
-//! (decide, bulk, flood, sessions, c-loop, siege, queues). It touches nothing of the host's network. Every figure is a ratio within one run, the median of five rounds A B A B; a table
-//! says whether it reaches its goal, and `target/bench/live.json` has every round.
+//! `cargo bench --bench live` (as root, three to four minutes); `-- --quick` for a short look; `-- bulk flood` for some groups of
+//! figures only (decide, bulk, flood, sessions, c-loop, siege, queues). `GLUTTON_NFQ=PATH` measures another build of the binary. It touches
+//! nothing of the host's network. Every figure is a ratio within one run, the median of five rounds A B A B after one that does not
+//! count; a table says whether it reaches its goal, and `target/bench/live.json` has every round.
 //!
 //! ```text
 //!   pair of namespaces "queued":  load ---> engine (the shipped binary, a process of its own)
@@ -104,7 +105,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures what is asked for; false when a group could not be measured. A missed goal is a line of the table, no failure: machines differ.
+/// Measures what is asked for; false when a group could not be measured. A missed goal is a line of the table and no failure:
+/// machines differ.
 fn run() -> Result<bool> {
     let mut args = std::env::args().skip(1).peekable();
     if args.peek().is_some_and(|arg| arg == peer::NFQ_LOOP) {
