@@ -83,6 +83,7 @@ fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
 
 bench: cargo ## Measure the engine and print the tables (root, for the live ones)
 	$(call need,$(TEST_TOOLS))
+	@[ -e /usr/include/libnetfilter_queue/libnetfilter_queue.h ] || ! command -v apt-get >/dev/null || apt-get install -qq -y libnetfilter-queue-dev
 	cargo bench --locked
 	$(hand_back)
 

@@ -20,7 +20,7 @@ const LEN: usize = 64;
 const RUNS: usize = 3;
 
 /// 999 rules that do not match, over ports, hosts, nets and ranges, and one that takes the rest.
-fn rules() -> Arc<RuleSet> {
+fn rules() -> io::Result<Arc<RuleSet>> {
     let mut text = String::from("rules:\n");
     for i in 0..999_u32 {
         let (high, low) = (i / 250, i % 250);
@@ -33,7 +33,7 @@ fn rules() -> Arc<RuleSet> {
         text.push_str(&format!("  - {{ match: \"{filter}\", type: drop }}\n"));
     }
     text.push_str("  - { match: \"tcp or udp\", type: handler, target: tcp }\n");
-    Arc::new(RuleSet::from_yaml(&text, "bench.yml").expect("the rules of the bench are sound"))
+    Ok(Arc::new(RuleSet::from_yaml(&text, "bench.yml").map_err(io::Error::other)?))
 }
 
 /// A SYN, then segments, from `flows` clients in turn; a million packets a second.
@@ -44,7 +44,7 @@ fn capture(flows: u32) -> io::Result<Vec<u8>> {
         let segment = PacketBuilder::ipv4([11, a, b, c], [10, 0, 0, 1], 64).tcp(40_000, 23, 1, 1_024);
         let segment = if n < flows { segment.syn() } else { segment.ack(1) };
         let mut bytes = Vec::new();
-        segment.write(&mut bytes, &[0; LEN - 40]).expect("a vector takes every byte");
+        segment.write(&mut bytes, &[0; LEN - 40]).map_err(io::Error::other)?;
         writer.write(Duration::new(1_700_000_000, 0) + Duration::from_micros(n.into()), &bytes, bytes.len())?;
     }
     writer.finish()
@@ -74,7 +74,7 @@ fn run(file: &[u8], rules: &Arc<RuleSet>) -> io::Result<f64> {
 }
 
 fn main() -> io::Result<()> {
-    let rules = rules();
+    let rules = rules()?;
     let keep = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let mut out = io::stdout();
     for (name, flows) in [("1,000 flows", 1_000), ("500,000 flows", 500_000), ("every packet a new flow", PACKETS)] {

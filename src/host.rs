@@ -4,11 +4,13 @@
 //! Owns the reading of `/proc`; every parser takes text and can be fed anything. Refuses to open sockets and to change
 //! anything.
 
+mod address;
 mod listen;
 mod route;
 mod ssh;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -107,6 +109,12 @@ pub fn ports_in_use(loopback: bool) -> Result<Ports, Error> {
     ports.tcp.extend(ssh_port());
     ports.udp.extend(DHCP_CLIENT_PORTS);
     Ok(ports)
+}
+
+/// Every address of this host, loopback included; those that `/proc` does not show are left out.
+pub fn addresses() -> Vec<IpAddr> {
+    let v4 = address::v4(&read_optional("fib_trie").unwrap_or_default());
+    v4.into_iter().chain(address::v6(&read_optional("if_inet6").unwrap_or_default())).collect()
 }
 
 /// The port of the SSH connection that this process was started over, from its environment or, because sudo clears

@@ -36,7 +36,13 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     match command {
         Command::Run(args) => run(&args.options()?, &mut out)?,
-        Command::Check(args) => args.check(handler_names)?.print(&mut out, &mut io::stderr())?,
+        Command::Check(args) => match args.check(handler_names) {
+            Ok(checked) => checked.print(&mut out, &mut io::stderr())?,
+            Err(error) => {
+                args.print_error(error, &mut out)??;
+                return Ok(ExitCode::from(BAD_USAGE));
+            }
+        },
         Command::Reload(args) => writeln!(out, "{}", args.reload().map_err(reload_error)?)?,
         Command::Handlers => handlers::print(Registry::builtin().entries().map(handlers::Row::from), &mut out)?,
         Command::Clean => {

@@ -36,7 +36,7 @@ use crate::flow::Transport;
 use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
 use crate::privilege::{self, Account};
-use crate::rules::{Action, RuleSet};
+use crate::rules::{Action, RuleSet, Surroundings};
 use crate::supervisor::{self, Policy, supervise};
 use closed_port::ClosedPorts;
 use parent::Parent;
@@ -158,7 +158,13 @@ impl Sensor {
 fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String> {
     let names: Vec<&str> = registry.names().collect();
     let ports = [config.server.tcp_port, config.server.udp_port];
-    rules.warnings(&names, &ports).iter().map(ToString::to_string).collect()
+    let surroundings = Surroundings {
+        handlers: &names,
+        server_ports: &ports,
+        addresses: &host::addresses(),
+        ssh_port: host::ssh_port(),
+    };
+    rules.warnings(&surroundings).iter().map(ToString::to_string).collect()
 }
 
 /// What is diverted, as far as the rules have no say in it: looked up once, at start.

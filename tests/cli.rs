@@ -77,7 +77,8 @@ fn help_shows_examples_and_exit_codes() {
 
 #[test]
 fn every_subcommand_has_help() {
-    for name in ["check", "handlers", "clean", "demo", "match", "explain", "replay", "completions", "man"] {
+    let names = ["check", "reload", "handlers", "clean", "demo", "match", "explain", "replay", "completions", "man"];
+    for name in names {
         assert!(succeeds(&[name, "--help"]).contains("Usage: glutton-nfq"), "{name}");
     }
 }
@@ -146,6 +147,26 @@ fn wrong_rules_are_refused_with_their_place() {
         assert!(complaint.starts_with("glutton-nfq: "), "{complaint}");
         assert!(complaint.contains("bad.yml:3") && complaint.contains('^'), "{complaint}");
     }
+}
+
+#[test]
+fn wrong_rules_are_told_as_json_to_editors() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = file(&dir, "bad.yml", "version: 1\nrules:\n  - {match: tcp dst prot 22, type: drop}\n").unwrap();
+    let output = glutton(&["check", "--json", "-r", &rules]);
+    assert_eq!(output.status.code(), Some(2));
+    let told: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(told["ok"], false);
+    assert_eq!(told["diagnostics"][0]["line"], 3);
+    assert_eq!(told["diagnostics"][0]["file"], rules.as_str());
+}
+
+#[test]
+fn a_reload_without_an_engine_fails_in_one_line() {
+    let output = glutton(&["reload", "--queue-num", "64987"]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = stderr(&output);
+    assert!(complaint.contains("64987") && complaint.lines().count() == 1, "{complaint}");
 }
 
 #[test]

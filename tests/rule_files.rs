@@ -6,11 +6,12 @@ use std::path::Path;
 
 use etherparse::PacketBuilder;
 use glutton_nfq::rules::filter::Input;
-use glutton_nfq::rules::{Action, RuleSet, WarningKind};
+use glutton_nfq::rules::{Action, RuleSet, Surroundings, WarningKind};
 
 /// The handlers that exist.
 const HANDLERS: [&str; 5] = ["tcp", "udp", "echo", "log_tcp", "log_http"];
-const SERVER_PORTS: [u16; 2] = [5000, 5001];
+const SURROUNDINGS: Surroundings<'_> =
+    Surroundings { handlers: &HANDLERS, server_ports: &[5000, 5001], addresses: &[], ssh_port: None };
 
 fn load(name: &str) -> RuleSet {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(name);
@@ -85,7 +86,7 @@ fn the_default_rules_bind_handlers_that_exist_and_leave_ssh_alone() {
     }
     assert_eq!([decide(syn(22)), decide(syn_ipv6(22)), decide(ping())], ["none"; 3].map(str::to_owned));
     assert_eq!([decide(syn(23)), decide(syn_from(22, 23))], ["handler tcp"; 2].map(str::to_owned));
-    assert_eq!(rules.warnings(&HANDLERS, &SERVER_PORTS), []);
+    assert_eq!(rules.warnings(&SURROUNDINGS), []);
     assert!(!rules.names_dst_port(glutton_nfq::flow::Transport::Tcp, 22));
 }
 
@@ -209,6 +210,6 @@ fn the_examples_do_what_they_say() {
         ],
     );
     let rules = load("examples.yml");
-    let kinds: Vec<WarningKind> = rules.warnings(&HANDLERS, &SERVER_PORTS).iter().map(|warning| warning.kind).collect();
+    let kinds: Vec<WarningKind> = rules.warnings(&SURROUNDINGS).iter().map(|warning| warning.kind).collect();
     assert_eq!(kinds, [WarningKind::SshStaysEncrypted]);
 }

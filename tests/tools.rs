@@ -54,6 +54,7 @@ enum Link {
 }
 
 /// The packets as frames of a link layer; ARP is no frame of raw IP, but something else than IP can be in one.
+#[expect(clippy::unwrap_used, reason = "the packets stand above")]
 fn frames(link: Link) -> Vec<Vec<u8>> {
     let frame = |text: &Option<&str>| {
         let packet = text.map(|text| packet_from_text(text).unwrap());
@@ -62,7 +63,7 @@ fn frames(link: Link) -> Vec<Vec<u8>> {
             (Link::Raw, None) => vec![0; 28],
             (Link::Ethernet, packet) => {
                 let ether_type: u16 =
-                    packet.as_ref().map_or(0x0806, |ip| if ip[0] >> 4 == 4 { 0x0800 } else { 0x86dd });
+                    packet.as_ref().map_or(0x0806, |ip| if ip.first() == Some(&0x45) { 0x0800 } else { 0x86dd });
                 let mut frame = [&[2; 12], &ether_type.to_be_bytes()[..], &packet.unwrap_or_default()].concat();
                 frame.resize(frame.len().max(60), 0);
                 frame
@@ -112,6 +113,7 @@ fn pcapng(link: Link, big: bool) -> Vec<u8> {
 
 struct Files(TempDir);
 
+#[expect(clippy::unwrap_used, reason = "without its files a test has failed")]
 impl Files {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())

@@ -4,12 +4,14 @@ use std::io::IoSlice;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use glutton_nfq::netns::{Namespace, SENSOR_V4};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use socket2::SockRef;
+
+use super::pace::{BURST, Pace};
 
 /// IP packets of 64 bytes: 20 of IPv4, 8 of UDP, and this payload.
 const PAYLOAD: [u8; 36] = [0x5a; 36];
@@ -17,21 +19,10 @@ const PAYLOAD: [u8; 36] = [0x5a; 36];
 pub(crate) const DIALLED: u16 = 20_000;
 /// Source ports, and with them flows.
 const SOURCES: usize = 64;
-/// Packets of one system call.
-const BURST: usize = 16;
 /// Receive buffer of the drain in bytes.
 const DRAIN_BUFFER: usize = 4 << 20;
 /// The drain looks so often whether it is over.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
-
-/// How fast.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Pace {
-    /// Packets a second, in bursts of [`BURST`].
-    PerSecond(u32),
-    /// As fast as the sender can.
-    Full,
-}
 
 /// Sockets on as many source ports.
 pub(crate) struct Flood {
@@ -52,20 +43,8 @@ impl Flood {
 
     /// Sends for this time; returns packets a second.
     pub(crate) fn run(&self, pace: Pace, time: Duration) -> Result<f64> {
-        let begin = Instant::now();
-        let mut sent = 0_u64;
-        for socket in self.sockets.iter().cycle() {
-            let elapsed = begin.elapsed();
-            if elapsed >= time {
-                break;
-            }
-            if let Pace::PerSecond(rate) = pace {
-                let due = Duration::from_secs_f64(sent as f64 / f64::from(rate));
-                thread::sleep(due.saturating_sub(elapsed));
-            }
-            sent += burst(socket)? as u64;
-        }
-        Ok(sent as f64 / begin.elapsed().as_secs_f64())
+        let mut sockets = self.sockets.iter().cycle();
+        pace.keep(time, || sockets.next().map_or(Ok(0), burst))
     }
 }
 

@@ -1,21 +1,22 @@
 //! Small UDP packets: CPU time a packet of the whole engine, with 1,000 rules, against loops that accept everything.
 
+use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use glutton_nfq::netns::Pair;
 
 use super::Options;
-use super::datagrams::{Flood, Pace, drained};
+use super::datagrams::{Flood, drained};
 use super::fixture::thousand_rules;
+use super::pace::Pace;
+use super::peer;
 use super::process::{Server, Usage};
 use super::report::{Figure, Goal, median};
 
 /// Packets a second that both sustain without a loss.
-const PACED: u32 = 100_000;
-/// The argument that makes this program the loop on the `nfq` crate.
-pub(crate) const NFQ_LOOP: &str = "nfq-loop";
-const QUEUE_LEN: u32 = 65_536;
+const PACED: u32 = 50_000;
 
 /// One side: a network, who serves its queue, and what floods it.
 struct Side {
@@ -25,16 +26,31 @@ struct Side {
     /// What was used in every round.
     usages: Vec<Usage>,
     rates: Vec<f64>,
+    /// CPU time of each thread when the rounds began.
+    began: BTreeMap<String, Duration>,
 }
 
 impl Side {
     fn new(pair: Pair, server: Server) -> Result<Self> {
-        Ok(Self { flood: Flood::new(&pair.attacker)?, server, pair, usages: Vec::new(), rates: Vec::new() })
+        let (flood, began) = (Flood::new(&pair.attacker)?, server.threads()?);
+        Ok(Self { flood, server, pair, usages: Vec::new(), rates: Vec::new(), began })
+    }
+
+    fn engine(rule: &str) -> Result<Self> {
+        let pair = Pair::create()?;
+        let server = Server::engine(&pair.sensor, &thousand_rules(rule), 1)?;
+        Self::new(pair, server)
+    }
+
+    fn peer(mut command: Command) -> Result<Self> {
+        let pair = Pair::create()?;
+        let server = Server::peer(&pair.sensor, &mut command)?;
+        Self::new(pair, server)
     }
 
     /// Floods once; CPU nanoseconds a packet.
     fn round(&mut self, pace: Pace, options: &Options) -> Result<f64> {
-        let Self { flood, server, pair, usages, rates } = self;
+        let Self { flood, server, pair, usages, rates, .. } = self;
         let usage = drained(&pair.sensor, || {
             server.during(|| {
                 rates.push(flood.run(pace, options.flood())?);
@@ -45,49 +61,60 @@ impl Side {
         Ok(usage.nanos_per_packet())
     }
 
-    /// What the rounds so far say about rate and losses.
-    fn told(&mut self) -> String {
-        let dropped: u64 = self.usages.iter().map(|usage| usage.dropped).sum();
-        let packets: u64 = self.usages.iter().map(|usage| usage.packets).sum();
-        let text = format!("{:.0} packets/s sent, {dropped} of {} lost", median(&self.rates), packets + dropped);
-        self.usages.clear();
+    /// What the rounds so far say about rate, losses, and which thread spent how many nanoseconds a packet; begins anew.
+    fn told(&mut self) -> Result<String> {
+        let usages = std::mem::take(&mut self.usages);
+        let dropped: u64 = usages.iter().map(|usage| usage.dropped).sum();
+        let packets: u64 = usages.iter().map(|usage| usage.packets).sum();
+        let mut text = format!("{:.0}/s, {dropped} of {} lost", median(&self.rates), packets + dropped);
+        let threads = self.server.threads()?;
+        for (name, time) in &threads {
+            let before = self.began.get(name).copied().unwrap_or_default();
+            let nanos = time.saturating_sub(before).as_nanos() / u128::from(packets.max(1));
+            if nanos > 0 {
+                text.push_str(&format!(", {name} {nanos}"));
+            }
+        }
+        self.began = threads;
         self.rates.clear();
-        text
+        Ok(text)
     }
 }
 
-/// Measures at a pace and at full rate.
+/// Rewritten to the handler port, against the `nfq` crate, at a pace and at full rate.
 pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
-    let (queued, bare) = (Pair::create()?, Pair::create()?);
-    let rules = thousand_rules("{ match: udp, type: handler, target: udp }");
-    let engine = Server::engine(&queued.sensor, &rules, 1)?;
-    let mut this = Command::new(std::env::current_exe()?);
-    let peer = Server::peer(&bare.sensor, this.arg(NFQ_LOOP))?;
-    let (mut engine, mut peer) = (Side::new(queued, engine)?, Side::new(bare, peer)?);
-    let paces = [
-        (format!("64-byte UDP, 1,000 rules, {PACED}/s, vs nfq crate"), Pace::PerSecond(PACED), Goal::AtMost(1.0)),
-        ("64-byte UDP, 1,000 rules, full rate, vs nfq".to_owned(), Pace::Full, Goal::None),
-    ];
-    let mut figures = Vec::new();
-    for (name, pace, goal) in paces {
-        let figure =
-            Figure::compare(name, "ns CPU", goal, || engine.round(pace, options), || peer.round(pace, options))?;
-        figures.push(figure.with_note(format!("engine: {}; nfq crate: {}", engine.told(), peer.told())));
-    }
-    Ok(figures)
+    let mut engine = Side::engine("{ match: udp, type: handler, target: udp }")?;
+    let mut peer = Side::peer(peer::nfq_crate()?)?;
+    Ok(vec![
+        versus("64-byte UDP rewritten, vs nfq crate", &mut engine, &mut peer, paced(), Goal::AtMost(1.0), options)?,
+        versus("  the same at full rate", &mut engine, &mut peer, Pace::Full, Goal::None, options)?,
+    ])
 }
 
-/// The yardstick: what the README of the `nfq` crate shows, on queue 0, until it is killed.
-pub(crate) fn nfq_loop() -> Result<()> {
-    let mut queue = nfq::Queue::open().context("opening the queue")?;
-    queue.bind(0).context("binding queue 0")?;
-    queue.set_queue_max_len(0, QUEUE_LEN)?;
-    // Its socket buffer cannot be raised; a loss shall not end the loop.
-    queue.set_recv_enobufs(false)?;
-    super::say("ready")?;
-    loop {
-        let mut message = queue.recv()?;
-        message.set_verdict(nfq::Verdict::Accept);
-        queue.verdict(message)?;
-    }
+/// Rewritten, and passed untouched, against the C loop.
+pub(crate) fn measure_c(options: &Options) -> Result<Vec<Figure>> {
+    let mut peer = Side::peer(peer::c_loop(&super::output_dir())?)?;
+    let mut rewriting = Side::engine("{ match: udp, type: handler, target: udp }")?;
+    let rewritten =
+        versus("64-byte UDP rewritten, vs C loop", &mut rewriting, &mut peer, paced(), Goal::AtMost(0.95), options)?;
+    drop(rewriting);
+    let mut passing = Side::engine("{ match: udp, type: pass }")?;
+    let passed = versus(
+        "64-byte UDP passed untouched, vs C loop",
+        &mut passing,
+        &mut peer,
+        paced(),
+        Goal::AtMost(0.65),
+        options,
+    )?;
+    Ok(vec![rewritten, passed])
+}
+
+const fn paced() -> Pace {
+    Pace::PerSecond(PACED)
+}
+
+fn versus(name: &str, engine: &mut Side, peer: &mut Side, pace: Pace, goal: Goal, options: &Options) -> Result<Figure> {
+    let figure = Figure::compare(name, "ns CPU", goal, || engine.round(pace, options), || peer.round(pace, options))?;
+    Ok(figure.with_note(format!("engine: {}; peer: {}", engine.told()?, peer.told()?)))
 }

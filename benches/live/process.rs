@@ -1,5 +1,6 @@
 //! Processes that are measured: the engine as it ships, and peers on the same queue. Each is watched from outside, the same way.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -34,7 +35,7 @@ pub(crate) struct Server {
 pub(crate) struct Usage {
     /// User and system time of all threads.
     pub(crate) cpu: Duration,
-    /// Packets that were queued.
+    /// Packets that were handed to the process.
     pub(crate) packets: u64,
     /// Packets that were dropped because the queue or its socket was full.
     pub(crate) dropped: u64,
@@ -60,7 +61,8 @@ impl Usage {
 }
 
 impl Server {
-    /// Starts the shipped binary with these rules and waits until it serves. Events go to a file, as with `-l`.
+    /// Starts the shipped binary (or the one that `GLUTTON_NFQ` names, to compare two builds) with these rules and waits until it serves.
+    /// Events go to a file, as with `-l`.
     pub(crate) fn engine(namespace: &Namespace, rules: &str, queues: u16) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (said, state) = (dir.path().join("stderr"), dir.path().display());
@@ -69,7 +71,8 @@ impl Server {
         );
         fs::write(dir.path().join("rules.yml"), rules)?;
         fs::write(dir.path().join("glutton-nfq.toml"), config)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_glutton-nfq"));
+        let shipped = || env!("CARGO_BIN_EXE_glutton-nfq").into();
+        let mut command = Command::new(std::env::var_os("GLUTTON_NFQ").unwrap_or_else(shipped));
         command.current_dir(dir.path()).env_remove("RUST_LOG");
         command.args(["-i", INTERFACE, "-r", "rules.yml", "-c", "glutton-nfq.toml", "-l", "events.jsonl"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said)?);
@@ -108,13 +111,19 @@ impl Server {
 
     /// What has been used so far.
     pub(crate) fn usage(&mut self) -> Result<Usage> {
-        let mut usage = Usage { cpu: cpu_time(self.serving)?, ..Usage::default() };
+        let mut usage = Usage { cpu: cpu_times(self.serving)?.values().sum(), ..Usage::default() };
         for queue in self.statistics.read()? {
-            usage.packets += u64::from(queue.last_id);
+            // A packet that found the socket full had its number already.
+            usage.packets += u64::from(queue.last_id.saturating_sub(queue.user_dropped));
             usage.dropped += u64::from(queue.queue_dropped) + u64::from(queue.user_dropped);
             usage.waiting += u64::from(queue.waiting);
         }
         Ok(usage)
+    }
+
+    /// CPU time of each thread so far.
+    pub(crate) fn threads(&self) -> Result<BTreeMap<String, Duration>> {
+        cpu_times(self.serving)
     }
 
     /// What `work` uses, until the last of its packets has its verdict.
@@ -140,15 +149,18 @@ impl Drop for Server {
     }
 }
 
-/// User and system time of all threads of a process: the sum of what the scheduler counted (`schedstat` of every task, in nanoseconds). The
-/// same as utime + stime of `/proc/PID/stat`, without its 10 ms steps.
-fn cpu_time(pid: u32) -> Result<Duration> {
-    let mut sum = 0;
+/// User and system time of a process's threads, by name: what the scheduler counted (`schedstat` of every task, in nanoseconds). Its sum is
+/// the utime + stime of `/proc/PID/stat`, without the 10 ms steps of those.
+fn cpu_times(pid: u32) -> Result<BTreeMap<String, Duration>> {
+    let mut times = BTreeMap::new();
     for task in fs::read_dir(Path::new("/proc").join(pid.to_string()).join("task"))? {
-        let text = fs::read_to_string(task?.path().join("schedstat"))?;
-        sum += text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+        let task = task?.path();
+        let nanos = fs::read_to_string(task.join("schedstat"))?;
+        let nanos = nanos.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        let name = fs::read_to_string(task.join("comm"))?.trim_end().to_owned();
+        *times.entry(name).or_default() += Duration::from_nanos(nanos);
     }
-    Ok(Duration::from_nanos(sum))
+    Ok(times)
 }
 
 /// Looks again and again until there is an answer.

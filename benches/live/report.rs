@@ -36,19 +36,16 @@ pub(crate) struct Figure {
 impl Figure {
     /// Measures both in turn: one round each to warm up, which does not count, then [`ROUNDS`] of each, A B A B.
     pub(crate) fn compare(
-        name: impl Into<String>,
+        name: &str,
         unit: &'static str,
         goal: Goal,
         mut ours: impl FnMut() -> Result<f64>,
         mut reference: impl FnMut() -> Result<f64>,
     ) -> Result<Self> {
-        let name = name.into();
-        let mut figure = Self { name, unit, goal, ours: Vec::new(), reference: Vec::new(), note: String::new() };
-        let failed = |who: &str| format!("{}: {who}", figure.name);
-        let (failed_ours, failed_reference) = (failed("the engine's side"), failed("the reference"));
+        let mut figure = Self::of_rounds(name, unit, goal, Vec::new(), Vec::new());
         for round in 0..=ROUNDS {
-            let ours = ours().context(failed_ours.clone())?;
-            let reference = reference().context(failed_reference.clone())?;
+            let ours = ours().with_context(|| format!("{name}: the engine's side"))?;
+            let reference = reference().with_context(|| format!("{name}: the reference"))?;
             if round > 0 {
                 figure.ours.push(ours);
                 figure.reference.push(reference);
@@ -58,8 +55,13 @@ impl Figure {
     }
 
     /// A value that has no counterpart, judged as it is.
-    pub(crate) fn alone(name: impl Into<String>, unit: &'static str, goal: Goal, values: Vec<f64>) -> Self {
-        Self { name: name.into(), unit, goal, ours: values, reference: Vec::new(), note: String::new() }
+    pub(crate) fn alone(name: &str, unit: &'static str, goal: Goal, values: Vec<f64>) -> Self {
+        Self::of_rounds(name, unit, goal, values, Vec::new())
+    }
+
+    /// Two series that were measured round by round.
+    pub(crate) fn of_rounds(name: &str, unit: &'static str, goal: Goal, ours: Vec<f64>, reference: Vec<f64>) -> Self {
+        Self { name: name.to_owned(), unit, goal, ours, reference, note: String::new() }
     }
 
     /// Adds what a reader must know to judge the figure.
@@ -126,7 +128,7 @@ impl Figure {
             let range = format!("{:.2} ({low:.2}-{high:.2})", median(&judged));
             (significant(median(&self.reference)), range)
         };
-        format!("{:<46} {ours:>16} {reference:>9} {ratio:>18} {goal:>8} {verdict}", self.name)
+        format!("{:<48} {ours:>16} {reference:>9} {ratio:>18} {goal:>8} {verdict}", self.name)
     }
 }
 
@@ -159,7 +161,7 @@ pub(crate) fn show(figure: &Figure) -> io::Result<()> {
 /// Prints the head of the table.
 pub(crate) fn show_head() -> io::Result<()> {
     let (ours, reference, ratio) = ("engine", "reference", "ratio (range)");
-    writeln!(io::stdout(), "{:<46} {ours:>16} {reference:>9} {ratio:>18} {:>8}", "figure, medians of 5 rounds", "goal")
+    writeln!(io::stdout(), "{:<48} {ours:>16} {reference:>9} {ratio:>18} {:>8}", "figure, medians of 5 rounds", "goal")
 }
 
 /// Writes every figure to `live.json` in `dir`.

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use glutton_nfq::clock::Clock;
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 
 use super::Options;
 use super::process::Server;
-use super::report::{Figure, Goal};
+use super::report::{Figure, Goal, ROUNDS};
 use super::visitors::{IN_FLIGHT, Visitors};
 
 const RULES: &str = "rules:\n  - { name: echo, match: tcp, type: handler, target: echo }\n";
@@ -27,18 +28,29 @@ const DIALLED: u16 = 7_005;
 /// Measures connections a second.
 pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
     let (queued, bare) = (Pair::create()?, Pair::create()?);
-    let _engine = Server::engine(&queued.sensor, RULES, 1)?;
+    let mut engine = Server::engine(&queued.sensor, RULES, 1)?;
     let direct = Direct::start(&bare.sensor)?;
     let mut to_engine = Visitors::new(&queued.attacker)?;
     let mut to_direct = Visitors::new(&bare.attacker)?;
+    let before = engine.usage()?;
     let figure = Figure::compare(
-        format!("new connections to echo, {IN_FLIGHT} in flight"),
+        &format!("new connections to echo, {IN_FLIGHT} in flight"),
         "/s",
         Goal::AtLeast(0.7),
         || to_engine.run(&queued.attacker, SocketAddr::from((SENSOR_V4, DIALLED)), options.visits()),
         || to_direct.run(&bare.attacker, SocketAddr::from((SENSOR_V4, direct.port)), options.visits()),
     )?;
-    Ok(vec![figure])
+    let usage = engine.usage()?.since(before);
+    let connections = (ROUNDS + 1) * options.visits();
+    let note = format!(
+        "{:.1} queued packets a connection, {} lost; us CPU a connection:",
+        usage.packets as f64 / connections as f64,
+        usage.dropped
+    );
+    let threads = engine.threads()?;
+    let shares = threads.iter().filter(|(_, time)| time.as_micros() > connections as u128);
+    let share = |(name, time): (&String, &Duration)| format!(" {name} {}", time.as_micros() / connections as u128);
+    Ok(vec![figure.with_note(note + &shares.map(share).collect::<String>())])
 }
 
 /// The handler server of this crate, reached on its own port. Events are written as the engine writes them.

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::diagnostic::{self, Diagnostic};
 use super::settings::load_rules;
 use super::{Error, Settings};
 use crate::config::Config;
-use crate::rules::Warning;
+use crate::host;
+use crate::rules::{Surroundings, Warning};
 
 /// Flags of `check`.
 #[derive(Debug, Clone, Args)]
@@ -20,9 +22,25 @@ pub struct CheckArgs {
     /// Print the effective configuration, as a file that loads again
     #[arg(long)]
     show_config: bool,
+
+    /// Print errors and warnings as JSON, for editors and CI
+    #[arg(long, conflicts_with = "show_config")]
+    json: bool,
 }
 
 impl CheckArgs {
+    /// Prints what is wrong as JSON, if that is wanted; else gives it back, to be shown as any other error.
+    ///
+    /// # Errors
+    /// The error itself.
+    pub fn print_error(&self, error: Error, out: &mut dyn Write) -> Result<io::Result<()>, Error> {
+        if self.json {
+            Ok(writeln!(out, "{}", diagnostic::document(&diagnostic::of_error(&error))))
+        } else {
+            Err(error)
+        }
+    }
+
     /// Reads everything that a run would read. `handlers` lets the handlers read their tables of the configuration and says the
     /// names that rules can bind to.
     ///
@@ -36,7 +54,12 @@ impl CheckArgs {
         let names = handlers(&config).map_err(Error::Handlers)?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let rules = load_rules(self.settings.rules.as_deref())?;
-        let warnings = rules.warnings(&names, &[config.server.tcp_port, config.server.udp_port]);
+        let warnings = rules.warnings(&Surroundings {
+            handlers: &names,
+            server_ports: &[config.server.tcp_port, config.server.udp_port],
+            addresses: &host::addresses(),
+            ssh_port: host::ssh_port(),
+        });
         Ok(Checked { args: self, config, rules: rules.rules().len(), warnings })
     }
 }
@@ -57,6 +80,10 @@ impl Checked<'_> {
     /// # Errors
     /// One of them cannot be written to.
     pub fn print(&self, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<()> {
+        if self.args.json {
+            let diagnostics: Vec<Diagnostic> = self.warnings.iter().map(Diagnostic::from).collect();
+            return writeln!(out, "{}", diagnostic::document(&diagnostics));
+        }
         for warning in &self.warnings {
             writeln!(err, "glutton-nfq: {warning}")?;
         }
@@ -96,7 +123,7 @@ mod tests {
     fn args(dir: &tempfile::TempDir, show_config: bool) -> CheckArgs {
         let rules = dir.path().join("rules.yml");
         std::fs::write(&rules, "version: 1\nrules:\n  - {match: tcp, type: handler, target: tellnet}\n").unwrap();
-        CheckArgs { settings: Settings { rules: Some(rules), ..Settings::default() }, show_config }
+        CheckArgs { settings: Settings { rules: Some(rules), ..Settings::default() }, show_config, json: false }
     }
 
     fn printed(args: &CheckArgs) -> (String, String) {
@@ -129,5 +156,31 @@ mod tests {
         let args = args(&dir, false);
         let error = args.check(|_| Err("[handlers.http]: unknown field".into())).unwrap_err();
         assert_eq!(error.to_string(), "[handlers.http]: unknown field");
+    }
+
+    #[test]
+    fn json_tells_place_severity_and_mend_of_warnings_and_errors() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = CheckArgs { json: true, ..args(&dir, false) };
+        let (out, err) = printed(&args);
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((value["ok"].clone(), err.as_str()), (true.into(), ""));
+        assert_eq!(value["diagnostics"][0]["severity"], "warning");
+        assert_eq!(value["diagnostics"][0]["line"], 3);
+        assert_eq!(value["diagnostics"][0]["kind"], "unknown_handler");
+
+        std::fs::write(args.settings.rules.as_ref().unwrap(), "rules:\n  - {match: dst prot 80, type: dorp}\n")
+            .unwrap();
+        let error = args.check(|_| Ok(Vec::new())).unwrap_err();
+        let mut out = Vec::new();
+        args.print_error(error, &mut out).unwrap().unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["ok"], false);
+        let [first, second] = value["diagnostics"].as_array().unwrap().as_slice() else {
+            panic!("two errors: {value}")
+        };
+        assert_eq!((&first["line"], &first["column"], &first["end"]), (&2.into(), &17.into(), &21.into()));
+        assert_eq!(first["suggestion"], "did you mean `port`?");
+        assert_eq!((&first["severity"], &second["suggestion"]), (&"error".into(), &"did you mean `drop`?".into()));
     }
 }

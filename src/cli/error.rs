@@ -17,15 +17,15 @@ pub enum Error {
     /// The rule file is wrong.
     #[error(transparent)]
     Rules(#[from] LoadError),
-    /// The running engine refuses the rules; the text is its own.
-    #[error("{0}")]
-    Refused(String),
     /// A filter given as an argument is wrong.
     #[error(transparent)]
     Filter(#[from] RuleErrors),
     /// An argument is well-formed and cannot be meant.
     #[error("{0}")]
     Usage(String),
+    /// The running engine refuses the rules; the text is its own.
+    #[error("{0}")]
+    Refused(String),
     /// A handler refuses its table of the configuration.
     #[error("{0}")]
     Handlers(Box<dyn StdError + Send + Sync>),

@@ -27,6 +27,10 @@ Examples:
   glutton-nfq explain -r rules.yml --capture capture.pcap 17
           Packet 17 of a capture, counted as `match` counts
 
+PACKET is PROTOCOL SOURCE > DESTINATION [FLAGS] [len N] [data \"TEXT\"]: tcp, udp, icmp or icmp6; the
+FLAGS of TCP are syn, ack, fin, rst, psh and urg, those of ICMP echo and reply. TEXT may hold \\r,
+\\n, \\t, \\xHH, \\\" and \\\\.
+
 The packet is taken for the first of its flow, from outside.";
 
 /// Flags of `explain`.
@@ -36,7 +40,7 @@ pub struct ExplainArgs {
     #[command(flatten)]
     offline: Offline,
 
-    /// The packet as text: PROTOCOL SOURCE > DESTINATION [FLAGS] [len N] [data "TEXT"]
+    /// The packet as text, such as 'tcp 1.2.3.4:5 > 10.0.0.1:23 syn'
     #[arg(value_name = "PACKET", required_unless_present_any = ["hex", "capture"])]
     packet: Vec<String>,
 

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod completions;
 pub mod demo;
+mod diagnostic;
 mod error;
 pub mod explain;
 pub mod handlers;
@@ -45,12 +46,12 @@ Examples:
           Write a configuration with every key, its meaning and its default
   glutton-nfq match 'tcp port 23 and src net 192.0.2.0/24' capture.pcap
           Print the numbers of the packets that a filter takes
-  sudo glutton-nfq reload
-          Read the rule file again; if it is wrong, say so and go on with the old rules
   glutton-nfq explain -r rules.yml 'tcp 1.2.3.4:5 > 10.0.0.1:23 syn'
           Say which rule takes this packet, and why not the ones before
   glutton-nfq replay -r rules.yml capture.pcap -w rewritten.pcap
           Say what these rules would have made of a capture
+  sudo glutton-nfq reload
+          Read the rule file again; if it is wrong, say so and go on with the old rules
   sudo glutton-nfq clean
           Remove firewall rules that a killed run has left
 

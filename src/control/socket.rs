@@ -4,7 +4,7 @@
 //! number, leaves no file behind, and does not meet the engine of another namespace. Names there have no owner, so both sides ask the
 //! kernel who the other is: root or the same user.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -80,20 +80,16 @@ impl ControlSocket {
 
     /// The next caller; `None` when there is none, or it may not ask or does not.
     pub fn accept(&self) -> Option<Caller> {
-        let (mut stream, _) = self.listener.accept().ok()?;
+        let (stream, _) = self.listener.accept().ok()?;
         if !is_trusted(peer(&stream).ok()?) {
             return None;
         }
         stream.set_nonblocking(false).ok()?;
         stream.set_read_timeout(Some(CALLER_PATIENCE)).ok()?;
         stream.set_write_timeout(Some(CALLER_PATIENCE)).ok()?;
-        let mut question = Vec::new();
-        while question.last() != Some(&b'\n') && question.len() as u64 <= QUESTION_MAX {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).ok()?;
-            question.extend(byte);
-        }
-        Some(Caller { stream, question: String::from_utf8_lossy(&question).trim().to_owned() })
+        let mut question = String::new();
+        BufReader::new((&stream).take(QUESTION_MAX)).read_line(&mut question).ok()?;
+        Some(Caller { stream, question: question.trim().to_owned() })
     }
 }
 

@@ -14,6 +14,9 @@ use crate::control::{Counter, Counters};
 
 /// A block goes to the sinks when it has grown to this size, or when no record waits any more.
 const BLOCK_BYTES: usize = 64 << 10;
+/// Records gather so long after each block. Whoever sends one to a waiting thread pays for waking it, and those who send are the ones that
+/// packets wait for.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// The running writer: one thread that makes lines, one per sink that writes them.
 pub struct EventWriter {
@@ -94,8 +97,16 @@ impl Dispatcher {
     fn run(mut self) {
         while self.wait() {
             self.drain();
+            if self.gather() {
+                break;
+            }
         }
         self.drain();
+    }
+
+    /// Lets records gather, unless it is time to end (true).
+    fn gather(&self) -> bool {
+        self.stopped.recv_timeout(GATHERING) != Err(RecvTimeoutError::Timeout)
     }
 
     /// Waits for a record and begins a block with it; false when it is time to end.

@@ -9,6 +9,7 @@ mod summary;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
@@ -17,9 +18,9 @@ use crate::engine::{Checksum, Engine, Hook, Meta, Settings, Verdict};
 use crate::flow::{FlowEvent, FlowTable, Seed, Transport};
 use crate::packet::{Malformed, Packet, Payload};
 use crate::rules::filter::{Input, Mismatch};
-use crate::rules::{Action, ProxyTarget, Rule, RuleSet};
+use crate::rules::{Action, ProxyTarget, Rule, RuleSet, Scope};
 
-pub use packet_text::{PacketTextError, SYNTAX, packet_from_text};
+pub use packet_text::{PacketTextError, packet_from_text};
 pub use summary::summary;
 
 /// One packet needs no more; the table splits them among its shards.
@@ -62,6 +63,8 @@ pub enum Note {
     NoFlow,
     /// The port of the handler server itself, which is closed to the outside.
     OwnPort(u16),
+    /// The rule has a limit or a sample: of many such packets it does not take all.
+    Choosy,
     /// The configuration exempts the port and no rule names it: the kernel never diverts the packet.
     Exempt(u16),
     /// No rule names the port: where a service of the host listens on it, the kernel never diverts the packet.
@@ -73,9 +76,9 @@ pub enum Note {
 pub struct Explanation {
     /// The packet in one line.
     pub packet: String,
-    /// The rules before the one that matches, or all; in order.
+    /// The rules before the one that takes it, or all; in order.
     pub passed_over: Vec<PassedOver>,
-    /// The first rule that matches.
+    /// The rule that takes it: the first that matches, unless a limit or sample leaves the packet to one behind it.
     pub rule: Option<Arc<Rule>>,
     /// What the engine does with it as the first packet from outside.
     pub fate: Fate,
@@ -99,17 +102,30 @@ pub struct Sensor<'a> {
 pub fn explain(sensor: &Sensor<'_>, bytes: &[u8], wire_len: usize) -> Explanation {
     let input = Input::new(bytes, wire_len);
     let rules = sensor.rules;
-    let rule = rules.first_match(&input).cloned();
-    let before = rule.as_ref().map_or(rules.rules().len(), |rule| rule.position);
-    let passed_over = rules.rules().iter().take(before);
-    let passed_over = passed_over.map(|rule| PassedOver { rule: Arc::clone(rule), why: rule.filter.why_not(&input) });
+    let hits = |rule: &Arc<Rule>| rule.hits.load(Relaxed);
+    let before: Vec<(Arc<Rule>, u64)> = rules.matches(&input).map(|rule| (Arc::clone(rule), hits(rule))).collect();
     let (fate, opened) = decide(sensor, bytes);
-    Explanation {
-        packet: summary(bytes, wire_len),
-        passed_over: passed_over.collect(),
-        notes: notes(sensor, bytes, rule.as_deref(), opened.as_deref()),
-        rule,
-        fate,
+    let taken = before.iter().find(|(rule, was)| {
+        let has_opened = opened.as_ref().is_some_and(|opened| opened.position == rule.position);
+        has_opened || (rule.scope == Scope::Packet && hits(rule) != *was)
+    });
+    // What opens no flow is taken by nobody; the first that matches is whose flow it would be.
+    let would_take = before.iter().find(|(rule, _)| !rule.is_choosy());
+    let rule = taken.or(would_take).map(|(rule, _)| Arc::clone(rule));
+    let end = rule.as_ref().map_or(rules.rules().len(), |rule| rule.position);
+    let passed_over = rules.rules().iter().take(end).map(|rule| PassedOver::new(rule, &input)).collect();
+    let notes = notes(sensor, bytes, rule.as_deref(), opened.as_deref());
+    Explanation { packet: summary(bytes, wire_len), passed_over, notes, rule, fate }
+}
+
+impl PassedOver {
+    fn new(rule: &Arc<Rule>, input: &Input<'_>) -> Self {
+        let mut why = rule.filter.why_not(input);
+        if why.is_empty() {
+            let found = "it matches, and leaves this packet to the rules behind it (limit or sample)".to_owned();
+            why.push(Mismatch { part: String::new(), found });
+        }
+        Self { rule: Arc::clone(rule), why }
     }
 }
 
@@ -158,7 +174,7 @@ fn notes(sensor: &Sensor<'_>, bytes: &[u8], rule: Option<&Rule>, opened: Option<
         Payload::Echo { .. } | Payload::Other => return vec![Note::NoFlow],
     };
     let mut notes = Vec::new();
-    let decided_alone = rule.is_some_and(|rule| rule.scope == crate::rules::Scope::Packet);
+    let decided_alone = rule.is_some_and(|rule| rule.scope == Scope::Packet);
     if opened.is_some() && opened.map(|rule| rule.position) != rule.map(|rule| rule.position) {
         notes.push(Note::OwnPort(port));
     } else if let Payload::Tcp(tcp) = packet.payload
@@ -169,6 +185,9 @@ fn notes(sensor: &Sensor<'_>, bytes: &[u8], rule: Option<&Rule>, opened: Option<
         notes.push(Note::Midstream);
     } else if rule.is_none() {
         notes.push(Note::Unmatched);
+    }
+    if rule.is_some_and(Rule::is_choosy) {
+        notes.push(Note::Choosy);
     }
     if !sensor.rules.names_dst_port(transport, port) {
         let exempt = sensor.exempt_ports.contains(&port);
@@ -218,7 +237,7 @@ fn target_text(target: &ProxyTarget) -> String {
 impl Note {
     /// Whether the matching rule is not what decided.
     const fn overrules(&self) -> bool {
-        !matches!(self, Self::Exempt(_) | Self::ExemptIfServed(_))
+        !matches!(self, Self::Choosy | Self::Exempt(_) | Self::ExemptIfServed(_))
     }
 }
 
@@ -236,6 +255,9 @@ impl std::fmt::Display for Note {
             Self::OwnPort(port) => {
                 write!(f, "port {port} is the handler server's own: from outside it is closed")
             }
+            Self::Choosy => f.write_str(
+                "the rule has a limit or a sample: of many such packets some fall through to the rules behind it",
+            ),
             Self::Exempt(port) => {
                 write!(f, "port {port} is in exempt_ports and no rule names it: live, its packets never come here")
             }

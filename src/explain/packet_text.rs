@@ -9,9 +9,6 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untr
 use super::build::{self, Ends, PSH, Shape, URG};
 use crate::packet::{Transport, tcp_flag};
 
-/// What can be written.
-pub const SYNTAX: &str = "tcp|udp|icmp|icmp6 ADDRESS[:PORT] > ADDRESS[:PORT] [syn|ack|fin|rst|psh|urg|echo|reply]... [len N] [data \"TEXT\"]";
-
 /// Longest IP packet.
 const MAX_LEN: usize = 65_535;
 

@@ -86,3 +86,19 @@ fn rubbish_is_explained_too() {
         );
     }
 }
+
+#[test]
+fn what_a_rule_leaves_over_goes_to_the_next() {
+    let text = "
+rules:
+  - {name: some, match: tcp, type: drop, sample: 1/1000000}
+  - {name: rest, match: tcp, type: pass, limit: 5/s}
+";
+    let rules = Arc::new(RuleSet::from_yaml(text, "rules.yml").unwrap());
+    let settings = Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1 };
+    let bytes = packet_from_text("tcp 192.0.2.1:5 > 10.0.0.1:22").unwrap();
+    let explanation = explain(&Sensor { rules: &rules, settings, exempt_ports: &[] }, &bytes, bytes.len());
+    assert_eq!(explanation.rule.map(|rule| rule.name.clone()).as_deref(), Some("rest"));
+    assert!(explanation.passed_over[0].why[0].found.contains("limit or sample"));
+    assert_eq!(explanation.notes, [Note::Choosy, Note::ExemptIfServed(22)]);
+}

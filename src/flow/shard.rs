@@ -31,6 +31,13 @@ pub(super) struct Shared {
     pub(super) timeouts: Timeouts,
 }
 
+impl Shared {
+    /// Whether a flow must go before another can come.
+    pub(super) fn is_full(&self) -> bool {
+        self.live.load(Relaxed) >= self.max_flows
+    }
+}
+
 /// A flow that a rule has taken.
 #[derive(Debug)]
 pub struct NewFlow {
@@ -181,7 +188,8 @@ impl Shard {
         }
     }
 
-    /// Takes a new flow in, making room and finding a source port for it; `hash` is that of the dialled tuple.
+    /// Takes a new flow in and finds a source port for it; `hash` is that of the dialled tuple. Says whether that port is another than the
+    /// client's own.
     pub(super) fn admit(
         &mut self,
         shared: &Shared,
@@ -189,26 +197,19 @@ impl Shard {
         new: NewFlow,
         now: Timestamp,
         record: &mut impl FnMut(FlowEvent),
-    ) -> Result<(u32, Admission), Refusal> {
-        let mut admission = Admission::default();
-        if shared.live.load(Relaxed) >= shared.max_flows {
-            if !self.evict(shared, now, record) {
-                return Err(Refusal::Full);
-            }
-            admission.evicted = true;
-        }
+    ) -> Result<(u32, bool), Refusal> {
         let (host, host_port) = new.target;
         let mut place = Place { dialled: hash, translated: None, alias: new.dialled.client_port };
         if new.disposition == Disposition::Translate {
             place = self.place(shared, hash, &new, now, record).ok_or(Refusal::NoAlias)?;
-            admission.aliased = place.alias != new.dialled.client_port;
         }
+        let aliased = place.alias != new.dialled.client_port;
         let translation = Translation { host, host_port, alias: place.alias };
         let index = self.insert(shared, new, translation, &place, now);
         if let Some(flow) = self.flow(index) {
             record(FlowEvent::Opened { at: now, flow: flow.reference() });
         }
-        Ok((index, admission))
+        Ok((index, aliased))
     }
 
     fn insert(
@@ -285,7 +286,7 @@ impl Shard {
     }
 
     /// Removes the flow that is least worth keeping.
-    fn evict(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(FlowEvent)) -> bool {
+    pub(super) fn evict(&mut self, shared: &Shared, now: Timestamp, record: &mut impl FnMut(FlowEvent)) -> bool {
         let victim = EVICTABLE.iter().find_map(|&class| self.classes.oldest(class as usize));
         if let Some(index) = victim {
             self.remove(shared, index, now, CloseReason::Evicted, record);

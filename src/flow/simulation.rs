@@ -153,6 +153,17 @@ fn established_flows_are_never_evicted_for_a_syn() {
 }
 
 #[test]
+fn one_client_that_fills_the_table_does_not_shut_out_the_others() {
+    let mut world = World::new(50);
+    for i in 0..50 {
+        world.inbound(tuple(1, i, 80), tcp_flag::SYN, 0);
+    }
+    for client in 2..100 {
+        assert!(matches!(world.inbound(tuple(client, 40_000, 23), tcp_flag::SYN, 0), Inbound::Opened(..)), "{client}");
+    }
+}
+
+#[test]
 fn a_reused_five_tuple_begins_a_new_flow() {
     let mut world = World::new(10);
     let dialled = tuple(1, 40_000, 23);

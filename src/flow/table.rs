@@ -99,12 +99,25 @@ impl FlowTable {
             shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);
         }
         let Some(new) = wanted() else { return Inbound::Unknown };
+        let evicted = self.shared.is_full();
+        if evicted && !shard.evict(&self.shared, packet.now, record) && !self.evict_elsewhere(packet.now, record) {
+            return Inbound::Refused(Refusal::Full);
+        }
         match shard.admit(&self.shared, hash, new, packet.now, record) {
-            Ok((index, admission)) => shard
+            Ok((index, aliased)) => shard
                 .pass(&self.shared, index, packet, record)
-                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, admission)),
+                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, Admission { evicted, aliased })),
             Err(refusal) => Inbound::Refused(refusal),
         }
+    }
+
+    /// Makes room in another shard: a client whose shard has nothing to give must not be refused because others have filled the table. Shards that are
+    /// locked at the moment, the caller's own among them, are passed over, so nobody waits for anybody.
+    fn evict_elsewhere(&self, now: Timestamp, record: &mut impl FnMut(FlowEvent)) -> bool {
+        self.shards
+            .iter()
+            .filter_map(|slot| slot.0.try_lock().ok())
+            .any(|mut shard| shard.evict(&self.shared, now, record))
     }
 
     /// Takes note of one of our own packets; `tuple` is what stands in it, before translation.

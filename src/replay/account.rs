@@ -79,6 +79,8 @@ impl Taker {
 pub(super) struct Ledger {
     /// One for each rule, then the engine's own rule, then what nobody took.
     accounts: Vec<Account>,
+    /// Hits of each rule as they were last seen.
+    hits: Vec<u64>,
     closed: Closed,
     pub(super) not_ip: u64,
     pub(super) cut_short: u64,
@@ -86,7 +88,13 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(rules: usize) -> Self {
-        Self { accounts: vec![Account::default(); rules + 2], closed: Closed::default(), not_ip: 0, cut_short: 0 }
+        Self {
+            accounts: vec![Account::default(); rules + 2],
+            hits: vec![0; rules],
+            closed: Closed::default(),
+            not_ip: 0,
+            cut_short: 0,
+        }
     }
 
     pub(super) fn enter(&mut self, Taker(taker): Taker, len: usize, decision: &Decision) {
@@ -98,6 +106,11 @@ impl Ledger {
             (Verdict::Accept, true) => account.rewritten += 1,
             (Verdict::Accept, false) => account.accepted += 1,
         }
+    }
+
+    /// Whether a rule has taken something since this was asked last.
+    pub(super) fn has_hit(&mut self, position: usize, now: u64) -> bool {
+        self.hits.get_mut(position).is_some_and(|known| std::mem::replace(known, now) != now)
     }
 
     pub(super) fn flow(&mut self, event: &FlowEvent) {
@@ -116,7 +129,7 @@ impl Ledger {
         let unmatched = self.accounts.pop().unwrap_or_default();
         let own_ports = self.accounts.pop().unwrap_or_default();
         let counters = counters.snapshot().filter(|(_, _, value)| *value > 0).collect();
-        let Self { accounts, closed, not_ip, cut_short } = self;
+        let Self { accounts, closed, not_ip, cut_short, .. } = self;
         Report { rules, accounts, own_ports, unmatched, closed, not_ip, cut_short, counters }
     }
 }

@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::control::Counters;
 use crate::engine::{Checksum, Decision, Engine, Hook, Meta, Settings};
-use crate::flow::{Disposition, FlowTable, Seed, Transport, Tuple};
+use crate::flow::{Disposition, FlowEvent, FlowTable, Seed, Transport, Tuple};
 use crate::packet::{Packet, Payload, rewrite};
 use crate::rules::filter::Input;
 use crate::rules::{Rule, RuleSet, Scope};
@@ -127,13 +127,19 @@ impl Replay {
         if let (Some(packet), Some(dialled), Hook::Out) = (&parsed, &dialled, hook) {
             self.as_our_server_sent_it(packet, dialled);
         }
-        let alone = self.packet_rule(parsed.as_ref(), hook);
-        let hits = alone.as_ref().map(|rule| rule.hits.load(Relaxed));
         let meta = Meta { hook, checksum: Checksum::Ready, mark: 0, ifindex: 0 };
         let ledger = &mut self.ledger;
-        let decision = self.engine.decide(&mut self.bytes, &meta, self.now, &mut |event| ledger.flow(&event));
+        let mut opened = None;
+        let decision = self.engine.decide(&mut self.bytes, &meta, self.now, &mut |event| {
+            ledger.flow(&event);
+            if let FlowEvent::Opened { flow, .. } = event {
+                opened = Some(flow.rule);
+            }
+        });
         let rules = self.rules.rules().len();
-        if let Some(rule) = alone.filter(|rule| Some(rule.hits.load(Relaxed)) != hits) {
+        let alone =
+            parsed.filter(|_| hook == Hook::In && !decision.rewritten).and_then(|packet| self.taken_alone(&packet));
+        if let Some(rule) = opened.or(alone) {
             return (Taker::new(Some(&rule), rules), decision);
         }
         match dialled.and_then(|dialled| self.engine.flows().taken_by(&dialled)) {
@@ -150,14 +156,15 @@ impl Replay {
         }
     }
 
-    /// The rule that may decide this packet alone: the engine says by its count of hits whether it did.
-    fn packet_rule(&self, packet: Option<&Packet>, hook: Hook) -> Option<Arc<Rule>> {
-        if !self.rules.has_packet_rules() || hook == Hook::Out {
+    /// The rule that has decided this packet alone, without a flow: the one whose hits have changed.
+    fn taken_alone(&mut self, packet: &Packet) -> Option<Arc<Rule>> {
+        if !self.rules.has_packet_rules() {
             return None;
         }
-        let len = packet?.len;
-        let input = Input::new(self.bytes.get(..len)?, len);
-        self.rules.first_match(&input).filter(|rule| rule.scope == Scope::Packet).cloned()
+        let input = Input::new(self.bytes.get(..packet.len)?, packet.len);
+        let mut candidates = self.rules.matches(&input).filter(|rule| rule.scope == Scope::Packet);
+        let ledger = &mut self.ledger;
+        candidates.find(|rule| ledger.has_hit(rule.position, rule.hits.load(Relaxed))).cloned()
     }
 }
 

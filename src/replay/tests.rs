@@ -4,6 +4,7 @@ use crate::explain::packet_from_text;
 const RULES: &str = "
 rules:
   - {name: syslog, match: udp dst port 514, type: drop, per: packet}
+  - {name: few, match: udp dst port 515, type: drop, per: packet, limit: 1/d}
   - {name: gone, match: src net 198.51.100.0/24, type: drop}
   - {name: ssh, match: tcp dst port 22, type: pass}
   - {name: web, match: tcp dst port 80, type: handler, target: http}
@@ -52,6 +53,8 @@ fn every_packet_is_on_one_account() {
     let mut replay = replay();
     for (packet, goes_on) in [
         ("udp 192.0.2.1:4000 > 10.0.0.1:514", false),
+        ("udp 192.0.2.1:4000 > 10.0.0.1:515", false),
+        ("udp 192.0.2.1:4000 > 10.0.0.1:515", true),
         ("udp 198.51.100.1:4000 > 10.0.0.1:53", false),
         ("udp 10.0.0.1:53 > 198.51.100.1:4000", false),
         ("tcp 192.0.2.1:4000 > 10.0.0.1:22", true),
@@ -65,10 +68,10 @@ fn every_packet_is_on_one_account() {
     }
     let report = replay.finish();
     let packets: Vec<u64> = report.rules().map(|(_, account)| account.packets).collect();
-    assert_eq!(packets, [1, 2, 2, 0]);
+    assert_eq!(packets, [1, 1, 2, 2, 0]);
     assert_eq!((report.own_ports.packets, report.own_ports.rewritten), (1, 1));
-    assert_eq!((report.unmatched.packets, report.unmatched.accepted), (3, 3));
-    assert_eq!((report.total().packets, report.total().dropped), (9, 3));
+    assert_eq!((report.unmatched.packets, report.unmatched.accepted), (4, 4));
+    assert_eq!((report.total().packets, report.total().dropped), (11, 4));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct RuleError {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+    /// Column behind the last character of the mistake, on the same line.
+    pub end: usize,
     /// What is wrong, in one line.
     pub message: String,
     /// What would have been right.
@@ -256,10 +258,13 @@ impl<'s> Report<'s> {
         let to = self.text.floor_char_boundary(finding.span.end).max(from);
         let line = self.line(from);
         let start = self.line_start(line);
+        let column = self.slice(&(start..from)).chars().count() + 1;
+        let marked = self.slice(&(from..to)).lines().next().unwrap_or_default();
         RuleError {
             file: Arc::clone(&self.file),
             line,
-            column: self.slice(&(start..from)).chars().count() + 1,
+            column,
+            end: column + marked.chars().count(),
             message: finding.message,
             expected: finding.expected,
             suggestion: finding.suggestion,

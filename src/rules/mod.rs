@@ -18,4 +18,4 @@ pub use error::{LoadError, MAX_ERRORS, RuleError, RuleErrors};
 pub use file::{MAX_FILE_BYTES, MAX_LIST_BYTES, MAX_NAME_CHARS, MAX_RULES, Sources};
 pub use rule::{Action, Limit, ProxyTarget, Rule, Sample, Scope, Share};
 pub use set::{Protocols, RuleSet};
-pub use warning::{Warning, WarningKind};
+pub use warning::{Surroundings, Warning, WarningKind};

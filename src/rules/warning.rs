@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::filter::Constraints;
 use super::rule::{Action, ProxyTarget, Rule};
 use super::set::RuleSet;
 use crate::flow::Transport;
@@ -32,12 +33,42 @@ pub enum WarningKind {
     UnknownHandler,
     /// The proxy would connect to this sensor's own handler server.
     ProxyIntoSelf,
+    /// The port of the operator's own SSH is diverted, and this rule takes it.
+    CutsOffSsh,
     /// `proxy_ssh` relays, but does not see into the session.
     SshStaysEncrypted,
     /// A handler or proxy for packets that carry no session.
     NoSession,
     /// The rule type has no use for the target.
     TargetIgnored,
+}
+
+impl WarningKind {
+    /// The word in `check --json`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverMatches => "never_matches",
+            Self::UnknownHandler => "unknown_handler",
+            Self::ProxyIntoSelf => "proxy_into_self",
+            Self::CutsOffSsh => "cuts_off_ssh",
+            Self::SshStaysEncrypted => "ssh_stays_encrypted",
+            Self::NoSession => "no_session",
+            Self::TargetIgnored => "target_ignored",
+        }
+    }
+}
+
+/// What rules are judged by, besides themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// Names of the handlers that exist.
+    pub handlers: &'a [&'a str],
+    /// Ports of this sensor's handler server.
+    pub server_ports: &'a [u16],
+    /// Addresses of this host.
+    pub addresses: &'a [IpAddr],
+    /// Port of the SSH connection that the operator works over.
+    pub ssh_port: Option<u16>,
 }
 
 impl fmt::Display for Warning {
@@ -50,15 +81,16 @@ impl fmt::Display for Warning {
 }
 
 impl RuleSet {
-    /// Warnings about the rules, in their order. `handlers` are the names of the handlers that exist, `server_ports` the ports
-    /// of this sensor's handler server.
-    pub fn warnings(&self, handlers: &[&str], server_ports: &[u16]) -> Vec<Warning> {
+    /// Warnings about the rules, in their order.
+    pub fn warnings(&self, surroundings: &Surroundings<'_>) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = Vec::new();
+        let cuts_off_ssh = surroundings.ssh_port.and_then(|port| Some((self.first_to_take_ssh(port)?, port)));
         for rule in self.rules() {
             let found = [
                 self.never_matches(rule),
-                unknown_handler(rule, handlers),
-                proxy_into_self(rule, server_ports),
+                unknown_handler(rule, surroundings.handlers),
+                proxy_into_self(rule, surroundings),
+                cuts_off_ssh.filter(|(position, _)| *position == rule.position).map(|(_, port)| takes_ssh(port)),
                 ssh_stays_encrypted(rule),
                 no_session(rule),
                 self.target_ignored(rule),
@@ -78,6 +110,21 @@ impl RuleSet {
             kind,
             message: format!("rule `{}` {message}", rule.name),
         }
+    }
+
+    /// The position of the rule that takes the operator's SSH away. Nobody does while no rule names the port: it is exempt then. A rule that
+    /// passes some of it shows that the operator has thought of it.
+    fn first_to_take_ssh(&self, port: u16) -> Option<usize> {
+        if !self.names_dst_port(Transport::Tcp, port) {
+            return None;
+        }
+        let fits = |constraints: &Constraints| {
+            let Constraints { protocols, dst_ports, .. } = constraints;
+            protocols.as_ref().is_none_or(|numbers| numbers.contains(&(Transport::Tcp as u8)))
+                && dst_ports.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(&port)))
+        };
+        let first = self.rules().iter().find(|rule| rule.filter.alternatives().iter().any(fits))?;
+        (first.action != Action::Pass).then_some(first.position)
     }
 
     /// The first earlier rule that takes all that this one would. Only rules that the index holds for candidates are compared.
@@ -115,7 +162,15 @@ fn unknown_handler(rule: &Rule, handlers: &[&str]) -> Option<Finding> {
     Some((WarningKind::UnknownHandler, format!("names the handler `{name}`, which does not exist; {mend}")))
 }
 
-fn proxy_into_self(rule: &Rule, server_ports: &[u16]) -> Option<Finding> {
+fn takes_ssh(port: u16) -> Finding {
+    let message = format!(
+        "takes port {port}, over which you are logged in by SSH: the next login fails; put `match: tcp dst port {port}` with \
+         `type: pass` before it, or let sshd listen elsewhere"
+    );
+    (WarningKind::CutsOffSsh, message)
+}
+
+fn proxy_into_self(rule: &Rule, surroundings: &Surroundings<'_>) -> Option<Finding> {
     let (Action::Proxy(target) | Action::ProxySsh(target)) = &rule.action else {
         return None;
     };
@@ -125,9 +180,9 @@ fn proxy_into_self(rule: &Rule, server_ports: &[u16]) -> Option<Finding> {
     let is_local = host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| {
             let address = address.to_canonical();
-            address.is_loopback() || address.is_unspecified()
+            address.is_loopback() || address.is_unspecified() || surroundings.addresses.contains(&address)
         });
-    (is_local && server_ports.contains(port)).then(|| {
+    (is_local && surroundings.server_ports.contains(port)).then(|| {
         let message =
             format!("relays to port {port} of this host, where the sensor itself listens; name another target");
         (WarningKind::ProxyIntoSelf, message)
@@ -165,7 +220,12 @@ mod tests {
     fn warnings(rules: &str) -> Vec<(WarningKind, usize)> {
         let set =
             RuleSet::from_yaml(&format!("rules:\n{rules}"), "rules.yml").unwrap_or_else(|errors| panic!("{errors}"));
-        let warnings = set.warnings(&["tcp", "udp", "telnet", "log_tcp"], &[5000, 5001]);
+        let warnings = set.warnings(&Surroundings {
+            handlers: &["tcp", "udp", "telnet", "log_tcp"],
+            server_ports: &[5000, 5001],
+            addresses: &["192.0.2.5".parse().unwrap(), "2001:db8::5".parse().unwrap()],
+            ssh_port: Some(2222),
+        });
         warnings.iter().map(|warning| (warning.kind, warning.line.unwrap())).collect()
     }
 
@@ -178,7 +238,7 @@ mod tests {
     #[test]
     fn a_rule_that_an_earlier_one_takes_whole_can_never_match() {
         let rules = "- match: tcp\n  type: log_tcp\n\
-                     - match: tcp dst port 22 or tcp port 2222\n  type: drop\n\
+                     - match: tcp dst port 22 or tcp port 2202\n  type: drop\n\
                      - match: udp\n  type: drop\n\
                      - match: udp and host 10.0.0.1\n  type: pass\n";
         assert_eq!(warnings(rules), [(WarningKind::NeverMatches, 4), (WarningKind::NeverMatches, 8)]);
@@ -196,7 +256,7 @@ mod tests {
     #[test]
     fn an_unknown_handler_is_named_with_its_neighbours() {
         let set = RuleSet::from_yaml("rules:\n- type: handler\n  target: tlenet\n  name: t\n", "rules.yml").unwrap();
-        let warnings = set.warnings(&["tcp", "telnet"], &[]);
+        let warnings = set.warnings(&Surroundings { handlers: &["tcp", "telnet"], ..Surroundings::default() });
         assert_eq!(
             warnings[0].to_string(),
             "rules.yml:2: warning: rule `t` names the handler `tlenet`, which does not exist; did you mean `telnet`?"
@@ -206,13 +266,33 @@ mod tests {
     #[test]
     fn proxies_that_cannot_do_what_they_say_are_warned_about() {
         let proxy = |target: &str| warnings(&format!("- match: tcp\n  type: proxy\n  target: {target}\n"));
-        for target in ["127.0.0.1:5000", "localhost:5001", "'[::1]:5000'", "0.0.0.0:5000"] {
+        for target in [
+            "127.0.0.1:5000",
+            "localhost:5001",
+            "'[::1]:5000'",
+            "0.0.0.0:5000",
+            "192.0.2.5:5000",
+            "'[2001:db8::5]:5001'",
+        ] {
             assert_eq!(proxy(target), [(WarningKind::ProxyIntoSelf, 2)], "{target}");
         }
         assert_eq!(proxy("127.0.0.1:22"), []);
         assert_eq!(proxy("10.0.0.1:5000"), []);
         let ssh = "- match: tcp\n  type: proxy_ssh\n  target: 10.0.0.1:22\n";
         assert_eq!(warnings(ssh), [(WarningKind::SshStaysEncrypted, 2)]);
+    }
+
+    #[test]
+    fn a_rule_that_takes_the_operators_ssh_is_warned_about_once() {
+        let handler = |filter: &str| format!("- match: {filter}\n  type: handler\n  target: tcp\n");
+        let pass = "- match: src net 198.51.100.0/24 and tcp dst port 2222\n  type: pass\n";
+        assert_eq!(warnings(&handler("tcp")), [], "a port that no rule names is exempt");
+        assert_eq!(warnings(&handler("tcp dst portrange 1-65535")), [], "a range names no port");
+        assert_eq!(warnings(&handler("tcp dst port 2222")), [(WarningKind::CutsOffSsh, 2)]);
+        let both = handler("tcp dst port 23") + &handler("tcp dst port 22 or port 2222") + &handler("tcp");
+        assert_eq!(warnings(&both), [(WarningKind::CutsOffSsh, 5)]);
+        assert_eq!(warnings(&(pass.to_owned() + &both)), [], "who passes some of it has thought of it");
+        assert_eq!(warnings(&handler("udp dst port 2222")), []);
     }
 
     #[test]
@@ -233,7 +313,7 @@ mod tests {
         let rules: String =
             (0..10_000).map(|n| format!("- match: tcp dst port {}\n  type: drop\n", 1 + n % 5_000)).collect();
         let start = std::time::Instant::now();
-        assert_eq!(warnings(&rules).len(), 5_000);
+        assert_eq!(warnings(&rules).len(), 5_000 + 1, "half of them never match, and one takes the port of SSH");
         assert!(start.elapsed() < std::time::Duration::from_secs(20), "took {:?}", start.elapsed());
     }
 }

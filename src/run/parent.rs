@@ -40,6 +40,7 @@ pub(super) struct Parent {
     /// What is diverted now: for the rules in force and, since flows keep what was decided for them, for all before.
     plan: Plan,
     firewall: firewall::RuleSetText,
+    /// `None` until the first engine is ready: of two with the same queue, the second fails before.
     control: Option<ControlSocket>,
 }
 
@@ -52,11 +53,18 @@ impl Parent {
     ) -> Result<Self, PlanError> {
         let plan = diversion.plan(&process.rules);
         let firewall = firewall::build(&plan, &host)?;
-        let control = ControlSocket::bind(process.config.engine.queue_num);
-        let control = control
-            .inspect_err(|error| warn!("no control socket: {error}; `glutton-nfq reload` will not work, SIGHUP does"))
-            .ok();
-        Ok(Self { process, rule_file, diversion, host, plan, firewall, control })
+        Ok(Self { process, rule_file, diversion, host, plan, firewall, control: None })
+    }
+
+    /// Listens for callers, unless that is done already.
+    fn open_door(&mut self) {
+        if self.control.is_none() {
+            let control = ControlSocket::bind(self.process.config.engine.queue_num);
+            let control = control.inspect_err(|error| {
+                warn!("no control socket: {error}; `glutton-nfq reload` cannot work, SIGHUP does")
+            });
+            self.control = control.ok();
+        }
     }
 
     /// Reads the rule file again; says what came of it. Whatever fails, what went on before goes on.
@@ -66,7 +74,7 @@ impl Parent {
         };
         let read = Sources::read(path).and_then(|mut sources| Ok((sources.rules()?, sources)));
         let outcome = match read {
-            Ok((rules, sources)) => self.take_over(engine, rules, &sources),
+            Ok((rules, sources)) => self.take_over(engine, rules, sources),
             Err(error) => {
                 let text = error.to_string();
                 // The engine writes the event; that it is gone shows elsewhere.
@@ -83,15 +91,14 @@ impl Parent {
 
     /// Answers must be diverted before the first flow that needs it is decided, and a port of the host's only after the rules that name it
     /// are in force. So the firewall first fits the old rules and the new, then the new.
-    fn take_over(&mut self, engine: &mut Line, rules: RuleSet, sources: &Sources) -> Result<String, Refusal> {
+    fn take_over(&mut self, engine: &mut Line, rules: RuleSet, sources: Sources) -> Result<String, Refusal> {
         for warning in warnings(&rules, &self.process.registry, &self.process.config) {
             warn!("{warning}");
         }
         let wanted = self.diversion.plan(&rules);
         let both = wanted.clone().together_with(&self.plan);
         self.divert(both.clone()).map_err(|error| Refusal::Failed(format!("{error}; the old rules go on")))?;
-        let order = Order::Rules(sources.clone());
-        let said = match engine.ask(&order.encode()) {
+        let said = match engine.ask(&Order::Rules(sources).encode()) {
             Ok(Ok(said)) => said,
             Ok(Err(why)) => return Err(Refusal::Failed(format!("the engine refused the rules: {why}"))),
             Err(error) => {
@@ -122,6 +129,7 @@ impl Duties for Parent {
     type Error = firewall::Error;
 
     fn install(&mut self, _: &Ready) -> Result<(), firewall::Error> {
+        self.open_door();
         info!("installing the firewall rules");
         firewall::apply(&self.firewall)
     }

@@ -55,7 +55,7 @@ impl Progress {
     /// Draws now and then.
     pub(super) fn at(&mut self, packets: u64) {
         let Some(total) = self.total else { return };
-        if packets % STRIDE == 0 && self.drawn.elapsed() >= PAUSE {
+        if packets.is_multiple_of(STRIDE) && self.drawn.elapsed() >= PAUSE {
             self.drawn = Instant::now();
             self.is_drawn = true;
             // A bar that cannot be drawn is no reason to stop.

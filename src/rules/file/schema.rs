@@ -365,3 +365,6 @@ fn keys_in_words(keys: &[&str]) -> String {
 fn names_in_words<T>(table: &[(&str, T)]) -> String {
     table.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

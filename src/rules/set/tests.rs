@@ -134,7 +134,7 @@ proptest! {
 
     #[test]
     fn a_rule_that_is_said_never_to_match_never_matches(set in rules(), packets in prop::collection::vec(packet(), 30)) {
-        let warnings = set.warnings(&[], &[]);
+        let warnings = set.warnings(&crate::rules::Surroundings::default());
         for bytes in packets.iter().filter(|bytes| bytes.len() >= 60) {
             let input = Input::new(bytes, bytes.len());
             if let Some(rule) = set.first_match(&input) {
