@@ -45,6 +45,7 @@ pub mod host;
 mod near;
 pub mod netns;
 pub mod nfqueue;
+mod pace;
 pub mod packet;
 pub mod privilege;
 mod process;

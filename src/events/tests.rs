@@ -245,21 +245,6 @@ impl Room {
 }
 
 #[test]
-#[ignore = "a measurement, for an optimised build on a quiet machine"]
-fn flow_record_costs_less_than_two_microseconds() {
-    let (mut format, mut out, record) =
-        (LineFormat::new("sensor-1"), Vec::new(), Record::Flow(FlowEvent::Opened { at: at(42), flow: telnet() }));
-    let start = std::time::Instant::now();
-    for _ in 0..100_000 {
-        out.clear();
-        format.append(&record, &mut out);
-    }
-    let each = start.elapsed() / 100_000;
-    println!("{each:?} for a line of {} bytes", out.len());
-    assert!(each < Duration::from_micros(2), "{each:?}");
-}
-
-#[test]
 fn finish_writes_everything_to_every_sink_in_order() {
     let room = room(10_000);
     let ((first, first_lines), (second, second_lines)) = (memory(None), memory(None));

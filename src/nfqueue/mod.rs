@@ -12,7 +12,6 @@ pub mod codec;
 mod error;
 mod fake;
 mod outbox;
-mod pace;
 mod slots;
 mod socket;
 mod stats;

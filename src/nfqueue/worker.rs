@@ -11,13 +11,15 @@ use std::{fmt, io, thread};
 use mio::{Events, Poll, Token, Waker};
 
 use super::batch::Exchange;
-use super::pace::Pace;
 use super::{Error, Queue};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Fail;
 use crate::control::Counters;
 use crate::engine::{Decision, Meta};
+use crate::pace::Pace;
 
+/// How long packets gather in a flood of small ones.
+const GATHER: Duration = Duration::from_micros(50);
 /// Between two calls of [`Decide::housekeeping`] at most, under load and idle.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(100);
 /// Time for the packets that still wait when the worker is told to stop.
@@ -73,7 +75,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         let stopper = Stopper { flag: Arc::new(AtomicBool::new(false)), waker: Arc::new(waker) };
         let exchanges = queues.into_iter().map(|queue| Exchange::new(queue, fail)).collect();
         let housekeeping_at = Timestamp::default();
-        Ok(Self { exchanges, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::default() })
+        Ok(Self { exchanges, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::new(GATHER) })
     }
 
     /// The handle that ends [`Self::run`] from another thread.
@@ -114,7 +116,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
             }
             let tally = batch.finish()?;
             tally.publish(&self.counters);
-            self.pace.note(&tally);
+            self.pace.note(tally.received, tally.bytes);
             received += tally.received;
         }
         if now >= self.housekeeping_at {

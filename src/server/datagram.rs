@@ -20,9 +20,12 @@ use crate::config;
 use crate::control::Counter;
 use crate::events::FlowRef;
 use crate::flow::Transport;
+use crate::pace::Pace;
 
 /// Batches of one socket before other sources have their turn.
 const BATCHES_PER_TURN: usize = 4;
+/// How long datagrams gather in a flood; sessions of the same worker wait as long.
+const GATHER: Duration = Duration::from_micros(500);
 /// Idle sessions that one wake-up ends.
 const EXPIRED_PER_TURN: usize = 256;
 /// After this time without a datagram the flow is looked up again: the engine may have given the same ends to a new one.
@@ -50,6 +53,7 @@ pub(super) struct Datagrams {
     generations: Generations,
     answers: AnswerLimit,
     flows: Arc<dyn FlowLookup>,
+    pace: Pace,
 }
 
 impl Datagrams {
@@ -64,7 +68,14 @@ impl Datagrams {
             generations: Generations::default(),
             answers: AnswerLimit::new(answers),
             flows,
+            pace: Pace::new(GATHER),
         }
+    }
+
+    /// In a flood of datagrams: how long more of them should gather before the next look.
+    pub(super) fn gather(&mut self, now: Timestamp) -> Option<Duration> {
+        self.pace.assess(now);
+        self.pace.pause()
     }
 
     /// Serves what has come to a socket, up to the work budget; true when there may be more.
@@ -75,6 +86,7 @@ impl Datagrams {
                 return false;
             }
             core.counters.add(Counter::DatagramsReceived, batch.len() as u64);
+            self.pace.note(batch.len() as u64, 0);
             for (ends, bytes) in batch.datagrams() {
                 self.serve((index, ends), bytes, core);
             }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use mio::event::Event;
@@ -129,6 +130,10 @@ impl Worker {
                 self.note(event);
             }
             self.work();
+            let pause = self.datagrams.gather(self.core.now);
+            if let Some(pause) = pause.filter(|_| self.patience() != Some(Duration::ZERO)) {
+                thread::sleep(pause);
+            }
         }
         Ok(())
     }
