@@ -5,8 +5,8 @@
 #[path = "../names.rs"]
 mod names;
 
-use glutton_nfq::rules::RuleSet;
 use glutton_nfq::rules::filter::Input;
+use glutton_nfq::rules::{RuleSet, Surroundings};
 use libfuzzer_sys::fuzz_target;
 
 /// IPv4 TCP from 10.0.0.1:1000 to 10.0.0.2:80, a SYN.
@@ -34,5 +34,10 @@ fn used(rules: &RuleSet) {
     let input = Input::new(&SYN, SYN.len());
     let walked = rules.rules().iter().find(|rule| rule.filter.matches(&input)).map(|rule| rule.position);
     assert_eq!(rules.first_match(&input).map(|rule| rule.position), walked, "the index skips or adds a rule");
-    rules.warnings(&["tcp", "udp"], &[5000, 5001]);
+    rules.warnings(&Surroundings {
+        handlers: &["tcp", "udp"],
+        server_ports: &[5000, 5001],
+        addresses: &[],
+        ssh_port: Some(22),
+    });
 }
