@@ -1,8 +1,8 @@
 //! When to let packets gather instead of asking for them at once.
 //!
 //! A flood of small packets arrives one by one, faster than they are worth a system call and a wake-up each: a thread that asks again as soon as it
-//! is idle gets batches of two or three. A short pause fills the batches. Packets that carry bulk data are left alone, and so is a socket with
-//! little to do: there the pause would only be latency.
+//! is idle gets batches of two or three. A short pause fills the batches. Packets that carry bulk data are left alone, and so is a socket
+//! with little to do: there the pause would only be latency. Where senders wait for answers, the pause is short.
 
 use std::time::Duration;
 
@@ -13,28 +13,40 @@ const FLOOD_RATE: u128 = 30_000;
 /// Mean packet length in bytes up to which they may gather.
 const FLOOD_LENGTH: u64 = 512;
 
+/// In a flood that nobody waits for an answer to, fewer than one packet in so many belongs to somebody who does.
+const FLOOD_SHARE: u64 = 4;
+/// How long packets gather when their senders wait for answers.
+const INTERACTIVE: Duration = Duration::from_micros(50);
+
 /// Packets since the last assessment, and what followed from the one before.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    pause: Duration,
+    one_sided: Duration,
     since: Timestamp,
     packets: u64,
     bytes: u64,
-    is_flood: bool,
+    answered: u64,
+    pause: Option<Duration>,
 }
 
 impl Pace {
     /// How often [`Self::assess`] should be called.
     pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
-    /// Nothing came yet; in a flood, packets gather for `pause`, and the kernel's timer slack adds 50 us.
-    pub(crate) const fn new(pause: Duration) -> Self {
-        Self { pause, since: Timestamp::from_micros(0), packets: 0, bytes: 0, is_flood: false }
+    /// Nothing came yet. In a flood that nobody waits for an answer to, packets gather for `one_sided`; the kernel's timer slack adds 50 us.
+    pub(crate) const fn new(one_sided: Duration) -> Self {
+        Self { one_sided, since: Timestamp::from_micros(0), packets: 0, bytes: 0, answered: 0, pause: None }
     }
 
     /// Takes a batch into account: how many packets, how many bytes.
     pub(crate) const fn note(&mut self, packets: u64, bytes: u64) {
         self.packets += packets;
+        self.bytes += bytes;
+    }
+
+    /// Takes packets into account whose senders wait for an answer: every pause is their latency.
+    pub(crate) const fn note_answered(&mut self, packets: u64, bytes: u64) {
+        self.answered += packets;
         self.bytes += bytes;
     }
 
@@ -44,14 +56,17 @@ impl Pace {
         if elapsed < Self::INTERVAL {
             return;
         }
-        let is_fast = u128::from(self.packets) * 1_000_000 > FLOOD_RATE * elapsed.as_micros();
-        self.is_flood = is_fast && self.bytes <= FLOOD_LENGTH * self.packets;
-        *self = Self { since: now, packets: 0, bytes: 0, ..*self };
+        let packets = self.packets + self.answered;
+        let is_fast = u128::from(packets) * 1_000_000 > FLOOD_RATE * elapsed.as_micros();
+        let is_small = self.bytes <= FLOOD_LENGTH * packets;
+        let pause = if self.answered * FLOOD_SHARE < self.packets { self.one_sided } else { INTERACTIVE };
+        self.pause = (is_fast && is_small).then_some(pause);
+        *self = Self { since: now, packets: 0, bytes: 0, answered: 0, ..*self };
     }
 
     /// How long to pause after everything that waited was taken.
-    pub(crate) fn pause(&self) -> Option<Duration> {
-        self.is_flood.then_some(self.pause)
+    pub(crate) const fn pause(&self) -> Option<Duration> {
+        self.pause
     }
 }
 
@@ -59,7 +74,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const PAUSE: Duration = Duration::from_micros(50);
+    const PAUSE: Duration = Duration::from_micros(500);
 
     /// The pause after 100 ms with this traffic.
     fn pause_after(received: u64, bytes: u64) -> Option<Duration> {
@@ -80,6 +95,15 @@ mod tests {
         assert_eq!(pause_after(10_000, 10_000 * 30_000), None);
         assert_eq!(pause_after(100, 100 * 50), None);
         assert_eq!(pause_after(0, 0), None);
+    }
+
+    #[test]
+    fn visitors_who_wait_for_answers_wait_less() {
+        let mut pace = Pace::new(PAUSE);
+        pace.note(10_000, 0);
+        pace.note_answered(5_000, 0);
+        pace.assess(Timestamp::from_micros(100_000));
+        assert_eq!(pace.pause(), Some(INTERACTIVE));
     }
 
     #[test]

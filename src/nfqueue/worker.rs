@@ -18,8 +18,8 @@ use crate::control::Counters;
 use crate::engine::{Decision, Meta};
 use crate::pace::Pace;
 
-/// How long packets gather in a flood of small ones.
-const GATHER: Duration = Duration::from_micros(50);
+/// How long packets gather in a flood of small ones that nobody waits for an answer to.
+const GATHER: Duration = Duration::from_micros(500);
 /// Between two calls of [`Decide::housekeeping`] at most, under load and idle.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(100);
 /// Time for the packets that still wait when the worker is told to stop.
@@ -62,7 +62,7 @@ enum Next {
 }
 
 impl<Q: Queue, D: Decide> Worker<Q, D> {
-    /// A worker for bound queues. `fail` says what a packet gets that is not decided.
+    /// A worker for bound queues; of several, the first is that of answered flows. `fail` says what a packet gets that is not decided.
     ///
     /// # Errors
     /// When the system has no descriptors for its poll.
@@ -105,7 +105,8 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
     /// One batch of every queue, and housekeeping when it is due.
     fn turn(&mut self) -> Result<Next, Error> {
         let (mut received, mut is_last, mut now) = (0, true, Timestamp::default());
-        for exchange in &mut self.exchanges {
+        let several = self.exchanges.len() > 1;
+        for (rank, exchange) in self.exchanges.iter_mut().enumerate() {
             let mut batch = exchange.receive()?;
             is_last &= batch.is_last();
             now = self.clock.now();
@@ -116,7 +117,11 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
             }
             let tally = batch.finish()?;
             tally.publish(&self.counters);
-            self.pace.note(tally.received, tally.bytes);
+            if several && rank == 0 {
+                self.pace.note_answered(tally.received, tally.bytes);
+            } else {
+                self.pace.note(tally.received, tally.bytes);
+            }
             received += tally.received;
         }
         if now >= self.housekeeping_at {
