@@ -20,7 +20,7 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn `word` into `candidate` (optimal string alignment).
-fn distance(word: &[char], candidate: &str) -> usize {
+pub(crate) fn distance(word: &[char], candidate: &str) -> usize {
     let width = word.len() + 1;
     let mut before_last = vec![0; width];
     let mut last: Vec<usize> = (0..width).collect();
@@ -47,7 +47,7 @@ fn distance(word: &[char], candidate: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{distance, nearest};
 
     const TYPES: [&str; 5] = ["pass", "drop", "handler", "rewrite", "proxy"];
 
@@ -65,5 +65,14 @@ mod tests {
         for typed in ["", "accept", "x", &"drop".repeat(100_000)] {
             assert_eq!(nearest(typed, TYPES), None);
         }
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        let edits = |word: &str, candidate| distance(&word.chars().collect::<Vec<_>>(), candidate);
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(edits("abc", "abc"), 0);
+        assert_eq!(edits("prot", "port"), 1);
     }
 }

@@ -48,6 +48,18 @@ struct Segment {
     tcp: Option<Tcp>,
 }
 
+impl Segment {
+    /// Client and host side of the packet: on its way in, the client is its source.
+    const fn tuple(&self, packet: &Packet, hook: Hook) -> Tuple {
+        let (src, dst) = ((packet.src, self.src_port), (packet.dst, self.dst_port));
+        let ((client, client_port), (host, host_port)) = match hook {
+            Hook::In => (src, dst),
+            Hook::Out => (dst, src),
+        };
+        Tuple { client, host, client_port, host_port, transport: self.transport }
+    }
+}
+
 impl Engine {
     /// An engine over these rules and this table.
     pub fn new(rules: Arc<RuleSet>, flows: Arc<FlowTable>, counters: Arc<Counters>, settings: Settings) -> Self {
@@ -116,13 +128,7 @@ impl Engine {
         now: Timestamp,
         record: &mut impl FnMut(FlowEvent),
     ) -> Decision {
-        let tuple = Tuple {
-            client: packet.src,
-            host: packet.dst,
-            client_port: segment.src_port,
-            host_port: segment.dst_port,
-            transport: segment.transport,
-        };
+        let tuple = segment.tuple(packet, Hook::In);
         // Once for this packet: a reload in between must not mix two sets of rules.
         let active = self.active.load();
         let (input, applicant) = (input(bytes, packet, meta), Applicant { tuple: &tuple, now });
@@ -164,13 +170,7 @@ impl Engine {
         now: Timestamp,
         record: &mut impl FnMut(FlowEvent),
     ) -> Decision {
-        let tuple = Tuple {
-            client: packet.dst,
-            host: packet.src,
-            client_port: segment.dst_port,
-            host_port: segment.src_port,
-            transport: segment.transport,
-        };
+        let tuple = segment.tuple(packet, Hook::Out);
         let passage = Passage { direction: Direction::Out, tcp: segment.tcp.as_ref(), len: packet.len, now };
         match self.flows.outbound(&tuple, &passage, record) {
             Some(known) => self.carry_out(bytes, packet, known, meta),

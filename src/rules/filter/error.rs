@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::near::distance;
+
 /// One or more mistakes in a filter text: this one, and [`others`](Self::others) further on in the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilterError {
@@ -69,32 +71,12 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     if word.len() > 32 {
         return None;
     }
+    let letters: Vec<char> = word.chars().collect();
     known
-        .map(|candidate| (edits(word, candidate), candidate))
-        .filter(|&(distance, candidate)| distance <= 2 && distance * 2 < candidate.len().max(word.len()))
-        .min_by_key(|&(distance, _)| distance)
+        .map(|candidate| (distance(&letters, candidate), candidate))
+        .filter(|&(edits, candidate)| edits <= 2 && edits * 2 < candidate.len().max(word.len()))
+        .min_by_key(|&(edits, _)| edits)
         .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Bytes to insert, drop, replace or swap with their neighbour to make one word of the other.
-fn edits(left: &str, right: &str) -> usize {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in right.iter().enumerate() {
-            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
-            let mut cost = (at(&last, j) + usize::from(a != b)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
-            let swapped = j > 0 && i > 0 && left.get(i - 1) == Some(b) && right.get(j - 1) == Some(a);
-            if swapped {
-                cost = cost.min(at(&before_last, j - 1) + 1);
-            }
-            row.push(cost);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().unwrap_or(left.len())
 }
 
 #[cfg(test)]
@@ -107,13 +89,5 @@ mod tests {
         assert_eq!(nearest("prot", words.into_iter()).as_deref(), Some("port"));
         assert_eq!(nearest("hots", words.into_iter()).as_deref(), Some("host"));
         assert_eq!(nearest("zzz", words.into_iter()), None);
-    }
-
-    #[test]
-    fn edits_are_counted() {
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("abc", "abc"), 0);
-        assert_eq!(edits("prot", "port"), 1);
     }
 }
