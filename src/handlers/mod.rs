@@ -14,6 +14,7 @@ mod log_http;
 mod log_tcp;
 mod output;
 mod random;
+mod recognise;
 mod recording;
 mod registry;
 mod session;
