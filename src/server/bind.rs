@@ -188,6 +188,9 @@ fn open(kind: Socket, address: SocketAddr) -> Result<RawSocket, BindError> {
             socket.set_keepalive(true)?;
             socket.bind(&address.into())?;
             socket.listen(BACKLOG)?;
+            // The answer of a handler carries the acknowledgement of what was asked: one packet less for each exchange. A socket
+            // forgets this when it begins to listen, not when it accepts.
+            socket.set_tcp_quickack(false)?;
         } else {
             sys::enable_packet_info(socket.as_fd(), address.is_ipv6())?;
             socket.set_recv_buffer_size(UDP_BUFFER)?;
