@@ -18,6 +18,7 @@
 //! ```
 
 mod closed_port;
+mod identity;
 mod parent;
 mod process;
 
@@ -33,12 +34,13 @@ use crate::config::Config;
 use crate::engine::Settings;
 use crate::firewall::{self, Host, Inbound, Outbound, Plan, Queues};
 use crate::flow::Transport;
-use crate::handlers::{Registry, SettingsError};
+use crate::handlers::{PersonaError, Registry, SettingsError};
 use crate::host::{self, Ports};
 use crate::privilege::{self, Account};
 use crate::rules::{Action, RuleSet, Surroundings};
 use crate::supervisor::{self, Policy, supervise};
 use closed_port::ClosedPorts;
+use identity::Identity;
 use parent::Parent;
 use process::EngineProcess;
 
@@ -48,6 +50,9 @@ pub enum Error {
     /// A handler refuses its table of the configuration.
     #[error(transparent)]
     Handlers(#[from] SettingsError),
+    /// The `[persona]` table is refused.
+    #[error(transparent)]
+    Persona(#[from] PersonaError),
     /// No interface, or no such interface.
     #[error(transparent)]
     Host(#[from] host::Error),
@@ -103,11 +108,12 @@ impl Sensor {
     /// # Errors
     /// See [`enum@Error`].
     pub fn run(mut self) -> Result<(), Error> {
-        self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload)?;
+        privilege::require_net_admin()?;
+        let identity = Identity::open(&self.config)?;
+        self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload, &identity.persona)?;
         for warning in self.warnings() {
             warn!("{warning}");
         }
-        privilege::require_net_admin()?;
         let host = Host::probe()?;
         for warning in &host.warnings {
             warn!("{warning}");
@@ -118,7 +124,8 @@ impl Sensor {
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process = EngineProcess { config, rules, registry, settings, interfaces, account };
+        let process =
+            EngineProcess { config, rules, registry, settings, interfaces, account, sensor_id: identity.sensor_id };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
