@@ -33,7 +33,7 @@ pub use output::{Close, HandOver, Output};
 pub use persona::{Persona, PersonaError};
 pub use random::Random;
 pub use recording::{Direction, Recording};
-pub use registry::{Entry, Environment, Maker, Registry, SettingsError};
+pub use registry::{Entry, Environment, Handlers, Maker, Registry, SettingsError};
 pub use sample::{Download, Sample};
 pub use session::Session;
 pub use sources::Sources;

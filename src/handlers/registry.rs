@@ -1,7 +1,7 @@
 //! Which handlers there are, by name.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 
@@ -24,12 +24,38 @@ pub struct Environment<'a> {
     pub max_payload: usize,
     /// Who the sensor pretends to be.
     pub persona: Arc<Persona>,
+    /// The handlers that a session can be given to.
+    pub handlers: Handlers,
+}
+
+/// Names and aliases of all handlers, each with what it can serve.
+#[derive(Debug, Clone)]
+pub struct Handlers(Arc<[(String, Vec<Transport>)]>);
+
+impl Handlers {
+    fn builtin() -> Self {
+        let named = |row: &Builtin| {
+            let names = std::iter::once(row.name).chain(row.aliases.iter().copied());
+            names.map(|name| (name.to_owned(), row.transports.to_vec())).collect::<Vec<_>>()
+        };
+        Self(BUILTINS.iter().flat_map(named).collect())
+    }
+
+    /// There is a handler of this name that serves this transport.
+    pub fn contains(&self, name: &str, transport: Transport) -> bool {
+        self.0.iter().any(|(known, transports)| known == name && transports.contains(&transport))
+    }
 }
 
 impl<'a> Environment<'a> {
     /// What handlers are prepared from until the configuration is known.
     fn example(table: &'a toml::Table) -> Self {
-        Self { table, max_payload: config::Server::default().max_tcp_payload, persona: Persona::example() }
+        Self {
+            table,
+            max_payload: config::Server::default().max_tcp_payload,
+            persona: Persona::example(),
+            handlers: Handlers::builtin(),
+        }
     }
 
     /// The handler's `[handlers.NAME]` table; empty when the configuration has none.
@@ -165,8 +191,11 @@ impl Registry {
             let near = self.near(name).map(str::to_owned);
             return Err(SettingsError::Unknown { name: name.clone(), near });
         }
+        let handlers = self.handlers();
+        let environment =
+            |table| Environment { table, max_payload, persona: Arc::clone(persona), handlers: handlers.clone() };
         let makers: Vec<Maker> =
-            self.entries.iter().map(|entry| maker_of(entry, tables, max_payload, persona)).collect::<Result<_, _>>()?;
+            self.entries.iter().map(|entry| maker_of(entry, tables, environment)).collect::<Result<_, _>>()?;
         for (entry, maker) in self.entries.iter_mut().zip(makers) {
             *entry = Arc::new(Entry { maker, ..(**entry).clone() });
         }
@@ -231,6 +260,14 @@ impl Registry {
         self.entries.iter().map(|entry| &**entry)
     }
 
+    fn handlers(&self) -> Handlers {
+        let named = |entry: &Arc<Entry>| {
+            let names = std::iter::once(&*entry.name).chain(entry.aliases.iter().copied());
+            names.map(|name| (name.to_owned(), entry.transports.clone())).collect::<Vec<_>>()
+        };
+        Handlers(self.entries.iter().flat_map(named).collect())
+    }
+
     /// Every name and alias that a rule file may use.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().flat_map(|entry| std::iter::once(&*entry.name).chain(entry.aliases.iter().copied()))
@@ -247,13 +284,12 @@ pub(super) fn boxed<H: Handler + 'static>(maker: impl Fn(&Session) -> H + Send +
     Arc::new(move |session| Box::new(maker(session)))
 }
 
-fn maker_of(
+fn maker_of<'a>(
     entry: &Entry,
-    tables: &toml::Table,
-    max_payload: usize,
-    persona: &Arc<Persona>,
+    tables: &'a toml::Table,
+    environment: impl Fn(&'a toml::Table) -> Environment<'a>,
 ) -> Result<Maker, SettingsError> {
-    let empty = toml::Table::new();
+    static NONE: LazyLock<toml::Table> = LazyLock::new(toml::Table::new);
     let (name, table) = match tables.iter().find(|(name, _)| entry.is_called(name)) {
         Some((name, toml::Value::Table(table))) => (name.as_str(), table),
         Some((name, _)) => {
@@ -262,9 +298,9 @@ fn maker_of(
                 reason: "this is a table of settings, not a value".to_owned(),
             });
         }
-        None => (&*entry.name, &empty),
+        None => (&*entry.name, &*NONE),
     };
-    (entry.prepare)(&Environment { table, max_payload, persona: Arc::clone(persona) })
+    (entry.prepare)(&environment(table))
         .map_err(|error| SettingsError::Invalid { name: name.to_owned(), reason: error.message().to_owned() })
 }
 
@@ -318,6 +354,15 @@ mod tests {
         assert!(registry.find("mine").unwrap().serves(Transport::Tcp));
         assert!(!registry.find("echo").unwrap().serves(Transport::Tcp));
         assert_eq!(registry.entries().count(), BUILTINS.len() + 1);
+    }
+
+    #[test]
+    fn handlers_know_of_each_other_also_of_those_that_a_program_adds() {
+        let mut registry = Registry::builtin();
+        registry.register("mine", &[Transport::Udp], |_: &Session| Nothing);
+        let handlers = registry.handlers();
+        assert!(handlers.contains("mine", Transport::Udp) && !handlers.contains("mine", Transport::Tcp));
+        assert!(handlers.contains("default", Transport::Tcp) && !handlers.contains("nobody", Transport::Tcp));
     }
 
     #[test]

@@ -213,10 +213,10 @@ pub(super) fn memcached(seen: Seen<'_>) -> Outcome {
 
 /// A request of MongoDB's wire protocol: little-endian length, request id, answer to nothing (0, or -1 as nmap has it), a request's opcode.
 pub(super) fn mongodb(seen: Seen<'_>) -> Outcome {
-    /// maxMessageSizeBytes.
-    const MAX_MESSAGE: u32 = 48_000_000;
+    /// A server takes 48 MB; nobody begins with so much.
+    const MAX_FIRST_MESSAGE: u32 = 1 << 20;
     let length = seen.bytes(0).map(u32::from_le_bytes)?;
-    must((21..=MAX_MESSAGE).contains(&length))?;
+    must((21..=MAX_FIRST_MESSAGE).contains(&length))?;
     let answers = seen.byte(8)?;
     must(answers == 0 || answers == 0xff)?;
     seen.literal(9, &[answers; 3])?;

@@ -111,18 +111,20 @@ pub(super) enum Recognised {
     As(&'static Protocol),
     /// None that is known.
     Nothing,
-    /// Not told yet: fewer than [`LOOK`] bytes have come.
-    NotYet,
+    /// Not told yet: fewer than [`LOOK`] bytes have come. If nothing follows, it is this one.
+    NotYet(Option<&'static Protocol>),
 }
 
 /// Asks every row, in order, as long as the ones before have said no.
 pub(super) fn recognise(bytes: &[u8]) -> Recognised {
+    let mut waits = false;
     for protocol in PROTOCOLS {
         match protocol.verdict(bytes) {
+            Verdict::Yes if waits => return Recognised::NotYet(Some(protocol)),
             Verdict::Yes => return Recognised::As(protocol),
-            Verdict::NeedMore => return Recognised::NotYet,
+            Verdict::NeedMore => waits = true,
             Verdict::No => {}
         }
     }
-    Recognised::Nothing
+    if waits { Recognised::NotYet(None) } else { Recognised::Nothing }
 }

@@ -7,7 +7,7 @@ fn name(bytes: &[u8]) -> &'static str {
     match recognise(bytes) {
         Recognised::As(protocol) => protocol.name,
         Recognised::Nothing => "nothing",
-        Recognised::NotYet => "not yet",
+        Recognised::NotYet(_) => "not yet",
     }
 }
 
@@ -94,7 +94,6 @@ const MESSAGES: &[(&str, &[u8])] = &[
     // nmap Socks5; curl --socks5.
     ("socks5", b"\x05\x04\x00\x01\x02\x80\x05\x01\x00\x03\x0agoogle.com\x00\x50GET / HTTP/1.0\r\n\r\n"),
     ("socks5", b"\x05\x02\x00\x01"),
-    ("socks5", b"\x05\x01\x00"),
     ("lpd", b"\x01default\n"),
     ("lpd", b"\x02lp\n"),
     // nmap SIPOptions, sipvicious, sipsak.
@@ -189,6 +188,14 @@ fn the_beginning_of_a_message_never_says_what_the_whole_contradicts() {
             assert!(early == "not yet" || early == *wanted, "{early} after {length} of {:?}", bytes.escape_ascii().to_string());
         }
     }
+}
+
+#[test]
+fn a_message_that_could_go_on_as_another_one_is_known_if_nothing_follows() {
+    // A SOCKS5 client without a password; or 261 bytes for MongoDB.
+    let Recognised::NotYet(Some(protocol)) = recognise(b"\x05\x01\x00") else { panic!() };
+    assert_eq!(protocol.name, "socks5");
+    assert!(matches!(recognise(b"CNXN"), Recognised::NotYet(None)));
 }
 
 /// Bytes that come near to protocols: a message, changed at places, cut, and with other bytes behind it.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::builtin::Builtin;
 use super::recognise::{Protocol, Recognised, recognise};
 use super::registry::{Environment, Maker, boxed};
-use super::{Context, Handler, Persona, Random, Session};
+use super::{Context, Handler, Handlers, Persona, Random, Session};
 use crate::flow::Transport;
 use banner::banner;
 pub(super) use capture::{Answer, Capture};
@@ -63,6 +63,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
             greets: (settings.answer == Answer::Banner).then(|| Arc::clone(&persona)),
             handlers: handlers.clone(),
             undecided: settings.recognise.then(Vec::new),
+            quiet,
             patience: Duration::from_millis(settings.undecided_ms).max(quiet),
         }
     }))
@@ -76,25 +77,33 @@ struct CatchAll {
     handlers: Handlers,
     /// What has come while the protocol is not told: less than [`super::recognise::LOOK`] bytes. `None` once it is.
     undecided: Option<Vec<u8>>,
-    /// Silence that ends the wait for the next byte while the protocol is not told.
+    /// Silence that ends the wait for the next byte: once a protocol could be meant, and before.
+    quiet: Duration,
     patience: Duration,
 }
 
 impl CatchAll {
-    /// Records what has come as this protocol, and whatever follows.
-    fn record(&mut self, cx: &mut Context<'_>, protocol: Option<&Protocol>) {
+    /// Gives the session to the protocol's handler (true), or records what has come and whatever follows.
+    fn decide(&mut self, cx: &mut Context<'_>, protocol: Option<&'static Protocol>) -> bool {
+        let bytes = self.undecided.take().unwrap_or_default();
         if let Some(protocol) = protocol {
+            if self.handlers.contains(protocol.handler, Transport::Tcp) {
+                cx.hand_over(protocol.handler, bytes);
+                return true;
+            }
             self.capture.set_protocol(protocol.name);
         }
-        let bytes = self.undecided.take().unwrap_or_default();
-        self.capture.data(cx, &bytes);
+        if !bytes.is_empty() {
+            self.capture.data(cx, &bytes);
+        }
+        false
     }
 
-    /// The visitor is done before its protocol is told.
-    fn give_up(&mut self) {
-        if let Some(bytes) = self.undecided.take() {
-            self.capture.keep(&bytes);
-        }
+    /// Nothing follows: decides by what has come; true when the session is handed over.
+    fn decide_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(seen) = &self.undecided else { return false };
+        let likely = if let Recognised::NotYet(likely) = recognise(seen) { likely } else { None };
+        self.decide(cx, likely)
     }
 }
 
@@ -112,27 +121,32 @@ impl Handler for CatchAll {
         let Some(seen) = &mut self.undecided else { return self.capture.data(cx, bytes) };
         seen.extend_from_slice(bytes);
         match recognise(seen) {
-            Recognised::NotYet => cx.deadline_in(self.patience),
-            Recognised::Nothing => self.record(cx, None),
-            Recognised::As(protocol) if self.handlers.contains(protocol.handler, Transport::Tcp) => {
-                cx.hand_over(protocol.handler, std::mem::take(seen));
+            Recognised::NotYet(likely) => cx.deadline_in(if likely.is_some() { self.quiet } else { self.patience }),
+            Recognised::Nothing => {
+                self.decide(cx, None);
             }
-            Recognised::As(protocol) => self.record(cx, Some(protocol)),
+            Recognised::As(protocol) => {
+                self.decide(cx, Some(protocol));
+            }
         }
     }
 
     fn eof(&mut self, cx: &mut Context<'_>) {
-        self.give_up();
-        self.capture.eof(cx);
+        if !self.decide_late(cx) {
+            self.capture.eof(cx);
+        }
     }
 
     fn deadline(&mut self, cx: &mut Context<'_>) {
-        self.give_up();
-        self.capture.deadline(cx);
+        if !self.decide_late(cx) {
+            self.capture.deadline(cx);
+        }
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
-        self.give_up();
+        if let Some(bytes) = self.undecided.take() {
+            self.capture.keep(&bytes);
+        }
         self.capture.closed(cx);
     }
 }
