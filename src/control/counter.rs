@@ -60,7 +60,10 @@ counters! {
     PayloadTruncated "payload_truncated" "payload events cut at max_tcp_payload",
     DatagramsReceived "datagrams_received" "datagrams that came to the handler port",
     DatagramsWithoutFlow "datagrams_without_flow" "datagrams to the handler port that no flow explains, dropped",
-    DatagramsUnanswered "datagrams_unanswered" "answers not sent: longer than what came, beyond udp_answers_per_source, or refused by the socket",
+    DatagramBytesReceived "datagram_bytes_received" "bytes of datagrams that a handler got",
+    DatagramsAnswered "datagrams_answered" "answers sent over UDP",
+    DatagramBytesSent "datagram_bytes_sent" "bytes of those answers",
+    DatagramsUnanswered "datagrams_unanswered" "answers not sent: more than came from an unproved address, beyond udp_answers_per_source or udp_answer_bytes_per_source, or refused by the socket",
     DatagramSessionsEvicted "datagram_sessions_evicted" "UDP sessions that ended to make room for another",
     DatagramsUnrecorded "datagrams_unrecorded" "datagrams beyond what is recorded for one flow",
 }

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use super::binding::Bindings;
+use super::proof::Proofs;
 use super::resolver::Resolver;
 use super::timer::Timers;
 use crate::clock::{Clock, Timestamp};
@@ -18,6 +19,7 @@ pub(super) struct Core {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) proofs: Arc<Proofs>,
     /// Where sockets that sessions open themselves are registered.
     pub(super) poll: mio::Registry,
     /// The time of this wake-up.
@@ -40,18 +42,20 @@ pub(super) struct Parts {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) proofs: Arc<Proofs>,
     pub(super) clock: Clock,
     pub(super) sink: Box<dyn Fn(Record) + Send>,
 }
 
 impl Core {
     pub(super) fn new(parts: Parts, poll: mio::Registry) -> Self {
-        let Parts { limits, counters, registry, resolver, clock, sink } = parts;
+        let Parts { limits, counters, registry, resolver, proofs, clock, sink } = parts;
         Self {
             limits,
             counters,
             registry,
             resolver,
+            proofs,
             poll,
             now: clock.now(),
             output: Output::default(),

@@ -249,6 +249,7 @@ impl Worker {
         let Some((binding, flow)) = bound.filter(|(binding, _)| !matches!(binding.service, Service::None)) else {
             return self.refuse(&stream, Counter::SessionsWithoutFlow);
         };
+        self.core.proofs.note(flow.key.client, self.core.now);
         match self.admission.admit(flow.key.client) {
             Ok(permit) => self.open(stream, flow, &binding, permit),
             Err(Refusal::Total) => self.refuse(&stream, Counter::SessionsRefusedTotal),
