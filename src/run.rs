@@ -18,6 +18,7 @@
 //! ```
 
 mod closed_port;
+mod identity;
 mod parent;
 mod process;
 
@@ -40,6 +41,8 @@ use crate::privilege::{self, Account};
 use crate::rules::{Action, RuleSet, Surroundings};
 use crate::supervisor::{self, Policy, supervise};
 use closed_port::ClosedPorts;
+use identity::Identity;
+pub use identity::IdentityError;
 use parent::Parent;
 use process::EngineProcess;
 
@@ -49,6 +52,9 @@ pub enum Error {
     /// A handler refuses its table of the configuration.
     #[error(transparent)]
     Handlers(#[from] SettingsError),
+    /// Persona or certificate.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// No interface, or no such interface.
     #[error(transparent)]
     Host(#[from] host::Error),
@@ -104,11 +110,12 @@ impl Sensor {
     /// # Errors
     /// See [`enum@Error`].
     pub fn run(mut self) -> Result<(), Error> {
-        self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload)?;
+        privilege::require_net_admin()?;
+        let identity = Identity::open(&self.config)?;
+        self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload, &identity.guise)?;
         for warning in self.warnings() {
             warn!("{warning}");
         }
-        privilege::require_net_admin()?;
         let host = Host::probe()?;
         for warning in &host.warnings {
             warn!("{warning}");
@@ -122,7 +129,8 @@ impl Sensor {
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process = EngineProcess { config, rules, registry, settings, interfaces, account };
+        let process =
+            EngineProcess { config, rules, registry, settings, interfaces, account, sensor_id: identity.sensor_id };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }

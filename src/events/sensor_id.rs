@@ -1,16 +1,16 @@
 //! The name of this sensor in every event.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
 
 use log::warn;
 use uuid::Uuid;
 
+use crate::state;
+
 /// Name of the file in the state directory.
 const FILE: &str = "sensor-id";
-/// A longer id is no id; also bounds what is read.
+/// A longer id is no id.
 const MAX_LEN: usize = 128;
 
 /// The configured id, else the one kept in `state_dir`, else a random UUID that is kept there from now on.
@@ -22,14 +22,14 @@ pub fn sensor_id(configured: &str, state_dir: &Path) -> String {
         return configured.to_owned();
     }
     let path = state_dir.join(FILE);
-    match read(&path) {
+    match read(state_dir) {
         Ok(Some(id)) => return id,
-        Ok(None) => warn!("{} holds no sensor id: a new one is drawn", path.display()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(None) if path.exists() => warn!("{} holds no sensor id: a new one is drawn", path.display()),
+        Ok(None) => {}
         Err(error) => warn!("sensor id: cannot read {}: {error}: a new one is drawn", path.display()),
     }
     let id = Uuid::new_v4().to_string();
-    if let Err(error) = keep(state_dir, &path, &id) {
+    if let Err(error) = state::write(state_dir, FILE, 0o644, &format!("{id}\n")) {
         warn!(
             "sensor id: cannot write {}: {error}: {id} serves for this run; set events.sensor_id to keep one",
             path.display()
@@ -39,34 +39,17 @@ pub fn sensor_id(configured: &str, state_dir: &Path) -> String {
 }
 
 /// The id in the file; `None` when what is there cannot be one.
-fn read(path: &Path) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    fs::File::open(path)?.take(MAX_LEN as u64 + 2).read_to_string(&mut text)?;
+fn read(state_dir: &Path) -> io::Result<Option<String>> {
+    let text = state::read(state_dir, FILE)?.unwrap_or_default();
     let id = text.trim();
     let valid = (1..=MAX_LEN).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
     Ok(valid.then(|| id.to_owned()))
 }
 
-/// Written beside and renamed, so that no crash leaves half an id.
-fn keep(state_dir: &Path, path: &Path, id: &str) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o755).create(state_dir)?;
-    let draft = state_dir.join(format!("{FILE}.{id}"));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(format!("{id}\n").as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&draft, path));
-    if written.is_err() {
-        // The draft may not exist at all; the error that matters is the first one.
-        let _ = fs::remove_file(&draft);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

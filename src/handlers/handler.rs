@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Close, HandOver, Output, Session};
+use super::{Close, Download, HandOver, Output, Sample, Session};
 use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::Event;
@@ -94,6 +94,34 @@ impl<'a> Context<'a> {
     /// Records an event; flow, addresses, rule and handler name are filled in.
     pub fn event(&mut self, event: Event) {
         self.out.events.push(event);
+    }
+
+    /// A file that arrived inline, within the handler's own bound: stored outside under its SHA-256. Records the `download` event with
+    /// `name`, `bytes` and `payload_hash`.
+    pub fn sample(&mut self, name: &str, bytes: Vec<u8>) {
+        let sample = Sample::new(name, bytes);
+        self.event(sample.event());
+        self.out.samples.push(sample);
+    }
+
+    /// A file that the visitor named by URL and wanted fetched with this tool (`wget`, `curl`, `tftp`): fetched outside, if at all.
+    /// Records the `download` event with `url` and `tool`.
+    pub fn download(&mut self, url: &str, tool: &str) {
+        let download = Download { url: url.to_owned(), tool: tool.to_owned() };
+        self.event(download.event());
+        self.out.downloads.push(download);
+    }
+
+    /// Passes on what an inner handler asked for on an [`Output`] of its own: events, samples, downloads, counters, deadline. What it sent,
+    /// its close and its hand-over are left to the wrapper.
+    pub fn pass_on(&mut self, inner: &mut Output) {
+        self.out.events.append(&mut inner.events);
+        self.out.samples.append(&mut inner.samples);
+        self.out.downloads.append(&mut inner.downloads);
+        self.out.counts.append(&mut inner.counts);
+        if let Some(deadline) = inner.deadline.take() {
+            self.out.deadline = Some(deadline);
+        }
     }
 
     /// Raises a counter by one.

@@ -7,24 +7,36 @@
 //! A new protocol is one file with a `BUILTIN` row, named once in the table of `builtin.rs`.
 
 mod builtin;
+mod credentials;
 mod echo;
+mod guise;
 mod handler;
 mod http;
 mod log_http;
 mod log_tcp;
 mod output;
+mod persona;
 mod random;
 mod recording;
 mod registry;
+mod sample;
 mod session;
+mod sources;
 mod tcp;
+pub mod tls;
 #[cfg(test)]
 mod transcript;
 mod udp;
 
+pub use credentials::{Count, Credentials, Pair, Policy};
+pub use guise::Guise;
 pub use handler::{Context, Handler};
 pub use output::{Close, HandOver, Output};
+pub use persona::{Persona, PersonaError};
 pub use random::Random;
 pub use recording::{Direction, Recording};
 pub use registry::{Entry, Environment, Maker, Registry, SettingsError};
+pub use sample::{Download, Sample};
 pub use session::Session;
+pub use sources::Sources;
+pub use tls::{ClientHello, Tls, TlsFault, TlsKit, TlsStream};

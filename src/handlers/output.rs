@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::{Download, Sample};
 use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::Event;
@@ -32,6 +33,10 @@ pub struct Output {
     ends: Vec<usize>,
     /// Events to record; flow, addresses, rule and handler are filled in by the server.
     pub events: Vec<Event>,
+    /// Files that arrived inline, to be stored.
+    pub samples: Vec<Sample>,
+    /// Files that the visitor named, to be fetched or not.
+    pub downloads: Vec<Download>,
     /// Counters to raise by one.
     pub counts: Vec<Counter>,
     /// New deadline: `Some(Some(t))` sets, `Some(None)` clears, `None` leaves the old one.
@@ -74,6 +79,8 @@ impl Output {
     pub fn clear(&mut self) {
         self.clear_sends();
         self.events.clear();
+        self.samples.clear();
+        self.downloads.clear();
         self.counts.clear();
         self.deadline = None;
         self.close = None;

@@ -88,6 +88,16 @@ pub(super) fn with_payload(event: Event, bytes: &[u8], truncated: bool) -> Event
     if truncated { event.with("truncated", true) } else { event }
 }
 
+/// Adds a field of text that a visitor sent. What is no UTF-8 shows replacement characters there, and every byte in a field `NAME_hex`.
+pub(super) fn with_text(event: Event, name: &str, bytes: &[u8]) -> Event {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => event.with(name, text),
+        Err(_) => event
+            .with(name, String::from_utf8_lossy(bytes).as_ref())
+            .with(&format!("{name}_hex"), HEXLOWER.encode(bytes)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::builtin::{BUILTINS, Builtin};
-use super::{Handler, Session};
+use super::{Guise, Handler, Persona, Session, TlsKit};
 use crate::config;
 use crate::flow::Transport;
 use crate::near::nearest;
@@ -22,9 +22,26 @@ pub struct Environment<'a> {
     table: &'a toml::Table,
     /// Bytes of one session that a payload event holds (`max_tcp_payload`).
     pub max_payload: usize,
+    /// Who the sensor pretends to be.
+    pub persona: Arc<Persona>,
+    tls: Arc<TlsKit>,
 }
 
-impl Environment<'_> {
+impl<'a> Environment<'a> {
+    /// What handlers are prepared from until the configuration is known.
+    fn example(table: &'a toml::Table) -> Self {
+        Self::new(table, config::Server::default().max_tcp_payload, &Guise::example())
+    }
+
+    fn new(table: &'a toml::Table, max_payload: usize, guise: &Guise) -> Self {
+        Self { table, max_payload, persona: Arc::clone(&guise.persona), tls: Arc::clone(&guise.tls) }
+    }
+
+    /// The persona's certificate, for handlers that speak TLS.
+    pub fn tls_kit(&self) -> Arc<TlsKit> {
+        Arc::clone(&self.tls)
+    }
+
     /// The handler's `[handlers.NAME]` table; empty when the configuration has none.
     ///
     /// # Errors
@@ -136,25 +153,25 @@ impl Registry {
     /// The built-in handlers with their default settings.
     pub fn builtin() -> Self {
         let table = toml::Table::new();
-        let environment = Environment { table: &table, max_payload: config::Server::default().max_tcp_payload };
+        let environment = Environment::example(&table);
         // No handler refuses its defaults; the test that walks the table holds them to it.
         let entries = BUILTINS.iter().filter_map(|row| Entry::prepared(row, &environment).ok()).map(Arc::new).collect();
         Self { entries }
     }
 
     /// Reads the settings of every handler: `tables` is the `[handlers]` part of the configuration, `max_payload` the bytes of one
-    /// session that a payload event holds. Handlers are registered before.
+    /// session that a payload event holds, `guise` what visitors meet. Handlers are registered before.
     ///
     /// # Errors
     /// The first table that no handler takes; the registry is as it was then.
-    pub fn configure(&mut self, tables: &toml::Table, max_payload: usize) -> Result<(), SettingsError> {
+    pub fn configure(&mut self, tables: &toml::Table, max_payload: usize, guise: &Guise) -> Result<(), SettingsError> {
         let nameless = tables.keys().find(|name| self.find(name).is_none());
         if let Some(name) = nameless {
             let near = self.near(name).map(str::to_owned);
             return Err(SettingsError::Unknown { name: name.clone(), near });
         }
         let makers: Vec<Maker> =
-            self.entries.iter().map(|entry| maker_of(entry, tables, max_payload)).collect::<Result<_, _>>()?;
+            self.entries.iter().map(|entry| maker_of(entry, tables, max_payload, guise)).collect::<Result<_, _>>()?;
         for (entry, maker) in self.entries.iter_mut().zip(makers) {
             *entry = Arc::new(Entry { maker, ..(**entry).clone() });
         }
@@ -189,7 +206,7 @@ impl Registry {
     {
         let prepare: Prepare = Arc::new(move |environment| prepare(environment).map(boxed));
         let table = toml::Table::new();
-        let environment = Environment { table: &table, max_payload: config::Server::default().max_tcp_payload };
+        let environment = Environment::example(&table);
         let maker = prepare(&environment)
             .map_err(|error| SettingsError::Invalid { name: name.to_owned(), reason: error.message().to_owned() })?;
         self.insert(name, transports, maker, prepare);
@@ -235,7 +252,7 @@ pub(super) fn boxed<H: Handler + 'static>(maker: impl Fn(&Session) -> H + Send +
     Arc::new(move |session| Box::new(maker(session)))
 }
 
-fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize) -> Result<Maker, SettingsError> {
+fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize, guise: &Guise) -> Result<Maker, SettingsError> {
     let empty = toml::Table::new();
     let (name, table) = match tables.iter().find(|(name, _)| entry.is_called(name)) {
         Some((name, toml::Value::Table(table))) => (name.as_str(), table),
@@ -247,7 +264,7 @@ fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize) -> Result<M
         }
         None => (&*entry.name, &empty),
     };
-    (entry.prepare)(&Environment { table, max_payload })
+    (entry.prepare)(&Environment::new(table, max_payload, guise))
         .map_err(|error| SettingsError::Invalid { name: name.to_owned(), reason: error.message().to_owned() })
 }
 
@@ -315,11 +332,11 @@ mod tests {
     fn settings_reach_their_handler_and_mistakes_name_the_table() {
         let mut registry = Registry::builtin();
         let read = |text: &str| text.parse::<toml::Table>().unwrap();
-        assert_eq!(registry.configure(&read("[tcp]\nanswer = 'silence'\n[default]\n"), 64), Ok(()));
-        let unknown = registry.configure(&read("[tpc]\nanswer = 'silence'"), 64).unwrap_err();
+        assert_eq!(registry.configure(&read("[tcp]\nanswer = 'silence'\n[default]\n"), 64, &Guise::example()), Ok(()));
+        let unknown = registry.configure(&read("[tpc]\nanswer = 'silence'"), 64, &Guise::example()).unwrap_err();
         assert_eq!(unknown.to_string(), "[handlers.tpc]: no handler has this name; did you mean tcp?");
-        let key = registry.configure(&read("[tcp]\nanswr = 'silence'"), 64).unwrap_err();
+        let key = registry.configure(&read("[tcp]\nanswr = 'silence'"), 64, &Guise::example()).unwrap_err();
         assert!(key.to_string().starts_with("[handlers.tcp]: unknown field `answr`"), "{key}");
-        assert!(registry.configure(&read("tcp = 1"), 64).is_err());
+        assert!(registry.configure(&read("tcp = 1"), 64, &Guise::example()).is_err());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Handler, Output, Random, Registry, Session};
+use super::{Context, Download, Guise, Handler, Output, Random, Registry, Sample, Session};
 use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::Event;
@@ -31,6 +31,10 @@ pub(super) struct Outcome {
     pub(super) sent_after: Vec<usize>,
     /// Every event, those of `closed` included.
     pub(super) events: Vec<Event>,
+    /// Files that were to be stored.
+    pub(super) samples: Vec<Sample>,
+    /// Files that were named.
+    pub(super) downloads: Vec<Download>,
     /// Counters raised.
     pub(super) counts: Vec<Counter>,
     /// The handler closed the session.
@@ -55,7 +59,7 @@ impl Outcome {
     /// What must not depend on the cuts.
     fn essence(&self) -> impl PartialEq + std::fmt::Debug + '_ {
         let events: Vec<_> = self.events.iter().map(|e| (e.kind, &e.msg, e.level, &e.fields)).collect();
-        (self.sent(), &self.sent_after, events, self.closed, &self.handed_over)
+        (self.sent(), &self.sent_after, events, &self.samples, self.closed, &self.handed_over)
     }
 }
 
@@ -81,7 +85,7 @@ impl Transcript {
         let mut registry = Registry::builtin();
         let table: toml::Table = settings.parse().unwrap();
         let tables = toml::Table::from_iter([(handler.to_owned(), toml::Value::Table(table))]);
-        registry.configure(&tables, 4_096).unwrap();
+        registry.configure(&tables, 4_096, &Guise::example()).unwrap();
         let entry = registry.find(handler).unwrap();
         let port = entry.default_ports().first().copied().unwrap_or(4444);
         Self { handler: handler.to_owned(), session: Session::example(transport, port), registry }
@@ -165,6 +169,8 @@ impl Play<'_> {
     fn take(&mut self) {
         self.outcome.sends.extend(self.out.sends().map(<[u8]>::to_vec));
         self.outcome.events.append(&mut self.out.events);
+        self.outcome.samples.append(&mut self.out.samples);
+        self.outcome.downloads.append(&mut self.out.downloads);
         self.outcome.counts.append(&mut self.out.counts);
         if let Some(deadline) = self.out.deadline {
             self.deadline = deadline;

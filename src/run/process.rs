@@ -61,6 +61,7 @@ pub(super) struct EngineProcess {
     pub(super) settings: Settings,
     pub(super) interfaces: Vec<String>,
     pub(super) account: Account,
+    pub(super) sensor_id: String,
 }
 
 /// What the parent tells a running engine.
@@ -98,7 +99,6 @@ struct Opened {
     statistics: Option<Statistics>,
     server: BoundServer,
     sinks: Vec<Box<dyn events::Sink>>,
-    sensor_id: String,
 }
 
 impl EngineProcess {
@@ -144,8 +144,7 @@ impl EngineProcess {
         }
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
         let sinks = events::open_sinks(&config.events, Some(owner))?;
-        let sensor_id = events::sensor_id(&config.events.sensor_id, &config.engine.state_dir);
-        Ok(Opened { queues, statistics, server, sinks, sensor_id })
+        Ok(Opened { queues, statistics, server, sinks })
     }
 
     /// Starts every thread. Signals are blocked before, so that they come to [`Running::watch`] and nowhere else.
@@ -154,7 +153,7 @@ impl EngineProcess {
         let (config, clock) = (&self.config, Clock::start());
         let counters = Arc::new(Counters::default());
         let (events, records) = events::channel(config.events.queue_len, Arc::clone(&counters));
-        let writer = EventWriter::start(records, opened.sinks, opened.sensor_id, Arc::clone(&counters), clock);
+        let writer = EventWriter::start(records, opened.sinks, self.sensor_id.clone(), Arc::clone(&counters), clock);
         let writer = writer.map_err(io_error("start the event threads"))?;
         let flows = FlowTable::new(config.engine.max_flows, config.engine.timeouts, random_seed(), clock.now());
         let flows = Arc::new(flows);

@@ -11,7 +11,6 @@ use super::FlowLookup;
 use super::answer_limit::AnswerLimit;
 use super::binding::Service;
 use super::core::Core;
-use super::recency::Recency;
 use super::served::{Call, Served};
 use super::sys::{self, Batch, Ends};
 use super::token::{Generations, Place, Source};
@@ -21,6 +20,7 @@ use crate::control::Counter;
 use crate::events::FlowRef;
 use crate::flow::Transport;
 use crate::pace::Pace;
+use crate::recency::Recency;
 
 /// Batches of one socket before other sources have their turn.
 const BATCHES_PER_TURN: usize = 4;

@@ -23,7 +23,6 @@ mod dialogue;
 mod docker;
 mod handle;
 mod holder;
-mod recency;
 mod relay;
 mod resolver;
 mod served;

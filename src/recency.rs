@@ -15,7 +15,7 @@ struct Node<K, V> {
 
 /// Entries by key, in a list from the latest used to the one used longest ago. Every call takes constant time.
 #[derive(Debug)]
-pub(super) struct Recency<K, V> {
+pub(crate) struct Recency<K, V> {
     index: HashMap<K, usize>,
     nodes: Slab<Node<K, V>>,
     newest: Option<usize>,
@@ -23,16 +23,16 @@ pub(super) struct Recency<K, V> {
 }
 
 impl<K: Hash + Eq + Copy, V> Recency<K, V> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { index: HashMap::new(), nodes: Slab::new(), newest: None, oldest: None }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// Where the entry of this key is; it becomes the latest used.
-    pub(super) fn touch(&mut self, key: &K) -> Option<usize> {
+    pub(crate) fn touch(&mut self, key: &K) -> Option<usize> {
         let at = *self.index.get(key)?;
         if self.newest != Some(at) {
             self.unlink(at);
@@ -42,30 +42,30 @@ impl<K: Hash + Eq + Copy, V> Recency<K, V> {
     }
 
     /// Where the next entry will be.
-    pub(super) fn vacancy(&self) -> usize {
+    pub(crate) fn vacancy(&self) -> usize {
         self.nodes.vacant_key()
     }
 
     /// Adds an entry as the latest used. The key must be a new one.
-    pub(super) fn insert(&mut self, key: K, value: V) -> usize {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> usize {
         let at = self.nodes.insert(Node { key, value, newer: None, older: None });
         self.index.insert(key, at);
         self.link(at);
         at
     }
 
-    pub(super) fn at(&mut self, at: usize) -> Option<(&K, &mut V)> {
+    pub(crate) fn at(&mut self, at: usize) -> Option<(&K, &mut V)> {
         self.nodes.get_mut(at).map(|node| (&node.key, &mut node.value))
     }
 
     /// The entry used longest ago.
-    pub(super) fn oldest(&self) -> Option<(usize, &V)> {
+    pub(crate) fn oldest(&self) -> Option<(usize, &V)> {
         let at = self.oldest?;
         self.nodes.get(at).map(|node| (at, &node.value))
     }
 
     /// Takes an entry out.
-    pub(super) fn remove(&mut self, at: usize) -> Option<V> {
+    pub(crate) fn remove(&mut self, at: usize) -> Option<V> {
         self.nodes.get(at)?;
         self.unlink(at);
         let node = self.nodes.remove(at);
