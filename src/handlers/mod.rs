@@ -20,6 +20,7 @@ mod recording;
 mod registry;
 mod sample;
 mod session;
+mod shell;
 mod sources;
 mod tcp;
 #[cfg(test)]
