@@ -22,6 +22,7 @@ mod recording;
 mod registry;
 mod sample;
 mod session;
+mod shell;
 mod sources;
 mod tcp;
 pub mod tls;
