@@ -6,6 +6,7 @@
 //!
 //! A new protocol is one file with a `BUILTIN` row, named once in the table of `builtin.rs`.
 
+mod adb;
 mod builtin;
 mod credentials;
 mod echo;
