@@ -11,4 +11,6 @@ mod lab;
 mod program;
 
 #[cfg(test)]
+mod adb;
+#[cfg(test)]
 mod frame;
