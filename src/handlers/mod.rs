@@ -23,6 +23,7 @@ mod session;
 mod shell;
 mod sources;
 mod tcp;
+mod telnet;
 #[cfg(test)]
 mod transcript;
 mod udp;
