@@ -26,6 +26,7 @@ mod session;
 mod shell;
 mod sources;
 mod tcp;
+mod telnet;
 pub mod tls;
 #[cfg(test)]
 mod transcript;

@@ -51,7 +51,7 @@ impl Proofs {
 }
 
 fn seconds(now: Timestamp) -> u64 {
-    now.as_micros() / 1_000_000 & u64::from(u32::MAX)
+    (now.as_micros() / 1_000_000) & u64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -91,8 +91,10 @@ fn adb_pushes_pulls_lists_and_installs_and_what_it_sent_is_kept() {
     let pulled = client.on_device(&["pull", "/data/local/tmp/bot", back.to_str().unwrap()], b"");
     assert!(pulled.contains("1 file pulled"), "{pulled}");
     assert!(std::fs::read(&back).unwrap() == bot);
-    assert!(client.on_device(&["pull", "/nowhere", "x"], b"").contains("No such file or directory"));
-    assert!(client.on_device(&["push", local, "/system/bot"], b"").contains("error"));
+    let missing = client.on_device(&["pull", "/nowhere", "x"], b"");
+    assert!(missing.contains("remote object '/nowhere' does not exist"), "{missing}");
+    let refused = client.on_device(&["push", local, "/system/bot"], b"");
+    assert!(refused.contains("remote couldn't create file: Read-only file system"), "{refused}");
 
     let package = lab.path("a.apk");
     std::fs::write(&package, b"PK\x03\x04 a package").unwrap();

@@ -1,7 +1,7 @@
 //! Messages of the transport: a header of six little-endian words, and data (AOSP packages/modules/adb, protocol.txt, "ADB protocol").
 
-use crate::handlers::recording::with_text;
 use crate::events::Event;
+use crate::handlers::recording::with_text;
 
 /// Bytes of a header.
 pub(super) const HEADER: usize = 24;
@@ -82,7 +82,8 @@ struct Header {
 
 impl Header {
     fn parse(bytes: &[u8; HEADER]) -> Result<Self, Fault> {
-        let word = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u32::from_le_bytes(*word));
+        let word =
+            |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u32::from_le_bytes(*word));
         let name = word(0);
         if word(20) != !name {
             return Err(Fault::Magic);

@@ -197,7 +197,8 @@ impl Adb {
     /// Both sides use the lower version and the shorter messages.
     fn connect(&mut self, cx: &mut Context<'_>, version: u32, max_data: u32, banner: &[u8]) {
         self.close_streams(cx);
-        let release = Release::of(&self.device);
+        let sdk = self.device.property("ro.build.version.sdk").and_then(|sdk| sdk.parse().ok());
+        let release = Release::of(sdk.unwrap_or(25));
         let max_data = max_data.clamp(1, release.max_data);
         self.max_data = usize::try_from(max_data).ok();
         let version_text = format!("{version:#010x}");
@@ -331,8 +332,7 @@ struct Release {
 
 impl Release {
     /// Longer messages and features came with Android 7, the second `stat` with 8 (AOSP system/core, adb/adb.h and transport.cpp).
-    fn of(device: &Device) -> Self {
-        let sdk: u32 = device.property("ro.build.version.sdk").and_then(|sdk| sdk.parse().ok()).unwrap_or(25);
+    fn of(sdk: u32) -> Self {
         match sdk {
             ..24 => Self { max_data: 4_096, features: "\0" },
             24 | 25 => Self { max_data: MAX_DATA, features: "features=cmd,shell_v2" },

@@ -71,10 +71,13 @@ pub(super) fn open(
         b"remount" => say("Not running as root. Try \"adb root\" first.\n", out),
         b"disable-verity" | b"enable-verity" => say("verity cannot be disabled/enabled - USER build\n", out),
         b"usb" => restart("restarting in USB mode\n", out),
-        b"tcpip" => match std::str::from_utf8(argument).ok().and_then(|port| port.parse::<u16>().ok()).filter(|&port| port > 0) {
-            Some(port) => restart(&format!("restarting in TCP mode port: {port}\n"), out),
-            None => say("invalid port\n", out),
-        },
+        b"tcpip" => {
+            match std::str::from_utf8(argument).ok().and_then(|port| port.parse::<u16>().ok()).filter(|&port| port > 0)
+            {
+                Some(port) => restart(&format!("restarting in TCP mode port: {port}\n"), out),
+                None => say("invalid port\n", out),
+            }
+        }
         b"reboot" => restart("", out),
         b"track-jdwp" => {
             out.extend(b"0000");

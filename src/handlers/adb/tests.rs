@@ -170,7 +170,11 @@ fn a_file_can_be_pulled_and_a_missing_one_cannot() {
     let (outcome, answers) = run(&steps.iter().map(|bytes| Step::Recv(bytes)).collect::<Vec<_>>());
     let said = written(&answers, 1);
     assert!(said.starts_with(b"DATA"), "{:?}", said.escape_ascii().to_string());
-    assert!(said.ends_with(&[sync(b"FAIL", "open failed: No such file or directory"), b"STAT".to_vec(), vec![0; 12]].concat()));
+    assert!(
+        said.ends_with(
+            &[sync(b"FAIL", "open failed: No such file or directory"), b"STAT".to_vec(), vec![0; 12]].concat()
+        )
+    );
     assert_eq!(outcome.events.iter().filter(|event| event.fields.contains_key("operation")).count(), 3);
 }
 
@@ -185,7 +189,8 @@ fn a_directory_is_listed_with_its_files() {
 
 #[test]
 fn a_streamed_package_is_kept_and_told_to_be_installed() {
-    let steps = [opened("exec:cmd package 'install' -S 10"), write(1, 1, b"PK\x03\x04"), write(1, 1, b"123456"), okay(1, 1)];
+    let steps =
+        [opened("exec:cmd package 'install' -S 10"), write(1, 1, b"PK\x03\x04"), write(1, 1, b"123456"), okay(1, 1)];
     let (outcome, answers) = run(&steps.iter().map(|bytes| Step::Recv(bytes)).collect::<Vec<_>>());
     assert_eq!(outcome.samples.len(), 1);
     assert_eq!(written(&answers, 1), b"Success\n");
@@ -244,6 +249,18 @@ fn every_session_leaves_an_event() {
     outcome.the_event("connect");
     let (outcome, _) = run(&[Step::Recv(b"CNXN\0\0"), Step::Eof]);
     outcome.the_event("payload");
+}
+
+#[test]
+fn every_release_says_of_itself_what_nmap_understands() {
+    let [six, seven, eight] = [23, 25, 27].map(Release::of);
+    assert_eq!((six.max_data, six.features), (4_096, "\0"), "nmap: `;` and NUL at the end");
+    assert!(!seven.features.contains("stat_v2") && eight.features.contains("stat_v2"));
+    assert!(
+        [seven, eight]
+            .iter()
+            .all(|release| release.features.starts_with("features=") && !release.features.contains('\0'))
+    );
 }
 
 #[test]

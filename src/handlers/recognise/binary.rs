@@ -53,7 +53,8 @@ pub(super) fn smb(seen: Seen<'_>) -> Outcome {
     seen.literal(0, &[0])?;
     must(seen.byte(1)? <= 1)?;
     must(seen.u16(2)? >= 32 || seen.byte(1)? == 1)?;
-    must(matches!(seen.byte(4)?, 0xff | 0xfe | 0xfd | 0xfc))?;
+    // SMB1, SMB2, encrypted, compressed.
+    must(seen.byte(4)? >= 0xfc)?;
     seen.literal(5, b"SMB")
 }
 

@@ -64,7 +64,8 @@ impl<'a> Seen<'a> {
     }
 
     fn one_of(self, words: &[&str], same: impl Fn(u8, u8) -> bool) -> Result<usize, Doubt> {
-        let mut fits = words.iter().filter(|word| self.0.iter().zip(word.bytes()).all(|(&one, other)| same(one, other)));
+        let mut fits =
+            words.iter().filter(|word| self.0.iter().zip(word.bytes()).all(|(&one, other)| same(one, other)));
         let longest = fits.clone().find(|word| word.len() <= self.0.len());
         match (longest, fits.next()) {
             (Some(word), _) => Ok(word.len()),

@@ -185,7 +185,11 @@ fn the_beginning_of_a_message_never_says_what_the_whole_contradicts() {
     for (wanted, bytes) in MESSAGES {
         for length in 0..bytes.len() {
             let early = name(&bytes[..length]);
-            assert!(early == "not yet" || early == *wanted, "{early} after {length} of {:?}", bytes.escape_ascii().to_string());
+            assert!(
+                early == "not yet" || early == *wanted,
+                "{early} after {length} of {:?}",
+                bytes.escape_ascii().to_string()
+            );
         }
     }
 }

@@ -109,8 +109,30 @@ pub(super) fn smtp(seen: Seen<'_>) -> Outcome {
 /// Redis has a `set` as well.
 pub(super) fn memcached(seen: Seen<'_>) -> Outcome {
     const COMMANDS: [&str; 24] = [
-        "stats\r", "stats\n", "stats ", "version\r", "version\n", "flush_all\r", "flush_all\n", "flush_all ", "verbosity ",
-        "get ", "gets ", "gat ", "gats ", "delete ", "touch ", "incr ", "decr ", "mg ", "ms ", "md ", "mn\r", "mn\n", "lru ", "slabs ",
+        "stats\r",
+        "stats\n",
+        "stats ",
+        "version\r",
+        "version\n",
+        "flush_all\r",
+        "flush_all\n",
+        "flush_all ",
+        "verbosity ",
+        "get ",
+        "gets ",
+        "gat ",
+        "gats ",
+        "delete ",
+        "touch ",
+        "incr ",
+        "decr ",
+        "mg ",
+        "ms ",
+        "md ",
+        "mn\r",
+        "mn\n",
+        "lru ",
+        "slabs ",
     ];
     const STORING: [&str; 6] = ["set ", "add ", "replace ", "append ", "prepend ", "cas "];
     match seen.word(&COMMANDS) {
@@ -135,9 +157,33 @@ pub(super) fn redis(seen: Seen<'_>) -> Outcome {
 /// A command of Redis as a plain line; only those that no other protocol has.
 pub(super) fn redis_inline(seen: Seen<'_>) -> Outcome {
     const COMMANDS: [&str; 27] = [
-        "ping\r", "ping\n", "info\r", "info\n", "info ", "config get ", "config set ", "keys ", "flushall\r", "flushall\n",
-        "flushdb\r", "flushdb\n", "slaveof ", "replicaof ", "command\r", "command\n", "command ", "dbsize\r", "dbsize\n",
-        "module load", "module list", "eval ", "client list", "client setname", "get ", "set ", "auth ",
+        "ping\r",
+        "ping\n",
+        "info\r",
+        "info\n",
+        "info ",
+        "config get ",
+        "config set ",
+        "keys ",
+        "flushall\r",
+        "flushall\n",
+        "flushdb\r",
+        "flushdb\n",
+        "slaveof ",
+        "replicaof ",
+        "command\r",
+        "command\n",
+        "command ",
+        "dbsize\r",
+        "dbsize\n",
+        "module load",
+        "module list",
+        "eval ",
+        "client list",
+        "client setname",
+        "get ",
+        "set ",
+        "auth ",
     ];
     seen.word_in_any_case(&COMMANDS).map(|_| ())
 }

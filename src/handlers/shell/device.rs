@@ -22,7 +22,7 @@ const MAX_RUNNING: usize = 16;
 
 /// Which family of device it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flavor {
+pub(in crate::handlers) enum Flavor {
     /// A small Linux device: a router, a camera, a recorder. Visitors are root.
     BusyBox,
     /// An Android phone or television box. Visitors are `shell`.
@@ -73,7 +73,7 @@ impl Jobs {
 
 /// A device as its visitors see it, and what each of them has done to it.
 #[derive(Debug)]
-pub struct Device {
+pub(in crate::handlers) struct Device {
     flavor: Flavor,
     architecture: Architecture,
     host: String,
@@ -99,7 +99,7 @@ pub struct Device {
 impl Device {
     /// The device of this persona. `without` names programs that it has not (a device without `wget` makes loaders try `tftp`, one
     /// with neither makes them upload by `echo`).
-    pub fn new(flavor: Flavor, persona: &Persona, without: &[String]) -> Arc<Self> {
+    pub(in crate::handlers) fn new(flavor: Flavor, persona: &Persona, without: &[String]) -> Arc<Self> {
         let mut random = persona.random(match flavor {
             Flavor::BusyBox => "device",
             Flavor::Android => "android device",
@@ -177,17 +177,17 @@ impl Device {
     }
 
     /// The family.
-    pub fn flavor(&self) -> Flavor {
+    pub(in crate::handlers) fn flavor(&self) -> Flavor {
         self.flavor
     }
 
     /// The processor.
-    pub fn architecture(&self) -> Architecture {
+    pub(in crate::handlers) fn architecture(&self) -> Architecture {
         self.architecture
     }
 
     /// What `hostname` says; on Android the name of the product's board.
-    pub fn host(&self) -> &str {
+    pub(in crate::handlers) fn host(&self) -> &str {
         if self.flavor == Flavor::Android {
             self.property("ro.product.device").unwrap_or("localhost")
         } else {
@@ -196,17 +196,22 @@ impl Device {
     }
 
     /// An Android property, for instance `ro.product.model`.
-    pub fn property(&self, name: &str) -> Option<&str> {
+    pub(in crate::handlers) fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Every Android property, in the order of `getprop`.
-    pub fn properties(&self) -> &[(String, String)] {
+    pub(in crate::handlers) fn properties(&self) -> &[(String, String)] {
         &self.properties
     }
 
     /// The files as this source sees them, as root (ADB's `sync:` service) or as the device's ordinary user.
-    pub(crate) fn files<R>(&self, source: IpAddr, now: Timestamp, work: impl FnOnce(&mut FileSystem<'_>) -> R) -> R {
+    pub(in crate::handlers) fn files<R>(
+        &self,
+        source: IpAddr,
+        now: Timestamp,
+        work: impl FnOnce(&mut FileSystem<'_>) -> R,
+    ) -> R {
         self.remembered(source, now, |kept| {
             work(&mut FileSystem::new(self, &mut kept.overlay, now, self.flavor == Flavor::BusyBox))
         })

@@ -5,7 +5,7 @@
 
 /// The processor of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Architecture {
+pub(in crate::handlers) enum Architecture {
     /// 32-bit ARM, little endian, EABI 5.
     Arm,
     /// 64-bit ARM, little endian.

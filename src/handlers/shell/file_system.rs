@@ -57,7 +57,7 @@ impl Fault {
 
 /// What one source has changed.
 #[derive(Debug, Default)]
-pub struct Overlay {
+pub(in crate::handlers) struct Overlay {
     /// `None`: removed.
     nodes: BTreeMap<Vec<u8>, Option<Node>>,
     bytes: usize,
@@ -102,7 +102,7 @@ pub(super) struct Sample {
 
 /// The device's files with one source's changes, at one moment.
 #[derive(Debug)]
-pub(crate) struct FileSystem<'a> {
+pub(in crate::handlers) struct FileSystem<'a> {
     device: &'a Device,
     tree: &'a Tree,
     overlay: &'a mut Overlay,
@@ -122,7 +122,7 @@ impl<'a> FileSystem<'a> {
     }
 
     /// An absolute path without `.`, `..` and double slashes.
-    pub(crate) fn absolute(&self, cwd: &[u8], path: &[u8]) -> Vec<u8> {
+    pub(in crate::handlers) fn absolute(&self, cwd: &[u8], path: &[u8]) -> Vec<u8> {
         let mut parts: Vec<&[u8]> = Vec::new();
         let start = if path.starts_with(b"/") { &b""[..] } else { cwd };
         for part in start.split(|&b| b == b'/').chain(path.split(|&b| b == b'/')) {
@@ -195,17 +195,17 @@ impl<'a> FileSystem<'a> {
     }
 
     /// Something is there.
-    pub(crate) fn exists(&self, path: &[u8]) -> bool {
+    pub(in crate::handlers) fn exists(&self, path: &[u8]) -> bool {
         self.find(path).is_ok()
     }
 
     /// A directory is there.
-    pub(crate) fn is_directory(&self, path: &[u8]) -> bool {
+    pub(in crate::handlers) fn is_directory(&self, path: &[u8]) -> bool {
         self.find(path).is_ok_and(|(_, node)| node.is_directory())
     }
 
     /// Mode with the type bits of `st_mode`, size in bytes and time of the last change: what ADB's `STAT` and `LIST` tell.
-    pub(crate) fn stat(&self, path: &[u8]) -> Option<(u32, u64, Timestamp)> {
+    pub(in crate::handlers) fn stat(&self, path: &[u8]) -> Option<(u32, u64, Timestamp)> {
         let (_, node) = self.find(path).ok()?;
         Some((node.full_mode(), self.size(node), node.changed))
     }
@@ -223,7 +223,7 @@ impl<'a> FileSystem<'a> {
     }
 
     /// The content of a file.
-    pub(crate) fn read(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
+    pub(in crate::handlers) fn read(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
         self.content(path).ok()
     }
 
@@ -282,7 +282,7 @@ impl<'a> FileSystem<'a> {
     }
 
     /// The names in a directory: what ADB's `LIST` tells; empty where there is none.
-    pub(crate) fn names(&self, path: &[u8]) -> Vec<Vec<u8>> {
+    pub(in crate::handlers) fn names(&self, path: &[u8]) -> Vec<Vec<u8>> {
         self.list(path).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
     }
 
@@ -335,7 +335,7 @@ impl<'a> FileSystem<'a> {
     }
 
     /// Stores a file that the visitor has sent whole, with this mode.
-    pub(crate) fn store(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), &'static str> {
+    pub(in crate::handlers) fn store(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), &'static str> {
         let kept = self.write(path, Content::Kept(bytes.to_vec()), false);
         kept.and_then(|()| self.set_mode(path, u16::try_from(mode & 0o7777).unwrap_or(0o644))).map_err(Fault::text)
     }

@@ -37,8 +37,8 @@ use super::recording::with_text;
 use super::{Context, Random};
 use crate::events::Event;
 
-pub use self::device::{Device, Flavor};
-pub(super) use self::terminal::Terminal;
+pub(super) use self::device::{Device, Flavor};
+pub(super) use self::terminal::{Editor, Key, Terminal};
 
 /// Bytes of one line; what is longer loses its end, as in a terminal.
 pub(super) const MAX_LINE: usize = 8 * 1_024;

@@ -24,7 +24,12 @@ const BANNERS: &[(&[u16], &[&str])] = &[
         ],
     ),
     (&[873], &["@RSYNCD: 31.0\n"]),
-    (&[4190], &["\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SIEVE\" \"fileinto reject envelope encoded-character vacation subaddress comparator-i;ascii-numeric relational regex imap4flags copy include variables body enotify environment mailbox date index ihave duplicate mime foreverypart extracttext\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"PLAIN\"\r\n\"STARTTLS\"\r\n\"VERSION\" \"1.0\"\r\nOK \"Dovecot ready.\"\r\n"]),
+    (
+        &[4190],
+        &[
+            "\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"\r\n\"SIEVE\" \"fileinto reject envelope encoded-character vacation subaddress comparator-i;ascii-numeric relational regex imap4flags copy include variables body enotify environment mailbox date index ihave duplicate mime foreverypart extracttext\"\r\n\"NOTIFY\" \"mailto\"\r\n\"SASL\" \"PLAIN\"\r\n\"STARTTLS\"\r\n\"VERSION\" \"1.0\"\r\nOK \"Dovecot ready.\"\r\n",
+        ],
+    ),
     (&[5900, 5901, 5902, 5903], &["RFB 003.008\n"]),
     (&[6667], &[":{host} NOTICE Auth :*** Looking up your hostname...\r\n"]),
 ];

@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn an_operator_can_do_without_recognition() {
-        let outcome = Transcript::tcp("tcp", "recognise = false").run(&[Step::Recv(b"GET / HTTP/1.0\r\n\r\n"), Step::Eof]);
+        let outcome =
+            Transcript::tcp("tcp", "recognise = false").run(&[Step::Recv(b"GET / HTTP/1.0\r\n\r\n"), Step::Eof]);
         assert!(outcome.closed && outcome.handed_over.is_none());
         outcome.the_event("payload");
     }
