@@ -34,7 +34,6 @@ pub struct Loader {
     stream: Vec<u8>,
     pub learnt: BTreeMap<String, String>,
     writable: Vec<String>,
-    pub ended: bool,
 }
 
 impl Loader {
@@ -52,9 +51,10 @@ impl Loader {
             answer: Vec::new(),
             replies: Vec::new(),
             stream: Vec::new(),
-            learnt: [("user", user), ("password", password)].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            learnt: [("user", user), ("password", password)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             writable: Vec::new(),
-            ended: false,
         }
     }
 
@@ -153,15 +153,18 @@ impl Loader {
             "token" => self.holds_text(&format!("{argument}: applet not found")),
             "processes" => self.holds_processes(),
             "mounts" => self.finds_writable(),
-            "written" => self.answer.split(|&b| b == b'\n').any(|line| line.trim_ascii_end() == format!("kami{argument}").as_bytes()),
+            "written" => self
+                .answer
+                .split(|&b| b == b'\n')
+                .any(|line| line.trim_ascii_end() == format!("kami{argument}").as_bytes()),
             "processor" => self.finds_processor(),
             "header" => self.holds_header(),
             "method" => self.holds_text("ECCHI: applet not found") && self.method() == argument,
             "runs" => {
-                let (said, token) = (self.place_of("listening tun0"), self.place_of(&format!("{argument}: applet not found")));
+                let (said, token) =
+                    (self.place_of("listening tun0"), self.place_of(&format!("{argument}: applet not found")));
                 said.is_some() && token.is_some() && said < token
             }
-            "end" => self.ended,
             other => panic!("no predicate {other}"),
         }
     }

