@@ -34,7 +34,6 @@ pub struct Loader {
     stream: Vec<u8>,
     pub learnt: BTreeMap<String, String>,
     writable: Vec<String>,
-    pub ended: bool,
 }
 
 impl Loader {
@@ -56,7 +55,6 @@ impl Loader {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             writable: Vec::new(),
-            ended: false,
         }
     }
 
@@ -167,7 +165,6 @@ impl Loader {
                     (self.place_of("listening tun0"), self.place_of(&format!("{argument}: applet not found")));
                 said.is_some() && token.is_some() && said < token
             }
-            "end" => self.ended,
             other => panic!("no predicate {other}"),
         }
     }
