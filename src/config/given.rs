@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Datapath, Fail};
+use super::{Datapath, Downloads, Fail};
 
 /// Longest name of a network interface in bytes (`IFNAMSIZ` in linux/if.h is 16 with the final NUL).
 const MAX_INTERFACE_NAME: usize = 15;
@@ -143,6 +143,13 @@ impl<'a> Given<'a> {
             "closed" => Ok(Fail::Closed),
             _ => Err(self.refuse("neither open nor closed", "give \"open\" or \"closed\"")),
         }
+    }
+
+    pub(super) fn downloads(self) -> Taken<Downloads> {
+        let names = || Downloads::NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
+        let text = self.str(&names())?;
+        let known = Downloads::NAMES.iter().find(|(name, _)| *name == text).map(|(_, downloads)| *downloads);
+        known.ok_or_else(|| self.refuse("not one of them", format!("give one of {}", names())))
     }
 
     pub(super) fn datapath(self) -> Taken<Datapath> {

@@ -11,6 +11,7 @@ use crate::config;
 use crate::control::Counters;
 use crate::events::{Event, FlowRef, Record};
 use crate::handlers::{Output, Registry};
+use crate::samples::SampleSender;
 
 /// What every session of a worker uses.
 pub(super) struct Core {
@@ -18,6 +19,7 @@ pub(super) struct Core {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) samples: SampleSender,
     /// Where sockets that sessions open themselves are registered.
     pub(super) poll: mio::Registry,
     /// The time of this wake-up.
@@ -40,18 +42,20 @@ pub(super) struct Parts {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) samples: SampleSender,
     pub(super) clock: Clock,
     pub(super) sink: Box<dyn Fn(Record) + Send>,
 }
 
 impl Core {
     pub(super) fn new(parts: Parts, poll: mio::Registry) -> Self {
-        let Parts { limits, counters, registry, resolver, clock, sink } = parts;
+        let Parts { limits, counters, registry, resolver, samples, clock, sink } = parts;
         Self {
             limits,
             counters,
             registry,
             resolver,
+            samples,
             poll,
             now: clock.now(),
             output: Output::default(),

@@ -20,6 +20,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::control::Counters;
 use crate::handlers::Registry;
 use crate::rules::ProxyTarget;
+use crate::samples::SampleSender;
 
 /// What the server works with.
 pub struct Services {
@@ -29,6 +30,8 @@ pub struct Services {
     pub flows: Arc<dyn FlowLookup>,
     /// Where limits that are hit are counted.
     pub counters: Arc<Counters>,
+    /// Where files that visitors bring or name go.
+    pub samples: SampleSender,
     /// The time.
     pub clock: Clock,
     /// Proxy targets of the rules, to be resolved before the first connection needs them. Others are resolved when met.
@@ -97,6 +100,7 @@ impl BoundServer {
                 counters: Arc::clone(&services.counters),
                 registry: Arc::clone(&services.registry),
                 resolver: Arc::clone(&resolver),
+                samples: services.samples.clone(),
                 clock: services.clock,
                 sink: Box::new(move |record| sink.send(record)),
             };
