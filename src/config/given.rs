@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Datapath, Downloads, Fail};
+use super::{Datapath, Downloads, Fail, is_mark_mask};
 
 /// Longest name of a network interface in bytes (`IFNAMSIZ` in linux/if.h is 16 with the final NUL).
 const MAX_INTERFACE_NAME: usize = 15;
@@ -145,18 +145,26 @@ impl<'a> Given<'a> {
         }
     }
 
-    pub(super) fn downloads(self) -> Taken<Downloads> {
-        let names = || Downloads::NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
+    /// One of these names.
+    fn one_of<T: Copy, const N: usize>(self, choices: [(&'static str, T); N], what: &str) -> Taken<T> {
+        let names = || choices.map(|(name, _)| format!("\"{name}\"")).join(", ");
         let text = self.str(&names())?;
-        let known = Downloads::NAMES.iter().find(|(name, _)| *name == text).map(|(_, downloads)| *downloads);
-        known.ok_or_else(|| self.refuse("not one of them", format!("give one of {}", names())))
+        let known = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        known.ok_or_else(|| self.refuse(format!("not {what}"), format!("give one of {}", names())))
+    }
+
+    pub(super) fn downloads(self) -> Taken<Downloads> {
+        self.one_of(Downloads::NAMES, "what becomes of downloads")
     }
 
     pub(super) fn datapath(self) -> Taken<Datapath> {
-        match self.str("\"userspace\"")? {
-            "userspace" => Ok(Datapath::Userspace),
-            "tproxy" | "redirect" => Err(self.refuse("this version has no kernel datapath", "give \"userspace\"")),
-            _ => Err(self.refuse("not a datapath", "give \"userspace\"")),
-        }
+        self.one_of(Datapath::NAMES, "a datapath")
+    }
+
+    /// At least two bits, side by side.
+    pub(super) fn mark_mask(self) -> Taken<u32> {
+        let mask = self.integer(3..=u32::MAX)?;
+        let refusal = || self.refuse("not two bits or more, side by side", "give a mask such as 0x30000000");
+        if is_mark_mask(mask) { Ok(mask) } else { Err(refusal()) }
     }
 }

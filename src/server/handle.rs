@@ -101,12 +101,13 @@ impl BoundServer {
                 registry: Arc::clone(&services.registry),
                 resolver: Arc::clone(&resolver),
                 samples: services.samples.clone(),
+                flows: Arc::clone(&services.flows),
                 clock: services.clock,
                 sink: Box::new(move |record| sink.send(record)),
             };
-            let (flows, admission) = (Arc::clone(&services.flows), Arc::clone(&admission));
+            let admission = Arc::clone(&admission);
             let stop = Arc::clone(&starter.handle.stop);
-            let parts = WorkerParts { core, poll, sockets, flows, admission, stop };
+            let parts = WorkerParts { core, poll, sockets, admission, stop };
             starter.start(format!("server-{number}"), move || Worker::run_with(parts))?;
         }
         Ok(starter.handle)
