@@ -20,6 +20,7 @@ use glutton_nfq::flow::{FlowId, FlowKey, Transport};
 use glutton_nfq::handlers::{Context, Handler, Registry, Session};
 use glutton_nfq::rules::filter::Filter;
 use glutton_nfq::rules::{Action, ProxyTarget, Rule};
+use glutton_nfq::samples::SampleSender;
 use glutton_nfq::server::{FlowLookup, ServerHandle, Services, bind};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -81,6 +82,7 @@ impl Sensor {
             flows: Arc::clone(&flows) as Arc<dyn FlowLookup>,
             counters: Arc::clone(&counters),
             clock: Clock::start(),
+            samples: SampleSender::none(),
             targets: Vec::new(),
         };
         let sink = move |record: Record| drop(sender.send(record));
@@ -767,6 +769,7 @@ fn a_thread_that_cannot_give_up_its_rights_does_not_start() {
         flows: Arc::new(EverybodyOf::default()),
         counters: Arc::default(),
         clock: Clock::start(),
+        samples: SampleSender::none(),
         targets: Vec::new(),
     };
     let calls = AtomicU64::new(0);

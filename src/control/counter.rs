@@ -65,6 +65,18 @@ counters! {
     DatagramBytesSent "datagram_bytes_sent" "bytes of those answers",
     DatagramsUnanswered "datagrams_unanswered" "answers not sent: more than came from an unproved address, beyond udp_answers_per_source or udp_answer_bytes_per_source, or refused by the socket",
     DatagramSessionsEvicted "datagram_sessions_evicted" "UDP sessions that ended to make room for another",
+    SamplesStored "samples_stored" "files of visitors that were stored",
+    SamplesKnown "samples_known" "files of visitors that were in the store already",
+    SamplesLost "samples_lost" "files dropped because samples.queue_bytes waited to be stored",
+    SamplesTooLong "samples_too_long" "files not stored because they are longer than samples.max_file_bytes",
+    SamplesRefused "samples_refused" "files not stored because the store held samples.max_bytes",
+    SampleErrors "sample_errors" "files that could not be written",
+    DownloadsFetched "downloads_fetched" "files fetched that visitors had named",
+    DownloadsFailed "downloads_failed" "downloads that failed: no such name, no answer, no success, too many redirects or too slow",
+    DownloadsRefusedTarget "downloads_refused_target" "downloads refused: not http or https, or not from a public address",
+    DownloadsRefusedRate "downloads_refused_rate" "downloads refused because of fetches_per_minute",
+    DownloadsRepeated "downloads_repeated" "downloads not repeated within an hour",
+    DownloadsLost "downloads_lost" "downloads dropped because too many waited",
     DatagramsUnrecorded "datagrams_unrecorded" "datagrams beyond what is recorded for one flow",
 }
 

@@ -21,6 +21,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::control::Counters;
 use crate::handlers::Registry;
 use crate::rules::ProxyTarget;
+use crate::samples::SampleSender;
 
 /// What the server works with.
 pub struct Services {
@@ -30,6 +31,8 @@ pub struct Services {
     pub flows: Arc<dyn FlowLookup>,
     /// Where limits that are hit are counted.
     pub counters: Arc<Counters>,
+    /// Where files that visitors bring or name go.
+    pub samples: SampleSender,
     /// The time.
     pub clock: Clock,
     /// Proxy targets of the rules, to be resolved before the first connection needs them. Others are resolved when met.
@@ -100,6 +103,7 @@ impl BoundServer {
                 registry: Arc::clone(&services.registry),
                 resolver: Arc::clone(&resolver),
                 proofs: Arc::clone(&proofs),
+                samples: services.samples.clone(),
                 flows: Arc::clone(&services.flows),
                 clock: services.clock,
                 sink: Box::new(move |record| sink.send(record)),
