@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::super::transcript::{Outcome, Step, Transcript};
 use super::*;
 
@@ -266,4 +268,54 @@ fn every_release_says_of_itself_what_nmap_understands() {
 #[test]
 fn an_idle_session_holds_little() {
     assert!(size_of::<Adb>() <= 512, "{}", size_of::<Adb>());
+}
+
+/// A client that knows the transport and little else: services, requests of the file service, packets of the shell, in any order.
+fn dialogue() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let service = prop::sample::select(vec![
+        "shell:",
+        "shell:ls",
+        "shell,v2,raw:cat",
+        "shell,v2:",
+        "sync:",
+        "exec:cmd package install -S 9",
+        "x",
+    ]);
+    let ids = || (0_u32..4, 0_u32..4);
+    let data = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..64),
+        (prop::sample::select(vec![*b"SEND", *b"DATA", *b"DONE", *b"STAT", *b"LIST", *b"RECV", *b"QUIT"]), 0_u32..80)
+            .prop_map(|(id, length)| [&number(&id, length)[..], &[b'/'; 40]].concat()),
+        prop::sample::select(vec![
+            "ls\r\n",
+            "echo a > /sdcard/a; cat /sdcard/a\n",
+            "\0\x03\0\0\0id\n",
+            "\x04\0\0\0\0",
+            "exit\n"
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    let message = prop_oneof![
+        service.prop_map(|name| open(1, name)),
+        (ids(), data).prop_map(|((local, remote), data)| write(local, remote, &data)),
+        ids().prop_map(|(local, remote)| okay(local, remote)),
+        ids().prop_map(|(local, remote)| Message::new(Command::CLSE, local, remote, b"").emit()),
+        Just(connect()),
+        proptest::collection::vec(any::<u8>(), 1..40),
+    ];
+    proptest::collection::vec(message, 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_a_client_sends_the_answer_is_bounded_and_does_not_depend_on_the_cuts(messages in dialogue()) {
+        let mut bytes = vec![connect()];
+        bytes.extend(messages);
+        let steps: Vec<Step<'_>> = bytes.iter().map(|bytes| Step::Recv(bytes)).chain([Step::Wait(5_000)]).collect();
+        let outcome = Transcript::tcp("adb", "").run(&steps);
+        prop_assert!(outcome.sent().len() < 1 << 20);
+        prop_assert!(!outcome.events.is_empty());
+    }
 }

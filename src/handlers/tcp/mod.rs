@@ -202,12 +202,14 @@ mod tests {
         assert_eq!(outcome.the_event("payload").fields["payload_hex"].as_str().unwrap().len(), 2 * 4_096);
     }
 
+    /// CNXN of ADB, as nmap sends it.
+    const CNXN: &[u8] = b"CNXN\0\0\0\x01\0\x10\0\0\x07\0\0\0\x32\x02\0\0\xbc\xb1\xa7\xb1host::\0";
+
     #[test]
-    fn a_request_of_http_on_any_port_goes_to_http_in_whatever_pieces_it_comes() {
-        let steps = [Step::Recv(b"GE"), Step::Wait(1_900), Step::Recv(b"T /setup.cgi HTTP/1.1\r\n\r\n")];
-        let outcome = Transcript::tcp("tcp", "").run(&steps);
-        let request = b"GET /setup.cgi HTTP/1.1\r\n\r\n".to_vec();
-        assert_eq!(outcome.handed_over, Some(("http".to_owned(), request)));
+    fn a_protocol_on_any_port_goes_to_its_handler_in_whatever_pieces_it_comes() {
+        let (one, other) = CNXN.split_at(9);
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(one), Step::Wait(1_900), Step::Recv(other)]);
+        assert_eq!(outcome.handed_over, Some(("adb".to_owned(), CNXN.to_vec())));
         assert!(outcome.events.is_empty() && outcome.sent().is_empty(), "the new handler records all of it");
     }
 
@@ -233,8 +235,7 @@ mod tests {
 
     #[test]
     fn an_operator_can_do_without_recognition() {
-        let outcome =
-            Transcript::tcp("tcp", "recognise = false").run(&[Step::Recv(b"GET / HTTP/1.0\r\n\r\n"), Step::Eof]);
+        let outcome = Transcript::tcp("tcp", "recognise = false").run(&[Step::Recv(CNXN), Step::Eof]);
         assert!(outcome.closed && outcome.handed_over.is_none());
         outcome.the_event("payload");
     }
@@ -244,7 +245,7 @@ mod tests {
         let transcript = Transcript::tcp("tcp", "answer = 'banner'");
         let outcome = transcript.run(&[Step::Recv(b"hello\r\n"), Step::Wait(1_000)]);
         assert!(outcome.sent().is_empty() && outcome.closed);
-        let outcome = transcript.run(&[Step::Recv(b"GET / HTTP/1.0\r\n\r\n")]);
+        let outcome = transcript.run(&[Step::Recv(CNXN)]);
         assert!(outcome.handed_over.is_some());
     }
 
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn everything_that_came_is_handed_over_however_much_it_is() {
-        let mut upload = b"POST /upload HTTP/1.1\r\nContent-Length: 60000\r\n\r\n".to_vec();
+        let mut upload = CNXN.to_vec();
         upload.resize(60_000, b'x');
         let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(&upload)]);
         assert_eq!(outcome.handed_over.unwrap().1, upload);
