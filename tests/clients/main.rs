@@ -14,3 +14,5 @@ mod program;
 mod adb;
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod scan;
