@@ -21,8 +21,10 @@ mod recording;
 mod registry;
 mod sample;
 mod session;
+mod shell;
 mod sources;
 mod tcp;
+mod telnet;
 pub mod tls;
 #[cfg(test)]
 mod transcript;
