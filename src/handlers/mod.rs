@@ -13,6 +13,7 @@ mod handler;
 mod http;
 mod log_http;
 mod log_tcp;
+mod memcache;
 mod output;
 mod persona;
 mod random;

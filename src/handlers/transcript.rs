@@ -66,7 +66,7 @@ impl Outcome {
 /// A dialogue with one handler.
 pub(super) struct Transcript {
     handler: String,
-    registry: Registry,
+    tables: toml::Table,
     session: Session,
 }
 
@@ -82,13 +82,19 @@ impl Transcript {
     }
 
     fn new(transport: Transport, handler: &str, settings: &str) -> Self {
-        let mut registry = Registry::builtin();
         let table: toml::Table = settings.parse().unwrap();
         let tables = toml::Table::from_iter([(handler.to_owned(), toml::Value::Table(table))]);
-        registry.configure(&tables, 4_096, &Persona::example()).unwrap();
+        let registry = Registry::builtin();
         let entry = registry.find(handler).unwrap();
         let port = entry.default_ports().first().copied().unwrap_or(4444);
-        Self { handler: handler.to_owned(), session: Session::example(transport, port), registry }
+        Self { handler: handler.to_owned(), session: Session::example(transport, port), tables }
+    }
+
+    /// The handler with nothing remembered: what it keeps of a source belongs to one run.
+    fn fresh(&self) -> Box<dyn Handler> {
+        let mut registry = Registry::builtin();
+        registry.configure(&self.tables, 4_096, &Persona::example()).unwrap();
+        registry.find(&self.handler).unwrap().make(&self.session)
     }
 
     /// Plays the steps in every cut and returns what came out of the whole one.
@@ -109,7 +115,7 @@ impl Transcript {
     fn play(&self, steps: &[Step<'_>], mut piece: impl FnMut(usize) -> usize) -> Outcome {
         let mut play = Play {
             session: &self.session,
-            handler: self.registry.find(&self.handler).unwrap().make(&self.session),
+            handler: self.fresh(),
             now: Timestamp::from_micros(1_700_000_000_000_000),
             deadline: None,
             out: Output::default(),
