@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Download, Handler, Output, Persona, Random, Registry, Sample, Session};
+use super::{Context, Download, Guise, Handler, Output, Random, Registry, Sample, Session};
 use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::Event;
@@ -93,7 +93,7 @@ impl Transcript {
     /// The handler with nothing remembered: what it keeps of a source belongs to one run.
     fn fresh(&self) -> Box<dyn Handler> {
         let mut registry = Registry::builtin();
-        registry.configure(&self.tables, 4_096, &Persona::example()).unwrap();
+        registry.configure(&self.tables, 4_096, &Guise::example()).unwrap();
         registry.find(&self.handler).unwrap().make(&self.session)
     }
 
