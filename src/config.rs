@@ -78,9 +78,25 @@ pub enum Fail {
 /// Who carries the packets of a flow after the first one (`datapath`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Datapath {
-    /// Every packet is seen and rewritten here.
+    /// As `tproxy`, unless something needs every packet: a rule with `per: packet`.
     #[default]
+    Auto,
+    /// Every packet is seen and rewritten here.
     Userspace,
+    /// The first packet is seen here; then the kernel carries TCP flows to a transparent listener.
+    Tproxy,
+}
+
+impl Datapath {
+    /// The names in configuration and rules.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("userspace", Self::Userspace), ("tproxy", Self::Tproxy)];
+}
+
+/// Whether a mask has two bits or more, side by side, and no others.
+pub const fn is_mark_mask(mask: u32) -> bool {
+    let value = if mask == 0 { 0 } else { mask >> mask.trailing_zeros() };
+    value >= 3 && value & value.wrapping_add(1) == 0
 }
 
 /// `[engine]`: queue, flows and firewall.
@@ -98,6 +114,8 @@ pub struct Engine {
     pub receive_buffer: usize,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
+    /// Bits of packet and connection marks that are ours: at least two, side by side.
+    pub mark_mask: u32,
     /// What happens to packets when a queue is full.
     pub fail: Fail,
     /// Upper bound of the flow table.
@@ -183,7 +201,8 @@ impl Default for Engine {
             queue_num: 0,
             queue_len: 65_536,
             receive_buffer: 64 << 20,
-            datapath: Datapath::Userspace,
+            datapath: Datapath::Auto,
+            mark_mask: 0x3000_0000,
             fail: Fail::Closed,
             max_flows: 1_000_000,
             exempt_ports: Vec::new(),

@@ -94,6 +94,7 @@ fn plan(interfaces: &[&str]) -> Plan {
         queues: Queues { first: 0, count: 2 },
         inbound: Inbound { tcp: true, udp: true, icmp_echo: true, icmpv6_echo: true },
         exempt: Ports { tcp: (1..=40).collect(), udp: [68, 546].into() },
+        kernel: None,
         outbound: Outbound { ports: Ports { tcp: [5000].into(), udp: [5001].into() }, unreachable: true },
     }
 }

@@ -4,6 +4,7 @@
 //! the same bytes, state and time give the same decision, live, in `replay`, in tests, benches and fuzzers.
 
 mod decide;
+mod kernel;
 mod limit;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 pub use crate::packet::Checksum;
 pub use decide::{Engine, Settings};
+pub use kernel::{Course, Kernel, MarkField};
 pub use limit::LIMITED_ADDRESSES;
 
 /// Where the kernel diverted the packet.
@@ -42,6 +44,8 @@ pub enum Verdict {
     Accept,
     /// Free the packet.
     Drop,
+    /// Begin the hook again, with the mark that goes along.
+    Repeat,
 }
 
 /// The answer of `decide`.

@@ -138,7 +138,10 @@ impl EngineProcess {
         let queues = queues.collect::<Result<Vec<_>, Error>>()?;
         let statistics = Statistics::open(first, 2 * count);
         let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
-        let server = server::bind(&config.server)?;
+        let mut server = server::bind(&config.server)?;
+        if self.settings.kernel.marks.is_some() {
+            server.make_transparent().map_err(io_error("make the listeners transparent"))?;
+        }
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
         let sinks = events::open_sinks(&config.events, Some(owner))?;
         Ok(Opened { queues, statistics, server, sinks })

@@ -8,6 +8,8 @@ mod lab;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod conntrack;
 #[cfg(test)]
 mod control;

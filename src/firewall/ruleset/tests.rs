@@ -16,6 +16,7 @@ fn readme_plan() -> Plan {
         inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
         exempt: ports(&[22], &[68, 546]),
         outbound: Outbound { ports: ports(&[5000], &[5001]), unreachable: true },
+        kernel: None,
     }
 }
 
@@ -186,4 +187,26 @@ fn the_readme_of_iptables_says_the_same_by_hand() {
         expected.extend(commands(family, &save::removal(text).text));
     }
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn decided_connections_leave_user_space_before_anything_is_queued() {
+    let marks = crate::engine::MarkField::new(0x3000_0000).unwrap();
+    let path = KernelPath { marks, listener: Some(5000), addresses: vec!["192.0.2.1".parse().unwrap()] };
+    let plan = Plan { kernel: Some(path), ..readme_plan() };
+    let text = text_of(&plan, Family::V4);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("mark")).collect();
+    assert_eq!(
+        lines,
+        [
+            "-A GLUTTON-NFQ-IN -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
+            "-A GLUTTON-NFQ-KEEP -j CONNMARK --save-mark --nfmask 0x30000000 --ctmask 0x30000000",
+            "-A GLUTTON-NFQ-KEEP -p tcp -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1 --tproxy-mark 0x0/0x30000000",
+            "-A GLUTTON-NFQ-KEEP -j MARK --set-xmark 0x0/0x30000000",
+            "-A GLUTTON-NFQ-IN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
+            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1",
+        ]
+    );
+    assert!(text.find("connmark") < text.find("NFQUEUE"));
+    assert!(text_of(&plan, Family::V6).contains("TPROXY --on-port 5000 --tproxy-mark"), "a wildcard there");
 }
