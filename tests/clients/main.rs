@@ -12,3 +12,7 @@ mod program;
 
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod memcache;
+#[cfg(test)]
+mod mqtt;
