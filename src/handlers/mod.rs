@@ -15,6 +15,8 @@ mod handler;
 mod http;
 mod log_http;
 mod log_tcp;
+mod memcache;
+mod mqtt;
 mod output;
 mod persona;
 mod random;

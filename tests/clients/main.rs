@@ -15,4 +15,8 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod memcache;
+#[cfg(test)]
+mod mqtt;
+#[cfg(test)]
 mod scan;
