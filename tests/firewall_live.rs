@@ -170,7 +170,8 @@ fn the_operators_rules_stay_and_come_first() {
         for line in before.lines() {
             assert!(installed.contains(&format!("{line}\n")), "`{line}` is gone");
         }
-        let jump = installed.find(&format!("-A PREROUTING -i eth0 -j {CHAIN_IN}\n")).unwrap();
+        let jump =
+            installed.find(&format!("-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j {CHAIN_IN}\n")).unwrap();
         assert!(installed.find("--dport 64295 -j ACCEPT").unwrap() < jump);
         firewall::remove().unwrap();
         assert_eq!(saved(), before);
