@@ -6,6 +6,7 @@
 mod error;
 mod given;
 mod load;
+mod prefix;
 mod setting;
 mod show;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{ConfigError, Fault, InFile};
+pub use prefix::Prefix;
 pub use setting::{SETTINGS, Setting};
 pub use show::settings_markdown;
 
@@ -114,6 +116,8 @@ pub struct Engine {
     pub queue_len: u32,
     /// Bytes of kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload.
     pub receive_buffer: usize,
+    /// Networks that are not this host's and whose addresses are answered as if they were.
+    pub capture: Vec<Prefix>,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
     /// Bits of packet and connection marks that are ours: at least two, side by side.
@@ -259,6 +263,7 @@ impl Default for Engine {
             queue_num: 0,
             queue_len: 65_536,
             receive_buffer: 64 << 20,
+            capture: Vec::new(),
             datapath: Datapath::Auto,
             mark_mask: 0x3000_0000,
             fail: Fail::Closed,

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use log::warn;
 use thiserror::Error;
 
-use crate::config::{Config, Datapath};
+use crate::config::{Config, Datapath, Prefix};
 use crate::engine::{Kernel, MarkField, Settings};
 use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, Queues};
 use crate::flow::Transport;
@@ -168,7 +168,8 @@ impl Sensor {
         in_use.udp.extend(&engine.exempt_ports);
         let queues = Queues { first: engine.queue_num, count: engine.queues };
         let listen = self.config.server.listen.clone();
-        Ok(Diversion { interfaces, queues, in_use, settings, listen })
+        let capture = engine.capture.clone();
+        Ok(Diversion { interfaces, capture, queues, in_use, settings, listen })
     }
 }
 
@@ -188,6 +189,7 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
 #[derive(Debug)]
 struct Diversion {
     interfaces: Vec<String>,
+    capture: Vec<Prefix>,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -208,6 +210,7 @@ impl Diversion {
         };
         Plan {
             interfaces: self.interfaces.clone(),
+            capture: self.capture.clone(),
             queues: self.queues,
             inbound,
             exempt: self.exempt_ports(rules),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Datapath, Downloads, Fail, is_mark_mask};
+use super::{Datapath, Downloads, Fail, Prefix, is_mark_mask};
 
 /// Longest name of a network interface in bytes (`IFNAMSIZ` in linux/if.h is 16 with the final NUL).
 const MAX_INTERFACE_NAME: usize = 15;
@@ -93,6 +93,13 @@ impl<'a> Given<'a> {
         } else {
             Ok(addresses)
         }
+    }
+
+    pub(super) fn prefixes(self) -> Taken<Vec<Prefix>> {
+        self.list("a list of networks", |element| {
+            let text = element.str("a network in quotes")?;
+            Prefix::from_str(text).map_err(|problem| element.refuse(problem, "give one such as \"203.0.113.0/24\""))
+        })
     }
 
     pub(super) fn interfaces(self) -> Taken<Vec<String>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::given::{Given, Taken};
-use super::{Config, Datapath, Downloads, Fail};
+use super::{Config, Datapath, Downloads, Fail, Prefix};
 
 /// One key of the configuration.
 pub struct Setting {
@@ -58,6 +58,8 @@ settings! {
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
         "receive_buffer_bytes" => engine.receive_buffer = integer(1 << 20..=1 << 30),
             "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
+        "capture" => engine.capture = prefixes(),
+            "Networks routed to this host whose addresses are answered as if they were its own, such as `203.0.113.0/24`";
         "datapath" => engine.datapath = datapath(),
             "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `auto`, the kernel unless a rule has `per: packet`";
         "mark_mask" => engine.mark_mask = mark_mask(),
@@ -162,6 +164,12 @@ impl ToValue for String {
 }
 
 impl ToValue for IpAddr {
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
+impl ToValue for Prefix {
     fn to_value(&self) -> Value {
         Value::String(self.to_string())
     }

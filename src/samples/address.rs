@@ -2,14 +2,32 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether a file may be fetched from this address. `own` are the addresses of this sensor, however they are reached.
-pub(super) fn may_fetch_from(address: IpAddr, own: &[IpAddr]) -> bool {
+use crate::config::Prefix;
+
+/// What is this sensor itself, however it is reached.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Own {
+    /// Addresses of the host, and the one that the visitor dialled.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Networks that it answers for (`engine.capture`).
+    pub(super) networks: Vec<Prefix>,
+}
+
+impl Own {
+    fn contains(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.to_canonical() == address)
+            || self.networks.iter().any(|network| network.contains(address))
+    }
+}
+
+/// Whether a file may be fetched from this address.
+pub(super) fn may_fetch_from(address: IpAddr, own: &Own) -> bool {
     let address = address.to_canonical();
     let is_public = match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
     };
-    is_public && !own.iter().any(|own| own.to_canonical() == address)
+    is_public && !own.contains(address)
 }
 
 /// Not in the IANA IPv4 Special-Purpose Address Registry (RFC 6890), and no multicast.
@@ -48,7 +66,11 @@ mod tests {
     use super::*;
 
     fn may(address: &str) -> bool {
-        may_fetch_from(address.parse().unwrap(), &["8.8.8.8".parse().unwrap(), "2600::7".parse().unwrap()])
+        let own = Own {
+            addresses: vec!["8.8.8.8".parse().unwrap(), "2600::7".parse().unwrap()],
+            networks: vec!["9.9.0.0/16".parse().unwrap()],
+        };
+        may_fetch_from(address.parse().unwrap(), &own)
     }
 
     #[test]
@@ -98,6 +120,7 @@ mod tests {
             "8.8.8.8",
             "::ffff:8.8.8.8",
             "2600::7",
+            "9.9.255.1",
         ] {
             assert!(!may(address), "{address}");
         }

@@ -16,11 +16,11 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
 
-use super::address::may_fetch_from;
+use super::address::{Own, may_fetch_from};
 use super::thread::Keeper;
 use super::{Origin, Stored, with};
 use crate::clock::Clock;
-use crate::config::Samples;
+use crate::config::{Prefix, Samples};
 use crate::control::{Counter, Counters};
 use crate::events::{Event, EventSender, Record};
 use crate::handlers::{Download, Persona, Sample};
@@ -38,6 +38,8 @@ const MAX_URL: usize = 2_048;
 pub struct Fetching {
     /// Limits.
     pub limits: Samples,
+    /// Networks that this sensor answers for: nothing is fetched from them.
+    pub captured: Vec<Prefix>,
     /// Whose tools it imitates.
     pub persona: Arc<Persona>,
     /// Where it says what became of a download.
@@ -51,7 +53,7 @@ pub struct Fetching {
 pub(super) struct Fetcher {
     fetching: Fetching,
     keeper: Keeper,
-    may_fetch_from: fn(IpAddr, &[IpAddr]) -> bool,
+    may_fetch_from: fn(IpAddr, &Own) -> bool,
     /// What was fetched last, and when.
     recent: VecDeque<(String, Instant)>,
 }
@@ -187,8 +189,9 @@ impl Fetcher {
 
     /// A client for one download: what it resolves is checked, at every redirect, and it connects to what was checked.
     fn agent(&self, origin: &Origin, tool: &str) -> Agent {
-        let mut own = host::addresses();
-        own.push(origin.flow.key.dialled);
+        let mut addresses = host::addresses();
+        addresses.push(origin.flow.key.dialled);
+        let own = Own { addresses, networks: self.fetching.captured.clone() };
         let resolver = Guarded { own, may_fetch_from: self.may_fetch_from, inner: DefaultResolver::default() };
         // Those who spread malware have no certificates that anybody vouches for.
         let tls = TlsConfig::builder()
@@ -212,8 +215,8 @@ impl Fetcher {
 /// Resolves names to addresses that may be fetched from.
 #[derive(Debug)]
 struct Guarded {
-    own: Vec<IpAddr>,
-    may_fetch_from: fn(IpAddr, &[IpAddr]) -> bool,
+    own: Own,
+    may_fetch_from: fn(IpAddr, &Own) -> bool,
     inner: DefaultResolver,
 }
 

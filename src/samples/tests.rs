@@ -32,7 +32,7 @@ fn origin() -> Origin {
 fn fetching(limits: &Samples, counters: &Arc<Counters>) -> Fetching {
     let (events, _) = events::channel(64, Arc::clone(counters));
     let (persona, clock) = (Persona::example(), Clock::start());
-    Fetching { limits: limits.clone(), persona, events, counters: Arc::clone(counters), clock }
+    Fetching { limits: limits.clone(), captured: Vec::new(), persona, events, counters: Arc::clone(counters), clock }
 }
 
 /// A downloader with a store of its own.

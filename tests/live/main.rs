@@ -14,6 +14,8 @@ mod conntrack;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod dark;
+#[cfg(test)]
 mod death;
 #[cfg(test)]
 mod flood;

@@ -52,15 +52,13 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 struct Settings {
     /// What `version` and `stats` say.
     version: String,
-    /// How long a TCP session lets a source's UDP requests be answered in full, in seconds; 0 never.
-    udp_trust_secs: u64,
     /// Commands of one session (UDP: datagrams of one flow) that are recorded one by one; the others are counted.
     max_records: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { version: "1.6.18".to_owned(), udp_trust_secs: 600, max_records: 1_000 }
+        Self { version: "1.6.18".to_owned(), max_records: 1_000 }
     }
 }
 
@@ -105,7 +103,9 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
         let shared = Arc::clone(&shared);
         let records_left = shared.settings.max_records;
         match session.transport {
-            Transport::Udp => Box::new(Datagrams { shared, records_left, unrecorded: 0 }),
+            Transport::Udp => {
+                Box::new(Datagrams { shared, balance: udp::Balance::default(), records_left, unrecorded: 0 })
+            }
             _ => Box::new(Stream { shared, dialogue: Dialogue::default(), records_left, unrecorded: 0, heard: false }),
         }
     }))
@@ -133,7 +133,6 @@ impl Handler for Stream {
         let mut reply = Reply::new(self.records_left, self.shared.max_payload);
         let (dialogue, shared) = (&mut self.dialogue, &self.shared);
         shared.visit(cx.session(), cx.now(), |cache, now| {
-            cache.credit.prove(now);
             dialogue.take(bytes, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
         });
         self.heard = true;
@@ -170,34 +169,30 @@ impl Handler for Stream {
 #[derive(Debug)]
 struct Datagrams {
     shared: Arc<Shared>,
+    balance: udp::Balance,
     records_left: u32,
     unrecorded: u64,
 }
 
 impl Handler for Datagrams {
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        self.balance.earn(bytes.len());
         let Some((id, request)) = udp::request(bytes) else {
-            self.shared.visit(cx.session(), cx.now(), |cache, _| cache.credit.earn(bytes.len()));
             return self.record_odd(cx, bytes);
         };
         let shared = &self.shared;
         let mut reply = Reply::new(self.records_left, shared.max_payload);
-        let trust = shared.settings.udp_trust_secs;
-        let (sent, rest) = shared.visit(cx.session(), cx.now(), |cache, now| {
-            cache.credit.earn(bytes.len());
+        let rest = shared.visit(cx.session(), cx.now(), |cache, now| {
             let mut dialogue = Dialogue::default();
             dialogue.take(request, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
-            let rest = dialogue.end(cache);
-            let mut datagrams = udp::datagrams(id, &reply);
-            let bytes = datagrams.iter().map(Vec::len).sum();
-            // An answer goes whole or not at all: half of one would not look like a loss.
-            if !cache.credit.spend(bytes, trust, now) {
-                datagrams.clear();
-            }
-            (datagrams, rest)
+            dialogue.end(cache)
         });
-        let answered = !sent.is_empty();
-        sent.iter().for_each(|datagram| cx.send(datagram));
+        let sent = udp::datagrams(id, &reply);
+        // An answer goes whole or not at all: half of one would not look like a loss.
+        let answered = !sent.is_empty() && self.balance.spend(sent.iter().map(Vec::len).sum());
+        if answered {
+            sent.iter().for_each(|datagram| cx.send(datagram));
+        }
         self.records_left = reply.records_left;
         self.unrecorded += reply.unrecorded;
         let request_id = u16::from_be_bytes(id);

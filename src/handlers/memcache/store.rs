@@ -165,8 +165,6 @@ pub(super) struct Cache {
     flush_at: Option<u64>,
     pub(super) counts: Counts,
     pub(super) verbosity: u64,
-    /// What may go out over UDP: see `udp`.
-    pub(super) credit: super::udp::Credit,
 }
 
 impl Cache {

@@ -1,10 +1,11 @@
 //! memcached over UDP (doc/protocol.txt, "UDP protocol"): every datagram begins with an 8-byte frame header: request id, sequence
 //! number, number of datagrams, reserved; 16 bits each, big-endian.
 //!
-//! A source address of a datagram proves nothing, and memcached is the loudest amplifier there is. So the balance of every source
-//! never goes below zero: answers leave only against bytes that came. An answer that the balance does not cover is not sent, which
-//! looks like a lost datagram; what a request leaves over helps the next one. A source that has completed a TCP handshake with this
-//! handler lately has proved its address, and is answered in full up to [`PROVED_ALLOWANCE`] bytes a [`PERIOD_SECS`].
+//! A source address of a datagram proves nothing, and memcached is the loudest amplifier there is. So the balance of a flow never
+//! goes below zero: answers leave only against bytes that came, as the server demands of every handler. An answer that the balance
+//! does not cover is not sent, which looks like a lost datagram; what a request leaves over helps the next one. So a `set` (16 bytes
+//! for at least 20) and a missed `get` are answered at once, `version` and small values every second time, `stats` to those who sent
+//! as much before.
 
 use super::reply::Reply;
 
@@ -12,49 +13,21 @@ use super::reply::Reply;
 pub(super) const FRAME: usize = 8;
 /// Payload bytes of a datagram of ours, frame header included.
 const DATAGRAM: usize = 1_400;
-/// Bytes that a balance gathers at most.
-const MAX_BALANCE: usize = 4_096;
-/// Bytes a proved source is sent in one period.
-const PROVED_ALLOWANCE: usize = 64 * 1024;
-/// Seconds of a period.
-const PERIOD_SECS: u64 = 10;
+/// What may go out in one flow.
+#[derive(Debug, Default)]
+pub(super) struct Balance(usize);
 
-/// What may go out to one source over UDP.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Credit {
-    balance: usize,
-    /// Unix time when the source last had a TCP session.
-    proved: Option<u64>,
-    period: u64,
-    spent: usize,
-}
-
-impl Credit {
+impl Balance {
     /// A datagram of this many bytes came.
     pub(super) fn earn(&mut self, bytes: usize) {
-        self.balance = (self.balance + bytes).min(MAX_BALANCE);
-    }
-
-    /// The source holds a TCP session: its address is its own.
-    pub(super) fn prove(&mut self, now: u64) {
-        self.proved = Some(now);
+        self.0 = self.0.saturating_add(bytes);
     }
 
     /// Takes this many bytes when they may go out.
-    pub(super) fn spend(&mut self, bytes: usize, trust_secs: u64, now: u64) -> bool {
-        if let Some(left) = self.balance.checked_sub(bytes) {
-            self.balance = left;
-            return true;
-        }
-        if self.proved.is_none_or(|when| now.saturating_sub(when) >= trust_secs) {
-            return false;
-        }
-        if self.period != now / PERIOD_SECS {
-            (self.period, self.spent) = (now / PERIOD_SECS, 0);
-        }
-        let fits = self.spent + bytes <= PROVED_ALLOWANCE;
-        self.spent += if fits { bytes } else { 0 };
-        fits
+    pub(super) fn spend(&mut self, bytes: usize) -> bool {
+        let left = self.0.checked_sub(bytes);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
     }
 }
 
@@ -92,20 +65,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_proof_no_more_goes_out_than_came_in() {
-        let mut credit = Credit::default();
-        credit.earn(15);
-        assert!(!credit.spend(24, 600, 1_000));
-        credit.earn(15);
-        assert!(credit.spend(24, 600, 1_000) && !credit.spend(7, 600, 1_000));
-    }
-
-    #[test]
-    fn a_proved_source_is_answered_in_full_up_to_its_allowance_while_the_proof_is_fresh() {
-        let mut credit = Credit::default();
-        credit.prove(1_000);
-        assert!(credit.spend(60_000, 600, 1_005) && !credit.spend(60_000, 600, 1_006));
-        assert!(credit.spend(60_000, 600, 1_010));
-        assert!(!credit.spend(60_000, 600, 1_700));
+    fn no_more_goes_out_than_came_in() {
+        let mut balance = Balance::default();
+        balance.earn(15);
+        assert!(!balance.spend(24));
+        balance.earn(15);
+        assert!(balance.spend(24) && !balance.spend(7) && balance.spend(6));
     }
 }

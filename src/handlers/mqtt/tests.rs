@@ -338,3 +338,17 @@ fn a_session_that_is_kept_waits_with_its_messages_and_the_second_connection_take
     second.hears(&mut room);
     assert!(second.out.close.is_some(), "its session belongs to another");
 }
+
+#[test]
+fn quality_two_goes_both_ways_in_version_five() {
+    let mut room = Room::new();
+    let (mut reader, mut writer) = (room.visitor(1), room.visitor(2));
+    reader.says(&room, &connect("MQTT", 5, 2, 60, b"", "reader", b""));
+    assert_eq!(reader.says(&room, b"\x82\x07\0\x01\0\0\x01#\x02"), "900400010002");
+    writer.says(&room, &connect("MQTT", 5, 2, 60, b"", "writer", b""));
+    assert_eq!(writer.says(&room, b"\x34\x07\0\x01t\0\x09\0x"), "50020009");
+    assert_eq!(writer.says(&room, b"\x62\x02\0\x09"), "70020009");
+    assert_eq!(reader.hears(&mut room), "340700017400010078");
+    assert_eq!(reader.says(&room, b"\x50\x02\0\x01"), "62020001");
+    assert_eq!(reader.says(&room, b"\x70\x02\0\x01"), "");
+}
