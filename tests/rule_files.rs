@@ -93,7 +93,7 @@ fn the_default_rules_bind_handlers_that_exist_and_leave_ssh_alone() {
     assert_eq!([decide(syn(22)), decide(syn_ipv6(22)), decide(ping())], ["none"; 3].map(str::to_owned));
     assert_eq!([decide(syn(9)), decide(syn_from(22, 9))], ["handler tcp"; 2].map(str::to_owned));
     assert_eq!(warnings(&rules), []);
-    assert!(!rules.names_dst_port(glutton_nfq::flow::Transport::Tcp, 22));
+    assert!(!rules.names_dst_port(Transport::Tcp, 22));
 }
 
 #[test]
