@@ -182,6 +182,9 @@ pub struct Server {
     pub udp_idle_timeout: Duration,
     /// Datagrams a second that one source gets as answers; twice as many at once.
     pub udp_answers_per_source: u32,
+    /// Bytes a second that one source gets in UDP answers beyond what it sent, once a TCP connection has proved its address; twice as
+    /// many at once.
+    pub udp_answer_bytes_per_source: u32,
     /// User that the engine runs as after set-up.
     pub user: String,
 }
@@ -302,6 +305,7 @@ impl Default for Server {
             connect_timeout: Duration::from_secs(5),
             udp_idle_timeout: Duration::from_secs(180),
             udp_answers_per_source: 500,
+            udp_answer_bytes_per_source: 65_536,
             user: "nobody".to_owned(),
         }
     }

@@ -93,6 +93,8 @@ settings! {
         "udp_idle_timeout_secs" => server.udp_idle_timeout = seconds(1..=HOUR), "A UDP session without datagrams ends after this time";
         "udp_answers_per_source" => server.udp_answers_per_source = integer(0..=1_000_000),
             "UDP answers that one source gets in a second, twice as many at once; 0: none";
+        "udp_answer_bytes_per_source" => server.udp_answer_bytes_per_source = integer(0..=1 << 30),
+            "Bytes of UDP answers a second beyond what a source sent, twice as many at once, once a TCP connection has proved its address; 0: never more than it sent";
         "max_session_secs" => server.max_session = seconds(1..=30 * DAY),
             "A session is closed after this time, whatever it does";
         "max_session_bytes" => server.max_session_bytes = integer(1_024..=1 << 50),

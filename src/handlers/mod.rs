@@ -6,6 +6,7 @@
 //!
 //! A new protocol is one file with a `BUILTIN` row, named once in the table of `builtin.rs`.
 
+mod adb;
 mod builtin;
 mod credentials;
 mod echo;
@@ -19,6 +20,7 @@ mod mqtt;
 mod output;
 mod persona;
 mod random;
+mod recognise;
 mod recording;
 mod registry;
 mod sample;
@@ -39,7 +41,7 @@ pub use output::{Close, HandOver, Output};
 pub use persona::{Persona, PersonaError};
 pub use random::Random;
 pub use recording::{Direction, Recording};
-pub use registry::{Entry, Environment, Maker, Registry, SettingsError};
+pub use registry::{Entry, Environment, Handlers, Maker, Registry, SettingsError};
 pub use sample::{Download, Sample};
 pub use session::Session;
 pub use sources::Sources;

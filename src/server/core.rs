@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::FlowLookup;
 use super::binding::Bindings;
+use super::proof::Proofs;
 use super::resolver::Resolver;
 use super::timer::Timers;
 use crate::clock::{Clock, Timestamp};
@@ -20,6 +21,7 @@ pub(super) struct Core {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) proofs: Arc<Proofs>,
     pub(super) samples: SampleSender,
     pub(super) flows: Arc<dyn FlowLookup>,
     /// Where sockets that sessions open themselves are registered.
@@ -44,6 +46,7 @@ pub(super) struct Parts {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) proofs: Arc<Proofs>,
     pub(super) samples: SampleSender,
     pub(super) flows: Arc<dyn FlowLookup>,
     pub(super) clock: Clock,
@@ -52,12 +55,13 @@ pub(super) struct Parts {
 
 impl Core {
     pub(super) fn new(parts: Parts, poll: mio::Registry) -> Self {
-        let Parts { limits, counters, registry, resolver, samples, flows, clock, sink } = parts;
+        let Parts { limits, counters, registry, resolver, proofs, samples, flows, clock, sink } = parts;
         Self {
             limits,
             counters,
             registry,
             resolver,
+            proofs,
             samples,
             flows,
             poll,

@@ -12,6 +12,7 @@ use mio::{Poll, Waker};
 use super::admission::Admission;
 use super::bind::BoundServer;
 use super::core::Parts;
+use super::proof::Proofs;
 use super::resolver::Resolver;
 use super::token::Source;
 use super::worker::{Worker, WorkerParts};
@@ -89,6 +90,7 @@ impl BoundServer {
         for target in &services.targets {
             resolver.addresses(target);
         }
+        let proofs = Proofs::new();
         let admission = Admission::new(self.config.max_sessions, self.config.max_sessions_per_source);
         let mut starter = Starter::new(Arc::new(on_thread_start), &resolver, wakers, services.clock);
         let asking = Arc::clone(&resolver);
@@ -100,6 +102,7 @@ impl BoundServer {
                 counters: Arc::clone(&services.counters),
                 registry: Arc::clone(&services.registry),
                 resolver: Arc::clone(&resolver),
+                proofs: Arc::clone(&proofs),
                 samples: services.samples.clone(),
                 flows: Arc::clone(&services.flows),
                 clock: services.clock,

@@ -11,8 +11,12 @@ mod lab;
 mod program;
 
 #[cfg(test)]
+mod adb;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod memcache;
 #[cfg(test)]
 mod mqtt;
+#[cfg(test)]
+mod scan;
