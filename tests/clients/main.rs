@@ -13,6 +13,8 @@ mod program;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod jabber;
+#[cfg(test)]
 mod memcache;
 #[cfg(test)]
 mod mqtt;
