@@ -13,6 +13,7 @@ mod echo;
 mod guise;
 mod handler;
 mod http;
+mod jabber;
 mod log_http;
 mod log_tcp;
 mod memcache;

@@ -15,6 +15,8 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod jabber;
+#[cfg(test)]
 mod memcache;
 #[cfg(test)]
 mod mqtt;
