@@ -21,6 +21,7 @@ mod recording;
 mod registry;
 mod sample;
 mod session;
+mod smb;
 mod sources;
 mod tcp;
 pub mod tls;
