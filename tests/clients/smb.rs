@@ -67,7 +67,10 @@ fn nmap_names_the_service_and_no_honeypot() {
     let said = nmap(&lab, &["-sV"]);
     holds(
         &said,
-        &["445/tcp open  microsoft-ds Windows 7 - 10 microsoft-ds (workgroup: WORKGROUP)", "139/tcp open  netbios-ssn"],
+        &[
+            "445/tcp open  microsoft-ds Microsoft Windows 7 - 10 microsoft-ds (workgroup: WORKGROUP)",
+            "139/tcp open  netbios-ssn  Microsoft Windows netbios-ssn",
+        ],
     );
     holds(&said, &["Host: WIN-7K2Q9F0A3BD"]);
     for pot in ["honeypot", "honeyd", "ionaea"] {
@@ -189,11 +192,22 @@ fn impacket_logs_in_over_every_dialect_and_no_two_challenges_are_the_same() {
 }
 
 #[test]
-fn john_reads_the_hashes_of_guessers() {
+fn guessers_find_the_one_password_and_are_recorded() {
     let lab = Lab::new();
     let mut engine = start(&lab);
-    let said = text(&lab.client("medusa", &["-h", &sensor(), "-u", "alice", "-p", "guess1", "-M", "smbnt"], b""));
-    assert!(!said.contains("ACCOUNT FOUND"), "{said}");
+    let address = sensor();
+    let url = format!("smb://{address}");
+    for (password, is_found) in [("guess1", false), ("Secret12", true)] {
+        let guesses: [(&str, &[&str], &str); 3] = [
+            ("medusa", &["-h", &address, "-u", "alice", "-p", password, "-M", "smbnt"], "ACCOUNT FOUND"),
+            ("hydra", &["-l", "alice", "-p", password, "-t", "1", &url], "login: alice   password: Secret12"),
+            ("ncrack", &["--user", "alice", "--pass", password, &url], "'alice' 'Secret12'"),
+        ];
+        for (program, arguments, found) in guesses {
+            let said = text(&lab.client(program, arguments, b""));
+            assert_eq!(said.contains(found), is_found, "{program} with {password}: {said}");
+        }
+    }
     let login = engine.events.await_event("a login", |event| kind(event) == "login");
     assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
     engine.stop();

@@ -25,6 +25,7 @@ mod two;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use frame::{Frames, Packet, decoded_name, framed};
 use host::{Host, Visitor};
@@ -53,6 +54,8 @@ pub(super) const BUILTIN: Builtin = Builtin {
 const MAX_NOTES: u32 = 300;
 /// Bytes of a message that was never completed from which on it is stored as a sample: the bodies that EternalBlue sprays are such.
 const WORTH_STORING: usize = 512;
+/// Silence after which what followed something that is no SMB is taken as the whole.
+const QUIET: Duration = Duration::from_millis(250);
 
 fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     let host = Host::prepared(environment)?;
@@ -65,6 +68,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
         host: Arc::clone(&host),
         wants_request: session.dialled.port() == 139,
         is_over: false,
+        is_faulty: false,
     }))
 }
 
@@ -114,6 +118,8 @@ struct Smb {
     /// Port 139, where a session must be requested before anything else.
     wants_request: bool,
     is_over: bool,
+    /// What came was no SMB; the rest is recorded until the visitor falls silent.
+    is_faulty: bool,
 }
 
 impl Smb {
@@ -121,7 +127,9 @@ impl Smb {
         let keeps = match packet {
             Packet::Fault(why) => {
                 cx.event(Event::new("request_malformed", format!("no SMB: {why}")));
-                false
+                (self.is_over, self.is_faulty) = (true, true);
+                cx.deadline_in(QUIET);
+                return;
             }
             Packet::Request(names) => self.session_request(cx, names),
             Packet::Message(_) if self.wants_request => {
@@ -178,13 +186,20 @@ impl Smb {
 
 impl Handler for Smb {
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
-        self.recording.push(bytes);
         let mut input = bytes;
         while !self.is_over
             && let Some(packet) = self.frames.next(&mut input)
         {
             self.packet(cx, &packet);
         }
+        // After a message that ends the connection nothing counts any more, after what is no message all does.
+        let is_closed = self.is_over && !self.is_faulty;
+        let count = if is_closed { bytes.len() - input.len() } else { bytes.len() };
+        self.recording.push(bytes.get(..count).unwrap_or(bytes));
+    }
+
+    fn deadline(&mut self, cx: &mut Context<'_>) {
+        cx.close();
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
