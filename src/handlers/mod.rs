@@ -27,6 +27,7 @@ mod registry;
 mod sample;
 mod session;
 mod shell;
+mod smb;
 mod sources;
 mod tcp;
 mod telnet;

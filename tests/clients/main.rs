@@ -22,3 +22,5 @@ mod memcache;
 mod mqtt;
 #[cfg(test)]
 mod scan;
+#[cfg(test)]
+mod smb;
