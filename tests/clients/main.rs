@@ -15,8 +15,12 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod jabber;
+#[cfg(test)]
 mod memcache;
 #[cfg(test)]
 mod mqtt;
 #[cfg(test)]
 mod scan;
+#[cfg(test)]
+mod smb;
