@@ -12,7 +12,17 @@ use crate::lab::{Lab, SENSOR, at};
 const HONEYPOTS: [&str; 6] = ["honeypot", "honeyd", "cowrie", "dionaea", "kojoney", "nepenthes"];
 
 /// Ports, and a word that nmap must say of the service there.
-const SERVICES: &[(&str, &str)] = &[("7/", "echo"), ("23/", "BusyBox telnetd"), ("5555/", "Android Debug Bridge")];
+const SERVICES: &[(&str, &str)] = &[
+    ("7/", "echo"),
+    ("23/", "BusyBox telnetd"),
+    ("139/", "netbios-ssn"),
+    ("445/", "microsoft-ds"),
+    ("1883/", "mosquitto version 2.0"),
+    ("5222/", "ejabberd"),
+    ("5555/", "Android Debug Bridge"),
+    ("8883/", "ssl/"),
+    ("11211/", "Memcached 1.6"),
+];
 
 /// Ports that no handler claims.
 const ODD: [u16; 10] = [2_000, 3_333, 4_321, 7_777, 9_998, 12_345, 20_547, 31_337, 50_001, 60_023];
@@ -42,6 +52,7 @@ fn nmap_names_every_service_as_its_persona_and_none_as_a_honeypot() {
     ports.sort_unstable();
     ports.dedup();
     let found = scan(&lab, &ports);
+    println!("{found}");
     assert_unsuspicious(&found);
     for port in &ports {
         assert!(
