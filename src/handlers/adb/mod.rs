@@ -4,8 +4,7 @@
 //! for its OKAY, in both directions. What a stream is connected to is in `service.rs`; the shell is the one that telnet visitors meet,
 //! in its Android flavour.
 //!
-//! Bounds: one message of [`message::MAX_DATA`] bytes, [`MAX_STREAMS`] streams, [`MAX_QUEUED`] bytes of answers that wait for their
-//! turn, files as in `budget.rs`.
+//! Bounds: one message of [`message::MAX_DATA`] bytes, [`MAX_STREAMS`] streams; messages, answers that wait and files as in `budget.rs`.
 
 mod budget;
 mod message;
@@ -20,7 +19,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use self::budget::Budget;
+use self::budget::{Budget, Held};
 use self::message::{Command, Fault, MAX_DATA, Message, Reader, VERSION, request};
 use self::service::Service;
 use super::builtin::Builtin;
@@ -42,9 +41,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
 };
 
 /// Streams at the same time; a client has one or two.
-const MAX_STREAMS: usize = 16;
-/// Bytes of answers that wait for their turn, all streams together; a stream beyond is closed.
-const MAX_QUEUED: usize = 12 * 1024 * 1024;
+const MAX_STREAMS: usize = 8;
 /// Streams that one connection opens.
 const MAX_OPENED: u32 = 10_000;
 /// Messages out of place that are recorded; the connection ends with the next.
@@ -68,6 +65,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     Ok(boxed(move |_: &Session| Adb {
         device: Arc::clone(&device),
         budget: budget.clone(),
+        held: budget.held(),
         reader: Reader::default(),
         max_data: None,
         streams: Vec::new(),
@@ -84,6 +82,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
 struct Adb {
     device: Arc<Device>,
     budget: Budget,
+    held: Held,
     reader: Reader,
     /// Data that a message to the client may carry; `None` before CNXN.
     max_data: Option<usize>,
@@ -112,10 +111,6 @@ struct Stream {
 }
 
 impl Stream {
-    fn queued(&self) -> usize {
-        self.queue.len() - self.sent
-    }
-
     /// Sends what may be sent; false once the stream is done.
     fn pump(&mut self, cx: &mut Context<'_>, max_data: usize) -> bool {
         if self.waits {
@@ -232,16 +227,12 @@ impl Adb {
         self.pump(cx, self.streams.len() - 1);
     }
 
-    /// Sends what the stream at this place has to say; removes it when that was all, or too much.
+    /// Sends what the stream at this place has to say; removes it when that was all.
     fn pump(&mut self, cx: &mut Context<'_>, at: usize) {
-        let queued: usize = self.streams.iter().map(Stream::queued).sum();
-        let Some(stream) = self.streams.get_mut(at) else { return };
-        if queued > MAX_QUEUED {
-            cx.send(Message::new(Command::CLSE, stream.local, stream.remote, b"").emit());
-        } else if stream.pump(cx, self.max_data.unwrap_or(1)) {
-            return;
+        let max_data = self.max_data.unwrap_or(1);
+        if self.streams.get_mut(at).is_some_and(|stream| !stream.pump(cx, max_data)) {
+            self.remove(cx, at);
         }
-        self.remove(cx, at);
     }
 
     fn remove(&mut self, cx: &mut Context<'_>, at: usize) {
@@ -263,8 +254,13 @@ impl Adb {
         }
     }
 
-    /// Asks to be called when the first service wants it.
-    fn set_deadline(&self, cx: &mut Context<'_>) {
+    /// Ends the connection if it holds too much; asks to be called when the first service wants it.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        let queued: usize = self.streams.iter().map(|stream| stream.queue.len()).sum();
+        if !self.held.set(queued + self.reader.remains().len()) {
+            self.ending = true;
+            cx.close();
+        }
         match self.streams.iter().filter_map(|stream| stream.service.due()).min() {
             Some(due) => cx.deadline_in(due.saturating_since(cx.now())),
             None => cx.clear_deadline(),
@@ -281,7 +277,10 @@ impl Handler for Adb {
                 return cx.deadline_in(QUIET);
             }
             match self.reader.next(&mut input) {
-                Ok(Some(message)) => self.message(cx, &message),
+                Ok(Some(message)) => {
+                    self.message(cx, &message);
+                    self.settle(cx);
+                }
                 Ok(None) => break,
                 Err(fault) => {
                     let mut recording = Recording::new(self.limit);
@@ -290,7 +289,7 @@ impl Handler for Adb {
                 }
             }
         }
-        self.set_deadline(cx);
+        self.settle(cx);
     }
 
     fn deadline(&mut self, cx: &mut Context<'_>) {
@@ -305,7 +304,7 @@ impl Handler for Adb {
             }
             self.pump(cx, at);
         }
-        self.set_deadline(cx);
+        self.settle(cx);
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::budget::MAX_HELD;
 use super::service::Service;
 use crate::clock::Timestamp;
 use crate::handlers::Context;
@@ -149,7 +150,7 @@ impl Commands {
 
     /// Plays what is to be seen, gives input to whoever reads, until nothing more can be done now.
     fn go_on(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        while !self.over && !self.hangs && self.due.is_none() {
+        while !self.over && !self.hangs && self.due.is_none() && out.len() < MAX_HELD {
             if let Some(act) = self.acts.pop_front() {
                 match act {
                     Act::Print(bytes) => self.framing.emit(&bytes, out),
@@ -256,7 +257,13 @@ impl Service for Login {
     fn receive(&mut self, cx: &mut Context<'_>, _: &Device, bytes: &[u8], out: &mut Vec<u8>) {
         let mut shown = Vec::new();
         let terminal = &mut self.terminal;
-        let ended = self.input.take(bytes, |piece| terminal.input(cx, piece, &mut shown));
+        let ended = self.input.take(bytes, |piece| {
+            for line in piece.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
+                if shown.len() < MAX_HELD {
+                    terminal.input(cx, line, &mut shown);
+                }
+            }
+        });
         if ended {
             terminal.end_of_input(cx, &mut shown);
         }

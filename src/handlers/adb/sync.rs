@@ -2,7 +2,7 @@
 //!
 //! A request is four letters and a little-endian length, then a path of so many bytes.
 
-use super::budget::{Budget, Incoming};
+use super::budget::{Budget, Incoming, MAX_HELD};
 use super::message::request;
 use super::service::Service;
 use crate::clock::Timestamp;
@@ -60,7 +60,7 @@ impl Sync {
     /// Takes bytes until more are needed.
     fn take(&mut self, cx: &mut Context<'_>, device: &Device, bytes: &[u8], out: &mut Vec<u8>) {
         let mut input = bytes;
-        loop {
+        while out.len() < MAX_HELD {
             self.state = match std::mem::replace(&mut self.state, State::Over) {
                 State::Over => return,
                 State::Piece(mut upload, left) => {

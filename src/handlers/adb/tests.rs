@@ -246,6 +246,20 @@ fn messages_before_cnxn_are_ignored_and_recorded() {
 }
 
 #[test]
+fn a_client_that_asks_for_much_and_takes_nothing_is_cut_off() {
+    let push =
+        [sync(b"SEND", "/sdcard/big,33188"), number(b"DATA", 60_000), vec![1; 60_000], number(b"DONE", 0)].concat();
+    let pull = sync(b"RECV", "/sdcard/big").repeat(1_000);
+    let steps = [opened("sync:"), write(1, 1, &push), write(1, 1, &pull)];
+    let steps: Vec<Step<'_>> = steps.iter().map(|bytes| Step::Recv(bytes)).collect();
+    assert!(run(&steps).0.closed);
+    let lines = b"getprop\n".repeat(8_000);
+    let steps = [opened("shell:"), write(1, 1, &lines)];
+    let steps: Vec<Step<'_>> = steps.iter().map(|bytes| Step::Recv(bytes)).collect();
+    assert!(run(&steps).0.closed);
+}
+
+#[test]
 fn every_session_leaves_an_event() {
     let (outcome, _) = run(&[Step::Eof]);
     outcome.the_event("connect");
