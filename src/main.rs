@@ -11,7 +11,7 @@ use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
 use glutton_nfq::clock::Timestamp;
 use glutton_nfq::config::Config;
 use glutton_nfq::firewall;
-use glutton_nfq::handlers::{Persona, Registry};
+use glutton_nfq::handlers::{Guise, Persona, Registry};
 use glutton_nfq::run::{self, Sensor};
 
 /// Failed at run time.
@@ -74,7 +74,7 @@ fn run(options: &RunOptions, out: &mut impl Write) -> anyhow::Result<()> {
     }
     match sensor.run() {
         Err(run::Error::Handlers(error)) => Err(cli::Error::Handlers(error.into()).into()),
-        Err(run::Error::Persona(error)) => Err(cli::Error::Handlers(error.into()).into()),
+        Err(run::Error::Identity(run::IdentityError::Persona(error))) => Err(cli::Error::Handlers(error.into()).into()),
         outcome => Ok(outcome?),
     }
 }
@@ -91,7 +91,8 @@ fn reload_error(error: ReloadError) -> anyhow::Error {
 fn handler_names(config: &Config) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
     let mut registry = Registry::builtin();
     let persona = Arc::new(Persona::draw(&config.events.sensor_id, Timestamp::default(), &config.persona)?);
-    registry.configure(&config.handlers, config.server.max_tcp_payload, &persona)?;
+    let guise = Guise { persona, ..Guise::example() };
+    registry.configure(&config.handlers, config.server.max_tcp_payload, &guise)?;
     Ok(registry.names().map(str::to_owned).collect())
 }
 

@@ -34,13 +34,14 @@ use crate::config::Config;
 use crate::engine::Settings;
 use crate::firewall::{self, Host, Inbound, Outbound, Plan, Queues};
 use crate::flow::Transport;
-use crate::handlers::{PersonaError, Registry, SettingsError};
+use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
 use crate::privilege::{self, Account};
 use crate::rules::{Action, RuleSet, Surroundings};
 use crate::supervisor::{self, Policy, supervise};
 use closed_port::ClosedPorts;
 use identity::Identity;
+pub use identity::IdentityError;
 use parent::Parent;
 use process::EngineProcess;
 
@@ -50,9 +51,9 @@ pub enum Error {
     /// A handler refuses its table of the configuration.
     #[error(transparent)]
     Handlers(#[from] SettingsError),
-    /// The `[persona]` table is refused.
+    /// Persona or certificate.
     #[error(transparent)]
-    Persona(#[from] PersonaError),
+    Identity(#[from] IdentityError),
     /// No interface, or no such interface.
     #[error(transparent)]
     Host(#[from] host::Error),
@@ -110,7 +111,7 @@ impl Sensor {
     pub fn run(mut self) -> Result<(), Error> {
         privilege::require_net_admin()?;
         let identity = Identity::open(&self.config)?;
-        self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload, &identity.persona)?;
+        self.registry.configure(&self.config.handlers, self.config.server.max_tcp_payload, &identity.guise)?;
         for warning in self.warnings() {
             warn!("{warning}");
         }

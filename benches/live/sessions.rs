@@ -10,7 +10,7 @@ use glutton_nfq::config::{self, Config};
 use glutton_nfq::control::Counters;
 use glutton_nfq::events::{self, EventWriter, FlowRef};
 use glutton_nfq::flow::{FlowId, FlowKey, Transport};
-use glutton_nfq::handlers::{Persona, Registry};
+use glutton_nfq::handlers::{Guise, Registry};
 use glutton_nfq::netns::{Namespace, Pair, SENSOR_V4};
 use glutton_nfq::rules::{Rule, RuleSet};
 use glutton_nfq::server::{self, FlowLookup, ServerHandle, Services};
@@ -87,7 +87,7 @@ impl Direct {
         let sinks = events::open_sinks(&events_config, None)?;
         let writer = EventWriter::start(records, sinks, "bench".to_owned(), Arc::clone(&counters), clock)?;
         let mut registry = Registry::builtin();
-        registry.configure(&Config::default().handlers, server_config.max_tcp_payload, &Persona::example())?;
+        registry.configure(&Config::default().handlers, server_config.max_tcp_payload, &Guise::example())?;
         let services = Services {
             registry: Arc::new(registry),
             flows: Arc::new(Everybody { rule }),

@@ -112,6 +112,18 @@ impl<'a> Context<'a> {
         self.out.downloads.push(download);
     }
 
+    /// Passes on what an inner handler asked for on an [`Output`] of its own: events, samples, downloads, counters, deadline. What it sent,
+    /// its close and its hand-over are left to the wrapper.
+    pub fn pass_on(&mut self, inner: &mut Output) {
+        self.out.events.append(&mut inner.events);
+        self.out.samples.append(&mut inner.samples);
+        self.out.downloads.append(&mut inner.downloads);
+        self.out.counts.append(&mut inner.counts);
+        if let Some(deadline) = inner.deadline.take() {
+            self.out.deadline = Some(deadline);
+        }
+    }
+
     /// Raises a counter by one.
     pub fn count(&mut self, counter: Counter) {
         self.out.counts.push(counter);

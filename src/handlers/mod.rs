@@ -9,6 +9,7 @@
 mod builtin;
 mod credentials;
 mod echo;
+mod guise;
 mod handler;
 mod http;
 mod log_http;
@@ -22,11 +23,13 @@ mod sample;
 mod session;
 mod sources;
 mod tcp;
+pub mod tls;
 #[cfg(test)]
 mod transcript;
 mod udp;
 
 pub use credentials::{Count, Credentials, Pair, Policy};
+pub use guise::Guise;
 pub use handler::{Context, Handler};
 pub use output::{Close, HandOver, Output};
 pub use persona::{Persona, PersonaError};
@@ -36,3 +39,4 @@ pub use registry::{Entry, Environment, Maker, Registry, SettingsError};
 pub use sample::{Download, Sample};
 pub use session::Session;
 pub use sources::Sources;
+pub use tls::{ClientHello, Tls, TlsFault, TlsKit, TlsStream};

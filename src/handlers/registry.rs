@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::builtin::{BUILTINS, Builtin};
-use super::{Handler, Persona, Session};
+use super::{Guise, Handler, Persona, Session, TlsKit};
 use crate::config;
 use crate::flow::Transport;
 use crate::near::nearest;
@@ -24,12 +24,22 @@ pub struct Environment<'a> {
     pub max_payload: usize,
     /// Who the sensor pretends to be.
     pub persona: Arc<Persona>,
+    tls: Arc<TlsKit>,
 }
 
 impl<'a> Environment<'a> {
     /// What handlers are prepared from until the configuration is known.
     fn example(table: &'a toml::Table) -> Self {
-        Self { table, max_payload: config::Server::default().max_tcp_payload, persona: Persona::example() }
+        Self::new(table, config::Server::default().max_tcp_payload, &Guise::example())
+    }
+
+    fn new(table: &'a toml::Table, max_payload: usize, guise: &Guise) -> Self {
+        Self { table, max_payload, persona: Arc::clone(&guise.persona), tls: Arc::clone(&guise.tls) }
+    }
+
+    /// The persona's certificate, for handlers that speak TLS.
+    pub fn tls_kit(&self) -> Arc<TlsKit> {
+        Arc::clone(&self.tls)
     }
 
     /// The handler's `[handlers.NAME]` table; empty when the configuration has none.
@@ -150,23 +160,18 @@ impl Registry {
     }
 
     /// Reads the settings of every handler: `tables` is the `[handlers]` part of the configuration, `max_payload` the bytes of one
-    /// session that a payload event holds, `persona` who the sensor pretends to be. Handlers are registered before.
+    /// session that a payload event holds, `guise` what visitors meet. Handlers are registered before.
     ///
     /// # Errors
     /// The first table that no handler takes; the registry is as it was then.
-    pub fn configure(
-        &mut self,
-        tables: &toml::Table,
-        max_payload: usize,
-        persona: &Arc<Persona>,
-    ) -> Result<(), SettingsError> {
+    pub fn configure(&mut self, tables: &toml::Table, max_payload: usize, guise: &Guise) -> Result<(), SettingsError> {
         let nameless = tables.keys().find(|name| self.find(name).is_none());
         if let Some(name) = nameless {
             let near = self.near(name).map(str::to_owned);
             return Err(SettingsError::Unknown { name: name.clone(), near });
         }
         let makers: Vec<Maker> =
-            self.entries.iter().map(|entry| maker_of(entry, tables, max_payload, persona)).collect::<Result<_, _>>()?;
+            self.entries.iter().map(|entry| maker_of(entry, tables, max_payload, guise)).collect::<Result<_, _>>()?;
         for (entry, maker) in self.entries.iter_mut().zip(makers) {
             *entry = Arc::new(Entry { maker, ..(**entry).clone() });
         }
@@ -247,12 +252,7 @@ pub(super) fn boxed<H: Handler + 'static>(maker: impl Fn(&Session) -> H + Send +
     Arc::new(move |session| Box::new(maker(session)))
 }
 
-fn maker_of(
-    entry: &Entry,
-    tables: &toml::Table,
-    max_payload: usize,
-    persona: &Arc<Persona>,
-) -> Result<Maker, SettingsError> {
+fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize, guise: &Guise) -> Result<Maker, SettingsError> {
     let empty = toml::Table::new();
     let (name, table) = match tables.iter().find(|(name, _)| entry.is_called(name)) {
         Some((name, toml::Value::Table(table))) => (name.as_str(), table),
@@ -264,7 +264,7 @@ fn maker_of(
         }
         None => (&*entry.name, &empty),
     };
-    (entry.prepare)(&Environment { table, max_payload, persona: Arc::clone(persona) })
+    (entry.prepare)(&Environment::new(table, max_payload, guise))
         .map_err(|error| SettingsError::Invalid { name: name.to_owned(), reason: error.message().to_owned() })
 }
 
@@ -332,14 +332,11 @@ mod tests {
     fn settings_reach_their_handler_and_mistakes_name_the_table() {
         let mut registry = Registry::builtin();
         let read = |text: &str| text.parse::<toml::Table>().unwrap();
-        assert_eq!(
-            registry.configure(&read("[tcp]\nanswer = 'silence'\n[default]\n"), 64, &Persona::example()),
-            Ok(())
-        );
-        let unknown = registry.configure(&read("[tpc]\nanswer = 'silence'"), 64, &Persona::example()).unwrap_err();
+        assert_eq!(registry.configure(&read("[tcp]\nanswer = 'silence'\n[default]\n"), 64, &Guise::example()), Ok(()));
+        let unknown = registry.configure(&read("[tpc]\nanswer = 'silence'"), 64, &Guise::example()).unwrap_err();
         assert_eq!(unknown.to_string(), "[handlers.tpc]: no handler has this name; did you mean tcp?");
-        let key = registry.configure(&read("[tcp]\nanswr = 'silence'"), 64, &Persona::example()).unwrap_err();
+        let key = registry.configure(&read("[tcp]\nanswr = 'silence'"), 64, &Guise::example()).unwrap_err();
         assert!(key.to_string().starts_with("[handlers.tcp]: unknown field `answr`"), "{key}");
-        assert!(registry.configure(&read("tcp = 1"), 64, &Persona::example()).is_err());
+        assert!(registry.configure(&read("tcp = 1"), 64, &Guise::example()).is_err());
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Download, Handler, Output, Persona, Random, Registry, Sample, Session};
+use super::{Context, Download, Guise, Handler, Output, Random, Registry, Sample, Session};
 use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::Event;
@@ -85,7 +85,7 @@ impl Transcript {
         let mut registry = Registry::builtin();
         let table: toml::Table = settings.parse().unwrap();
         let tables = toml::Table::from_iter([(handler.to_owned(), toml::Value::Table(table))]);
-        registry.configure(&tables, 4_096, &Persona::example()).unwrap();
+        registry.configure(&tables, 4_096, &Guise::example()).unwrap();
         let entry = registry.find(handler).unwrap();
         let port = entry.default_ports().first().copied().unwrap_or(4444);
         Self { handler: handler.to_owned(), session: Session::example(transport, port), registry }

@@ -1,0 +1,201 @@
+//! The persona's certificate: self-signed, with a key that survives restarts and renewals.
+
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, SerialNumber, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::clock::Timestamp;
+use crate::handlers::Persona;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long a certificate is valid.
+const VALIDITY: Duration = Duration::from_secs(180 * 86_400);
+/// With less time left than this it is renewed at a start.
+const RENEWED_BEFORE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Why there is no certificate.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot make the TLS certificate: {0}")]
+pub struct CertificateError(String);
+
+fn failed(error: impl ToString) -> CertificateError {
+    CertificateError(error.to_string())
+}
+
+/// A self-signed certificate and its key, as they are kept between runs.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    name: String,
+    until: Timestamp,
+    der: Vec<u8>,
+    /// PKCS #8 (RFC 5958).
+    key: Vec<u8>,
+}
+
+impl Certificate {
+    /// A new certificate for the persona, ECDSA P-256, its beginning some days or weeks back. `key` is that of an older one.
+    ///
+    /// # Errors
+    /// The key is none, or the system gives no randomness.
+    pub fn issue(persona: &Persona, now: Timestamp, key: Option<&Self>) -> Result<Self, CertificateError> {
+        let oldest_days = if key.is_some() { 3 } else { 120 };
+        let mut random = persona.random(&format!("certificate {}", key.map_or(0, |_| now.as_micros())));
+        let age = random.within(&(3_600..=oldest_days * DAY.as_secs()));
+        let from = Duration::from_micros(now.as_micros()).saturating_sub(Duration::from_secs(age));
+        let mut serial = [0; 16];
+        random.fill(&mut serial);
+        // Positive and not short (RFC 5280 section 4.1.2.2).
+        serial[0] = serial[0] & 0x7f | 0x40;
+
+        let key = match key {
+            Some(old) => KeyPair::try_from(&PrivatePkcs8KeyDer::from(old.key.as_slice())).map_err(failed)?,
+            None => KeyPair::generate().map_err(failed)?,
+        };
+        let names = vec![persona.host_name().to_owned(), persona.fqdn()];
+        let mut params = CertificateParams::new(names).map_err(failed)?;
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, persona.host_name());
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
+        // What `openssl req -x509` makes is its own authority.
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = date_time_ymd(1970, 1, 1) + from;
+        params.not_after = params.not_before + VALIDITY;
+        let certificate = params.self_signed(&key).map_err(failed)?;
+        Ok(Self {
+            name: persona.host_name().to_owned(),
+            until: Timestamp::from_micros(u64::try_from((from + VALIDITY).as_micros()).unwrap_or(u64::MAX)),
+            der: certificate.der().to_vec(),
+            key: key.serialize_der(),
+        })
+    }
+
+    /// It can serve this persona at this time.
+    pub fn fits(&self, persona: &Persona, now: Timestamp) -> bool {
+        self.name == persona.host_name() && now + RENEWED_BEFORE < self.until
+    }
+
+    /// As a PEM file with the certificate and the key (RFC 7468), after two lines that say name and end.
+    pub fn to_pem(&self) -> String {
+        let mut text = format!("name {}\nuntil {}\n", self.name, self.until.as_micros());
+        push_pem(&mut text, "CERTIFICATE", &self.der);
+        push_pem(&mut text, "PRIVATE KEY", &self.key);
+        text
+    }
+
+    /// From [`Certificate::to_pem`]'s text; `None` when it is none.
+    pub fn from_pem(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let name = lines.next()?.strip_prefix("name ")?.to_owned();
+        let until = Timestamp::from_micros(lines.next()?.strip_prefix("until ")?.parse().ok()?);
+        let der = CertificateDer::from_pem_slice(text.as_bytes()).ok()?.to_vec();
+        let key = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).ok()?.secret_pkcs8_der().to_vec();
+        Some(Self { name, until, der, key })
+    }
+}
+
+fn push_pem(text: &mut String, label: &str, der: &[u8]) {
+    let base64 = BASE64.encode(der);
+    // A String takes everything.
+    let _ = writeln!(text, "-----BEGIN {label}-----");
+    let mut rest = base64.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at_checked(64).unwrap_or((rest, ""));
+        let _ = writeln!(text, "{line}");
+        rest = after;
+    }
+    let _ = writeln!(text, "-----END {label}-----");
+}
+
+/// What TLS sessions need: certificate, key and settings. One for all sessions.
+#[derive(Debug, Clone)]
+pub struct TlsKit {
+    config: Arc<ServerConfig>,
+}
+
+impl TlsKit {
+    /// A kit with this certificate: TLS 1.2 and 1.3, no client certificates.
+    ///
+    /// # Errors
+    /// Certificate and key do not fit.
+    pub fn new(certificate: &Certificate) -> Result<Self, CertificateError> {
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.key.clone()));
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?
+            .with_no_client_auth()
+            .with_single_cert(vec![CertificateDer::from(certificate.der.clone())], key)
+            .map_err(failed)?;
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// The kit of [`Persona::example`].
+    ///
+    /// # Panics
+    /// Only when the system gives no randomness.
+    #[expect(clippy::expect_used, reason = "for tests, and for what is prepared before the configuration is known")]
+    pub fn example() -> Arc<Self> {
+        static EXAMPLE: LazyLock<Arc<TlsKit>> = LazyLock::new(|| {
+            let now = Timestamp::from_micros(1_790_000_000_000_000);
+            let certificate = Certificate::issue(&Persona::example(), now, None);
+            Arc::new(certificate.and_then(|certificate| TlsKit::new(&certificate)).expect("ECDSA keys can be made"))
+        });
+        Arc::clone(&EXAMPLE)
+    }
+
+    /// The same, for a protocol that negotiates its name (ALPN): the first of `names` that the client offers, too. A client that offers
+    /// others only is refused (RFC 7301 section 3.2).
+    #[must_use]
+    pub fn with_alpn(&self, names: &[&str]) -> Arc<Self> {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(Self { config: Arc::new(config) })
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+    #[test]
+    fn a_certificate_outlives_a_restart_and_its_key_a_renewal() {
+        let persona = Persona::example();
+        let first = Certificate::issue(&persona, NOW, None).unwrap();
+        let kept = Certificate::from_pem(&first.to_pem()).unwrap();
+        assert_eq!(format!("{kept:?}"), format!("{first:?}"));
+        assert!(kept.fits(&persona, NOW) && TlsKit::new(&kept).is_ok());
+        let later = NOW + VALIDITY;
+        assert!(!kept.fits(&persona, later));
+        let renewed = Certificate::issue(&persona, later, Some(&kept)).unwrap();
+        assert_eq!(renewed.key, first.key);
+        assert!(renewed.fits(&persona, later) && renewed.der != first.der);
+    }
+
+    #[test]
+    fn another_name_needs_another_certificate() {
+        let renamed = Persona::draw("example", NOW, &"host_name = 'other'".parse().unwrap()).unwrap();
+        let certificate = Certificate::issue(&Persona::example(), NOW, None).unwrap();
+        assert!(!certificate.fits(&renamed, NOW));
+    }
+
+    #[test]
+    fn damaged_files_are_no_certificates() {
+        let pem = Certificate::issue(&Persona::example(), NOW, None).unwrap().to_pem();
+        for damaged in ["", "name x\n", &pem[..pem.len() / 2], &pem.replace("PRIVATE KEY", "PUBLIC KEY")] {
+            assert!(Certificate::from_pem(damaged).is_none(), "{damaged}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Real TLS clients (rustls) against a handler inside TLS, in memory.
+
+use std::io::{Read, Write};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
+
+use super::*;
+use crate::flow::Transport;
+use crate::handlers::Session;
+
+/// Says hello, answers in upper case, ends on `quit`.
+#[derive(Debug, Default)]
+struct Shouter {
+    heard: Vec<u8>,
+}
+
+impl Handler for Shouter {
+    fn open(&mut self, cx: &mut Context<'_>) {
+        cx.send(b"hello\n");
+    }
+
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        self.heard.extend_from_slice(bytes);
+        cx.send(bytes.to_ascii_uppercase());
+        if self.heard.ends_with(b"quit") {
+            cx.close();
+        }
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>) {
+        cx.event(Event::new("command", String::from_utf8_lossy(&self.heard)));
+    }
+}
+
+#[derive(Debug)]
+struct TrustsAnyone;
+
+impl ServerCertVerifier for TrustsAnyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = default_provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+fn client(version: &'static SupportedProtocolVersion) -> ClientConnection {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(TrustsAnyone))
+        .with_no_client_auth();
+    ClientConnection::new(Arc::new(config), "mail.example.net".try_into().unwrap()).unwrap()
+}
+
+/// A handler and everything that came out of it.
+struct Sensor {
+    handler: Tls<Shouter>,
+    session: Session,
+    out: Output,
+    events: Vec<Event>,
+    closed: bool,
+}
+
+impl Sensor {
+    fn new() -> Self {
+        let mut sensor = Self {
+            handler: Tls::new(TlsKit::example(), Shouter::default()),
+            session: Session::example(Transport::Tcp, 443),
+            out: Output::default(),
+            events: Vec::new(),
+            closed: false,
+        };
+        sensor.call(|handler, cx| handler.open(cx));
+        sensor
+    }
+
+    fn call(&mut self, call: impl FnOnce(&mut Tls<Shouter>, &mut Context<'_>)) -> Vec<u8> {
+        call(&mut self.handler, &mut Context::new(&self.session, Default::default(), &mut self.out));
+        let sent = self.out.bytes().to_vec();
+        self.events.append(&mut self.out.events);
+        self.closed |= self.out.close.is_some();
+        self.out.clear();
+        sent
+    }
+
+    /// Bytes go to and fro, in pieces of at most so many, until nobody has anything to say; what the client could read.
+    fn talk(&mut self, client: &mut ClientConnection, piece: usize) -> Vec<u8> {
+        let mut plain = Vec::new();
+        loop {
+            let mut records = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut records).unwrap();
+            }
+            if records.is_empty() {
+                return plain;
+            }
+            for bytes in records.chunks(piece) {
+                let mut answer = &self.call(|handler, cx| handler.data(cx, bytes))[..];
+                while !answer.is_empty() {
+                    client.read_tls(&mut answer).unwrap();
+                    client.process_new_packets().unwrap();
+                    let _ = client.reader().read_to_end(&mut plain);
+                }
+            }
+        }
+    }
+
+    fn kinds(&self) -> Vec<&str> {
+        self.events.iter().map(|event| event.kind).collect()
+    }
+}
+
+#[test]
+fn a_client_talks_to_the_handler_inside_however_records_are_cut() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for piece in [1, 7, 1_000, 100_000] {
+            let (mut sensor, mut client) = (Sensor::new(), client(version));
+            assert_eq!(sensor.talk(&mut client, piece), b"hello\n", "{version:?}");
+            client.writer().write_all(b"abc").unwrap();
+            assert_eq!(sensor.talk(&mut client, piece), b"ABC");
+            assert!(!sensor.closed);
+            client.writer().write_all(b"quit").unwrap();
+            assert_eq!(sensor.talk(&mut client, piece), b"QUIT");
+            assert!(sensor.closed);
+            sensor.call(|handler, cx| handler.closed(cx));
+            assert_eq!(sensor.kinds(), ["tls", "command"]);
+            let tls = &sensor.events[1].fields["tls"];
+            assert_eq!((&sensor.events[1].msg[..], &tls["sni"]), ("abcquit", &"mail.example.net".into()));
+            assert!(tls["ja4"].as_str().unwrap().starts_with("t1"), "{tls}");
+        }
+    }
+}
+
+#[test]
+fn a_large_answer_arrives_whole() {
+    let (mut sensor, mut client) = (Sensor::new(), client(&rustls::version::TLS13));
+    sensor.talk(&mut client, 100_000);
+    let text = vec![b'x'; 300_000];
+    let mut shouted = Vec::new();
+    for part in text.chunks(10_000) {
+        client.writer().write_all(part).unwrap();
+        shouted.extend(sensor.talk(&mut client, 100_000));
+    }
+    assert!(shouted == text.to_ascii_uppercase());
+}
+
+#[test]
+fn the_clients_close_notify_is_the_end_of_its_input() {
+    let (mut sensor, mut client) = (Sensor::new(), client(&rustls::version::TLS13));
+    sensor.talk(&mut client, 1_000);
+    client.send_close_notify();
+    sensor.talk(&mut client, 1_000);
+    assert!(sensor.closed);
+}
+
+#[test]
+fn a_tls_1_0_client_is_refused_with_an_alert_and_recorded() {
+    // legacy_version 3.1, no session id, TLS_RSA_WITH_AES_256_CBC_SHA, no compression, no extensions.
+    let body = [&[3, 1][..], &[7; 32], &[0], &[0, 2, 0, 0x35], &[1, 0]].concat();
+    let hello = [&[22, 3, 1, 0, 45, 1, 0, 0, 41][..], &body].concat();
+    let mut sensor = Sensor::new();
+    let answer = sensor.call(|handler, cx| handler.data(cx, &hello));
+    // Alert, fatal, protocol_version (RFC 8446 section 6).
+    assert_eq!((answer[0], &answer[5..]), (21, &[2, 70][..]), "{answer:02x?}");
+    assert!(sensor.closed);
+    sensor.call(|handler, cx| handler.closed(cx));
+    assert_eq!(sensor.kinds(), ["tls", "tls_fault", "payload"]);
+    assert!(sensor.events[0].fields["tls"]["ja4"].as_str().unwrap().starts_with("t10i0100"));
+    assert_eq!(sensor.events[2].fields["bytes"], hello.len());
+}
+
+#[test]
+fn what_is_no_tls_is_recorded() {
+    let mut sensor = Sensor::new();
+    let answer = sensor.call(|handler, cx| handler.data(cx, b"GET / HTTP/1.0\r\n\r\n"));
+    assert_eq!(answer.first(), Some(&21), "an alert");
+    sensor.call(|handler, cx| handler.closed(cx));
+    assert_eq!(sensor.kinds(), ["tls_fault", "payload"]);
+}
+
+#[test]
+fn a_visitor_that_sends_nothing_is_a_connect_event() {
+    let mut sensor = Sensor::new();
+    sensor.call(|handler, cx| handler.deadline(cx));
+    sensor.call(|handler, cx| handler.closed(cx));
+    assert!(sensor.closed);
+    assert_eq!(sensor.kinds(), ["connect"]);
+}

@@ -1,0 +1,14 @@
+//! Real clients against the handlers, through the engine, on native ports, in network namespaces: what convinces them, and what is
+//! recorded of them. One file a protocol.
+//!
+//! Needs root and the clients, as `sudo make test` has them; without, these tests fail and say so.
+
+#[cfg(test)]
+#[allow(dead_code, reason = "the laboratory serves tests/live, too")]
+#[path = "../live/lab/mod.rs"]
+mod lab;
+#[cfg(test)]
+mod program;
+
+#[cfg(test)]
+mod frame;
