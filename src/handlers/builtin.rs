@@ -1,7 +1,7 @@
 //! The table of built-in handlers: one row a protocol, kept beside the protocol's code.
 
 use super::registry::{Environment, Maker};
-use super::{echo, log_http, log_tcp, tcp, udp};
+use super::{echo, http, log_http, log_tcp, tcp, udp};
 use crate::flow::Transport;
 
 /// What the registry knows about a built-in handler before its settings are read.
@@ -22,4 +22,4 @@ pub(super) struct Builtin {
 
 /// Every built-in handler, in the order of the README.
 pub(super) const BUILTINS: &[Builtin] =
-    &[tcp::BUILTIN, udp::BUILTIN, echo::BUILTIN, log_tcp::BUILTIN, log_http::BUILTIN];
+    &[tcp::BUILTIN, udp::BUILTIN, echo::BUILTIN, log_tcp::BUILTIN, log_http::BUILTIN, http::HTTP, http::HTTPS, http::ETHEREUM, http::HADOOP, http::DOCKER];

@@ -21,19 +21,17 @@ pub(super) struct Ask<'a> {
     pub(super) query: &'a str,
     /// The authority that the client names, with its port if it has one; empty when it names none.
     pub(super) host: &'a str,
-    /// The port that was dialled.
-    pub(super) port: u16,
     /// The connection is encrypted.
     pub(super) secure: bool,
 }
 
 impl<'a> Ask<'a> {
-    pub(super) fn new(request: &'a Request, port: u16, secure: bool) -> Self {
+    pub(super) fn new(request: &'a Request, secure: bool) -> Self {
         let head = &request.head;
         let (authority, origin) = split_authority(&head.target);
         let (raw_path, query) = origin.split_once('?').unwrap_or((origin, ""));
         let host = authority.or_else(|| head.values("host").next().map(str::trim)).unwrap_or_default();
-        Self { head, body: request.body.bytes(), raw_path, path: resolve(raw_path), query, host, port, secure }
+        Self { head, body: request.body.bytes(), raw_path, path: resolve(raw_path), query, host, secure }
     }
 
     /// The resolved path; empty when there is none.

@@ -134,6 +134,10 @@ impl Family for Citrix {
         }
     }
 
+    fn judges(&self, ask: &Ask<'_>) -> bool {
+        ask.path() == "/cgi/login" && ask.is("POST")
+    }
+
     fn is_strict(&self) -> bool {
         false
     }

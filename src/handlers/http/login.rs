@@ -5,13 +5,15 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use super::super::recording::with_text;
 use super::super::{Context, Credentials, Persona};
 use super::answer::Answer;
 use super::ask::Ask;
-use super::face::{Face, escaped, http_date};
+use super::face::{escaped, http_date};
 use super::family::Family;
 use super::record::basic_credentials;
 use super::site::draw;
+use crate::events::Event;
 
 /// Names of form fields that hold a user name or a password.
 const USER_FIELDS: [&str; 16] = [
@@ -120,8 +122,8 @@ impl Family for Login {
         true
     }
 
-    fn face(&self) -> Option<&Face> {
-        None
+    fn judges(&self, _: &Ask<'_>) -> bool {
+        true
     }
 
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
@@ -133,7 +135,7 @@ impl Family for Login {
         if is_page && ask.is("POST") {
             return Some(self.sign_in(cx, ask));
         }
-        record_credentials(cx, &self.credentials, ask);
+        refuse_credentials(cx, ask);
         if !ask.is("GET") {
             return None;
         }
@@ -155,24 +157,34 @@ impl Family for Login {
     }
 }
 
-/// Records what a request has of credentials, in its header or form; true when they are let in.
-pub(super) fn record_credentials(cx: &mut Context<'_>, credentials: &Credentials, ask: &Ask<'_>) -> bool {
-    let mut let_in = false;
-    if let Some((name, password)) = basic_credentials(ask.head) {
-        let_in = credentials.judge(cx, &name, &password);
-    }
+/// A user name and a password.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// The credentials that a request carries: in its header, in its form.
+fn credentials_of(ask: &Ask<'_>) -> [Option<Pair>; 2] {
+    let in_header = basic_credentials(ask.head);
     if ask.head.method != "POST" || ask.body.is_empty() {
-        return let_in;
+        return [in_header, None];
     }
     let form = ask.form();
     let of = |names: &[&str]| {
         form.iter().find(|(key, _)| names.contains(&key.to_ascii_lowercase().as_str())).map(|(_, value)| value)
     };
-    match of(&PASSWORD_FIELDS) {
-        Some(password) => {
-            let name = of(&USER_FIELDS).map_or("", String::as_str);
-            credentials.judge(cx, name.as_bytes(), password.as_bytes())
-        }
-        None => let_in,
+    let name = of(&USER_FIELDS).cloned().unwrap_or_default();
+    [in_header, of(&PASSWORD_FIELDS).map(|password| (name.into_bytes(), password.clone().into_bytes()))]
+}
+
+/// Judges and records what a request carries of credentials; true when they are let in.
+pub(super) fn record_credentials(cx: &mut Context<'_>, credentials: &Credentials, ask: &Ask<'_>) -> bool {
+    let pairs = credentials_of(ask).into_iter().flatten();
+    pairs.fold(false, |_, (name, password)| credentials.judge(cx, &name, &password))
+}
+
+/// Records credentials that nothing asked for.
+pub(super) fn refuse_credentials(cx: &mut Context<'_>, ask: &Ask<'_>) {
+    for (name, password) in credentials_of(ask).into_iter().flatten() {
+        let msg = format!("login {}:{} refused", name.escape_ascii(), password.escape_ascii());
+        let event = with_text(with_text(Event::new("login", msg), "username", &name), "password", &password);
+        cx.event(event.with("success", false));
     }
 }

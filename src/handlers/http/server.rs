@@ -97,7 +97,7 @@ impl Connection {
     fn answer(&mut self, cx: &mut Context<'_>, request: &Request, rest: &[u8]) -> bool {
         self.requests += 1;
         let site = Arc::clone(&self.site);
-        let ask = Ask::new(request, cx.session().dialled.port(), site.secure);
+        let ask = Ask::new(request, site.secure);
         let (family, face, mut answer) = site.answer(cx, &ask);
         let event = request_event(request, site.shown_of_body);
         cx.event(with_answer(event, family, answer.status, std::mem::take(&mut answer.decoded)));

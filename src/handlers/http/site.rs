@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::builtin::Builtin;
 use super::super::registry::{Environment, Maker, boxed};
+use super::super::tls::Tls;
 use super::super::{Context, Count, Credentials, Persona, Policy, Random, Session};
 use super::answer::Answer;
 use super::ask::Ask;
@@ -16,7 +17,7 @@ use super::ethereum::Ethereum;
 use super::face::Face;
 use super::family::Family;
 use super::hadoop::Hadoop;
-use super::login::{Login, record_credentials};
+use super::login::{Login, refuse_credentials};
 use super::server::Connection;
 use super::vmware::Vmware;
 use super::wallet::Wallet;
@@ -38,6 +39,11 @@ pub(in crate::handlers) const HTTP: Builtin = row(
     "a web server with a login page; Ethereum, YARN, Docker, Citrix, VMware by path",
     |environment| prepare(environment, Home::Login, true, false),
 );
+/// The same inside TLS, behind a Citrix gateway.
+pub(in crate::handlers) const HTTPS: Builtin =
+    row("https", &[443, 8443], "the http handler inside TLS, a Citrix gateway by default", |environment| {
+        prepare(environment, Home::Citrix, true, true)
+    });
 /// Ethereum JSON-RPC on a port of its own.
 pub(in crate::handlers) const ETHEREUM: Builtin =
     row("ethereum", &[8545], "an Ethereum node's JSON-RPC: accounts, blocks that advance, calls recorded", |environment| {
@@ -108,7 +114,6 @@ pub(super) struct Site {
     families: Vec<Box<dyn Family>>,
     face: Face,
     persona: Arc<Persona>,
-    credentials: Arc<Credentials>,
     pub(super) secure: bool,
     pub(super) silence: Duration,
     /// Bytes of a body that families see and that are stored.
@@ -120,7 +125,11 @@ pub(super) struct Site {
 fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool) -> Result<Maker, toml::de::Error> {
     let settings: Settings = environment.settings()?;
     let site = Arc::new(Site::new(environment, &settings, home, others, secure));
-    Ok(boxed(move |_: &Session| Connection::new(Arc::clone(&site))))
+    if !secure {
+        return Ok(boxed(move |_: &Session| Connection::new(Arc::clone(&site))));
+    }
+    let kit = environment.tls_kit().with_alpn(&["http/1.1"]);
+    Ok(boxed(move |_: &Session| Tls::new(Arc::clone(&kit), Connection::new(Arc::clone(&site)))))
 }
 
 /// The family of this kind.
@@ -154,7 +163,6 @@ impl Site {
             families,
             face,
             persona,
-            credentials,
             secure,
             silence: Duration::from_secs(settings.silence_secs),
             kept_of_body: settings.max_body_kib.min(MAX_BODY_KIB) * 1_024,
@@ -180,8 +188,8 @@ impl Site {
             return ("none", &self.face, self.face.not_found(ask));
         };
         let face = family.face().unwrap_or(&self.face);
-        if family.name() != "login" {
-            record_credentials(cx, &self.credentials, ask);
+        if !family.judges(ask) {
+            refuse_credentials(cx, ask);
         }
         let refused = if family.is_strict() { face.judge(ask) } else { None };
         let mut answer = match refused {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::{Context, Persona};
 use super::answer::Answer;
 use super::ask::Ask;
-use super::face::{Face, escaped};
+use super::face::escaped;
 use super::family::Family;
 use super::site::draw;
 use crate::events::Event;
@@ -23,7 +23,7 @@ pub(super) struct Vmware {
 
 impl Vmware {
     pub(super) fn new(persona: &Persona) -> Self {
-        let releases = [("6.5.0", "17477841"), ("6.7.0", "17167734"), ("7.0.1", "17551050"), ("6.7.0", "14320388"), ("6.5.0", "15256549")];
+        let releases = [("4.0.0", "164009"), ("4.0.0", "208167"), ("4.0.0", "261974"), ("4.1.0", "260247"), ("4.1.0", "348481")];
         let (version, build) = draw(&mut persona.random("http vmware"), &releases);
         Self { version, build, uuid: HEXUPPER.encode(&persona.guid()) }
     }
@@ -37,11 +37,11 @@ impl Vmware {
              xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\n\
              <soapenv:Body>\n<RetrieveServiceContentResponse xmlns=\"urn:internalvim25\"><returnval>\
              <rootFolder type=\"Folder\">ha-folder-root</rootFolder><propertyCollector type=\"PropertyCollector\">ha-property-collector</propertyCollector>\
-             <viewManager type=\"ViewManager\">ViewManager</viewManager><about><name>VMware ESXi</name>\
-             <fullName>VMware ESXi {version} build-{build}</fullName><vendor>VMware, Inc.</vendor><version>{version}</version><build>{build}</build>\
-             <localeVersion>INTL</localeVersion><localeBuild>000</localeBuild><osType>vmnix-x86</osType><productLineId>embeddedEsx</productLineId>\
+             <viewManager type=\"ViewManager\">ViewManager</viewManager><about><name>VMware ESX</name>\
+             <fullName>VMware ESX {version} build-{build}</fullName><vendor>VMware, Inc.</vendor><version>{version}</version><build>{build}</build>\
+             <localeVersion>INTL</localeVersion><localeBuild>000</localeBuild><osType>vmnix-x86</osType><productLineId>esx</productLineId>\
              <apiType>HostAgent</apiType><apiVersion>{version}</apiVersion><instanceUuid>{uuid}</instanceUuid>\
-             <licenseProductName>VMware ESX Server</licenseProductName><licenseProductVersion>6.0</licenseProductVersion></about>\
+             <licenseProductName>VMware ESX Server</licenseProductName><licenseProductVersion>4.0</licenseProductVersion></about>\
              <setting type=\"OptionManager\">HostAgentSettings</setting><userDirectory type=\"UserDirectory\">ha-user-directory</userDirectory>\
              <sessionManager type=\"SessionManager\">ha-sessionmgr</sessionManager></returnval></RetrieveServiceContentResponse>\n\
              </soapenv:Body>\n</soapenv:Envelope>\n"
@@ -93,10 +93,6 @@ impl Family for Vmware {
         ask.raw_path.contains("hyper/send") || ask.raw_path == "/sdk" || ask.raw_path.starts_with("/sdk/")
     }
 
-    fn face(&self) -> Option<&Face> {
-        None
-    }
-
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let path = ask.raw_path;
         if path.contains("hyper/send") {
@@ -109,7 +105,7 @@ impl Family for Vmware {
                 200,
                 "text/xml",
                 "<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<namespaces version=\"1.0\">\n <namespace>\n  <name>urn:vim25</name>\n  \
-                 <version>6.7.1</version>\n  <priorVersions>\n   <version>6.7</version>\n   <version>6.5</version>\n  </priorVersions>\n </namespace>\n</namespaces>\n",
+                 <version>4.1</version>\n  <priorVersions>\n   <version>4.0</version>\n   <version>2.5u2</version>\n  </priorVersions>\n </namespace>\n</namespaces>\n",
             )),
             _ => None,
         }
