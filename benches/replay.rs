@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use etherparse::PacketBuilder;
 use glutton_nfq::capture::{Capture, Writer};
 use glutton_nfq::config::Timeouts;
-use glutton_nfq::engine::Settings;
+use glutton_nfq::engine::{Kernel, Settings};
 use glutton_nfq::replay::{Options, Replay};
 use glutton_nfq::rules::RuleSet;
 
@@ -52,7 +52,8 @@ fn capture(flows: u32) -> io::Result<Vec<u8>> {
 
 /// Replays the capture; packets a second.
 fn run(file: &[u8], rules: &Arc<RuleSet>) -> io::Result<f64> {
-    let settings = Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1 };
+    let settings =
+        Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1, kernel: Kernel::NONE };
     let start = Instant::now();
     let mut replay = Replay::new(Options {
         rules: Arc::clone(rules),

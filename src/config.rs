@@ -6,6 +6,7 @@
 mod error;
 mod given;
 mod load;
+mod prefix;
 mod setting;
 mod show;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{ConfigError, Fault, InFile};
+pub use prefix::Prefix;
 pub use setting::{SETTINGS, Setting};
 pub use show::settings_markdown;
 
@@ -78,9 +80,25 @@ pub enum Fail {
 /// Who carries the packets of a flow after the first one (`datapath`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Datapath {
-    /// Every packet is seen and rewritten here.
+    /// As `tproxy`, unless something needs every packet: a rule with `per: packet`.
     #[default]
+    Auto,
+    /// Every packet is seen and rewritten here.
     Userspace,
+    /// The first packet is seen here; then the kernel carries TCP flows to a transparent listener.
+    Tproxy,
+}
+
+impl Datapath {
+    /// The names in configuration and rules.
+    pub const NAMES: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("userspace", Self::Userspace), ("tproxy", Self::Tproxy)];
+}
+
+/// Whether a mask has two bits or more, side by side, and no others.
+pub const fn is_mark_mask(mask: u32) -> bool {
+    let value = if mask == 0 { 0 } else { mask >> mask.trailing_zeros() };
+    value >= 3 && value & value.wrapping_add(1) == 0
 }
 
 /// `[engine]`: queue, flows and firewall.
@@ -96,8 +114,12 @@ pub struct Engine {
     pub queue_len: u32,
     /// Bytes of kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload.
     pub receive_buffer: usize,
+    /// Networks that are not this host's and whose addresses are answered as if they were.
+    pub capture: Vec<Prefix>,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
+    /// Bits of packet and connection marks that are ours: at least two, side by side.
+    pub mark_mask: u32,
     /// What happens to packets when a queue is full.
     pub fail: Fail,
     /// Upper bound of the flow table.
@@ -183,7 +205,9 @@ impl Default for Engine {
             queue_num: 0,
             queue_len: 65_536,
             receive_buffer: 64 << 20,
-            datapath: Datapath::Userspace,
+            capture: Vec::new(),
+            datapath: Datapath::Auto,
+            mark_mask: 0x3000_0000,
             fail: Fail::Closed,
             max_flows: 1_000_000,
             exempt_ports: Vec::new(),

@@ -24,15 +24,16 @@ mod process;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use log::warn;
 use thiserror::Error;
 
-use crate::config::Config;
-use crate::engine::Settings;
-use crate::firewall::{self, Host, Inbound, Outbound, Plan, Queues};
+use crate::config::{Config, Datapath, Prefix};
+use crate::engine::{Kernel, MarkField, Settings};
+use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, Queues};
 use crate::flow::Transport;
 use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
@@ -100,7 +101,7 @@ impl Sensor {
     pub fn dry_run(&self) -> Result<String, Error> {
         let host = Host::probe().unwrap_or_default();
         let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
-        let plan = self.diversion(self.settings(&closed))?.plan(&self.rules);
+        let plan = self.diversion(self.settings(&closed, host.carries))?.plan(&self.rules);
         Ok(firewall::build(&plan, &host)?.to_string())
     }
 
@@ -120,7 +121,10 @@ impl Sensor {
             warn!("{warning}");
         }
         let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
-        let settings = self.settings(&closed);
+        if !host.carries && self.config.engine.datapath != Datapath::Userspace {
+            warn!("this host cannot mark connections or has no TPROXY: every packet is carried in user space");
+        }
+        let settings = self.settings(&closed, host.carries);
         let diversion = self.diversion(settings)?;
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
@@ -136,13 +140,18 @@ impl Sensor {
         warnings(&self.rules, &self.registry, &self.config)
     }
 
-    fn settings(&self, closed: &ClosedPorts) -> Settings {
+    /// `carries`: the kernel can take connections over.
+    fn settings(&self, closed: &ClosedPorts, carries: bool) -> Settings {
         let server = &self.config.server;
         Settings {
             tcp_port: server.tcp_port,
             udp_port: server.udp_port,
             closed_tcp_port: closed.tcp,
             closed_udp_port: closed.udp,
+            kernel: Kernel {
+                marks: MarkField::new(self.config.engine.mark_mask).filter(|_| carries),
+                datapath: self.config.engine.datapath,
+            },
         }
     }
 
@@ -159,7 +168,9 @@ impl Sensor {
         in_use.tcp.extend(&engine.exempt_ports);
         in_use.udp.extend(&engine.exempt_ports);
         let queues = Queues { first: engine.queue_num, count: engine.queues };
-        Ok(Diversion { interfaces, queues, in_use, settings })
+        let listen = self.config.server.listen.clone();
+        let capture = engine.capture.clone();
+        Ok(Diversion { interfaces, capture, queues, in_use, settings, listen })
     }
 }
 
@@ -179,10 +190,13 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
 #[derive(Debug)]
 struct Diversion {
     interfaces: Vec<String>,
+    capture: Vec<Prefix>,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
     settings: Settings,
+    /// Addresses of the handler server.
+    listen: Vec<IpAddr>,
 }
 
 impl Diversion {
@@ -197,11 +211,28 @@ impl Diversion {
         };
         Plan {
             interfaces: self.interfaces.clone(),
+            capture: self.capture.clone(),
             queues: self.queues,
             inbound,
             exempt: self.exempt_ports(rules),
             outbound: Outbound { ports: self.answering_ports(rules), unreachable: protocols.udp },
+            kernel: self.kernel_path(rules),
         }
+    }
+
+    /// How connections that these rules decide leave user space.
+    fn kernel_path(&self, rules: &RuleSet) -> Option<KernelPath> {
+        let kernel = self.settings.kernel;
+        let marks = kernel.marks?;
+        let datapaths = rules.rules().iter().map(|rule| rule.datapath.unwrap_or(kernel.datapath));
+        let carries = datapaths.into_iter().any(|datapath| datapath != Datapath::Userspace);
+        let wildcard = |v4: bool| self.listen.iter().any(|address| address.is_ipv4() == v4 && address.is_unspecified());
+        let fixed = |v4: bool| self.listen.iter().find(|address| address.is_ipv4() == v4).filter(|_| !wildcard(v4));
+        Some(KernelPath {
+            marks,
+            listener: carries.then_some(self.settings.tcp_port),
+            addresses: [true, false].into_iter().filter_map(fixed).copied().collect(),
+        })
     }
 
     /// Source ports of whoever packets are rewritten to.

@@ -11,7 +11,7 @@ use etherparse::{IpHeaders, PacketBuilder, PacketBuilderStep};
 use glutton_nfq::clock::Timestamp;
 use glutton_nfq::config::Timeouts;
 use glutton_nfq::control::Counters;
-use glutton_nfq::engine::{Checksum, Decision, Engine, Hook, Meta, Settings, Verdict};
+use glutton_nfq::engine::{Checksum, Decision, Engine, Hook, Kernel, Meta, Settings, Verdict};
 use glutton_nfq::flow::{FlowTable, Seed};
 use glutton_nfq::packet::Packet;
 use glutton_nfq::rules::RuleSet;
@@ -32,7 +32,7 @@ rules:
 ";
 /// Few enough to be full soon.
 const MAX_FLOWS: usize = 128;
-const SETTINGS: Settings = Settings { tcp_port: 5000, udp_port: 5001, closed_tcp_port: 61, closed_udp_port: 62 };
+const SETTINGS: Settings = Settings { tcp_port: 5000, udp_port: 5001, closed_tcp_port: 61, closed_udp_port: 62, kernel: Kernel::NONE };
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// One engine for all inputs, emptied in between, on one clock: making a table costs more than deciding a hundred packets.

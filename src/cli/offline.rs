@@ -45,5 +45,6 @@ pub(super) const fn settings(config: &Config) -> engine::Settings {
         udp_port: config.server.udp_port,
         closed_tcp_port: CLOSED_PORT,
         closed_udp_port: CLOSED_PORT,
+        kernel: engine::Kernel::NONE,
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Datapath, Fail};
+use super::{Datapath, Fail, Prefix, is_mark_mask};
 
 /// Longest name of a network interface in bytes (`IFNAMSIZ` in linux/if.h is 16 with the final NUL).
 const MAX_INTERFACE_NAME: usize = 15;
@@ -95,6 +95,13 @@ impl<'a> Given<'a> {
         }
     }
 
+    pub(super) fn prefixes(self) -> Taken<Vec<Prefix>> {
+        self.list("a list of networks", |element| {
+            let text = element.str("a network in quotes")?;
+            Prefix::from_str(text).map_err(|problem| element.refuse(problem, "give one such as \"203.0.113.0/24\""))
+        })
+    }
+
     pub(super) fn interfaces(self) -> Taken<Vec<String>> {
         self.list("a list of interface names", |element| {
             let name = element.str("an interface name in quotes")?;
@@ -146,10 +153,16 @@ impl<'a> Given<'a> {
     }
 
     pub(super) fn datapath(self) -> Taken<Datapath> {
-        match self.str("\"userspace\"")? {
-            "userspace" => Ok(Datapath::Userspace),
-            "tproxy" | "redirect" => Err(self.refuse("this version has no kernel datapath", "give \"userspace\"")),
-            _ => Err(self.refuse("not a datapath", "give \"userspace\"")),
-        }
+        let names = || Datapath::NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
+        let text = self.str(&names())?;
+        let known = Datapath::NAMES.iter().find(|(name, _)| *name == text).map(|(_, datapath)| *datapath);
+        known.ok_or_else(|| self.refuse("not a datapath", format!("give one of {}", names())))
+    }
+
+    /// At least two bits, side by side.
+    pub(super) fn mark_mask(self) -> Taken<u32> {
+        let mask = self.integer(3..=u32::MAX)?;
+        let refusal = || self.refuse("not two bits or more, side by side", "give a mask such as 0x30000000");
+        if is_mark_mask(mask) { Ok(mask) } else { Err(refusal()) }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::given::{Given, Taken};
-use super::{Config, Datapath, Fail};
+use super::{Config, Datapath, Fail, Prefix};
 
 /// One key of the configuration.
 pub struct Setting {
@@ -58,7 +58,12 @@ settings! {
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
         "receive_buffer_bytes" => engine.receive_buffer = integer(1 << 20..=1 << 30),
             "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
-        "datapath" => engine.datapath = datapath(), "Who carries the packets of a flow: `userspace`, the engine sees them all";
+        "capture" => engine.capture = prefixes(),
+            "Networks routed to this host whose addresses are answered as if they were its own, such as `203.0.113.0/24`";
+        "datapath" => engine.datapath = datapath(),
+            "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `auto`, the kernel unless a rule has `per: packet`";
+        "mark_mask" => engine.mark_mask = mark_mask(),
+            "Bits of packet and connection marks that tell the kernel what to carry: two or more, side by side, that nobody else uses";
         "fail" => engine.fail = fail(),
             "What becomes of packets when a queue is full: `open` lets them pass to the host, `closed` drops them";
         "max_flows" => engine.max_flows = integer(1_024..=1 << 24), "Upper bound of the flow table";
@@ -151,6 +156,12 @@ impl ToValue for IpAddr {
     }
 }
 
+impl ToValue for Prefix {
+    fn to_value(&self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
 impl ToValue for PathBuf {
     fn to_value(&self) -> Value {
         Value::String(self.to_string_lossy().into_owned())
@@ -181,7 +192,7 @@ impl ToValue for Fail {
 
 impl ToValue for Datapath {
     fn to_value(&self) -> Value {
-        let Self::Userspace = self;
-        Value::String("userspace".to_owned())
+        let name = Self::NAMES.iter().find(|(_, datapath)| datapath == self).map_or("auto", |(name, _)| name);
+        Value::String(name.to_owned())
     }
 }

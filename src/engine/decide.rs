@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arc_swap::ArcSwap;
 
+use super::capture::Capture;
 use super::limit::{Active, Applicant, Limiter};
-use super::{Decision, Hook, Meta};
+use super::{Course, Decision, Hook, Kernel, Meta, Verdict};
 use crate::clock::Timestamp;
+use crate::config::Datapath;
 use crate::control::{Counter, Counters};
 use crate::flow::FlowEvent;
 use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
@@ -26,6 +28,8 @@ pub struct Settings {
     pub closed_tcp_port: u16,
     /// A UDP port that is reserved and closed, for the kernel's own port unreachable.
     pub closed_udp_port: u16,
+    /// What the kernel carries after the first packet.
+    pub kernel: Kernel,
 }
 
 /// Everything that decides: rules, flows, settings. One engine serves all queue workers.
@@ -36,6 +40,7 @@ pub struct Engine {
     flows: Arc<FlowTable>,
     counters: Arc<Counters>,
     settings: Settings,
+    capture: Capture,
     /// Takes who dials our own ports and would not have been translated: from outside they are closed.
     own_ports: Arc<Rule>,
 }
@@ -69,7 +74,14 @@ impl Engine {
             ..Rule::new(Filter::everything(), Action::Reject)
         });
         let active = ArcSwap::from_pointee(Active::new(rules));
-        Self { active, limiter: Limiter::new(), flows, counters, settings, own_ports }
+        let (limiter, capture) = (Limiter::new(), Capture::default());
+        Self { active, limiter, flows, counters, settings, capture, own_ports }
+    }
+
+    /// Answers for networks that are not this host's.
+    #[must_use]
+    pub fn capturing(self, capture: Capture) -> Self {
+        Self { capture, ..self }
     }
 
     /// Puts other rules in force, from the next packet on: each packet is decided by the old rules or by the new ones. Flows keep what
@@ -181,12 +193,26 @@ impl Engine {
     fn carry_out(&self, bytes: &mut [u8], packet: &Packet, known: Known, meta: &Meta) -> Decision {
         match known.disposition {
             Disposition::Pass => Decision::ACCEPT,
+            Disposition::Leave => self.leave_to_kernel(Course::Pass, meta),
+            Disposition::Carry => self.leave_to_kernel(Course::Transparent, meta),
             Disposition::Drop => Decision::DROP,
             Disposition::Translate if known.endpoints == endpoints(packet) => Decision::ACCEPT,
             Disposition::Translate => {
                 rewrite(bytes, packet, &known.endpoints, meta.checksum);
                 Decision::REWRITTEN
             }
+        }
+    }
+
+    /// Tells the kernel to carry the connection of this packet from here on. A packet that has been told so and comes again has met rules that
+    /// are not ours, or ours half removed: it goes on as it is.
+    fn leave_to_kernel(&self, course: Course, meta: &Meta) -> Decision {
+        match self.settings.kernel.marks {
+            Some(marks) if meta.hook == Hook::In && !marks.is_set(meta.mark) => {
+                let mark = Some(marks.set(meta.mark, course));
+                Decision { verdict: Verdict::Repeat, rewritten: false, mark }
+            }
+            _ => Decision::ACCEPT,
         }
     }
 
@@ -225,8 +251,10 @@ impl Engine {
                 *alone = Some(decide_with(rule));
                 None
             }
-            Some(rule) if !(own && rule.action == Action::Pass) => Some(self.flow_of(rule, tuple)),
-            _ if own => Some(self.flow_of(&self.own_ports, tuple)),
+            Some(rule) if !(own && rule.action == Action::Pass) => {
+                Some(self.flow_of(rule, tuple, self.carriage(active, rule, tuple)))
+            }
+            _ if own => Some(self.flow_of(&self.own_ports, tuple, None)),
             _ => {
                 self.counters.count(Counter::UnmatchedPackets);
                 None
@@ -234,11 +262,42 @@ impl Engine {
         }
     }
 
-    fn flow_of(&self, rule: &Arc<Rule>, tuple: &Tuple) -> NewFlow {
+    /// How the kernel carries a flow that this rule takes: `None` when every packet must be seen here.
+    fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
+        self.settings.kernel.marks?;
+        if self.capture.stand_in(tuple.host).is_some() {
+            return None;
+        }
+        let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
+        let may_leave = match datapath {
+            Datapath::Auto => !active.rules.has_packet_rules(),
+            Datapath::Tproxy => true,
+            Datapath::Userspace => false,
+        };
+        match rule.action {
+            // Passing needs no listener: it leaves user space whatever carries the others.
+            Action::Pass if !active.rules.has_packet_rules() => Some(Disposition::Leave),
+            // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
+            Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
+                if may_leave && tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
+            {
+                Some(Disposition::Carry)
+            }
+            _ => None,
+        }
+    }
+
+    fn flow_of(&self, rule: &Arc<Rule>, tuple: &Tuple, carriage: Option<Disposition>) -> NewFlow {
+        if let Some(disposition) = carriage {
+            let target = (tuple.host, tuple.host_port);
+            return NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target };
+        }
         let tcp = tuple.transport == Transport::Tcp;
         let icmp = matches!(tuple.transport, Transport::Icmp | Transport::Icmpv6);
         let port_of = |for_tcp, for_udp| if tcp { for_tcp } else { for_udp };
         let settings = &self.settings;
+        // What is delivered to this host must be addressed to it.
+        let host = self.capture.stand_in(tuple.host).unwrap_or(tuple.host);
         let (disposition, target) = match &rule.action {
             Action::Pass => (Disposition::Pass, None),
             Action::Drop => (Disposition::Drop, None),
@@ -247,14 +306,14 @@ impl Engine {
             _ if icmp => (Disposition::Pass, None),
             Action::Reject => {
                 let port = port_of(settings.closed_tcp_port, settings.closed_udp_port);
-                (Disposition::Translate, Some((tuple.host, port)))
+                (Disposition::Translate, Some((host, port)))
             }
             Action::Rewrite { address, port } => {
-                let same_family = address.map(Address::from).filter(|new| new.is_v4() == tuple.host.is_v4());
-                (Disposition::Translate, Some((same_family.unwrap_or(tuple.host), *port)))
+                let same_family = address.map(Address::from).filter(|new| new.is_v4() == host.is_v4());
+                (Disposition::Translate, Some((same_family.unwrap_or(host), *port)))
             }
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_) => {
-                (Disposition::Translate, Some((tuple.host, port_of(settings.tcp_port, settings.udp_port))))
+                (Disposition::Translate, Some((host, port_of(settings.tcp_port, settings.udp_port))))
             }
         };
         let target = target.unwrap_or((tuple.host, tuple.host_port));

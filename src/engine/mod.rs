@@ -3,14 +3,18 @@
 //! Owns the order of things: known flow, rules, new flow, translation. Refuses I/O, clocks, randomness, allocation and panics:
 //! the same bytes, state and time give the same decision, live, in `replay`, in tests, benches and fuzzers.
 
+mod capture;
 mod decide;
+mod kernel;
 mod limit;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::packet::Checksum;
+pub use capture::Capture;
 pub use decide::{Engine, Settings};
+pub use kernel::{Course, Kernel, MarkField};
 pub use limit::LIMITED_ADDRESSES;
 
 /// Where the kernel diverted the packet.
@@ -42,6 +46,8 @@ pub enum Verdict {
     Accept,
     /// Free the packet.
     Drop,
+    /// Begin the hook again, with the mark that goes along.
+    Repeat,
 }
 
 /// The answer of `decide`.

@@ -15,7 +15,8 @@ use crate::packet::{Address, Endpoints, Packet, Payload, Quoted, Transport, tran
 use crate::rules::RuleSet;
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
-const SETTINGS: Settings = Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 61, closed_udp_port: 62 };
+const SETTINGS: Settings =
+    Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 61, closed_udp_port: 62, kernel: Kernel::NONE };
 
 /// A client and a sensor of one family.
 #[derive(Debug, Clone, Copy)]

@@ -45,7 +45,7 @@ impl LineFormat {
             Record::Flow(FlowEvent::Closed { at, flow, opened, totals, reason }) => {
                 self.head(out, *at, Level::Info, "flow_close", closed_message(*reason));
                 flow_fields(out, flow, flow.handler());
-                close_fields(out, at.saturating_since(*opened), totals, *reason);
+                close_fields(out, at.saturating_since(*opened), totals.as_ref(), *reason);
             }
             Record::Session { at, flow, handler, event } => {
                 self.event_head(out, *at, event);
@@ -96,6 +96,7 @@ const fn closed_message(reason: CloseReason) -> &'static str {
         CloseReason::Timeout => "flow closed: silent for too long",
         CloseReason::Evicted => "flow closed: evicted from a full table",
         CloseReason::Replaced => "flow closed: replaced by a new one",
+        CloseReason::Carried => "flow left to the kernel",
         CloseReason::Shutdown => "flow closed: the engine stopped",
     }
 }
@@ -109,11 +110,12 @@ fn flow_fields(out: &mut Vec<u8>, flow: &FlowRef, handler: &str) {
     string(out, "handler", handler);
 }
 
-fn close_fields(out: &mut Vec<u8>, duration: Duration, totals: &FlowTotals, reason: CloseReason) {
+fn close_fields(out: &mut Vec<u8>, duration: Duration, totals: Option<&FlowTotals>, reason: CloseReason) {
     text(out, format_args!(",\"duration\":{}.{:06}", duration.as_secs(), duration.subsec_micros()));
-    let FlowTotals { packets_in, packets_out, bytes_in, bytes_out } = totals;
-    text(out, format_args!(",\"bytes_in\":{bytes_in},\"bytes_out\":{bytes_out}"));
-    text(out, format_args!(",\"packets_in\":{packets_in},\"packets_out\":{packets_out}"));
+    if let Some(FlowTotals { packets_in, packets_out, bytes_in, bytes_out }) = totals {
+        text(out, format_args!(",\"bytes_in\":{bytes_in},\"bytes_out\":{bytes_out}"));
+        text(out, format_args!(",\"packets_in\":{packets_in},\"packets_out\":{packets_out}"));
+    }
     string(out, "reason", reason.as_str());
 }
 

@@ -75,7 +75,7 @@ fn closed_flow_adds_its_totals() {
         at: at(2_000_001),
         flow: flow("#3", Action::Drop),
         opened: at(0),
-        totals,
+        totals: Some(totals),
         reason: CloseReason::Timeout,
     });
     let line = line(&record);

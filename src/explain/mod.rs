@@ -144,8 +144,8 @@ fn decide(sensor: &Sensor<'_>, bytes: &[u8]) -> (Fate, Option<Arc<Rule>>) {
     });
     let fate = match (decision.verdict, decision.rewritten.then(|| destination(&bytes)).flatten()) {
         (Verdict::Drop, _) => Fate::Dropped,
-        (Verdict::Accept, Some(to)) => Fate::Rewritten(to),
-        (Verdict::Accept, None) => Fate::Accepted,
+        (Verdict::Accept | Verdict::Repeat, Some(to)) => Fate::Rewritten(to),
+        (Verdict::Accept | Verdict::Repeat, None) => Fate::Accepted,
     };
     (fate, opened)
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::Kernel;
 
 const RULES: &str = r#"
 rules:
@@ -13,7 +14,8 @@ rules:
 
 fn explained(bytes: &[u8]) -> Explanation {
     let rules = Arc::new(RuleSet::from_yaml(RULES, "rules.yml").unwrap());
-    let settings = Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1 };
+    let settings =
+        Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1, kernel: Kernel::NONE };
     explain(&Sensor { rules: &rules, settings, exempt_ports: &[2_222] }, bytes, bytes.len())
 }
 
@@ -95,7 +97,8 @@ rules:
   - {name: rest, match: tcp, type: pass, limit: 5/s}
 ";
     let rules = Arc::new(RuleSet::from_yaml(text, "rules.yml").unwrap());
-    let settings = Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1 };
+    let settings =
+        Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1, kernel: Kernel::NONE };
     let bytes = packet_from_text("tcp 192.0.2.1:5 > 10.0.0.1:22").unwrap();
     let explanation = explain(&Sensor { rules: &rules, settings, exempt_ports: &[] }, &bytes, bytes.len());
     assert_eq!(explanation.rule.map(|rule| rule.name.clone()).as_deref(), Some("rest"));

@@ -1,6 +1,6 @@
 //! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
 //!
-//! Owns two chains, `GLUTTON-NFQ-IN` in mangle and `GLUTTON-NFQ-OUT` in raw, the jumps to them, and nothing else.
+//! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle and `GLUTTON-NFQ-OUT` in raw, the jumps to them, and nothing else.
 //! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
 //! matter (`host` and the rules say).
 //!
@@ -23,7 +23,7 @@ mod template;
 mod tool;
 
 pub use install::{Removed, apply, installed, remove, replace, sweep};
-pub use plan::{Inbound, Outbound, Plan, PlanError, Queues};
+pub use plan::{Inbound, KernelPath, Outbound, Plan, PlanError, Queues};
 pub use probe::Host;
 pub use ruleset::{RuleSetText, build};
 pub use tool::Error;
@@ -32,8 +32,12 @@ use crate::host::Ports;
 
 /// Our chain in mangle, jumped to from PREROUTING.
 pub const CHAIN_IN: &str = "GLUTTON-NFQ-IN";
+/// Our chain in mangle for packets that were decided a moment ago: keeps the decision with the connection.
+pub const CHAIN_KEEP: &str = "GLUTTON-NFQ-KEEP";
 /// Our chain in raw, jumped to from OUTPUT.
 pub const CHAIN_OUT: &str = "GLUTTON-NFQ-OUT";
+/// A chain that nothing jumps to, for the time of a look at what this host can do.
+pub const CHAIN_TRY: &str = "GLUTTON-NFQ-TRY";
 /// An empty chain that says: this table was not there before us.
 pub const CHAIN_NEW: &str = "GLUTTON-NFQ-NEW";
 

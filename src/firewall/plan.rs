@@ -1,8 +1,12 @@
 //! What is to be diverted, as data.
 
+use std::net::IpAddr;
+
 use thiserror::Error;
 
 use super::Ports;
+use crate::config::Prefix;
+use crate::engine::MarkField;
 
 /// IFNAMSIZ of `linux/if.h`, less the terminating zero.
 const INTERFACE_NAME_MAX: usize = 15;
@@ -12,6 +16,8 @@ const INTERFACE_NAME_MAX: usize = 15;
 pub struct Plan {
     /// Interfaces whose traffic is diverted; a trailing `+` stands for any rest, as in `veth+`.
     pub interfaces: Vec<String>,
+    /// Networks that are answered as if they were this host's.
+    pub capture: Vec<Prefix>,
     /// The queues that the engine has bound.
     pub queues: Queues,
     /// What is diverted on its way in.
@@ -21,6 +27,19 @@ pub struct Plan {
     pub exempt: Ports,
     /// What is diverted on its way out.
     pub outbound: Outbound,
+    /// How decided connections leave user space; `None` when all packets stay there.
+    pub kernel: Option<KernelPath>,
+}
+
+/// How connections that were decided leave user space: by our bits of their mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelPath {
+    /// Our bits.
+    pub marks: MarkField,
+    /// The transparent listener's port; `None` when only passed connections leave.
+    pub listener: Option<u16>,
+    /// Where it listens, if that is no wildcard: one address of each family at most.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Two runs of queue numbers of the same length: `first` and the following for flows that were answered, then as many for first packets. Within a
@@ -93,6 +112,7 @@ impl Plan {
         self.inbound.icmp_echo |= icmp_echo;
         self.inbound.icmpv6_echo |= icmpv6_echo;
         self.outbound.unreachable |= before.outbound.unreachable;
+        self.kernel = self.kernel.or_else(|| before.kernel.clone());
         for (mine, theirs) in [(&mut self.outbound.ports, &before.outbound.ports), (&mut self.exempt, &before.exempt)] {
             mine.tcp.extend(&theirs.tcp);
             mine.udp.extend(&theirs.udp);

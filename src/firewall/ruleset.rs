@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::tool::RESTORE_OPTIONS;
-use super::{CHAIN_NEW, Family, Host, Plan, PlanError, Table, template};
+use super::{CHAIN_KEEP, CHAIN_NEW, Family, Host, KernelPath, Plan, PlanError, Table, template};
+use crate::engine::Course;
 
 const TEMPLATE: &str = include_str!("../../iptables/rules.template");
 
@@ -62,8 +63,17 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         Family::V4 => (icmp, Vec::new(), unreachable, Vec::new()),
         Family::V6 => (Vec::new(), icmp, Vec::new(), unreachable),
     };
+    let path = plan.kernel.as_ref();
+    let mark = |course| path.map(|path| format!("{:#x}/{:#x}", path.marks.value(course), path.marks.mask()));
+    let listener = path.and_then(|path| listener(path, family));
     let values = [
+        ("keep", when(path.is_some(), CHAIN_KEEP)),
+        ("mask", path.map(|path| format!("{:#x}", path.marks.mask())).into_iter().collect()),
+        ("passed", mark(Course::Pass).into_iter().collect()),
+        ("carried", mark(Course::Transparent).filter(|_| listener.is_some()).into_iter().collect()),
+        ("listener", listener.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
+        ("capture", captured(plan, family)),
         ("queue", vec![queue.clone()]),
         ("first_queue", vec![first_queue.clone()]),
         ("new_mangle", marker(Table::Mangle)),
@@ -80,6 +90,21 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("unreachable_v6", unreachable_v6),
     ];
     template::expand(TEMPLATE, &values)
+}
+
+/// Where TPROXY brings connections: a port, and an address unless the listener has a wildcard.
+fn listener(path: &KernelPath, family: Family) -> Option<String> {
+    let port = path.listener?;
+    let address = path.addresses.iter().find(|address| address.is_ipv4() == (family == Family::V4));
+    Some(match address {
+        Some(address) => format!("--on-port {port} --on-ip {address}"),
+        None => format!("--on-port {port}"),
+    })
+}
+
+fn captured(plan: &Plan, family: Family) -> Vec<String> {
+    let of_family = plan.capture.iter().filter(|network| network.is_v4() == (family == Family::V4));
+    of_family.map(ToString::to_string).collect()
 }
 
 fn when(wanted: bool, value: impl Into<String>) -> Vec<String> {

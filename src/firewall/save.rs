@@ -1,8 +1,8 @@
 //! Reading `iptables-save`: what of it is ours.
 
-use super::{CHAIN_IN, CHAIN_NEW, CHAIN_OUT};
+use super::{CHAIN_IN, CHAIN_KEEP, CHAIN_NEW, CHAIN_OUT, CHAIN_TRY};
 
-const OWN_CHAINS: [&str; 3] = [CHAIN_IN, CHAIN_OUT, CHAIN_NEW];
+const OWN_CHAINS: [&str; 5] = [CHAIN_IN, CHAIN_KEEP, CHAIN_OUT, CHAIN_NEW, CHAIN_TRY];
 
 /// What iptables-restore must read to take our rules out, and how much that is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,11 @@ struct Section<'a> {
 pub(super) fn is_new_table(saved: &str, table: &str) -> bool {
     let marked = |section: &Section<'_>| section.chains.iter().any(|&(chain, _)| chain == CHAIN_NEW);
     sections(saved).iter().all(|section| section.table != table || marked(section))
+}
+
+/// Whether the table is not there at all.
+pub(super) fn is_absent_table(saved: &str, table: &str) -> bool {
+    sections(saved).iter().all(|section| section.table != table)
 }
 
 /// Whether the table is there and holds nothing: no rule, no chain of anybody's, no policy but ACCEPT.

@@ -21,6 +21,22 @@ pub enum Disposition {
     Drop,
     /// Between the dialled address and a server of this host.
     Translate,
+    /// To the host, carried by the kernel: no later packet is seen here.
+    Leave,
+    /// To a transparent listener of this host, carried by the kernel: no later packet is seen here, the listener says when it is over.
+    Carry,
+}
+
+impl Disposition {
+    /// A server of this host answers: our own packets of the flow are found by what they look like.
+    pub(super) const fn is_served_here(self) -> bool {
+        matches!(self, Self::Translate | Self::Carry)
+    }
+
+    /// The kernel carries it.
+    pub(super) const fn is_carried(self) -> bool {
+        matches!(self, Self::Leave | Self::Carry)
+    }
 }
 
 /// What stands in for the client's port and the dialled address behind the translation.
@@ -102,14 +118,21 @@ impl Flow {
 
     /// A flow that is only passed or dropped can be forgotten at any time: its next packet is decided again.
     pub(super) fn worth(&self) -> Worth {
-        if self.disposition == Disposition::Translate { self.state.worth() } else { Worth::Unproven }
+        if self.disposition.is_served_here() { self.state.worth() } else { Worth::Unproven }
     }
 
     pub(super) fn reference(&self) -> FlowRef {
         FlowRef { id: self.id, key: (&self.dialled).into(), rule: Arc::clone(&self.rule) }
     }
 
+    /// Why it ends after silence.
+    pub(super) fn reason(&self) -> CloseReason {
+        if self.disposition == Disposition::Leave { CloseReason::Carried } else { self.state.reason() }
+    }
+
     pub(super) fn close_record(&self, at: Timestamp, reason: CloseReason) -> FlowEvent {
-        FlowEvent::Closed { at, flow: self.reference(), opened: self.opened, totals: self.totals, reason }
+        // Of what the kernel carries, only the first packets were counted: that is no total.
+        let totals = (!self.disposition.is_carried()).then_some(self.totals);
+        FlowEvent::Closed { at, flow: self.reference(), opened: self.opened, totals, reason }
     }
 }

@@ -24,8 +24,8 @@ pub enum FlowEvent {
         flow: FlowRef,
         /// When it began.
         opened: Timestamp,
-        /// What was counted.
-        totals: FlowTotals,
+        /// What was counted; `None` when the kernel carried the flow and nobody counted.
+        totals: Option<FlowTotals>,
         /// Why it ended.
         reason: CloseReason,
     },
@@ -44,6 +44,8 @@ pub enum CloseReason {
     Evicted,
     /// The same five-tuple began anew.
     Replaced,
+    /// Left to the kernel after its first packet: its end is not seen here.
+    Carried,
     /// The engine stopped.
     Shutdown,
 }
@@ -57,6 +59,7 @@ impl CloseReason {
             Self::Timeout => "timeout",
             Self::Evicted => "evicted",
             Self::Replaced => "replaced",
+            Self::Carried => "carried",
             Self::Shutdown => "shutdown",
         }
     }

@@ -200,7 +200,7 @@ impl Shard {
     ) -> Result<(u32, bool), Refusal> {
         let (host, host_port) = new.target;
         let mut place = Place { dialled: hash, translated: None, alias: new.dialled.client_port };
-        if new.disposition == Disposition::Translate {
+        if new.disposition.is_served_here() {
             place = self.place(shared, hash, &new, now, record).ok_or(Refusal::NoAlias)?;
         }
         let aliased = place.alias != new.dialled.client_port;
@@ -266,7 +266,9 @@ impl Shard {
     ) -> Option<Place> {
         let (host, host_port) = new.target;
         let mut last_resort = None;
-        for alias in aliases(hash, new.dialled.client_port) {
+        // What the kernel carries keeps the client's own port.
+        let tries = if new.disposition == Disposition::Carry { 1 } else { ALIAS_PROBES };
+        for alias in aliases(hash, new.dialled.client_port).take(usize::from(tries)) {
             let tuple = Tuple { host, host_port, client_port: alias, ..new.dialled };
             let translated = self.hash(&tuple);
             let place = Place { dialled: hash, translated: Some(translated), alias };
@@ -292,6 +294,18 @@ impl Shard {
             self.remove(shared, index, now, CloseReason::Evicted, record);
         }
         victim.is_some()
+    }
+
+    /// A session of the handler server has taken over a flow that the kernel carries.
+    pub(super) fn hold(&mut self, shared: &Shared, index: u32, record: &mut impl FnMut(FlowEvent)) {
+        if let Some(flow) = self.flow(index).filter(|flow| flow.disposition == Disposition::Carry) {
+            self.change_state(shared, index, State::TcpHeld, flow.last_seen, record);
+        }
+    }
+
+    /// Whether a session holds this flow.
+    pub(super) fn is_held(&self, index: u32, id: FlowId) -> bool {
+        self.flow(index).is_some_and(|flow| flow.state == State::TcpHeld && flow.id == id)
     }
 
     /// Whether a SYN to this flow begins a new one.
@@ -334,7 +348,7 @@ impl Shard {
             let Some(flow) = self.flows.get(index as usize) else { return done };
             let (timeout, last_seen) = (flow.state.timeout(&shared.timeouts), flow.last_seen);
             if now.saturating_since(last_seen) >= timeout {
-                let reason = flow.state.reason();
+                let reason = flow.reason();
                 self.remove(shared, index, now, reason, record);
             } else {
                 self.wheel.remove(&mut self.flows, index);
@@ -398,7 +412,7 @@ impl Shard {
         for (i, flow) in &self.flows {
             let index = u32::try_from(i).unwrap();
             assert_eq!(self.find_dialled(self.hash(&flow.dialled), &flow.dialled), Some(index));
-            if flow.disposition == Disposition::Translate {
+            if flow.disposition.is_served_here() {
                 assert_eq!(self.find_translated(self.hash(&flow.translated()), &flow.translated()), Some(index));
                 assert!(translated.insert((flow.translated().hash(self.key), index)));
             }

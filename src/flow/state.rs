@@ -44,6 +44,8 @@ pub enum State {
         /// The handshake had been complete.
         was_established: bool,
     },
+    /// TCP, carried by the kernel, and a session of the handler server holds it: it lasts until that lets go.
+    TcpHeld,
     /// UDP, no answer seen.
     UdpNew,
     /// UDP, answered.
@@ -68,6 +70,9 @@ pub(super) enum Worth {
     Established,
 }
 
+/// Longer than any session lasts (`max_session_secs` is 30 days at most).
+const HELD: Duration = Duration::from_secs(31 * 86_400);
+
 /// Classes that may be evicted, in their order.
 pub(super) const EVICTABLE: [Worth; 4] = [Worth::Unproven, Worth::Closed, Worth::Closing, Worth::Answered];
 /// Number of classes.
@@ -79,6 +84,7 @@ impl State {
         match self {
             Self::TcpHandshake { .. } => timeouts.tcp_handshake,
             Self::TcpEstablished => timeouts.tcp_established,
+            Self::TcpHeld => HELD,
             Self::TcpClosing { .. } => timeouts.tcp_closing,
             Self::TcpClosed { .. } | Self::TcpReset { .. } => timeouts.tcp_closed,
             Self::UdpNew => timeouts.udp_new,
@@ -90,7 +96,7 @@ impl State {
     pub(super) const fn worth(self) -> Worth {
         match self {
             Self::TcpHandshake { .. } | Self::UdpNew | Self::Icmp => Worth::Unproven,
-            Self::TcpEstablished => Worth::Established,
+            Self::TcpEstablished | Self::TcpHeld => Worth::Established,
             Self::TcpClosing { .. } => Worth::Closing,
             Self::TcpClosed { .. } | Self::TcpReset { .. } => Worth::Closed,
             Self::UdpAnswered => Worth::Answered,
@@ -120,6 +126,9 @@ impl State {
     #[must_use]
     pub(super) fn after_tcp(self, direction: Direction, tcp: &Tcp) -> Self {
         let has = |flag| tcp.flags & flag != 0;
+        if self == Self::TcpHeld {
+            return self;
+        }
         if has(tcp_flag::RST) {
             let was_established = match self {
                 Self::TcpReset { was_established } => was_established,

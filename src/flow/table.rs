@@ -148,11 +148,24 @@ impl FlowTable {
         Some(flow.answered())
     }
 
-    /// The flow that was translated to this tuple: who is behind a connection that our server has accepted.
+    /// The flow that was translated to this tuple: who is behind a connection that our server has accepted. A flow that the kernel carries
+    /// is kept from then on until [`Self::release`].
     pub fn translated(&self, tuple: &Tuple) -> Option<FlowRef> {
-        let shard = self.shard(tuple.client);
-        let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
-        Some(flow.reference())
+        let mut shard = self.shard(tuple.client);
+        let index = shard.find_translated(shard.hash(tuple), tuple)?;
+        // A flow that is taken over does not end by that: there is nothing to record.
+        shard.hold(&self.shared, index, &mut |_| {});
+        Some(shard.flow(index)?.reference())
+    }
+
+    /// The session that our server had on a flow is over. Of a flow that the kernel carries nobody else sees the end.
+    pub fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut impl FnMut(FlowEvent)) {
+        let tuple = Tuple::from(&flow.key);
+        let mut shard = self.shard(tuple.client);
+        let held = shard.find_dialled(shard.hash(&tuple), &tuple).filter(|&index| shard.is_held(index, flow.id));
+        if let Some(index) = held {
+            shard.remove(&self.shared, index, now, CloseReason::Finished, record);
+        }
     }
 
     /// Ends flows whose time has come, looking at no more than `budget` of them in all.

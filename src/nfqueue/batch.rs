@@ -208,7 +208,7 @@ impl<Q: Queue> Packet<'_, Q> {
         self.answered = true;
         let tally = &mut self.exchange.tally;
         match decision.verdict {
-            Verdict::Accept => tally.accepted += 1,
+            Verdict::Accept | Verdict::Repeat => tally.accepted += 1,
             Verdict::Drop => tally.dropped += 1,
         }
         let writes_back = decision.rewritten && decision.verdict == Verdict::Accept;

@@ -41,12 +41,13 @@ impl AddAssign for Account {
 pub struct Closed([u64; Closed::REASONS.len()]);
 
 impl Closed {
-    const REASONS: [CloseReason; 6] = [
+    const REASONS: [CloseReason; 7] = [
         CloseReason::Finished,
         CloseReason::Reset,
         CloseReason::Timeout,
         CloseReason::Evicted,
         CloseReason::Replaced,
+        CloseReason::Carried,
         CloseReason::Shutdown,
     ];
 
@@ -104,7 +105,7 @@ impl Ledger {
         match (decision.verdict, decision.rewritten) {
             (Verdict::Drop, _) => account.dropped += 1,
             (Verdict::Accept, true) => account.rewritten += 1,
-            (Verdict::Accept, false) => account.accepted += 1,
+            (Verdict::Accept, false) | (Verdict::Repeat, _) => account.accepted += 1,
         }
     }
 

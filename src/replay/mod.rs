@@ -91,7 +91,7 @@ impl Replay {
         };
         let (taker, decision) = self.decide(&packet);
         self.ledger.enter(taker, packet.wire_len, &decision);
-        (decision.verdict == crate::engine::Verdict::Accept).then_some(self.bytes.as_slice())
+        (decision.verdict != crate::engine::Verdict::Drop).then_some(self.bytes.as_slice())
     }
 
     /// Ends all flows and closes the accounts.

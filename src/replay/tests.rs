@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::Kernel;
 use crate::explain::packet_from_text;
 
 const RULES: &str = "
@@ -11,7 +12,8 @@ rules:
 ";
 
 fn replay() -> Replay {
-    let settings = Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1 };
+    let settings =
+        Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1, kernel: Kernel::NONE };
     Replay::new(Options {
         rules: Arc::new(RuleSet::from_yaml(RULES, "rules.yml").unwrap()),
         settings,

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::filter::Filter;
+use crate::config::Datapath;
 
 /// How long the decision of a rule holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,6 +127,8 @@ pub struct Rule {
     pub limit: Option<Limit>,
     /// Which part it takes; `None` is all.
     pub sample: Option<Sample>,
+    /// Who carries its flows; `None` as the configuration says.
+    pub datapath: Option<Datapath>,
     /// Whether its flows and their sessions make events.
     pub log: bool,
     /// Flows (or packets, with [`Scope::Packet`]) that it has taken. Shared with the rule of this name in the set before a reload.
@@ -143,6 +146,7 @@ impl Rule {
             scope: Scope::Flow,
             limit: None,
             sample: None,
+            datapath: None,
             log: true,
             hits: Arc::default(),
         }

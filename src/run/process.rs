@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,10 +15,11 @@ use thiserror::Error;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::control::{Counter, Counters};
-use crate::engine::{Decision, Engine, Meta, Settings};
+use crate::engine::{Capture, Decision, Engine, Meta, Settings};
 use crate::events::{self, Event, EventSender, EventWriter, Level, Owner, Record};
 use crate::flow::{FlowTable, Seed};
 use crate::handlers::Registry;
+use crate::host;
 use crate::nfqueue::{self, Decide, Options, Socket, Statistics, Stopper, Worker};
 use crate::privilege::{self, Account};
 use crate::process::SignalFd;
@@ -138,7 +140,10 @@ impl EngineProcess {
         let queues = queues.collect::<Result<Vec<_>, Error>>()?;
         let statistics = Statistics::open(first, 2 * count);
         let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
-        let server = server::bind(&config.server)?;
+        let mut server = server::bind(&config.server)?;
+        if self.settings.kernel.marks.is_some() {
+            server.make_transparent().map_err(io_error("make the listeners transparent"))?;
+        }
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
         let sinks = events::open_sinks(&config.events, Some(owner))?;
         Ok(Opened { queues, statistics, server, sinks })
@@ -156,7 +161,8 @@ impl EngineProcess {
         let flows = Arc::new(flows);
         let server = self.start_server(opened.server, &flows, &counters, &events, clock)?;
         let rules = Arc::clone(&self.rules);
-        let engine = Arc::new(Engine::new(rules, Arc::clone(&flows), Arc::clone(&counters), self.settings));
+        let engine = Engine::new(rules, Arc::clone(&flows), Arc::clone(&counters), self.settings);
+        let engine = Arc::new(engine.capturing(self.capture()));
         let mut workers = Vec::new();
         for (number, queues) in opened.queues.into_iter().enumerate() {
             let decider = QueueDecider { engine: Arc::clone(&engine), events: events.clone() };
@@ -166,6 +172,26 @@ impl EngineProcess {
         }
         let statistics = opened.statistics;
         Ok(Running { signals, statistics, writer, server, workers, engine, events, counters, clock })
+    }
+
+    /// The captured networks, and what stands in for them: the first address of each family that others can reach.
+    fn capture(&self) -> Capture {
+        let networks = self.config.engine.capture.clone();
+        let own = if networks.is_empty() { Vec::new() } else { host::addresses() };
+        let v4 = own.iter().find_map(|address| match address {
+            IpAddr::V4(address) if !address.is_loopback() && !address.is_link_local() => Some(*address),
+            _ => None,
+        });
+        let v6 = own.iter().find_map(|address| match address {
+            IpAddr::V6(address) if !address.is_loopback() && !address.is_unicast_link_local() => Some(*address),
+            _ => None,
+        });
+        for network in &networks {
+            if if network.is_v4() { v4.is_none() } else { v6.is_none() } {
+                warn!("capture: {network} cannot be answered: this host has no address of that family");
+            }
+        }
+        Capture { networks, v4, v6 }
     }
 
     fn start_server(

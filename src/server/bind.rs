@@ -90,6 +90,8 @@ fn by(holder: Option<&str>) -> String {
 pub(super) struct Sockets {
     pub(super) tcp: Vec<TcpListener>,
     pub(super) udp: Vec<UdpSocket>,
+    /// The TCP listeners take connections to any address and port.
+    pub(super) transparent: bool,
 }
 
 /// A server that has its sockets, and no threads yet.
@@ -128,6 +130,20 @@ pub fn bind(config: &config::Server) -> Result<BoundServer, BindError> {
 }
 
 impl BoundServer {
+    /// Lets the TCP listeners take connections that the firewall's TPROXY rules bring, whatever they dialled.
+    ///
+    /// # Errors
+    /// Without CAP_NET_ADMIN, or in a kernel without transparent sockets.
+    pub fn make_transparent(&mut self) -> io::Result<()> {
+        for worker in &mut self.workers {
+            for listener in &worker.tcp {
+                sys::make_transparent(listener.as_fd(), listener.local_addr()?.is_ipv6())?;
+            }
+            worker.transparent = true;
+        }
+        Ok(())
+    }
+
     /// The TCP port that it listens on.
     pub fn tcp_port(&self) -> u16 {
         self.config.tcp_port

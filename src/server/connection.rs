@@ -12,6 +12,7 @@ use super::relay::Relay;
 use super::token::{Generations, Place, Source};
 use crate::clock::Timestamp;
 use crate::control::Counter;
+use crate::events::FlowRef;
 
 /// A TCP connection and what serves it.
 pub(super) enum Connection {
@@ -71,6 +72,7 @@ impl Connection {
 
 struct Tenant {
     place: Place,
+    flow: FlowRef,
     /// When its timer is set for.
     armed: Option<Timestamp>,
     /// It stands in the queue.
@@ -103,8 +105,15 @@ impl Connections {
     }
 
     /// Adds a connection at the place of [`Connections::vacancy`] and lets it begin.
-    pub(super) fn insert(&mut self, place: Place, connection: Connection, core: &mut Core, buffer: &mut [u8]) {
-        self.tenants.insert(Tenant { place, armed: None, queued: false, connection });
+    pub(super) fn insert(
+        &mut self,
+        place: Place,
+        connection: Connection,
+        flow: FlowRef,
+        core: &mut Core,
+        buffer: &mut [u8],
+    ) {
+        self.tenants.insert(Tenant { place, flow, armed: None, queued: false, connection });
         self.act(place, core, |connection, core| connection.open(core, buffer));
     }
 
@@ -162,7 +171,8 @@ impl Connections {
         match act(&mut tenant.connection, core) {
             Turn::Over => {
                 core.timers.disarm(token, &mut tenant.armed);
-                self.tenants.remove(place.index);
+                let tenant = self.tenants.remove(place.index);
+                core.release(&tenant.flow);
                 core.counters.count(Counter::SessionsClosed);
                 return;
             }

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use super::FlowLookup;
 use super::binding::Bindings;
 use super::resolver::Resolver;
 use super::timer::Timers;
@@ -18,6 +19,7 @@ pub(super) struct Core {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) flows: Arc<dyn FlowLookup>,
     /// Where sockets that sessions open themselves are registered.
     pub(super) poll: mio::Registry,
     /// The time of this wake-up.
@@ -40,18 +42,20 @@ pub(super) struct Parts {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) flows: Arc<dyn FlowLookup>,
     pub(super) clock: Clock,
     pub(super) sink: Box<dyn Fn(Record) + Send>,
 }
 
 impl Core {
     pub(super) fn new(parts: Parts, poll: mio::Registry) -> Self {
-        let Parts { limits, counters, registry, resolver, clock, sink } = parts;
+        let Parts { limits, counters, registry, resolver, flows, clock, sink } = parts;
         Self {
             limits,
             counters,
             registry,
             resolver,
+            flows,
             poll,
             now: clock.now(),
             output: Output::default(),
@@ -74,6 +78,11 @@ impl Core {
     pub(super) fn seed(&mut self) -> u64 {
         self.drawn += 1;
         self.seeds.hash_one(self.drawn)
+    }
+
+    /// A connection is over, and with it a flow that only its session has seen.
+    pub(super) fn release(&self, flow: &FlowRef) {
+        self.flows.release(flow, self.now, &mut |record| (self.sink)(record));
     }
 
     /// Records what happened in a session.

@@ -97,12 +97,13 @@ impl BoundServer {
                 counters: Arc::clone(&services.counters),
                 registry: Arc::clone(&services.registry),
                 resolver: Arc::clone(&resolver),
+                flows: Arc::clone(&services.flows),
                 clock: services.clock,
                 sink: Box::new(move |record| sink.send(record)),
             };
-            let (flows, admission) = (Arc::clone(&services.flows), Arc::clone(&admission));
+            let admission = Arc::clone(&admission);
             let stop = Arc::clone(&starter.handle.stop);
-            let parts = WorkerParts { core, poll, sockets, flows, admission, stop };
+            let parts = WorkerParts { core, poll, sockets, admission, stop };
             starter.start(format!("server-{number}"), move || Worker::run_with(parts))?;
         }
         Ok(starter.handle)

@@ -34,6 +34,7 @@ mod worker;
 
 use std::net::SocketAddr;
 
+use crate::clock::Timestamp;
 use crate::events::{EventSender, FlowRef, Record};
 use crate::flow::{FlowTable, Transport, Tuple};
 
@@ -45,6 +46,11 @@ pub trait FlowLookup: Send + Sync {
     /// The flow whose translated form is `peer` (as accept or recvmsg says) to `local` (our end); `None` when nobody was
     /// rewritten to that.
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef>;
+
+    /// The connection of this flow is over; what there is to say about it goes to `record`.
+    fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut dyn FnMut(Record)) {
+        let _ = (flow, now, record);
+    }
 }
 
 impl FlowLookup for FlowTable {
@@ -56,6 +62,10 @@ impl FlowLookup for FlowTable {
             host_port: local.port(),
             transport,
         })
+    }
+
+    fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut dyn FnMut(Record)) {
+        Self::release(self, flow, now, &mut |event| record(Record::Flow(event)));
     }
 }
 

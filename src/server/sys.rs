@@ -21,10 +21,21 @@ const LONGEST: usize = 65_536;
 type Control = [u64; 8];
 const _: () = assert!(size_of::<cmsghdr>() + size_of::<in6_pktinfo>() + 8 <= size_of::<Control>());
 
+/// Lets a listener take connections to addresses and ports that are not its own (ip(7) IP_TRANSPARENT, linux/in6.h IPV6_TRANSPARENT).
+pub(super) fn make_transparent(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    let (level, option) =
+        if v6 { (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT) } else { (libc::IPPROTO_IP, libc::IP_TRANSPARENT) };
+    switch_on(socket, level, option)
+}
+
 /// Makes a UDP socket tell where each datagram was sent to (ip(7) IP_PKTINFO, ipv6(7) IPV6_RECVPKTINFO).
 pub(super) fn enable_packet_info(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) } else { (libc::IPPROTO_IP, libc::IP_PKTINFO) };
+    switch_on(socket, level, option)
+}
+
+fn switch_on(socket: BorrowedFd<'_>, level: c_int, option: c_int) -> io::Result<()> {
     let on: c_int = 1;
     let len = size_of_val(&on) as libc::socklen_t;
     // SAFETY: the pointer and the length are those of a live c_int.

@@ -12,7 +12,6 @@ use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
-use super::FlowLookup;
 use super::admission::{Admission, Permit, Refusal};
 use super::bind::Sockets;
 use super::binding::{Binding, Service};
@@ -45,6 +44,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    /// Every connection is to this address: it is no wildcard and the socket not transparent.
+    is_fixed: bool,
     /// Connections may be waiting.
     ready: bool,
     /// Set while it rests.
@@ -56,7 +57,6 @@ pub(super) struct WorkerParts {
     pub(super) core: Parts,
     pub(super) poll: Poll,
     pub(super) sockets: Sockets,
-    pub(super) flows: Arc<dyn FlowLookup>,
     pub(super) admission: Arc<Admission>,
     pub(super) stop: Arc<Stop>,
 }
@@ -72,7 +72,6 @@ pub(super) struct Worker {
     connections: Connections,
     buffer: Box<[u8]>,
     batch: Batch,
-    flows: Arc<dyn FlowLookup>,
     admission: Arc<Admission>,
     stop: Arc<Stop>,
     stopping: bool,
@@ -87,11 +86,12 @@ impl Worker {
     }
 
     fn new(parts: WorkerParts) -> io::Result<Self> {
-        let WorkerParts { core, poll, sockets, flows, admission, stop } = parts;
+        let WorkerParts { core, poll, sockets, admission, stop } = parts;
         let core = Core::new(core, poll.registry().try_clone()?);
         let listeners = sockets.tcp.into_iter().enumerate();
-        let listeners =
-            listeners.map(|(index, socket)| Listener::new(socket, index, &core.poll)).collect::<io::Result<_>>()?;
+        let listeners = listeners
+            .map(|(index, socket)| Listener::new(socket, sockets.transparent, index, &core.poll))
+            .collect::<io::Result<_>>()?;
         let mut ports = Vec::new();
         for (index, socket) in sockets.udp.into_iter().enumerate() {
             core.poll.register(
@@ -106,12 +106,11 @@ impl Worker {
             poll,
             listeners,
             ports_ready: vec![false; ports.len()],
-            datagrams: Datagrams::new(ports, &core.limits, Arc::clone(&flows)),
+            datagrams: Datagrams::new(ports, &core.limits, Arc::clone(&core.flows)),
             core,
             connections: Connections::default(),
             buffer: vec![0; BUFFER].into(),
             batch: Batch::new(),
-            flows,
             admission,
             stop,
             stopping: false,
@@ -222,7 +221,7 @@ impl Worker {
             match listener.socket.accept() {
                 Ok((stream, peer)) => {
                     let bound = listener.address;
-                    let local = if bound.ip().is_unspecified() { stream.local_addr() } else { Ok(bound) };
+                    let local = if listener.is_fixed { Ok(bound) } else { stream.local_addr() };
                     // Without a local address the visitor has gone already.
                     if let Ok(local) = local {
                         self.admit(stream, peer, local);
@@ -244,15 +243,18 @@ impl Worker {
 
     /// Decides whether an accepted connection is served, and by what.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
-        let flow = self.flows.lookup(Transport::Tcp, peer, local);
-        let bound = flow.map(|flow| (self.core.bindings.of(&flow.rule, Transport::Tcp, &self.core.registry), flow));
-        let Some((binding, flow)) = bound.filter(|(binding, _)| !matches!(binding.service, Service::None)) else {
+        let flow = self.core.flows.lookup(Transport::Tcp, peer, local);
+        let Some(flow) = flow else {
             return self.refuse(&stream, Counter::SessionsWithoutFlow);
         };
+        let binding = self.core.bindings.of(&flow.rule, Transport::Tcp, &self.core.registry);
+        if matches!(binding.service, Service::None) {
+            return self.refuse_flow(&stream, &flow, Counter::SessionsWithoutFlow);
+        }
         match self.admission.admit(flow.key.client) {
             Ok(permit) => self.open(stream, flow, &binding, permit),
-            Err(Refusal::Total) => self.refuse(&stream, Counter::SessionsRefusedTotal),
-            Err(Refusal::Source) => self.refuse(&stream, Counter::SessionsRefusedSource),
+            Err(Refusal::Total) => self.refuse_flow(&stream, &flow, Counter::SessionsRefusedTotal),
+            Err(Refusal::Source) => self.refuse_flow(&stream, &flow, Counter::SessionsRefusedSource),
         }
     }
 
@@ -261,10 +263,15 @@ impl Worker {
         reset_on_close(stream);
     }
 
+    fn refuse_flow(&self, stream: &TcpStream, flow: &FlowRef, counter: Counter) {
+        self.refuse(stream, counter);
+        self.core.release(flow);
+    }
+
     fn open(&mut self, mut stream: TcpStream, flow: FlowRef, binding: &Binding, permit: Permit) {
-        let place = self.connections.vacancy();
+        let (place, held) = (self.connections.vacancy(), flow.clone());
         if self.poll.registry().register(&mut stream, Source::Visitor(place).into(), INTEREST).is_err() {
-            return self.refuse(&stream, Counter::AcceptErrors);
+            return self.refuse_flow(&stream, &flow, Counter::AcceptErrors);
         }
         let wire = Wire::new(stream, true);
         let core = &mut self.core;
@@ -280,16 +287,17 @@ impl Worker {
             Service::None => return,
         };
         core.counters.count(Counter::SessionsOpened);
-        self.connections.insert(place, connection, core, &mut self.buffer);
+        self.connections.insert(place, connection, held, core, &mut self.buffer);
     }
 }
 
 impl Listener {
-    fn new(socket: std::net::TcpListener, index: usize, poll: &mio::Registry) -> io::Result<Self> {
+    fn new(socket: std::net::TcpListener, transparent: bool, index: usize, poll: &mio::Registry) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let mut socket = TcpListener::from_std(socket);
         poll.register(&mut socket, Source::Listener(index).into(), Interest::READABLE)?;
-        Ok(Self { socket, address, ready: false, armed: None })
+        let is_fixed = !address.ip().is_unspecified() && !transparent;
+        Ok(Self { socket, address, is_fixed, ready: false, armed: None })
     }
 }
 

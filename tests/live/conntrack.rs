@@ -15,11 +15,16 @@ rules:
   - {name: echo, match: tcp or udp, type: handler, target: echo}
 ";
 
-#[test]
-fn conntrack_shows_the_dialled_port_and_assured() {
+crate::on_each_datapath! {
+    conntrack_shows_the_dialled_port_and_assured,
+    a_firewall_that_drops_invalid_packets_changes_nothing,
+    the_hosts_own_connections_and_lookups_never_enter_the_queue,
+}
+
+fn conntrack_shows_the_dialled_port_and_assured(datapath: &str) {
     let lab = Lab::new();
     let _behind = Service::echo(lab.sensor_namespace(), 9201);
-    let engine = lab.engine().rules(RULES).start();
+    let engine = lab.engine().rules(RULES).datapath(datapath).start();
     for (address, family) in SENSOR.into_iter().zip(["ipv4", "ipv6"]) {
         for port in [7005, 9200] {
             let mut stream = lab.dial(at(address, port));
@@ -35,12 +40,11 @@ fn conntrack_shows_the_dialled_port_and_assured() {
     engine.stop();
 }
 
-#[test]
-fn a_firewall_that_drops_invalid_packets_changes_nothing() {
+fn a_firewall_that_drops_invalid_packets_changes_nothing(datapath: &str) {
     let lab = Lab::new();
     let _behind = Service::echo(lab.sensor_namespace(), 9201);
     install_operators_rules(&lab, Variant::System);
-    let engine = lab.engine().rules(RULES).start();
+    let engine = lab.engine().rules(RULES).datapath(datapath).start();
     for address in SENSOR {
         for port in [7005, 9200] {
             let mut stream = lab.dial(at(address, port));
@@ -54,13 +58,12 @@ fn a_firewall_that_drops_invalid_packets_changes_nothing() {
     engine.stop();
 }
 
-#[test]
-fn the_hosts_own_connections_and_lookups_never_enter_the_queue() {
+fn the_hosts_own_connections_and_lookups_never_enter_the_queue(datapath: &str) {
     let lab = Lab::new();
     // Out there: a web server and a name server, on ports that the rules would take if visitors dialled them here.
     let _web = Service::named(lab.attacker_namespace(), 80, "web");
     let _names = DatagramService::named(lab.attacker_namespace(), 53, "names");
-    let engine = lab.engine().rules(RULES).start();
+    let engine = lab.engine().rules(RULES).datapath(datapath).start();
     assert_eq!(lab.ask(at(SENSOR[0], 7005), "hello").unwrap(), "hello");
     let queued = await_quiet(&lab);
     assert!(queued > 0, "the visitor's packets were counted");

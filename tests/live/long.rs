@@ -14,10 +14,13 @@ rules:
 /// Longer than the 60 s after which engines that count from the beginning of a session forget it.
 const LONG: Duration = Duration::from_secs(66);
 
-#[test]
-fn a_session_of_more_than_a_minute_goes_on_whether_it_talks_or_is_silent() {
+crate::on_each_datapath! {
+    a_session_of_more_than_a_minute_goes_on_whether_it_talks_or_is_silent,
+}
+
+fn a_session_of_more_than_a_minute_goes_on_whether_it_talks_or_is_silent(datapath: &str) {
     let lab = Lab::new();
-    let engine = lab.engine().rules(RULES).start();
+    let engine = lab.engine().rules(RULES).datapath(datapath).start();
     let mut silent = SENSOR.map(|address| lab.dial(at(address, 7005)));
     let mut talking = SENSOR.map(|address| lab.dial(at(address, 7005)));
     for stream in silent.iter_mut().chain(&mut talking) {

@@ -8,9 +8,13 @@ mod lab;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
+mod carried;
+#[cfg(test)]
 mod conntrack;
 #[cfg(test)]
 mod control;
+#[cfg(test)]
+mod dark;
 #[cfg(test)]
 mod death;
 #[cfg(test)]

@@ -12,10 +12,12 @@ fn ports(tcp: &[u16], udp: &[u16]) -> Ports {
 fn readme_plan() -> Plan {
     Plan {
         interfaces: vec!["eth0".to_owned()],
+        capture: Vec::new(),
         queues: Queues { first: 0, count: 1 },
         inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
         exempt: ports(&[22], &[68, 546]),
         outbound: Outbound { ports: ports(&[5000], &[5001]), unreachable: true },
+        kernel: None,
     }
 }
 
@@ -31,8 +33,8 @@ fn the_plain_plan_reads_like_this() {
         "\
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
--A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -j RETURN
--A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -j RETURN
+-A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -m addrtype --dst-type LOCAL -j RETURN
+-A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -m addrtype --dst-type LOCAL -j RETURN
 -A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
@@ -40,7 +42,7 @@ fn the_plain_plan_reads_like_this() {
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
+-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]
@@ -79,7 +81,7 @@ fn only_the_protocols_that_a_rule_can_match_are_diverted() {
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
+-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]
@@ -186,4 +188,26 @@ fn the_readme_of_iptables_says_the_same_by_hand() {
         expected.extend(commands(family, &save::removal(text).text));
     }
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn decided_connections_leave_user_space_before_anything_is_queued() {
+    let marks = crate::engine::MarkField::new(0x3000_0000).unwrap();
+    let path = KernelPath { marks, listener: Some(5000), addresses: vec!["192.0.2.1".parse().unwrap()] };
+    let plan = Plan { kernel: Some(path), ..readme_plan() };
+    let text = text_of(&plan, Family::V4);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("mark")).collect();
+    assert_eq!(
+        lines,
+        [
+            "-A GLUTTON-NFQ-IN -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
+            "-A GLUTTON-NFQ-KEEP -j CONNMARK --save-mark --nfmask 0x30000000 --ctmask 0x30000000",
+            "-A GLUTTON-NFQ-KEEP -p tcp -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1 --tproxy-mark 0x0/0x30000000",
+            "-A GLUTTON-NFQ-KEEP -j MARK --set-xmark 0x0/0x30000000",
+            "-A GLUTTON-NFQ-IN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
+            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1",
+        ]
+    );
+    assert!(text.find("connmark") < text.find("NFQUEUE"));
+    assert!(text_of(&plan, Family::V6).contains("TPROXY --on-port 5000 --tproxy-mark"), "a wildcard there");
 }

@@ -12,6 +12,8 @@ use crate::engine::Verdict;
 const NF_DROP: u32 = 0;
 /// `NF_ACCEPT` (`linux/netfilter.h`).
 const NF_ACCEPT: u32 = 1;
+/// `NF_REPEAT` (`linux/netfilter.h`).
+const NF_REPEAT: u32 = 4;
 /// `NFQA_VERDICT_HDR` with its header: verdict (4), id (4), both big-endian.
 const VERDICT_ATTRIBUTE: usize = ATTRIBUTE_HEADER + 8;
 /// `NFQA_MARK` with its header.
@@ -56,6 +58,7 @@ impl VerdictMessage {
         let verdict = match self.verdict {
             Verdict::Accept => NF_ACCEPT,
             Verdict::Drop => NF_DROP,
+            Verdict::Repeat => NF_REPEAT,
         };
         let mark = self.mark.map_or(0, |_| MARK_ATTRIBUTE);
         let payload = self.payload_len.map_or(0, |length| ATTRIBUTE_HEADER + padded(length));
@@ -96,7 +99,11 @@ impl VerdictMessage {
             }
         }
         let (verdict, id) = head.ok_or(ParseError { layer: "NFQA_VERDICT_HDR", needed: 8, had: 0 })?;
-        let verdict = if verdict == NF_ACCEPT { Verdict::Accept } else { Verdict::Drop };
+        let verdict = match verdict {
+            NF_ACCEPT => Verdict::Accept,
+            NF_REPEAT => Verdict::Repeat,
+            _ => Verdict::Drop,
+        };
         let payload_len = payload.as_ref().map(Range::len);
         Ok((Self { scope, id, verdict, mark, payload_len }, payload.unwrap_or_default(), padded(header.length)))
     }

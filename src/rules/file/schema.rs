@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::document::{Node, Value};
 use super::target::{self, TargetError};
 use super::{portion, position};
+use crate::config::Datapath;
 use crate::near::nearest;
 use crate::rules::error::{Report, quoted};
 use crate::rules::filter::{Filter, ListFiles};
@@ -16,8 +17,9 @@ pub const MAX_RULES: usize = 100_000;
 pub const MAX_NAME_CHARS: usize = 64;
 
 const FILE_KEYS: [&str; 2] = ["version", "rules"];
-const RULE_KEYS: [&str; 8] = ["match", "type", "target", "name", "per", "limit", "log", "sample"];
+const RULE_KEYS: [&str; 9] = ["match", "type", "target", "name", "per", "limit", "log", "sample", "datapath"];
 const TRUTHS: [(&str, bool); 2] = [("true", true), ("false", false)];
+const DATAPATHS: [(&str, Datapath); 3] = Datapath::NAMES;
 const SCOPES: [(&str, Scope); 2] = [("flow", Scope::Flow), ("packet", Scope::Packet)];
 
 /// Every name of every rule type; `handler` is ours, `conn_handler` and `user_conn` are how the ancestors write it.
@@ -171,7 +173,7 @@ impl Reader<'_, '_> {
 
     /// Reads every part of a rule before giving up on it, so that all its errors are found.
     fn rule(&mut self, position: usize, rule: &Node) -> Option<FileRule> {
-        let [filter, kind, target, name, per, limit, log, sample] = self.values(rule, RULE_KEYS, "a rule")?;
+        let [filter, kind, target, name, per, limit, log, sample, datapath] = self.values(rule, RULE_KEYS, "a rule")?;
         let keys = Keys { rule, filter, kind, target, name, per, limit, log, sample };
         let filter = self.filter(keys.filter);
         let kind = self.kind(&keys);
@@ -183,13 +185,23 @@ impl Reader<'_, '_> {
         let limit = self.portion(keys.limit, "limit", portion::LIMIT, portion::limit);
         let sample = self.portion(keys.sample, "sample", portion::SAMPLE, portion::sample);
         let log = keys.log.map_or(Some(true), |node| self.word(node, "value of `log`", &TRUTHS));
+        let datapath = datapath.map_or(Some(None), |node| self.word(node, "datapath", &DATAPATHS).map(Some));
         let action = action?;
         let target_ignored =
             matches!(kind, Some(Kind::Pass | Kind::Drop | Kind::Reject | Kind::LogTcp | Kind::LogHttp))
                 && keys.target.is_some_and(|target| !matches!(target.value, Value::Null));
         let name = name.unwrap_or_default();
         let rule = Rule::new(filter?, action);
-        let rule = Rule { position, name, scope: scope?, limit: limit?, sample: sample?, log: log?, ..rule };
+        let rule = Rule {
+            position,
+            name,
+            scope: scope?,
+            limit: limit?,
+            sample: sample?,
+            log: log?,
+            datapath: datapath?,
+            ..rule
+        };
         Some(FileRule { rule, line: self.report.line(keys.rule.span.start), target_ignored })
     }
 

@@ -47,6 +47,11 @@ impl<'a> EngineBuilder<'a> {
         self.args(["-c", file.to_str().unwrap()])
     }
 
+    /// Runs with this datapath and the configuration's defaults.
+    pub(crate) fn datapath(self, datapath: &str) -> Self {
+        self.config(&format!("[engine]\ndatapath = \"{datapath}\"\n"))
+    }
+
     /// Further arguments.
     pub(crate) fn args<'b>(mut self, args: impl IntoIterator<Item = &'b str>) -> Self {
         self.args.extend(args.into_iter().map(str::to_owned));
@@ -150,6 +155,11 @@ impl Engine<'_> {
         let parent = self.parent().as_raw_nonzero();
         let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
         children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    }
+
+    /// What it has said on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.text()
     }
 
     /// Waits for the exit of the parent after `signal`.

@@ -27,6 +27,25 @@ use engine::EngineBuilder;
 pub(crate) const SENSOR: [IpAddr; 2] = [IpAddr::V4(netns::SENSOR_V4), IpAddr::V6(netns::SENSOR_V6)];
 /// The attacker's addresses, in the order of [`SENSOR`].
 pub(crate) const ATTACKER: [IpAddr; 2] = [IpAddr::V4(netns::ATTACKER_V4), IpAddr::V6(netns::ATTACKER_V6)];
+/// Makes each of these functions, which take a datapath, two tests: what a visitor notices must not depend on who carries the packets.
+#[macro_export]
+macro_rules! on_each_datapath {
+    ($($test:ident,)*) => {
+        mod userspace {
+            $(#[test]
+            fn $test() {
+                super::$test("userspace");
+            })*
+        }
+        mod tproxy {
+            $(#[test]
+            fn $test() {
+                super::$test("tproxy");
+            })*
+        }
+    };
+}
+
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 

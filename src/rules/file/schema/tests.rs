@@ -83,6 +83,7 @@ fn the_schema_has_the_keys_and_words_of_the_loader() {
     assert_eq!(words(&rule["type"]["enum"]), names(&TYPES));
     assert_eq!(words(&rule["per"]["enum"]), names(&SCOPES));
     assert_eq!(words(&rule["log"]["enum"]), names(&TRUTHS));
+    assert_eq!(words(&rule["datapath"]["enum"]), names(&DATAPATHS));
     let limit = rule["limit"]["pattern"].as_str().unwrap();
     assert!(limit.contains(&format!("({})", names(&portion::PERIODS).join("|"))), "{limit}");
     assert!(limit.contains(&format!("({})", names(&portion::SHARES).join("|"))), "{limit}");
@@ -123,6 +124,8 @@ fn schema_and_loader_agree_on_what_a_rule_may_say() {
         ("{type: drop, limit: 10/s per port}", false),
         ("{type: drop, sample: 1%}", false),
         ("{type: drop, log: maybe}", false),
+        ("{type: log_tcp, datapath: userspace}", true),
+        ("{type: log_tcp, datapath: kernel}", false),
         ("{type: drop, name: '#1'}", false),
         ("{type: drop, match: [tcp]}", false),
         ("tcp", false),

@@ -1,0 +1,84 @@
+//! Flows that leave user space after their first packet, and the marks by which the kernel is told so.
+//!
+//! The verdict on the first packet is "repeat" with a mark: the packet begins its hook again, where rules of `iptables/rules.template`
+//! save the mark with the connection and clear it. Later packets are told by the mark of their connection and never queued.
+
+use crate::config::{self, Datapath};
+
+/// What the kernel shall do with a connection; the value of our bits in its mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Course {
+    /// To the host, untouched.
+    Pass = 1,
+    /// To the handler server's transparent listener.
+    Transparent = 2,
+}
+
+/// The bits of packet and connection marks that are ours: all others are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkField(u32);
+
+impl MarkField {
+    /// The field of these bits: at least two, side by side ([`config::is_mark_mask`]).
+    pub const fn new(mask: u32) -> Option<Self> {
+        if config::is_mark_mask(mask) { Some(Self(mask)) } else { None }
+    }
+
+    /// Which bits.
+    pub const fn mask(self) -> u32 {
+        self.0
+    }
+
+    /// The value of our bits for this course.
+    pub const fn value(self, course: Course) -> u32 {
+        (course as u32) << self.0.trailing_zeros()
+    }
+
+    /// A mark with our bits set for this course.
+    pub const fn set(self, mark: u32, course: Course) -> u32 {
+        (mark & !self.0) | self.value(course)
+    }
+
+    /// Whether a mark has our bits set already.
+    pub const fn is_set(self, mark: u32) -> bool {
+        mark & self.0 != 0
+    }
+}
+
+/// What the kernel can carry for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel {
+    /// Our bits in marks; `None` when the kernel carries nothing and every packet is decided here.
+    pub marks: Option<MarkField>,
+    /// Who carries the flows of rules that do not say.
+    pub datapath: Datapath,
+}
+
+impl Kernel {
+    /// Nothing: every packet is decided here.
+    pub const NONE: Self = Self { marks: None, datapath: Datapath::Userspace };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_bits_are_set_and_others_kept() {
+        let field = MarkField::new(0x3000_0000).unwrap();
+        assert_eq!(field.set(0x8000_00ff, Course::Transparent), 0xa000_00ff);
+        assert_eq!(field.set(0xb000_0001, Course::Pass), 0x9000_0001);
+        assert!(field.is_set(0x1000_0000) && !field.is_set(0x4fff_ffff));
+    }
+
+    #[test]
+    fn a_field_has_two_bits_side_by_side() {
+        for mask in [0x3, 0x7, 0xff00, 0xc000_0000, u32::MAX] {
+            assert!(MarkField::new(mask).is_some(), "{mask:#x}");
+        }
+        for mask in [0, 1, 0x8000_0000, 0x5, 0xff0f] {
+            assert!(MarkField::new(mask).is_none(), "{mask:#x}");
+        }
+    }
+}

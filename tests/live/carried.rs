@@ -1,0 +1,112 @@
+//! Connections that leave user space after their first packet: what the queue sees of them, whose marks they keep, and what happens where the
+//! kernel cannot carry them.
+
+use std::time::Duration;
+
+use crate::lab::client::echo;
+use crate::lab::events::{dialled, kind};
+use crate::lab::service::Service;
+use crate::lab::{Lab, SENSOR, at, within};
+
+const RULES: &str = "
+version: 1
+rules:
+  - {name: passed, match: tcp dst port 9500, type: pass}
+  - {name: seen, match: tcp dst port 7006, type: handler, target: echo, datapath: userspace}
+  - {name: echo, match: tcp, type: handler, target: echo}
+";
+
+/// Talks and returns how many packets the queues have seen of it.
+fn queued_while_talking(lab: &Lab, port: u16) -> u64 {
+    let before = lab.packets_queued();
+    for address in SENSOR {
+        let mut stream = lab.dial(at(address, port));
+        for _ in 0..50 {
+            assert_eq!(echo(&mut stream, &[0x33; 3000]).unwrap(), [0x33; 3000]);
+        }
+    }
+    lab.packets_queued() - before
+}
+
+#[test]
+fn the_queue_sees_one_packet_of_a_connection_that_the_kernel_carries() {
+    let lab = Lab::new();
+    let _passed = Service::echo(lab.sensor_namespace(), 9500);
+    let engine = lab.engine().rules(RULES).start();
+    assert_eq!(queued_while_talking(&lab, 7005), 2, "one for each of two connections to a handler");
+    assert_eq!(queued_while_talking(&lab, 9500), 2, "one for each of two connections that pass");
+    assert!(queued_while_talking(&lab, 7006) > 200, "a rule that wants every packet gets every packet");
+    engine.stop();
+}
+
+#[test]
+fn a_rule_for_single_packets_keeps_every_packet_in_user_space() {
+    let lab = Lab::new();
+    let rules = RULES.replace("rules:\n", "rules:\n  - {name: odd, match: tcp dst port 1, type: drop, per: packet}\n");
+    let engine = lab.engine().rules(&rules).start();
+    assert!(queued_while_talking(&lab, 7005) > 200);
+    engine.stop();
+}
+
+#[test]
+fn marks_of_others_are_kept_on_packets_and_connections() {
+    let lab = Lab::new();
+    lab.sensor_command("iptables -t mangle -A PREROUTING -p tcp --dport 7005 -j MARK --set-xmark 0x55/0xff");
+    lab.sensor_command("iptables -t mangle -A PREROUTING -p tcp --dport 7005 -j CONNMARK --set-xmark 0x7700/0xff00");
+    lab.sensor_command(
+        "iptables -t filter -A INPUT -p tcp --dport 7005 -m mark --mark 0x55 -m connmark --mark 0x7700/0xff00",
+    );
+    let engine = lab.engine().rules(RULES).start();
+    let mut stream = lab.dial(at(SENSOR[0], 7005));
+    assert_eq!(echo(&mut stream, b"hello").unwrap(), b"hello");
+    let counted = lab.sensor_command("iptables -t filter -vnxL INPUT");
+    let packets: u64 = counted.lines().last().unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert!(packets >= 3, "SYN, acknowledgement and data carry the operator's marks and nothing of ours:\n{counted}");
+    engine.stop();
+    for (table, chain) in [("mangle", "PREROUTING"), ("filter", "INPUT")] {
+        lab.sensor_command(&format!("iptables -t {table} -F {chain}"));
+    }
+}
+
+#[test]
+fn a_connection_that_the_kernel_carries_is_reported_when_it_ends() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().rules(RULES).start();
+    for address in SENSOR {
+        let to = at(address, 7005);
+        let mut stream = lab.dial(to);
+        assert_eq!(echo(&mut stream, b"hello").unwrap(), b"hello");
+        std::thread::sleep(Duration::from_millis(50));
+        drop(stream);
+        let closed =
+            engine.events.await_event("the end", |event| kind(event) == "flow_close" && dialled(event) == Some(to));
+        assert_eq!(closed["reason"], "finished");
+        assert!(closed["duration"].as_f64() >= Some(0.05), "{closed}");
+    }
+    engine.stop();
+}
+
+#[test]
+fn a_host_without_tproxy_is_told_once_and_served_in_user_space() {
+    let lab = Lab::new();
+    let directory = lab.path("poor");
+    std::fs::create_dir(&directory).unwrap();
+    for family in ["iptables", "ip6tables"] {
+        let program = format!("{family}-restore");
+        let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .map(|path| path.join(&program))
+            .find(|path| path.exists());
+        let script = format!(
+            "#!/bin/sh\ntext=$(cat)\ncase $text in *TPROXY*) echo 'unknown target TPROXY' >&2; exit 1;; esac\nprintf '%s\\n' \"$text\" | {} \"$@\"\n",
+            real.unwrap().display()
+        );
+        let file = lab.file(&format!("poor/{program}"), &script);
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = format!("PATH={}:{}", directory.display(), std::env::var("PATH").unwrap());
+    let engine = lab.engine().rules(RULES).through(&["env", &path]).start();
+    assert!(queued_while_talking(&lab, 7005) > 200);
+    let warnings = || engine.said().matches("has no TPROXY").count();
+    assert_eq!(within(Duration::from_secs(1), || (warnings() > 0).then(warnings)), Some(1), "{}", engine.said());
+    engine.stop();
+}
