@@ -21,5 +21,15 @@ pub(super) struct Builtin {
 }
 
 /// Every built-in handler, in the order of the README.
-pub(super) const BUILTINS: &[Builtin] =
-    &[tcp::BUILTIN, udp::BUILTIN, echo::BUILTIN, log_tcp::BUILTIN, log_http::BUILTIN, http::HTTP, http::HTTPS, http::ETHEREUM, http::HADOOP, http::DOCKER];
+pub(super) const BUILTINS: &[Builtin] = &[
+    tcp::BUILTIN,
+    udp::BUILTIN,
+    echo::BUILTIN,
+    log_tcp::BUILTIN,
+    log_http::BUILTIN,
+    http::HTTP,
+    http::HTTPS,
+    http::ETHEREUM,
+    http::HADOOP,
+    http::DOCKER,
+];

@@ -12,3 +12,5 @@ mod program;
 
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod http;

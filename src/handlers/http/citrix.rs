@@ -41,7 +41,10 @@ impl Citrix {
     }
 
     fn smb_conf(&self) -> String {
-        format!("[global]\n\tencrypt passwords = yes\n\tworkgroup = {}\n\tname resolve order = lmhosts wins host bcast\n", self.workgroup)
+        format!(
+            "[global]\n\tencrypt passwords = yes\n\tworkgroup = {}\n\tname resolve order = lmhosts wins host bcast\n",
+            self.workgroup
+        )
     }
 
     /// The scripts of the exploit: what they are given is the attack.
@@ -54,9 +57,15 @@ impl Citrix {
             }
         }
         let body = match name {
-            "picktheme.pl" => "<HTML>\n<HEAD>\n<SCRIPT language=javascript>\nwindow.location = \"/vpns/portal/homepage.html\";\n</SCRIPT>\n</HEAD>\n</HTML>\n",
-            "rmbm.pl" => "<HTML>\n<BODY>\n<SCRIPT language=javascript type=text/javascript>\nparent.window.ns_reload();\n</SCRIPT>\n</BODY>\n</HTML>\n",
-            _ => "<HTML>\n<BODY>\n<SCRIPT language=javascript type=text/javascript>\n//parent.window.ns_reload();\nwindow.close();\n</SCRIPT>\n</BODY>\n</HTML>\n",
+            "picktheme.pl" => {
+                "<HTML>\n<HEAD>\n<SCRIPT language=javascript>\nwindow.location = \"/vpns/portal/homepage.html\";\n</SCRIPT>\n</HEAD>\n</HTML>\n"
+            }
+            "rmbm.pl" => {
+                "<HTML>\n<BODY>\n<SCRIPT language=javascript type=text/javascript>\nparent.window.ns_reload();\n</SCRIPT>\n</BODY>\n</HTML>\n"
+            }
+            _ => {
+                "<HTML>\n<BODY>\n<SCRIPT language=javascript type=text/javascript>\n//parent.window.ns_reload();\nwindow.close();\n</SCRIPT>\n</BODY>\n</HTML>\n"
+            }
         };
         Answer::new(200, "text/html; charset=UTF-8", body)
             .header("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
@@ -68,7 +77,10 @@ impl Citrix {
     fn sign_in(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
         let let_in = record_credentials(cx, &self.credentials, ask);
         let (to, cookie) = if let_in {
-            ("/cgi/setclient?wica", format!("NSC_AAAC={:016x}{:013x}; Secure; HttpOnly; Path=/", cx.session().seed, self.mark))
+            (
+                "/cgi/setclient?wica",
+                format!("NSC_AAAC={:016x}{:013x}; Secure; HttpOnly; Path=/", cx.session().seed, self.mark),
+            )
         } else {
             ("/vpn/index.html", "NSC_VPNERR=4001; Path=/; Secure".to_owned())
         };
@@ -165,4 +177,5 @@ const INDEX: &str = "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" 
 <noscript>JavaScript is either disabled in or not supported by the Web browser. To continue logon, use a Web browser that supports JavaScript or enable JavaScript in your current browser.</noscript>\n\
 </body>\n</html>\n";
 
-const VIEW: &str = "(function ($) {\n\tctxsGateway = { view: 'login', action: '/cgi/login', method: 'POST' };\n})(jQuery);\n";
+const VIEW: &str =
+    "(function ($) {\n\tctxsGateway = { view: 'login', action: '/cgi/login', method: 'POST' };\n})(jQuery);\n";

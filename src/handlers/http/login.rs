@@ -17,12 +17,38 @@ use crate::events::Event;
 
 /// Names of form fields that hold a user name or a password.
 const USER_FIELDS: [&str; 16] = [
-    "username", "user", "login", "email", "name", "log", "uname", "user_name", "userid", "account", "usr", "j_username",
-    "loginname", "pma_username", "luci_username", "f_username",
+    "username",
+    "user",
+    "login",
+    "email",
+    "name",
+    "log",
+    "uname",
+    "user_name",
+    "userid",
+    "account",
+    "usr",
+    "j_username",
+    "loginname",
+    "pma_username",
+    "luci_username",
+    "f_username",
 ];
 const PASSWORD_FIELDS: [&str; 14] = [
-    "password", "pass", "passwd", "pwd", "psd", "pw", "j_password", "loginpassword", "pma_password", "luci_password",
-    "passphrase", "secret", "f_password", "user_password",
+    "password",
+    "pass",
+    "passwd",
+    "pwd",
+    "psd",
+    "pw",
+    "j_password",
+    "loginpassword",
+    "pma_password",
+    "luci_password",
+    "passphrase",
+    "secret",
+    "f_password",
+    "user_password",
 ];
 
 /// The login page and what lies behind it.
@@ -45,7 +71,10 @@ impl Login {
         Self {
             credentials: Arc::clone(credentials),
             company: domain.to_owned(),
-            product: draw(&mut random, &["Portal", "Intranet", "Management Console", "Device Manager", "Control Panel", "Webmail"]),
+            product: draw(
+                &mut random,
+                &["Portal", "Intranet", "Management Console", "Device Manager", "Control Panel", "Webmail"],
+            ),
             colour: random.within(&(0x10_20_30..=0x60_80_a0)),
             secret: random.bits(),
             cookie: draw(&mut random, &["PHPSESSID", "SESSIONID", "sid", "session"]),
@@ -107,7 +136,9 @@ impl Login {
     fn protected(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let let_in = record_credentials(cx, &self.credentials, ask);
         if let_in && ask.path() == "/admin/" {
-            return Some(Answer::html("<html><head><title>Index of /admin/</title></head>\n<body>\n<h1>Index of /admin/</h1><hr><pre><a href=\"../\">../</a>\n</pre><hr></body>\n</html>\n"));
+            return Some(Answer::html(
+                "<html><head><title>Index of /admin/</title></head>\n<body>\n<h1>Index of /admin/</h1><hr><pre><a href=\"../\">../</a>\n</pre><hr></body>\n</html>\n",
+            ));
         }
         if let_in { None } else { Some(Answer::empty(401).header("WWW-Authenticate", "Basic realm=\"Restricted\"")) }
     }

@@ -3,8 +3,8 @@
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Map, Value};
 
-use super::super::recording::{with_payload, with_text};
 use super::super::Context;
+use super::super::recording::{with_payload, with_text};
 use super::{Head, Request};
 use crate::events::Event;
 

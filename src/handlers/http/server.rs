@@ -149,7 +149,8 @@ impl Connection {
             return;
         }
         streaming.stream.closed(cx);
-        let (keep, ahead) = (streaming.keep && streaming.framing == Framing::Chunked, std::mem::take(&mut streaming.ahead));
+        let (keep, ahead) =
+            (streaming.keep && streaming.framing == Framing::Chunked, std::mem::take(&mut streaming.ahead));
         self.phase = Phase::Requests;
         if !keep {
             return cx.close();

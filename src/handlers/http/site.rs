@@ -45,20 +45,26 @@ pub(in crate::handlers) const HTTPS: Builtin =
         prepare(environment, Home::Citrix, true, true)
     });
 /// Ethereum JSON-RPC on a port of its own.
-pub(in crate::handlers) const ETHEREUM: Builtin =
-    row("ethereum", &[8545], "an Ethereum node's JSON-RPC: accounts, blocks that advance, calls recorded", |environment| {
-        prepare(environment, Home::Ethereum, false, false)
-    });
+pub(in crate::handlers) const ETHEREUM: Builtin = row(
+    "ethereum",
+    &[8545],
+    "an Ethereum node's JSON-RPC: accounts, blocks that advance, calls recorded",
+    |environment| prepare(environment, Home::Ethereum, false, false),
+);
 /// Hadoop YARN on a port of its own.
-pub(in crate::handlers) const HADOOP: Builtin =
-    row("hadoop", &[8088], "a Hadoop YARN resource manager: takes applications, records their commands", |environment| {
-        prepare(environment, Home::Hadoop, false, false)
-    });
+pub(in crate::handlers) const HADOOP: Builtin = row(
+    "hadoop",
+    &[8088],
+    "a Hadoop YARN resource manager: takes applications, records their commands",
+    |environment| prepare(environment, Home::Hadoop, false, false),
+);
 /// The Docker API on a port of its own.
-pub(in crate::handlers) const DOCKER: Builtin =
-    row("docker", &[2375], "a Docker engine's API: images, containers and commands as its clients expect", |environment| {
-        prepare(environment, Home::Docker, false, false)
-    });
+pub(in crate::handlers) const DOCKER: Builtin = row(
+    "docker",
+    &[2375],
+    "a Docker engine's API: images, containers and commands as its clients expect",
+    |environment| prepare(environment, Home::Docker, false, false),
+);
 
 /// The family that answers what no other claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -153,7 +159,9 @@ impl Site {
         let mut families: Vec<Box<dyn Family>> = Vec::new();
         if others {
             let rest = [Home::Vmware, Home::Citrix, Home::Docker, Home::Hadoop, Home::Ethereum];
-            families.extend(rest.iter().filter(|other| **other != home).map(|&other| family(other, &persona, &credentials)));
+            families.extend(
+                rest.iter().filter(|other| **other != home).map(|&other| family(other, &persona, &credentials)),
+            );
             families.push(Box::new(Wallet));
         }
         families.push(family(home, &persona, &credentials));

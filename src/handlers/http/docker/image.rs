@@ -30,7 +30,9 @@ impl Image {
     /// What a pull brings: the same for the same name.
     pub(super) fn pulled(name: &str, tag: &str, now: Timestamp) -> Self {
         let reference = format!("{name}:{tag}");
-        let seed = reference.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let seed = reference
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let layers = if matches!(name, "alpine" | "busybox") { 1 } else { 2 + seed % 5 };
         let layer = |at| id(seed, at, "layer").get(..12).unwrap_or_default().to_owned();
         Self {
@@ -92,10 +94,48 @@ pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
 /// A registry would know it: an official image, or a name with an owner.
 pub(super) fn exists(name: &str) -> bool {
     const OFFICIAL: [&str; 42] = [
-        "alpine", "amazonlinux", "archlinux", "bash", "buildpack-deps", "busybox", "caddy", "centos", "composer", "debian",
-        "docker", "elasticsearch", "fedora", "gcc", "golang", "haproxy", "hello-world", "httpd", "influxdb", "java", "jenkins",
-        "kali", "mariadb", "maven", "memcached", "mongo", "mysql", "nginx", "node", "openjdk", "oraclelinux", "perl", "php",
-        "postgres", "python", "rabbitmq", "redis", "registry", "ruby", "tomcat", "traefik", "ubuntu",
+        "alpine",
+        "amazonlinux",
+        "archlinux",
+        "bash",
+        "buildpack-deps",
+        "busybox",
+        "caddy",
+        "centos",
+        "composer",
+        "debian",
+        "docker",
+        "elasticsearch",
+        "fedora",
+        "gcc",
+        "golang",
+        "haproxy",
+        "hello-world",
+        "httpd",
+        "influxdb",
+        "java",
+        "jenkins",
+        "kali",
+        "mariadb",
+        "maven",
+        "memcached",
+        "mongo",
+        "mysql",
+        "nginx",
+        "node",
+        "openjdk",
+        "oraclelinux",
+        "perl",
+        "php",
+        "postgres",
+        "python",
+        "rabbitmq",
+        "redis",
+        "registry",
+        "ruby",
+        "tomcat",
+        "traefik",
+        "ubuntu",
     ];
     OFFICIAL.contains(&name) || name.contains('/')
 }

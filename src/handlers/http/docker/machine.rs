@@ -108,7 +108,13 @@ impl Machine {
             room = room.saturating_sub(word.len());
             room > 0
         });
-        self.execs.push(Exec { id: id.clone(), container: container.to_owned(), command: kept.cloned().collect(), tty, exit });
+        self.execs.push(Exec {
+            id: id.clone(),
+            container: container.to_owned(),
+            command: kept.cloned().collect(),
+            tty,
+            exit,
+        });
         id
     }
 
@@ -124,6 +130,10 @@ fn is_id(id: &str, name: &str) -> bool {
 
 /// 64 hexadecimal digits.
 pub(super) fn id(seed: u64, serial: u64, label: &str) -> String {
-    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(serial.to_be_bytes()).chain_update(label).finalize();
+    let digest = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(serial.to_be_bytes())
+        .chain_update(label)
+        .finalize();
     HEXLOWER.encode(digest.as_slice())
 }

@@ -65,13 +65,14 @@ impl Docker {
                 .header("Pragma", "no-cache"),
             ("GET", ["version"]) => value(200, &self.engine.version()),
             ("GET", ["info"]) => value(200, &self.with(cx, |machine| self.engine.info(machine, cx.now()))),
-            ("GET", ["system", "df"]) => value(200, &json!({"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []})),
+            ("GET", ["system", "df"]) => {
+                value(200, &json!({"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}))
+            }
             ("GET", ["events"]) => stream::silence(),
             // The credentials of a registry; the server has recorded them.
-            ("POST", ["auth"]) => error(
-                500,
-                "Get \"https://registry-1.docker.io/v2/\": unauthorized: incorrect username or password",
-            ),
+            ("POST", ["auth"]) => {
+                error(500, "Get \"https://registry-1.docker.io/v2/\": unauthorized: incorrect username or password")
+            }
             ("GET", ["plugins"]) => value(200, &json!([])),
             ("GET", ["networks"]) => value(200, &self.engine.networks()),
             ("GET", ["volumes"]) => value(200, &json!({"Volumes": [], "Warnings": null})),
@@ -90,7 +91,9 @@ impl Docker {
 
     fn images(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
         Some(match (method, rest) {
-            ("GET", ["json"]) => value(200, &self.with(cx, |machine| machine.images.iter().map(image::Image::listed).collect())),
+            ("GET", ["json"]) => {
+                value(200, &self.with(cx, |machine| machine.images.iter().map(image::Image::listed).collect()))
+            }
             ("POST", ["create"]) => self.pull(cx, ask),
             ("GET", ["search"]) => value(200, &json!([])),
             ("POST", ["load"]) => value(200, &json!({"stream": "Loaded image ID: sha256:0\n"})),
@@ -156,9 +159,13 @@ impl Docker {
     fn container(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, id: &str, action: &str) -> Option<Answer> {
         let now = cx.now();
         let watch = |kind| stream::Watch::new(Arc::clone(&self.machines), id, kind);
-        let change = |work: &dyn Fn(&mut container::Container)| self.with(cx, |machine| machine.container(id).map(work));
+        let change =
+            |work: &dyn Fn(&mut container::Container)| self.with(cx, |machine| machine.container(id).map(work));
         Some(match (method, action) {
-            ("GET", "json") => value(200, &self.with(cx, |machine| machine.container(id).map(|c| c.inspected(now))).unwrap_or_default()),
+            ("GET", "json") => value(
+                200,
+                &self.with(cx, |machine| machine.container(id).map(|c| c.inspected(now))).unwrap_or_default(),
+            ),
             ("POST", "start") => {
                 let downloads = self.with(cx, |machine| machine.container(id).map(|c| c.start(now))).flatten();
                 let Some(downloads) = downloads else { return Some(Answer::empty(304)) };
@@ -178,28 +185,40 @@ impl Docker {
             }
             ("POST", "pause" | "unpause" | "rename") => Answer::empty(204),
             ("POST", "resize") => Answer::empty(200),
-            ("POST", "wait") => {
-                Answer { content_type: Some("application/json".into()), ..Answer::streamed(200, Framing::Chunked, watch(stream::Kind::Wait)) }
-            }
+            ("POST", "wait") => Answer {
+                content_type: Some("application/json".into()),
+                ..Answer::streamed(200, Framing::Chunked, watch(stream::Kind::Wait))
+            },
             ("POST", "attach") => taken_over(ask, watch(stream::Kind::Attach)),
-            ("GET", "logs") if ask.is_set("follow") => Answer::streamed(200, Framing::Chunked, watch(stream::Kind::Logs)),
+            ("GET", "logs") if ask.is_set("follow") => {
+                Answer::streamed(200, Framing::Chunked, watch(stream::Kind::Logs))
+            }
             ("GET", "logs") => {
                 let output = self.with(cx, |machine| machine.container(id).map(|container| container.logs()));
                 Answer { body: output.unwrap_or_default(), ..Answer::empty(200) }
             }
-            ("GET", "top") => value(200, &self.with(cx, |machine| machine.container(id).map(|c| c.top())).unwrap_or_default()),
-            ("GET", "stats") => value(200, &json!({"read": engine::rfc3339(now), "pids_stats": {"current": 1}, "cpu_stats": {}, "memory_stats": {}, "id": id})),
+            ("GET", "top") => {
+                value(200, &self.with(cx, |machine| machine.container(id).map(|c| c.top())).unwrap_or_default())
+            }
+            ("GET", "stats") => value(
+                200,
+                &json!({"read": engine::rfc3339(now), "pids_stats": {"current": 1}, "cpu_stats": {}, "memory_stats": {}, "id": id}),
+            ),
             ("GET", "changes") => value(200, &Value::Null),
             ("POST", "exec") => self.create_exec(cx, ask, id),
             ("PUT", "archive") => Answer::empty(200),
             ("GET", "archive" | "export") => error(404, "Could not find the file in container"),
             ("POST", "update") => value(200, &json!({"Warnings": null})),
             ("DELETE", "delete") => {
-                let running = self.with(cx, |machine| machine.container(id).is_some_and(|container| container.is_running(now)));
+                let running =
+                    self.with(cx, |machine| machine.container(id).is_some_and(|container| container.is_running(now)));
                 if running && !ask.is_set("force") {
-                    return Some(error(409, &format!(
-                        "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
-                    )));
+                    return Some(error(
+                        409,
+                        &format!(
+                            "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
+                        ),
+                    ));
                 }
                 self.with(cx, |machine| machine.remove_container(id));
                 Answer::empty(204)
@@ -223,16 +242,16 @@ impl Docker {
         let given = ask.field("name");
         let (seed, now) = (cx.session().seed, cx.now());
         let created = self.with(cx, |machine| {
-            let Some(image) = machine.image(&reference).map(|image| image.id.clone()) else {
-                return Err(error(404, &format!("No such image: {reference}")));
-            };
+            let image = machine.image(&reference).map(|image| image.id.clone());
+            let image = image.ok_or_else(|| (404, format!("No such image: {reference}")))?;
             machine.create(config, &wanted, &image, given, seed, now).map_err(|name| {
-                error(409, &format!("Conflict. The container name \"/{name}\" is already in use. You have to remove (or rename) that container to be able to reuse that name."))
+                let taken = format!("Conflict. The container name \"/{name}\" is already in use. You have to remove (or rename) that container to be able to reuse that name.");
+                (409, taken)
             })
         });
         match created {
             Ok(id) => value(201, &json!({"Id": id, "Warnings": []})),
-            Err(answer) => answer,
+            Err((status, message)) => error(status, &message),
         }
         .decoded("container", decoded)
     }
@@ -247,7 +266,8 @@ impl Docker {
         let (seed, now) = (cx.session().seed, cx.now());
         let id = self.with(cx, |machine| {
             let is_running = machine.container(container).is_some_and(|found| found.is_running(now));
-            is_running.then(|| machine.add_exec(container, &command, config.get("Tty") == Some(&Value::Bool(true)), seed))
+            is_running
+                .then(|| machine.add_exec(container, &command, config.get("Tty") == Some(&Value::Bool(true)), seed))
         });
         match id {
             Some(id) => value(201, &json!({"Id": id})),
@@ -280,7 +300,10 @@ impl Docker {
         let config: Value = serde_json::from_slice(ask.body).unwrap_or_default();
         let name = config.get("Name").and_then(Value::as_str).unwrap_or("data");
         let at = format!("/var/lib/docker/volumes/{name}/_data");
-        value(201, &json!({"CreatedAt": engine::rfc3339(cx.now()), "Driver": "local", "Labels": null, "Mountpoint": at, "Name": name, "Options": null, "Scope": "local"}))
+        value(
+            201,
+            &json!({"CreatedAt": engine::rfc3339(cx.now()), "Driver": "local", "Labels": null, "Mountpoint": at, "Name": name, "Options": null, "Scope": "local"}),
+        )
     }
 }
 
@@ -332,10 +355,28 @@ impl Family for Docker {
 
     fn claims(&self, ask: &Ask<'_>) -> bool {
         let (version, path) = split_version(ask.raw_path);
-        let is_known = ["/containers/", "/images/", "/exec/", "/_ping", "/version", "/info", "/networks", "/volumes", "/build", "/swarm", "/auth", "/events"]
-            .iter()
-            .any(|start| path.starts_with(start));
-        is_known && (version.is_some() || matches!(path, "/_ping" | "/version" | "/info" | "/containers/json" | "/containers/create" | "/images/json"))
+        let is_known = [
+            "/containers/",
+            "/images/",
+            "/exec/",
+            "/_ping",
+            "/version",
+            "/info",
+            "/networks",
+            "/volumes",
+            "/build",
+            "/swarm",
+            "/auth",
+            "/events",
+        ]
+        .iter()
+        .any(|start| path.starts_with(start));
+        is_known
+            && (version.is_some()
+                || matches!(
+                    path,
+                    "/_ping" | "/version" | "/info" | "/containers/json" | "/containers/create" | "/images/json"
+                ))
     }
 
     fn face(&self) -> Option<&Face> {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::super::Context;
+use super::super::super::recording::{Direction, Recording};
 use super::super::answer::{Answer, Framing, Progress, Stream};
 use super::super::record::command_event;
+use super::Machines;
 use super::command::{self, Ran};
 use super::container::{Fetch, framed};
 use super::image::Image;
 use super::machine::Exec;
-use super::Machines;
 
 /// How often a container is looked at that a client waits for.
 const LOOK: Duration = Duration::from_millis(200);
@@ -19,6 +20,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const MAX_LOOKS: u32 = 5 * 3_600;
 /// Bytes of a line that is typed.
 const MAX_LINE: usize = 4 * 1024;
+/// What ends the input of a terminal (Ctrl-D).
+const END_OF_INPUT: u8 = 4;
 
 /// `GET /events`: nothing happens.
 pub(super) fn silence() -> Answer {
@@ -41,7 +44,8 @@ pub(super) struct Pull {
 impl Pull {
     pub(super) fn new(image: &Image, known: bool) -> Self {
         let mut lines = Vec::new();
-        let mut say = |value: serde_json::Value, millis: u64| lines.push((format!("{value}\r\n"), Duration::from_millis(millis)));
+        let mut say =
+            |value: serde_json::Value, millis: u64| lines.push((format!("{value}\r\n"), Duration::from_millis(millis)));
         let tag = image.tag();
         let (_, tag_alone) = tag.rsplit_once(':').unwrap_or(("", ""));
         let repository = if image.name.contains('/') { image.name.clone() } else { format!("library/{}", image.name) };
@@ -54,10 +58,16 @@ impl Pull {
             for layer in &image.layers {
                 for part in [30, 70, 100] {
                     let current = size * part / 100;
-                    say(json!({"status": "Downloading", "progressDetail": {"current": current, "total": size}, "progress": bar(part), "id": layer}), 90);
+                    say(
+                        json!({"status": "Downloading", "progressDetail": {"current": current, "total": size}, "progress": bar(part), "id": layer}),
+                        90,
+                    );
                 }
                 say(json!({"status": "Download complete", "progressDetail": {}, "id": layer}), 30);
-                say(json!({"status": "Extracting", "progressDetail": {"current": size, "total": size}, "progress": bar(100), "id": layer}), 120);
+                say(
+                    json!({"status": "Extracting", "progressDetail": {"current": size, "total": size}, "progress": bar(100), "id": layer}),
+                    120,
+                );
                 say(json!({"status": "Pull complete", "progressDetail": {}, "id": layer}), 20);
             }
         }
@@ -102,11 +112,24 @@ pub(super) struct Watch {
     sent: bool,
     looks: u32,
     terminal: Option<Terminal>,
+    /// What the client sent before there was a terminal; clients send ahead.
+    input: Recording,
+    /// The client sends no more.
+    ended: bool,
 }
 
 impl Watch {
     pub(super) fn new(machines: Machines, container: &str, kind: Kind) -> Self {
-        Self { machines, container: container.to_owned(), kind, sent: false, looks: 0, terminal: None }
+        Self {
+            machines,
+            container: container.to_owned(),
+            kind,
+            sent: false,
+            looks: 0,
+            terminal: None,
+            input: Recording::new(MAX_LINE),
+            ended: false,
+        }
     }
 }
 
@@ -142,6 +165,13 @@ impl Stream for Watch {
             let terminal = Terminal::new(tty, self.container.get(..12).unwrap_or_default());
             terminal.prompt(out);
             self.terminal = Some(terminal);
+            let mut ahead = std::mem::replace(&mut self.input, Recording::new(MAX_LINE)).bytes().to_vec();
+            if self.ended {
+                ahead.push(END_OF_INPUT);
+            }
+            if self.data(cx, &ahead, out) == Progress::Ended {
+                return Progress::Ended;
+            }
         }
         match ended {
             Some(exit) => {
@@ -156,7 +186,10 @@ impl Stream for Watch {
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
-        let Some(terminal) = &mut self.terminal else { return Progress::After(Duration::ZERO) };
+        let Some(terminal) = &mut self.terminal else {
+            self.input.push(bytes);
+            return Progress::After(Duration::ZERO);
+        };
         if terminal.take(cx, bytes, out) {
             return Progress::After(Duration::ZERO);
         }
@@ -170,7 +203,19 @@ impl Stream for Watch {
     }
 
     fn eof(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
-        if self.terminal.is_some() { self.data(cx, b"\x04", out) } else { Progress::After(Duration::ZERO) }
+        self.ended = true;
+        if self.terminal.is_some() { self.data(cx, &[END_OF_INPUT], out) } else { Progress::After(Duration::ZERO) }
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>) {
+        record_input(cx, &self.input);
+    }
+}
+
+/// What was sent to a program that reads nothing.
+fn record_input(cx: &mut Context<'_>, input: &Recording) {
+    if input.total() > 0 {
+        cx.event(input.event(Direction::Recv));
     }
 }
 
@@ -183,13 +228,23 @@ pub(super) struct Shell {
     prompted: bool,
     looks: u32,
     sent: bool,
+    /// What the client sent to a program that is no shell.
+    input: Recording,
 }
 
 impl Shell {
     pub(super) fn new(exec: &Exec) -> Self {
         let host = exec.container.get(..12).unwrap_or_default();
         let terminal = command::is_shell(&exec.command).then(|| Terminal::new(exec.tty, host));
-        Self { ran: command::run(&exec.command, host), tty: exec.tty, terminal, prompted: false, looks: 0, sent: false }
+        Self {
+            ran: command::run(&exec.command, host),
+            tty: exec.tty,
+            terminal,
+            prompted: false,
+            looks: 0,
+            sent: false,
+            input: Recording::new(MAX_LINE),
+        }
     }
 
     pub(super) fn downloads(&self) -> impl Iterator<Item = &Fetch> {
@@ -219,12 +274,19 @@ impl Stream for Shell {
         {
             terminal.prompt(out);
         }
+        if self.terminal.is_none() {
+            self.input.push(bytes);
+        }
         let goes_on = self.terminal.as_mut().is_none_or(|terminal| terminal.take(cx, bytes, out));
         if goes_on { Progress::After(Duration::ZERO) } else { Progress::Ended }
     }
 
     fn eof(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
-        if self.terminal.is_some() { self.data(cx, b"\x04", out) } else { Progress::After(Duration::ZERO) }
+        if self.terminal.is_some() { self.data(cx, &[END_OF_INPUT], out) } else { Progress::After(Duration::ZERO) }
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>) {
+        record_input(cx, &self.input);
     }
 }
 
@@ -268,16 +330,20 @@ impl Terminal {
                     self.prompt(out);
                 }
                 // Ctrl-D at the beginning of a line.
-                4 if self.line.is_empty() => return false,
+                END_OF_INPUT if self.line.is_empty() => return false,
+                // A pipe may end without a line end; the shell runs the line and ends.
+                END_OF_INPUT if !self.tty => {
+                    self.enter(cx, out);
+                    return false;
+                }
                 3 if self.tty => {
                     self.line.clear();
                     out.extend_from_slice(b"^C\r\n");
                     self.prompt(out);
                 }
                 8 | 127 if self.tty => {
-                    if self.line.pop().is_some() {
-                        out.extend_from_slice(b"\x08 \x08");
-                    }
+                    let erased = self.line.pop().map_or(&b""[..], |_| b"\x08 \x08");
+                    out.extend_from_slice(erased);
                 }
                 _ if self.line.len() < MAX_LINE => {
                     self.line.push(byte);

@@ -63,7 +63,9 @@ impl Ethereum {
             "eth_getBlockByHash" | "eth_getTransactionByHash" | "eth_getTransactionReceipt" => {
                 text(0).map(|_| Value::Null)?
             }
-            "eth_getLogs" | "eth_getUncleByBlockNumberAndIndex" => params.first().map(|_| json!([])).ok_or_else(|| missing(0))?,
+            "eth_getLogs" | "eth_getUncleByBlockNumberAndIndex" => {
+                params.first().map(|_| json!([])).ok_or_else(|| missing(0))?
+            }
             "eth_pendingTransactions" | "admin_peers" => json!([]),
             "eth_newFilter" | "eth_newBlockFilter" | "eth_newPendingTransactionFilter" => {
                 format!("0x{}", &hash(cx.session().seed, head, "filter").get(2..34).unwrap_or_default()).into()
@@ -73,9 +75,13 @@ impl Ethereum {
             "miner_start" | "miner_stop" => Value::Null,
             "eth_getWork" => return Err(Fail::new(-32000, "no mining work available yet")),
             "eth_submitWork" | "eth_submitHashrate" => false.into(),
-            "txpool_status" => json!({"pending": quantity(u128::from(self.salt % 4_000) + 900), "queued": quantity(u128::from(self.salt % 700))}),
+            "txpool_status" => {
+                json!({"pending": quantity(u128::from(self.salt % 4_000) + 900), "queued": quantity(u128::from(self.salt % 700))})
+            }
             "txpool_content" => json!({"pending": {}, "queued": {}}),
-            "rpc_modules" => json!({"admin": "1.0", "eth": "1.0", "miner": "1.0", "net": "1.0", "personal": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0"}),
+            "rpc_modules" => {
+                json!({"admin": "1.0", "eth": "1.0", "miner": "1.0", "net": "1.0", "personal": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0"})
+            }
             "admin_nodeInfo" => self.node_info(head),
             "admin_datadir" => "/root/.ethereum".into(),
             "personal_unlockAccount" => return self.unlock(cx, text(0)?, text(1)?),
@@ -89,7 +95,8 @@ impl Ethereum {
                 hash(self.salt, 0, key).get(..42).map(str::to_owned).into()
             }
             "personal_sendTransaction" | "personal_signTransaction" => {
-                let from = params.first().and_then(|tx| tx.get("from")).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let from =
+                    params.first().and_then(|tx| tx.get("from")).and_then(Value::as_str).unwrap_or_default().to_owned();
                 self.unlock(cx, &from, text(1)?)?;
                 return Err(poor());
             }
@@ -110,7 +117,11 @@ impl Ethereum {
             }
             "eth_sendRawTransaction" => {
                 let bytes = text(0)?.strip_prefix("0x").unwrap_or_default();
-                return Err(if bytes.len() < 200 { Fail::new(-32000, "rlp: value size exceeds available input length") } else { poor() });
+                return Err(if bytes.len() < 200 {
+                    Fail::new(-32000, "rlp: value size exceeds available input length")
+                } else {
+                    poor()
+                });
             }
             _ => {
                 return Err(Fail::new(-32601, format!("the method {method} does not exist/is not available")));
@@ -203,9 +214,9 @@ fn block_number(text: &str, head: u64) -> Result<u64, Fail> {
         "finalized" => Ok(head.saturating_sub(64)),
         "earliest" => Ok(0),
         _ => {
-            let digits = text.strip_prefix("0x").ok_or_else(|| {
-                Fail::new(-32602, "invalid argument 0: hex string without 0x prefix")
-            })?;
+            let digits = text
+                .strip_prefix("0x")
+                .ok_or_else(|| Fail::new(-32602, "invalid argument 0: hex string without 0x prefix"))?;
             u64::from_str_radix(digits, 16).map_err(|_| Fail::new(-32602, "invalid argument 0: invalid hex string"))
         }
     }

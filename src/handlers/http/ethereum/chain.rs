@@ -75,9 +75,12 @@ impl Block {
         let mut random = self.random.clone();
         let gas = random.within(&(3_000_000..=29_000_000));
         let root = |label| hash(self.number, 0, label);
-        let transactions: Vec<Value> = self.transactions().into_iter().enumerate().map(|(at, id)| {
-            if full { self.transaction(at, &id) } else { id.into() }
-        }).collect();
+        let transactions: Vec<Value> = self
+            .transactions()
+            .into_iter()
+            .enumerate()
+            .map(|(at, id)| if full { self.transaction(at, &id) } else { id.into() })
+            .collect();
         let bloom: String = (0..8_u64).map(|at| hash(self.number, at, "bloom").split_off(2)).collect();
         json!({
             "baseFeePerGas": quantity(self.base_fee()), "difficulty": "0x0",

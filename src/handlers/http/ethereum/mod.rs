@@ -152,9 +152,18 @@ impl Family for Ethereum {
         let has = |text: &[u8]| memchr::memmem::find(ask.body, text).is_some();
         ask.is("POST")
             && has(b"\"method\"")
-            && [&b"\"eth_"[..], b"\"net_", b"\"web3_", b"\"personal_", b"\"miner_", b"\"admin_", b"\"txpool_", b"\"rpc_"]
-                .iter()
-                .any(|start| has(start))
+            && [
+                &b"\"eth_"[..],
+                b"\"net_",
+                b"\"web3_",
+                b"\"personal_",
+                b"\"miner_",
+                b"\"admin_",
+                b"\"txpool_",
+                b"\"rpc_",
+            ]
+            .iter()
+            .any(|start| has(start))
     }
 
     fn face(&self) -> Option<&Face> {

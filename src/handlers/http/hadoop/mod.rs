@@ -88,7 +88,11 @@ impl Hadoop {
 
     fn submit(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
         let Some(submission) = Submission::read(ask.body) else {
-            return exception(400, "BadRequestException", "java.lang.Exception: application-submission-context is not readable");
+            return exception(
+                400,
+                "BadRequestException",
+                "java.lang.Exception: application-submission-context is not readable",
+            );
         };
         if let Some(command) = &submission.command {
             cx.event(command_event(command));
@@ -150,10 +154,13 @@ impl Hadoop {
         let now = cx.now();
         if ask.is("POST") {
             return match path {
-                "apps/new-application" => Some(Answer::json(200, &json!({
-                    "application-id": self.next_id(now),
-                    "maximum-resource-capability": {"memory": MEMORY, "vCores": CORES},
-                }))),
+                "apps/new-application" => Some(Answer::json(
+                    200,
+                    &json!({
+                        "application-id": self.next_id(now),
+                        "maximum-resource-capability": {"memory": MEMORY, "vCores": CORES},
+                    }),
+                )),
                 "apps" => Some(self.submit(cx, ask)),
                 _ => None,
             };
@@ -180,14 +187,19 @@ impl Hadoop {
                 {"state": "FINISHED", "type": "*", "count": self.with(|cluster| cluster.apps.len())},
             ]}}),
             "apps" => {
-                let apps: Vec<Value> = self.with(|cluster| cluster.apps.iter().map(|app| app.to_value(now, self.started)).collect());
+                let apps: Vec<Value> =
+                    self.with(|cluster| cluster.apps.iter().map(|app| app.to_value(now, self.started)).collect());
                 if apps.is_empty() { json!({"apps": null}) } else { json!({"apps": {"app": apps}}) }
             }
             _ => {
                 let id = path.strip_prefix("apps/")?;
                 let (id, rest) = id.split_once('/').unwrap_or((id, ""));
                 let found = self.with(|cluster| {
-                    cluster.apps.iter().find(|app| app.id == id).map(|app| (app.to_value(now, self.started), app.attempts(now)))
+                    cluster
+                        .apps
+                        .iter()
+                        .find(|app| app.id == id)
+                        .map(|app| (app.to_value(now, self.started), app.attempts(now)))
                 });
                 match (found, rest) {
                     (Some((app, _)), "") => json!({"app": app}),
@@ -224,9 +236,12 @@ fn no_such_app(id: &str) -> Answer {
 
 /// How YARN's web services say that something went wrong.
 fn exception(status: u16, name: &str, message: &str) -> Answer {
-    Answer::json(status, &json!({"RemoteException": {
-        "exception": name, "message": message, "javaClassName": format!("org.apache.hadoop.yarn.webapp.{name}"),
-    }}))
+    Answer::json(
+        status,
+        &json!({"RemoteException": {
+            "exception": name, "message": message, "javaClassName": format!("org.apache.hadoop.yarn.webapp.{name}"),
+        }}),
+    )
 }
 
 impl Family for Hadoop {
@@ -236,7 +251,10 @@ impl Family for Hadoop {
 
     fn claims(&self, ask: &Ask<'_>) -> bool {
         let path = ask.path();
-        path == "/cluster" || path.starts_with("/cluster/") || path == "/ws/v1/cluster" || path.starts_with("/ws/v1/cluster/")
+        path == "/cluster"
+            || path.starts_with("/cluster/")
+            || path == "/ws/v1/cluster"
+            || path.starts_with("/ws/v1/cluster/")
             || path.contains("cluster/apps/new-application")
     }
 

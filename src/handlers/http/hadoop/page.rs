@@ -8,8 +8,11 @@ use crate::clock::Timestamp;
 const TYPE: &str = "text/html; charset=utf-8";
 
 fn page(title: &str, content: &str) -> Answer {
-    Answer::new(200, TYPE, format!(
-        "<!DOCTYPE html PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html>\n  \
+    Answer::new(
+        200,
+        TYPE,
+        format!(
+            "<!DOCTYPE html PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html>\n  \
          <meta http-equiv=\"X-UA-Compatible\" content=\"IE=8\">\n  <meta http-equiv=\"Content-type\" content=\"text/html; charset=UTF-8\">\n  \
          <title>\n    {title}\n  </title>\n  <link rel=\"stylesheet\" href=\"/static/yarn.css\">\n  <table id=\"layout\" class=\"ui-widget-content\">\n    \
          <thead>\n      <tr>\n        <td colspan=\"2\">\n          <div id=\"header\" class=\"ui-widget\">\n            <div id=\"user\">\n              \
@@ -19,12 +22,15 @@ fn page(title: &str, content: &str) -> Answer {
          <li>\n                <a href=\"/cluster/cluster\">About</a>\n              <li>\n                <a href=\"/cluster/nodes\">Nodes</a>\n              \
          <li>\n                <a href=\"/cluster/apps\">Applications</a>\n              <li>\n                <a href=\"/cluster/scheduler\">Scheduler</a>\n            \
          </ul>\n          </div>\n        <td class=\"content\">\n{content}    </tbody>\n  </table>\n</html>\n"
-    ))
+        ),
+    )
 }
 
 fn rows(rows: &[(&str, String)]) -> String {
     let row = |(name, value): &(&str, String)| {
-        format!("            <tr>\n              <th>\n                {name}\n              <td>\n                {value}\n")
+        format!(
+            "            <tr>\n              <th>\n                {name}\n              <td>\n                {value}\n"
+        )
     };
     format!("          <table class=\"info\">\n{}          </table>\n", rows.iter().map(row).collect::<String>())
 }
@@ -33,16 +39,25 @@ fn rows(rows: &[(&str, String)]) -> String {
 pub(super) fn about(hadoop: &Hadoop) -> Answer {
     let (version, commit, built) = hadoop.release;
     let build = format!("{version} from {commit} by root source checksum {} on {built}", hadoop.checksum);
-    page("About the Cluster", &rows(&[
-        ("Cluster ID:", hadoop.started.to_string()),
-        ("ResourceManager state:", "STARTED".to_owned()),
-        ("ResourceManager HA state:", "active".to_owned()),
-        ("ResourceManager HA zookeeper connection state:", "ResourceManager HA is not enabled.".to_owned()),
-        ("ResourceManager RMStateStore:", "org.apache.hadoop.yarn.server.resourcemanager.recovery.NullRMStateStore".to_owned()),
-        ("ResourceManager started on:", super::super::face::http_date(Timestamp::from_micros(hadoop.started * 1_000))),
-        ("ResourceManager version:", build.clone()),
-        ("Hadoop version:", build),
-    ]))
+    page(
+        "About the Cluster",
+        &rows(&[
+            ("Cluster ID:", hadoop.started.to_string()),
+            ("ResourceManager state:", "STARTED".to_owned()),
+            ("ResourceManager HA state:", "active".to_owned()),
+            ("ResourceManager HA zookeeper connection state:", "ResourceManager HA is not enabled.".to_owned()),
+            (
+                "ResourceManager RMStateStore:",
+                "org.apache.hadoop.yarn.server.resourcemanager.recovery.NullRMStateStore".to_owned(),
+            ),
+            (
+                "ResourceManager started on:",
+                super::super::face::http_date(Timestamp::from_micros(hadoop.started * 1_000)),
+            ),
+            ("ResourceManager version:", build.clone()),
+            ("Hadoop version:", build),
+        ]),
+    )
 }
 
 /// `/cluster/apps`: the applications.
@@ -58,27 +73,37 @@ pub(super) fn apps(hadoop: &Hadoop, now: Timestamp) -> Answer {
         };
         cluster.apps.iter().rev().map(row).collect()
     });
-    page("All Applications", &format!(
-        "          <table id=\"apps\">\n            <thead>\n            <tr><th>ID<th>User<th>Name<th>State<th>FinalStatus\n            </thead>\n            <tbody>\n{rows}            </tbody>\n          </table>\n"
-    ))
+    page(
+        "All Applications",
+        &format!(
+            "          <table id=\"apps\">\n            <thead>\n            <tr><th>ID<th>User<th>Name<th>State<th>FinalStatus\n            </thead>\n            <tbody>\n{rows}            </tbody>\n          </table>\n"
+        ),
+    )
 }
 
 /// `/cluster/nodes`: the one node.
 pub(super) fn nodes(hadoop: &Hadoop) -> Answer {
     let host = &hadoop.host;
-    page("Nodes of the cluster", &format!(
-        "          <table id=\"nodes\">\n            <tr><th>Rack<th>Node State<th>Node Address<th>Mem Avail<th>VCores Avail<th>Version\n            \
+    page(
+        "Nodes of the cluster",
+        &format!(
+            "          <table id=\"nodes\">\n            <tr><th>Rack<th>Node State<th>Node Address<th>Mem Avail<th>VCores Avail<th>Version\n            \
          <tr><td>/default-rack<td>RUNNING<td>{host}:45454<td>{} GB<td>{CORES}<td>{}\n          </table>\n",
-        MEMORY / 1_024,
-        hadoop.release.0
-    ))
+            MEMORY / 1_024,
+            hadoop.release.0
+        ),
+    )
 }
 
 /// `/cluster/app/ID`.
 pub(super) fn app(hadoop: &Hadoop, now: Timestamp, id: &str) -> Answer {
     let found = hadoop.with(|cluster| {
         let app = cluster.apps.iter().find(|app| app.id == id)?;
-        Some([("Name:", escaped(&app.name)), ("State:", app.state(now).to_owned()), ("FinalStatus:", app.final_status(now).to_owned())])
+        Some([
+            ("Name:", escaped(&app.name)),
+            ("State:", app.state(now).to_owned()),
+            ("FinalStatus:", app.final_status(now).to_owned()),
+        ])
     });
     match found {
         Some(lines) => page(&format!("Application {}", escaped(id)), &rows(&lines)),
