@@ -8,7 +8,12 @@
 #[path = "../live/lab/mod.rs"]
 mod lab;
 #[cfg(test)]
+#[path = "../dialogues/loader.rs"]
+mod loader;
+#[cfg(test)]
 mod program;
 
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod telnet;

@@ -213,7 +213,11 @@ impl Shell {
                     Fault::Incomplete => "unterminated quoted string".to_owned(),
                     Fault::Unexpected(what) => format!("unexpected {what}"),
                 };
-                let name = if self.device.flavor() == Flavor::Android { "/system/bin/sh" } else { "sh" };
+                let name = match self.device.flavor() {
+                    Flavor::Android => "/system/bin/sh",
+                    Flavor::BusyBox if self.state.levels == 0 => "-sh",
+                    Flavor::BusyBox => "sh",
+                };
                 Acts::from([Act::Print(format!("{name}: syntax error: {what}\n").into_bytes())])
             }
         }

@@ -183,8 +183,11 @@ impl Telnet {
 impl Handler for Telnet {
     fn open(&mut self, cx: &mut Context<'_>) {
         self.login_by = cx.now() + self.shared.login_timeout;
-        cx.send([&OPENING[..], self.shared.prompt.as_bytes()].concat());
-        cx.deadline_in(self.shared.login_timeout);
+        cx.send(OPENING);
+        if let Stage::Login(login) = &mut self.stage {
+            login.start(cx, &mut self.random);
+        }
+        self.settle(cx, b"");
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
