@@ -122,11 +122,6 @@ impl Shell {
         Self { is_interactive: false, ..Self::new(device, seed) }
     }
 
-    /// The device.
-    pub(super) fn device(&self) -> &Arc<Device> {
-        &self.device
-    }
-
     /// What an interactive shell prints first.
     pub(super) fn greeting(&self) -> String {
         match self.device.flavor() {

@@ -75,7 +75,6 @@ impl Login {
         shared: &Shared,
         random: &mut Random,
         byte: u8,
-        echo: bool,
         out: &mut Vec<u8>,
     ) -> Step {
         if self.pause.is_some() {
@@ -84,7 +83,7 @@ impl Login {
             }
             return Step::Asking;
         }
-        match self.editor.byte(byte, echo && self.name.is_none(), out) {
+        match self.editor.byte(byte, self.name.is_none(), out) {
             Key::Nothing => Step::Asking,
             Key::Interrupt | Key::EndOfInput => Step::Over,
             Key::Line(line) => self.line(cx, shared, random, line, out),
@@ -124,7 +123,6 @@ impl Login {
         cx: &mut Context<'_>,
         shared: &Shared,
         random: &mut Random,
-        echo: bool,
         out: &mut Vec<u8>,
     ) -> Step {
         let Some((pause, _)) = self.pause.take_if(|(_, due)| *due <= cx.now()) else { return Step::Asking };
@@ -142,7 +140,7 @@ impl Login {
         }
         out.extend_from_slice(shared.prompt.as_bytes());
         for byte in ahead {
-            match self.byte(cx, shared, random, byte, echo, out) {
+            match self.byte(cx, shared, random, byte, out) {
                 Step::Asking => {}
                 end => return end,
             }
@@ -151,8 +149,8 @@ impl Login {
     }
 
     /// Takes back the last character, or the line.
-    pub(super) fn erase(&mut self, all: bool, echo: bool, out: &mut Vec<u8>) {
-        let echo = echo && self.name.is_none();
+    pub(super) fn erase(&mut self, all: bool, out: &mut Vec<u8>) {
+        let echo = self.name.is_none();
         if all {
             self.editor.erase_all(echo, out);
         } else {
