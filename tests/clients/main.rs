@@ -8,12 +8,17 @@
 #[path = "../live/lab/mod.rs"]
 mod lab;
 #[cfg(test)]
+#[path = "../dialogues/loader.rs"]
+mod loader;
+#[cfg(test)]
 mod program;
 
 #[cfg(test)]
 mod adb;
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod telnet;
 #[cfg(test)]
 mod http;
 #[cfg(test)]

@@ -67,35 +67,36 @@ impl Loader {
     /// Takes what the device sends. Options are answered as Mirai's loader does.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.stream.extend_from_slice(bytes);
+        let stream = std::mem::take(&mut self.stream);
+        let mut rest = stream.as_slice();
         loop {
-            match self.stream.as_slice() {
-                [0xff, 0xfd, 31, ..] => {
+            rest = match rest {
+                [0xff, 0xfd, 31, rest @ ..] => {
                     self.replies.extend(b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0");
-                    self.stream.drain(..3);
+                    rest
                 }
-                [0xff, verb @ 0xfb..=0xfe, option, ..] => {
-                    let answer = match verb {
-                        0xfd => 0xfc,
-                        0xfb => 0xfd,
-                        _ => 0,
-                    };
-                    if answer != 0 {
-                        self.replies.extend([0xff, answer, *option]);
-                    }
-                    self.stream.drain(..3);
+                [0xff, 0xfd, option, rest @ ..] => {
+                    self.replies.extend([0xff, 0xfc, *option]);
+                    rest
                 }
-                [0xff, 0xff, ..] => {
+                [0xff, 0xfb, option, rest @ ..] => {
+                    self.replies.extend([0xff, 0xfd, *option]);
+                    rest
+                }
+                [0xff, 0xfc | 0xfe, _, rest @ ..] => rest,
+                [0xff] | [0xff, 0xfb..=0xfe] | [] => break,
+                [0xff, 0xff, rest @ ..] => {
                     self.answer.push(0xff);
-                    self.stream.drain(..2);
+                    rest
                 }
-                [0xff] | [0xff, 0xfb..=0xfe] | [] => return,
-                [0xff, _, ..] => drop(self.stream.drain(..2)),
-                [byte, ..] => {
+                [0xff, _, rest @ ..] => rest,
+                [byte, rest @ ..] => {
                     self.answer.push(*byte);
-                    self.stream.remove(0);
+                    rest
                 }
-            }
+            };
         }
+        self.stream = rest.to_vec();
     }
 
     /// What to do next.
