@@ -152,7 +152,7 @@ fn failed_logins_say_why() {
     let settings = "credentials = { list = ['root:right'] }";
     let wrong = plain("root", "wrong");
     let auth = |mechanism: &str, text: &str| format!("<auth {SASL} mechanism='{mechanism}'>{text}</auth>");
-    let (bogus, encoding, empty) = (auth("BOGUS", ""), auth("PLAIN", "!!"), auth("PLAIN", ""));
+    let (bogus, encoding, empty) = (auth("BOGUS", ""), auth("PLAIN", "!!"), auth("PLAIN", "="));
     let abort = format!("<abort {SASL}/>");
     let said = answers(settings, &[HELLO, &wrong, &bogus, &encoding, &empty, &abort]);
     for (said, condition) in said[1..].iter().zip([
@@ -166,6 +166,15 @@ fn failed_logins_say_why() {
     }
     let tries: Vec<&str> = std::iter::once(HELLO).chain(std::iter::repeat_n(wrong.as_str(), 12)).collect();
     assert!(run(settings, &tries).closed);
+}
+
+#[test]
+fn a_client_may_begin_without_a_message() {
+    let auth = format!("<auth {SASL} mechanism='PLAIN'/>");
+    let response = format!("<response {SASL}>{}</response>", BASE64.encode(b"\0u\0p"));
+    let said = answers("", &[HELLO, &auth, &response]);
+    assert_eq!(said[1], format!("<challenge {SASL}></challenge>"));
+    assert_eq!(said[2], format!("<success {SASL}/>"));
 }
 
 #[test]

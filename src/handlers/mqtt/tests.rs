@@ -80,7 +80,7 @@ fn connects_are_answered_as_mosquitto_does() {
         (packet(1, 0, b"\0\x04MQTT\x04"), "!"),
     ];
     for (input, wanted) in script {
-        assert_eq!(answers(&[input.clone()]), wanted, "{}", input.escape_ascii());
+        assert_eq!(answers(std::slice::from_ref(&input)), wanted, "{}", input.escape_ascii());
     }
     let assigned = run(&[connect("MQTT", 5, 0, 60, b"", "", b"")]).sent();
     assert!(assigned.starts_with(b"\x20\x35\0\0\x32\x22\0\x0a\x12\0\x29auto-") && assigned.len() == 55);
