@@ -129,8 +129,7 @@ impl Sensor {
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process =
-            EngineProcess { config, rules, registry, settings, interfaces, account, sensor_id: identity.sensor_id };
+        let process = EngineProcess { config, rules, registry, settings, interfaces, account, identity };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }

@@ -66,7 +66,7 @@ impl Outcome {
 /// A dialogue with one handler.
 pub(super) struct Transcript {
     handler: String,
-    registry: Registry,
+    tables: toml::Table,
     session: Session,
 }
 
@@ -82,13 +82,17 @@ impl Transcript {
     }
 
     fn new(transport: Transport, handler: &str, settings: &str) -> Self {
-        let mut registry = Registry::builtin();
         let table: toml::Table = settings.parse().unwrap();
         let tables = toml::Table::from_iter([(handler.to_owned(), toml::Value::Table(table))]);
-        registry.configure(&tables, 4_096, &Guise::example()).unwrap();
-        let entry = registry.find(handler).unwrap();
-        let port = entry.default_ports().first().copied().unwrap_or(4444);
-        Self { handler: handler.to_owned(), session: Session::example(transport, port), registry }
+        let registry = configured(&tables);
+        let port = registry.find(handler).unwrap().default_ports().first().copied().unwrap_or(4444);
+        Self { handler: handler.to_owned(), session: Session::example(transport, port), tables }
+    }
+
+    /// The same dialogue on another port.
+    pub(super) fn dialling(mut self, port: u16) -> Self {
+        self.session.dialled.set_port(port);
+        self
     }
 
     /// Plays the steps in every cut and returns what came out of the whole one.
@@ -107,9 +111,11 @@ impl Transcript {
     }
 
     fn play(&self, steps: &[Step<'_>], mut piece: impl FnMut(usize) -> usize) -> Outcome {
+        // Prepared anew, so that no run finds what the one before has left with its source.
+        let registry = configured(&self.tables);
         let mut play = Play {
             session: &self.session,
-            handler: self.registry.find(&self.handler).unwrap().make(&self.session),
+            handler: registry.find(&self.handler).unwrap().make(&self.session),
             now: Timestamp::from_micros(1_700_000_000_000_000),
             deadline: None,
             out: Output::default(),
@@ -134,6 +140,12 @@ impl Transcript {
         }
         play.finish()
     }
+}
+
+fn configured(tables: &toml::Table) -> Registry {
+    let mut registry = Registry::builtin();
+    registry.configure(tables, 4_096, &Guise::example()).unwrap();
+    registry
 }
 
 /// One run of a dialogue.
