@@ -18,8 +18,6 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
-mod telnet;
-#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod jabber;
@@ -31,3 +29,5 @@ mod mqtt;
 mod scan;
 #[cfg(test)]
 mod smb;
+#[cfg(test)]
+mod telnet;

@@ -15,9 +15,12 @@ const HONEYPOTS: [&str; 6] = ["honeypot", "honeyd", "cowrie", "dionaea", "kojone
 const SERVICES: &[(&str, &str)] = &[
     ("7/", "echo"),
     ("23/", "BusyBox telnetd"),
+    ("80/", "http"),
     ("139/", "netbios-ssn"),
+    ("443/", "ssl/http"),
     ("445/", "microsoft-ds"),
     ("1883/", "mosquitto version 2.0"),
+    ("2375/", "Docker"),
     ("5222/", "ejabberd"),
     ("5555/", "Android Debug Bridge"),
     ("8883/", "ssl/"),
@@ -105,6 +108,15 @@ fn clients_on_odd_ports_reach_the_handler_of_their_protocol() {
         engine.events.await_event("an ADB session", |event| dialled(event) == Some(to) && kind(event) == "request");
     assert_eq!((&event["handler"], &event["rule"]), (&"adb".into(), &"tcp".into()));
     lab.client("adb", &["kill-server"], b"");
+
+    for (scheme, port) in [("http", ODD[2]), ("https", ODD[3])] {
+        let to = at(SENSOR[0], port);
+        let page = lab.client_says("curl", &["-sSk", &format!("{scheme}://{to}/")], b"");
+        assert!(!page.is_empty(), "{scheme}");
+        let event =
+            engine.events.await_event("a request", |event| dialled(event) == Some(to) && kind(event) == "request");
+        assert_eq!(event["handler"], scheme, "{event}");
+    }
 
     // Without a handler: recorded under the protocol's name.
     let to = at(SENSOR[0], ODD[1]);

@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn what_browsers_send_goes_to_the_web_handlers() {
+        let hello = b"\x16\x03\x01\x01\x31\x01\x00\x01\x2d\x03\x03";
+        let requests: [(&[u8], &str); 2] = [(b"POST /x HTTP/1.1\r\n\r\n", "http"), (hello, "https")];
+        for (bytes, handler) in requests {
+            let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(bytes)]);
+            assert_eq!(outcome.handed_over, Some((handler.to_owned(), bytes.to_vec())));
+        }
+    }
+
+    #[test]
     fn a_protocol_without_a_handler_is_recorded_under_its_name() {
         let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"\x05\x01\x00"), Step::Wait(1_000)]);
         assert_eq!(outcome.handed_over, None);
