@@ -185,7 +185,12 @@ impl Engine {
         let tuple = segment.tuple(packet, Hook::Out);
         let passage = Passage { direction: Direction::Out, tcp: segment.tcp.as_ref(), len: packet.len, now };
         match self.flows.outbound(&tuple, &passage, record) {
-            Some(known) => self.carry_out(bytes, packet, known, meta),
+            Some(known) => {
+                let decision = self.carry_out(bytes, packet, known, meta);
+                // Rewritten and again at the beginning of its hook, it meets the rule for packets from captured networks.
+                let repeats = decision.rewritten && self.capture.is_untracked(known.endpoints.src);
+                if repeats { Decision { verdict: Verdict::Repeat, ..decision } } else { decision }
+            }
             None => Decision::ACCEPT,
         }
     }
