@@ -40,7 +40,7 @@ endef
 
 COMPILER := cc:gcc
 SENSOR_TOOLS := ip:iproute2 iptables-restore:iptables
-TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps \
+TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack openssl:openssl tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps \
 	curl:curl
 
 help: ## Show this list

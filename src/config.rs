@@ -6,6 +6,7 @@
 mod error;
 mod given;
 mod load;
+mod prefix;
 mod setting;
 mod show;
 
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{ConfigError, Fault, InFile};
+pub use prefix::Prefix;
 pub use setting::{SETTINGS, Setting};
 pub use show::settings_markdown;
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub server: Server,
     /// `[events]`
     pub events: Events,
+    /// `[samples]`
+    pub samples: Samples,
     /// `[handlers.NAME]`, each read and checked by its handler.
     pub handlers: toml::Table,
     /// `[persona]`
@@ -112,6 +116,8 @@ pub struct Engine {
     pub queue_len: u32,
     /// Bytes of kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload.
     pub receive_buffer: usize,
+    /// Networks that are not this host's and whose addresses are answered as if they were.
+    pub capture: Vec<Prefix>,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
     /// Bits of packet and connection marks that are ours: at least two, side by side.
@@ -176,6 +182,9 @@ pub struct Server {
     pub udp_idle_timeout: Duration,
     /// Datagrams a second that one source gets as answers; twice as many at once.
     pub udp_answers_per_source: u32,
+    /// Bytes a second that one source gets in UDP answers beyond what it sent, once a TCP connection has proved its address; twice as
+    /// many at once.
+    pub udp_answer_bytes_per_source: u32,
     /// User that the engine runs as after set-up.
     pub user: String,
 }
@@ -193,6 +202,59 @@ pub struct Events {
     pub sensor_id: String,
 }
 
+/// What becomes of files that visitors name by URL (`downloads`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Downloads {
+    /// Nothing: URLs are no events of their own.
+    Off,
+    /// The URL is recorded.
+    #[default]
+    Record,
+    /// The file is fetched and stored, too.
+    Fetch,
+}
+
+impl Downloads {
+    /// The names in the configuration.
+    pub const NAMES: [(&'static str, Self); 3] = [("off", Self::Off), ("record", Self::Record), ("fetch", Self::Fetch)];
+}
+
+/// `[samples]`: files that visitors bring or name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Samples {
+    /// Directory of the store; `None` = `samples` in the state directory.
+    pub dir: Option<PathBuf>,
+    /// Bytes of the store.
+    pub max_bytes: u64,
+    /// Bytes of one file.
+    pub max_file_bytes: usize,
+    /// Bytes of files that wait to be stored.
+    pub queue_bytes: usize,
+    /// What becomes of URLs.
+    pub downloads: Downloads,
+    /// Time that a download has, redirects included.
+    pub fetch_timeout: Duration,
+    /// Redirects that a download follows.
+    pub fetch_redirects: u32,
+    /// Downloads in a minute.
+    pub fetches_per_minute: usize,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            max_bytes: 1 << 30,
+            max_file_bytes: 16 << 20,
+            queue_bytes: 64 << 20,
+            downloads: Downloads::Record,
+            fetch_timeout: Duration::from_secs(60),
+            fetch_redirects: 3,
+            fetches_per_minute: 20,
+        }
+    }
+}
+
 impl Default for Engine {
     fn default() -> Self {
         Self {
@@ -201,6 +263,7 @@ impl Default for Engine {
             queue_num: 0,
             queue_len: 65_536,
             receive_buffer: 64 << 20,
+            capture: Vec::new(),
             datapath: Datapath::Auto,
             mark_mask: 0x3000_0000,
             fail: Fail::Closed,
@@ -242,6 +305,7 @@ impl Default for Server {
             connect_timeout: Duration::from_secs(5),
             udp_idle_timeout: Duration::from_secs(180),
             udp_answers_per_source: 500,
+            udp_answer_bytes_per_source: 65_536,
             user: "nobody".to_owned(),
         }
     }

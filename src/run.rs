@@ -31,7 +31,7 @@ use std::sync::Arc;
 use log::warn;
 use thiserror::Error;
 
-use crate::config::{Config, Datapath};
+use crate::config::{Config, Datapath, Prefix};
 use crate::engine::{Kernel, MarkField, Settings};
 use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, Queues};
 use crate::flow::Transport;
@@ -129,8 +129,7 @@ impl Sensor {
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process =
-            EngineProcess { config, rules, registry, settings, interfaces, account, sensor_id: identity.sensor_id };
+        let process = EngineProcess { config, rules, registry, settings, interfaces, account, identity };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
@@ -169,7 +168,8 @@ impl Sensor {
         in_use.udp.extend(&engine.exempt_ports);
         let queues = Queues { first: engine.queue_num, count: engine.queues };
         let listen = self.config.server.listen.clone();
-        Ok(Diversion { interfaces, queues, in_use, settings, listen })
+        let capture = engine.capture.clone();
+        Ok(Diversion { interfaces, capture, queues, in_use, settings, listen })
     }
 }
 
@@ -189,6 +189,7 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
 #[derive(Debug)]
 struct Diversion {
     interfaces: Vec<String>,
+    capture: Vec<Prefix>,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -209,6 +210,7 @@ impl Diversion {
         };
         Plan {
             interfaces: self.interfaces.clone(),
+            capture: self.capture.clone(),
             queues: self.queues,
             inbound,
             exempt: self.exempt_ports(rules),

@@ -91,6 +91,7 @@ fn use_tables() {
 fn plan(interfaces: &[&str]) -> Plan {
     Plan {
         interfaces: interfaces.iter().copied().map(str::to_owned).collect(),
+        capture: Vec::new(),
         queues: Queues { first: 0, count: 2 },
         inbound: Inbound { tcp: true, udp: true, icmp_echo: true, icmpv6_echo: true },
         exempt: Ports { tcp: (1..=40).collect(), udp: [68, 546].into() },
@@ -157,7 +158,7 @@ fn the_operators_rules_stay_and_come_first() {
                 program,
                 "*mangle\n:T-POT - [0:0]\n:PREROUTING ACCEPT [0:0]\n:FORWARD DROP [0:0]\n\
                  -A PREROUTING -p tcp -m tcp --dport 64295 -j ACCEPT\n\
-                 -A PREROUTING -i eth0 -p tcp -m comment --comment \"jump -j GLUTTON-NFQ-IN\" -j T-POT\n\
+                 -A PREROUTING -i eth0 -p tcp -m comment --comment \"jump -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN\" -j T-POT\n\
                  -A T-POT -j MARK --set-xmark 0x1/0xffffffff\nCOMMIT\n\
                  *raw\n-A OUTPUT -o eth0 -p udp -m udp --dport 53 -j NOTRACK\nCOMMIT\n\
                  *filter\n-A INPUT -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n",
@@ -169,7 +170,8 @@ fn the_operators_rules_stay_and_come_first() {
         for line in before.lines() {
             assert!(installed.contains(&format!("{line}\n")), "`{line}` is gone");
         }
-        let jump = installed.find(&format!("-A PREROUTING -i eth0 -j {CHAIN_IN}\n")).unwrap();
+        let jump =
+            installed.find(&format!("-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j {CHAIN_IN}\n")).unwrap();
         assert!(installed.find("--dport 64295 -j ACCEPT").unwrap() < jump);
         firewall::remove().unwrap();
         assert_eq!(saved(), before);

@@ -98,7 +98,7 @@ pub(crate) fn measure_c(options: &Options) -> Result<Vec<Figure>> {
     let rewritten =
         versus("64-byte UDP rewritten, vs C loop", &mut rewriting, &mut peer, paced(), Goal::AtMost(0.95), options)?;
     drop(rewriting);
-    let mut passing = Side::engine("{ match: udp, type: pass }")?;
+    let mut passing = Side::engine("{ match: udp, type: pass, per: packet }")?;
     let passed = versus(
         "64-byte UDP passed untouched, vs C loop",
         &mut passing,

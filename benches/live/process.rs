@@ -21,6 +21,15 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Queues of which the kernel's figures are summed up: more than any process here binds.
 const QUEUES: u16 = 16;
 
+/// Who carries the packets of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Datapath {
+    /// The kernel after the first packet, as shipped.
+    Auto,
+    /// The engine sees them all.
+    Userspace,
+}
+
 /// A process that serves the queues of a namespace.
 pub(crate) struct Server {
     child: Child,
@@ -64,10 +73,19 @@ impl Server {
     /// Starts the shipped binary (or the one that `GLUTTON_NFQ` names, to compare two builds) with these rules and waits until it serves.
     /// Events go to a file, as with `-l`.
     pub(crate) fn engine(namespace: &Namespace, rules: &str, queues: u16) -> Result<Self> {
+        Self::engine_with(namespace, rules, queues, Datapath::Userspace)
+    }
+
+    /// As [`Self::engine`], with this datapath.
+    pub(crate) fn engine_with(namespace: &Namespace, rules: &str, queues: u16, datapath: Datapath) -> Result<Self> {
+        let datapath = match datapath {
+            Datapath::Auto => "auto",
+            Datapath::Userspace => "userspace",
+        };
         let dir = tempfile::tempdir()?;
         let (said, state) = (dir.path().join("stderr"), dir.path().display());
         let config = format!(
-            "[engine]\nqueues = {queues}\nstate_dir = \"{state}\"\n[events]\nsensor_id = \"bench\"\n[events.stdout]\nenabled = false\n"
+            "[engine]\nqueues = {queues}\ndatapath = \"{datapath}\"\nstate_dir = \"{state}\"\n[server]\nmax_session_bytes = 1099511627776\n[events]\nsensor_id = \"bench\"\n[events.stdout]\nenabled = false\n"
         );
         fs::write(dir.path().join("rules.yml"), rules)?;
         fs::write(dir.path().join("glutton-nfq.toml"), config)?;

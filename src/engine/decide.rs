@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arc_swap::ArcSwap;
 
+use super::capture::Capture;
 use super::limit::{Active, Applicant, Limiter};
 use super::{Course, Decision, Hook, Kernel, Meta, Verdict};
 use crate::clock::Timestamp;
@@ -39,6 +40,7 @@ pub struct Engine {
     flows: Arc<FlowTable>,
     counters: Arc<Counters>,
     settings: Settings,
+    capture: Capture,
     /// Takes who dials our own ports and would not have been translated: from outside they are closed.
     own_ports: Arc<Rule>,
 }
@@ -72,7 +74,14 @@ impl Engine {
             ..Rule::new(Filter::everything(), Action::Reject)
         });
         let active = ArcSwap::from_pointee(Active::new(rules));
-        Self { active, limiter: Limiter::new(), flows, counters, settings, own_ports }
+        let (limiter, capture) = (Limiter::new(), Capture::default());
+        Self { active, limiter, flows, counters, settings, capture, own_ports }
+    }
+
+    /// Answers for networks that are not this host's.
+    #[must_use]
+    pub fn capturing(self, capture: Capture) -> Self {
+        Self { capture, ..self }
     }
 
     /// Puts other rules in force, from the next packet on: each packet is decided by the old rules or by the new ones. Flows keep what
@@ -256,6 +265,9 @@ impl Engine {
     /// How the kernel carries a flow that this rule takes: `None` when every packet must be seen here.
     fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
         self.settings.kernel.marks?;
+        if self.capture.stand_in(tuple.host).is_some() {
+            return None;
+        }
         let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
         let may_leave = match datapath {
             Datapath::Auto => !active.rules.has_packet_rules(),
@@ -284,6 +296,8 @@ impl Engine {
         let icmp = matches!(tuple.transport, Transport::Icmp | Transport::Icmpv6);
         let port_of = |for_tcp, for_udp| if tcp { for_tcp } else { for_udp };
         let settings = &self.settings;
+        // What is delivered to this host must be addressed to it.
+        let host = self.capture.stand_in(tuple.host).unwrap_or(tuple.host);
         let (disposition, target) = match &rule.action {
             Action::Pass => (Disposition::Pass, None),
             Action::Drop => (Disposition::Drop, None),
@@ -292,14 +306,14 @@ impl Engine {
             _ if icmp => (Disposition::Pass, None),
             Action::Reject => {
                 let port = port_of(settings.closed_tcp_port, settings.closed_udp_port);
-                (Disposition::Translate, Some((tuple.host, port)))
+                (Disposition::Translate, Some((host, port)))
             }
             Action::Rewrite { address, port } => {
-                let same_family = address.map(Address::from).filter(|new| new.is_v4() == tuple.host.is_v4());
-                (Disposition::Translate, Some((same_family.unwrap_or(tuple.host), *port)))
+                let same_family = address.map(Address::from).filter(|new| new.is_v4() == host.is_v4());
+                (Disposition::Translate, Some((same_family.unwrap_or(host), *port)))
             }
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_) => {
-                (Disposition::Translate, Some((tuple.host, port_of(settings.tcp_port, settings.udp_port))))
+                (Disposition::Translate, Some((host, port_of(settings.tcp_port, settings.udp_port))))
             }
         };
         let target = target.unwrap_or((tuple.host, tuple.host_port));

@@ -3,6 +3,7 @@
 //! Owns the order of things: known flow, rules, new flow, translation. Refuses I/O, clocks, randomness, allocation and panics:
 //! the same bytes, state and time give the same decision, live, in `replay`, in tests, benches and fuzzers.
 
+mod capture;
 mod decide;
 mod kernel;
 mod limit;
@@ -11,6 +12,7 @@ mod limit;
 mod tests;
 
 pub use crate::packet::Checksum;
+pub use capture::Capture;
 pub use decide::{Engine, Settings};
 pub use kernel::{Course, Kernel, MarkField};
 pub use limit::LIMITED_ADDRESSES;

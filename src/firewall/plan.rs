@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use super::Ports;
+use crate::config::Prefix;
 use crate::engine::MarkField;
 
 /// IFNAMSIZ of `linux/if.h`, less the terminating zero.
@@ -15,6 +16,8 @@ const INTERFACE_NAME_MAX: usize = 15;
 pub struct Plan {
     /// Interfaces whose traffic is diverted; a trailing `+` stands for any rest, as in `veth+`.
     pub interfaces: Vec<String>,
+    /// Networks that are answered as if they were this host's.
+    pub capture: Vec<Prefix>,
     /// The queues that the engine has bound.
     pub queues: Queues,
     /// What is diverted on its way in.

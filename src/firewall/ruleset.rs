@@ -73,6 +73,7 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("carried", mark(Course::Transparent).filter(|_| listener.is_some()).into_iter().collect()),
         ("listener", listener.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
+        ("capture", captured(plan, family)),
         ("queue", vec![queue.clone()]),
         ("first_queue", vec![first_queue.clone()]),
         ("new_mangle", marker(Table::Mangle)),
@@ -99,6 +100,11 @@ fn listener(path: &KernelPath, family: Family) -> Option<String> {
         Some(address) => format!("--on-port {port} --on-ip {address}"),
         None => format!("--on-port {port}"),
     })
+}
+
+fn captured(plan: &Plan, family: Family) -> Vec<String> {
+    let of_family = plan.capture.iter().filter(|network| network.is_v4() == (family == Family::V4));
+    of_family.map(ToString::to_string).collect()
 }
 
 fn when(wanted: bool, value: impl Into<String>) -> Vec<String> {

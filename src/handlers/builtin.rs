@@ -1,7 +1,7 @@
 //! The table of built-in handlers: one row a protocol, kept beside the protocol's code.
 
 use super::registry::{Environment, Maker};
-use super::{echo, log_http, log_tcp, tcp, telnet, udp};
+use super::{adb, echo, jabber, log_http, log_tcp, memcache, mqtt, smb, tcp, telnet, udp};
 use crate::flow::Transport;
 
 /// What the registry knows about a built-in handler before its settings are read.
@@ -21,5 +21,18 @@ pub(super) struct Builtin {
 }
 
 /// Every built-in handler, in the order of the README.
-pub(super) const BUILTINS: &[Builtin] =
-    &[tcp::BUILTIN, udp::BUILTIN, echo::BUILTIN, log_tcp::BUILTIN, log_http::BUILTIN, telnet::BUILTIN];
+pub(super) const BUILTINS: &[Builtin] = &[
+    tcp::BUILTIN,
+    udp::BUILTIN,
+    echo::BUILTIN,
+    log_tcp::BUILTIN,
+    log_http::BUILTIN,
+    telnet::BUILTIN,
+    adb::BUILTIN,
+    memcache::BUILTIN,
+    mqtt::BUILTIN,
+    mqtt::BUILTIN_TLS,
+    jabber::BUILTIN,
+    jabber::BUILTIN_TLS,
+    smb::BUILTIN,
+];

@@ -14,6 +14,18 @@ mod loader;
 mod program;
 
 #[cfg(test)]
+mod adb;
+#[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod jabber;
+#[cfg(test)]
+mod memcache;
+#[cfg(test)]
+mod mqtt;
+#[cfg(test)]
+mod scan;
+#[cfg(test)]
+mod smb;
 #[cfg(test)]
 mod telnet;

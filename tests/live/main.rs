@@ -14,6 +14,8 @@ mod conntrack;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod dark;
+#[cfg(test)]
 mod death;
 #[cfg(test)]
 mod flood;
@@ -23,6 +25,8 @@ mod garbage;
 mod identity;
 #[cfg(test)]
 mod long;
+#[cfg(test)]
+mod mixed;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]

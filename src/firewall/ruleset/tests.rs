@@ -12,6 +12,7 @@ fn ports(tcp: &[u16], udp: &[u16]) -> Ports {
 fn readme_plan() -> Plan {
     Plan {
         interfaces: vec!["eth0".to_owned()],
+        capture: Vec::new(),
         queues: Queues { first: 0, count: 1 },
         inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
         exempt: ports(&[22], &[68, 546]),
@@ -32,8 +33,8 @@ fn the_plain_plan_reads_like_this() {
         "\
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
--A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -j RETURN
--A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -j RETURN
+-A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -m addrtype --dst-type LOCAL -j RETURN
+-A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -m addrtype --dst-type LOCAL -j RETURN
 -A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
@@ -41,7 +42,7 @@ fn the_plain_plan_reads_like_this() {
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
+-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]
@@ -80,7 +81,7 @@ fn only_the_protocols_that_a_rule_can_match_are_diverted() {
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
+-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::applet::APPLETS;
+use super::applet::{APPLETS, Applet};
 use super::device::{Device, Flavor};
 use crate::clock::Timestamp;
 
@@ -245,7 +245,8 @@ impl Tree {
         self.program("/system/bin/sh");
         self.program("/system/bin/echo");
         self.program("/system/xbin/busybox");
-        for applet in APPLETS.iter().filter(|applet| !applet.home.is_empty() && device.has(applet.name)) {
+        let is_here = |applet: &&Applet| (!applet.home.is_empty() || !applet.is_busybox) && device.has(applet.name);
+        for applet in APPLETS.iter().filter(is_here) {
             let path = format!("/system/bin/{}", applet.name);
             if applet.is_busybox {
                 self.link(&path, "/system/bin/toybox");
