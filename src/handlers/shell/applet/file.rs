@@ -354,7 +354,7 @@ pub(super) fn dd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             }
         }
     }
-    let (whole, part) = (bytes.len() as u64 / block, u64::from(bytes.len() as u64 % block > 0));
+    let (whole, part) = (bytes.len() as u64 / block, u64::from(!(bytes.len() as u64).is_multiple_of(block)));
     run.print_line(io.err, &format!("{whole}+{part} records in\n{whole}+{part} records out"));
     if run.device.flavor() == Flavor::Android {
         run.print_line(io.err, &format!("{} bytes transferred in 0.001 secs", bytes.len()));
