@@ -46,7 +46,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     aliases: &[],
     transports: &[Transport::Tcp],
     default_ports: &[445, 139],
-    about: "Windows file sharing: SMB1 to 2.1, logins, uploads; EternalBlue, DoublePulsar and their payloads",
+    about: "Windows file sharing: SMB1 to 2.1, logins, uploads, EternalBlue and DoublePulsar",
     prepare,
 };
 

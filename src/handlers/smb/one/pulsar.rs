@@ -99,6 +99,10 @@ impl Upload {
         }
         let piece = piece.get(..len).unwrap_or(&piece);
         let Some(held) = &mut self.held else { return NO_MEMORY };
+        if offset > held.bytes().len() {
+            // Pieces come in order; nobody makes the sensor store what was never sent.
+            return INVALID;
+        }
         if !held.write_at(offset as u64, piece, MAX_PAYLOAD) {
             return NO_MEMORY;
         }
