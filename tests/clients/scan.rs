@@ -44,7 +44,10 @@ fn nmap_names_every_service_as_its_persona_and_none_as_a_honeypot() {
     let found = scan(&lab, &ports);
     assert_unsuspicious(&found);
     for port in &ports {
-        assert!(found.lines().any(|line| line.starts_with(&format!("{port}/tcp") ) && line.contains(" open ")), "{port}: {found}");
+        assert!(
+            found.lines().any(|line| line.starts_with(&format!("{port}/tcp")) && line.contains(" open ")),
+            "{port}: {found}"
+        );
     }
     for (port, wanted) in SERVICES {
         let line = found.lines().find(|line| line.starts_with(port)).unwrap_or_default();
@@ -87,14 +90,16 @@ fn clients_on_odd_ports_reach_the_handler_of_their_protocol() {
     let to = at(SENSOR[0], ODD[0]);
     let said = lab.client("env", &[&format!("HOME={home}"), "adb", "connect", &to.to_string()], b"");
     assert!(String::from_utf8_lossy(&said.stdout).contains("connected to"), "{said:?}");
-    let event = engine.events.await_event("an ADB session", |event| dialled(event) == Some(to) && kind(event) == "request");
+    let event =
+        engine.events.await_event("an ADB session", |event| dialled(event) == Some(to) && kind(event) == "request");
     assert_eq!((&event["handler"], &event["rule"]), (&"adb".into(), &"tcp".into()));
     lab.client("adb", &["kill-server"], b"");
 
     // Without a handler: recorded under the protocol's name.
     let to = at(SENSOR[0], ODD[1]);
     lab.client("curl", &["-s", "--socks5", &to.to_string(), "-m", "3", "http://192.0.2.99/"], b"");
-    let event = engine.events.await_event("a SOCKS client", |event| dialled(event) == Some(to) && kind(event) == "payload");
+    let event =
+        engine.events.await_event("a SOCKS client", |event| dialled(event) == Some(to) && kind(event) == "payload");
     assert_eq!(event["protocol"], "socks5", "{event}");
     assert_eq!(payload(&event)[0], 5);
     engine.stop();
