@@ -230,3 +230,26 @@ fn silence_ends_and_nothing_said_is_still_an_event() {
     let outcome = Transcript::tcp("jabber", "").run(&[Step::Recv(b"<stream:str"), Step::Eof]);
     assert!(outcome.closed);
 }
+
+#[test]
+fn damaged_streams_are_taken_the_same_in_every_cut() {
+    use super::super::Random;
+    let whole = [
+        HELLO,
+        &plain("u", "p"),
+        HELLO,
+        "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq><message to='a@b'><body>x&lt;</body></message>",
+    ]
+    .concat();
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let mut damaged = whole.clone().into_bytes();
+        for _ in 0..random.within(&(1..=3)) {
+            let at = usize::try_from(random.within(&(0..=damaged.len() as u64 - 1))).unwrap();
+            damaged[at] = b"<>/'\"&=! \0\xffa:"[usize::try_from(random.within(&(0..=12))).unwrap()];
+        }
+        let outcome = Transcript::tcp("jabber", "").run(&[Step::Recv(&damaged), Step::Wait(100)]);
+        assert!(outcome.sent().len() < 4 * damaged.len() + 2_000);
+        assert!(!outcome.events.is_empty());
+    }
+}
