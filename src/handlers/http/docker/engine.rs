@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::super::{Persona, Random};
 use super::super::answer::Answer;
 use super::super::site::draw;
+use super::command::Kernel;
 use super::image::Image;
 use super::machine::Machine;
 use crate::clock::Timestamp;
@@ -17,7 +18,7 @@ const OLDEST: (u32, u32) = (1, 12);
 /// A release: version, commit, Go, when it was built, containerd, runc.
 type Release = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
 /// A system: name, version, kernel.
-type System = (&'static str, &'static str, &'static str);
+type System = (&'static str, &'static str, Kernel);
 
 /// The engine of this sensor.
 pub(super) struct Engine {
@@ -41,9 +42,9 @@ impl Engine {
             ("20.10.12", "459d0df", "go1.16.12", "2021-12-13T11:43:42.000000000+00:00", "1.4.12", "1.0.2"),
         ];
         const SYSTEMS: [System; 3] = [
-            ("Ubuntu 20.04.6 LTS", "20.04", "5.4.0-150-generic"),
-            ("Ubuntu 22.04.2 LTS", "22.04", "5.15.0-72-generic"),
-            ("Debian GNU/Linux 11 (bullseye)", "11", "5.10.0-21-amd64"),
+            ("Ubuntu 20.04.6 LTS", "20.04", ("5.4.0-150-generic", "#167-Ubuntu SMP Mon May 15 17:35:05 UTC 2023")),
+            ("Ubuntu 22.04.2 LTS", "22.04", ("5.15.0-72-generic", "#79-Ubuntu SMP Wed Apr 19 08:22:18 UTC 2023")),
+            ("Debian GNU/Linux 11 (bullseye)", "11", ("5.10.0-21-amd64", "#1 SMP Debian 5.10.162-1 (2023-01-21)")),
         ];
         let mut random = persona.random("http docker");
         let mut id = [0; 30];
@@ -90,7 +91,7 @@ impl Engine {
 
     pub(super) fn version(&self) -> Value {
         let (version, commit, go, built, containerd, runc) = self.release;
-        let kernel = self.system.2;
+        let kernel = self.system.2.0;
         json!({
             "Platform": {"Name": "Docker Engine - Community"},
             "Components": [
@@ -108,7 +109,7 @@ impl Engine {
 
     pub(super) fn info(&self, machine: &mut Machine, now: Timestamp) -> Value {
         let (version, _, _, _, containerd, runc) = self.release;
-        let (system, system_version, kernel) = self.system;
+        let (system, system_version, (kernel, _)) = self.system;
         let running = machine.containers.iter().filter(|container| container.is_running(now)).count();
         let Value::Object(mut info) = json!({
             "ID": self.id, "Containers": machine.containers.len(), "ContainersRunning": running, "ContainersPaused": 0,
@@ -174,6 +175,7 @@ impl Engine {
             ("mysql", "8.0", "mysql"),
             ("registry", "2", "registry"),
         ];
+        machine.kernel = self.system.2;
         let mut random = self.random.clone();
         let (name, tag, container) = draw(&mut random, &SERVICES);
         for (name, tag) in [(name, tag), ("alpine", "3.14")] {

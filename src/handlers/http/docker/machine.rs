@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::command::{self, Ran};
+use super::command::{self, Kernel, Place, Ran};
 use super::container::Container;
 use super::image::Image;
 use crate::clock::Timestamp;
@@ -23,6 +23,8 @@ pub(super) struct Machine {
     pub(super) containers: Vec<Container>,
     execs: Vec<Exec>,
     serial: u64,
+    /// Every container shares it.
+    pub(super) kernel: Kernel,
 }
 
 /// A command in a container.
@@ -33,6 +35,7 @@ pub(super) struct Exec {
     pub(super) command: Vec<String>,
     pub(super) tty: bool,
     pub(super) exit: i32,
+    pub(super) kernel: Kernel,
 }
 
 impl Machine {
@@ -88,7 +91,7 @@ impl Machine {
         if self.containers.len() >= MAX_CONTAINERS {
             self.containers.remove(0);
         }
-        self.containers.push(Container::new(id.clone(), name, image, image_id, config, now));
+        self.containers.push(Container::new(id.clone(), name, (image, image_id), config, self.kernel, now));
         Ok(id)
     }
 
@@ -102,7 +105,7 @@ impl Machine {
         if self.execs.len() >= MAX_EXECS {
             self.execs.remove(0);
         }
-        let Ran { exit, .. } = command::run(words, "");
+        let Ran { exit, .. } = command::run(words, &Place::default());
         let mut room = MAX_COMMAND;
         let kept = words.iter().take_while(|word| {
             room = room.saturating_sub(word.len());
@@ -114,6 +117,7 @@ impl Machine {
             command: kept.cloned().collect(),
             tty,
             exit,
+            kernel: self.kernel,
         });
         id
     }

@@ -9,7 +9,7 @@ use super::super::super::recording::{Direction, Recording};
 use super::super::answer::{Answer, Framing, Progress, Stream};
 use super::super::record::command_event;
 use super::Machines;
-use super::command::{self, Ran};
+use super::command::{self, Place, Ran};
 use super::container::{Fetch, framed};
 use super::image::Image;
 use super::machine::Exec;
@@ -143,7 +143,7 @@ impl Stream for Watch {
             let output = if wants_output && container.has_started() { Some(container.logs()) } else { None };
             let ended = container.ended(now).map(|_| container.exit_code());
             let removes = ended.is_some() && kind == Kind::Wait && container.removes_itself();
-            let shell = container.is_shell.then_some(container.tty);
+            let shell = container.is_shell.then(|| (container.tty, container.place.clone()));
             let running = container.is_running(now);
             if removes {
                 let id = container.id.clone();
@@ -161,8 +161,8 @@ impl Stream for Watch {
             self.sent = true;
             out.extend_from_slice(&output);
         }
-        if let (Kind::Attach, Some(tty), true, None) = (kind, shell, running, &self.terminal) {
-            let terminal = Terminal::new(tty, self.container.get(..12).unwrap_or_default());
+        if let (Kind::Attach, Some((tty, place)), true, None) = (kind, shell, running, &self.terminal) {
+            let terminal = Terminal::new(tty, place);
             terminal.prompt(out);
             self.terminal = Some(terminal);
             let mut ahead = std::mem::replace(&mut self.input, Recording::new(MAX_LINE)).bytes().to_vec();
@@ -234,10 +234,11 @@ pub(super) struct Shell {
 
 impl Shell {
     pub(super) fn new(exec: &Exec) -> Self {
-        let host = exec.container.get(..12).unwrap_or_default();
-        let terminal = command::is_shell(&exec.command).then(|| Terminal::new(exec.tty, host));
+        let host = exec.container.get(..12).unwrap_or_default().to_owned();
+        let place = Place { host, kernel: exec.kernel };
+        let terminal = command::is_shell(&exec.command).then(|| Terminal::new(exec.tty, place.clone()));
         Self {
-            ran: command::run(&exec.command, host),
+            ran: command::run(&exec.command, &place),
             tty: exec.tty,
             terminal,
             prompted: false,
@@ -301,13 +302,13 @@ fn on_terminal(output: &[u8], tty: bool) -> Vec<u8> {
 /// A shell that someone types at.
 struct Terminal {
     tty: bool,
-    host: String,
+    place: Place,
     line: Vec<u8>,
 }
 
 impl Terminal {
-    fn new(tty: bool, host: &str) -> Self {
-        Self { tty, host: host.to_owned(), line: Vec::new() }
+    fn new(tty: bool, place: Place) -> Self {
+        Self { tty, place, line: Vec::new() }
     }
 
     fn prompt(&self, out: &mut Vec<u8>) {
@@ -368,7 +369,7 @@ impl Terminal {
         if text == "exit" || text.starts_with("exit ") || text == "logout" {
             return false;
         }
-        let ran = command::run_line(text, &self.host);
+        let ran = command::run_line(text, &self.place);
         for (url, tool) in &ran.fetches {
             cx.download(url, tool);
         }

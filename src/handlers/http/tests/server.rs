@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::ask::fields;
 use super::*;
+use crate::handlers::Random;
 
 #[test]
 fn a_request_is_recorded_whole_and_answered_in_the_servers_own_order() {
@@ -178,4 +179,48 @@ fn deeply_nested_or_endless_json_is_an_answer_and_no_panic() {
     assert!(answers(&outcome)[0].2.contains("-32700"));
     let outcome = ask("docker", "", post("/containers/create", "application/json", &deep));
     assert_eq!(answers(&outcome)[0].0, 400);
+}
+
+/// Bytes that an answer may have for each byte asked (a whole block of the chain for 90 bytes), and besides.
+const AMPLIFICATION: usize = 200;
+const BESIDES: usize = 64 * 1024;
+
+#[test]
+fn whatever_comes_is_answered_within_bounds_and_recorded() {
+    const PIECES: [&str; 18] = [
+        "GET ",
+        "POST ",
+        "PUT ",
+        "/v1.41/containers/create",
+        "/ws/v1/cluster/apps",
+        "/vpn/../vpns/cfg/smb.conf",
+        "/exec/x/start",
+        "/images/create?fromImage=a%2",
+        " HTTP/1.1\r\n",
+        " HTTP/1.0\r\n",
+        "Host: x\r\n",
+        "Content-Length: 40\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Type: application/json\r\n",
+        "\r\n",
+        "5\r\nabcde\r\n0\r\n\r\n",
+        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_getBlockByNumber\",\"params\":[\"latest\",true]}]",
+        "{\"Image\":\"alpine\",\"Cmd\":[\"sh\",\"-c\"]}",
+    ];
+    for handler in ["http", "ethereum", "hadoop", "docker"] {
+        for seed in 0..60 {
+            let mut random = Random::new(seed);
+            let mut input = Vec::new();
+            for _ in 0..random.within(&(1..=24)) {
+                let piece = PIECES[usize::try_from(random.within(&(0..=17))).unwrap()];
+                input.extend_from_slice(piece.as_bytes());
+                if random.within(&(0..=9)) == 0 {
+                    input.push(random.bits().to_le_bytes()[0]);
+                }
+            }
+            let outcome = Transcript::tcp(handler, "").run(&[Step::Recv(&input), Step::Wait(30_000), Step::Eof]);
+            assert!(!outcome.events.is_empty(), "{handler} {seed}");
+            assert!(outcome.sent().len() <= AMPLIFICATION * input.len() + BESIDES, "{handler} {seed}");
+        }
+    }
 }
