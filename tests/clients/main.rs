@@ -18,7 +18,6 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
-#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod jabber;
