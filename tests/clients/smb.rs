@@ -1,11 +1,13 @@
 //! The `smb` handler before the clients that look for Windows, its shares and its holes.
 
+use std::collections::HashSet;
+
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::lab::engine::Engine;
 use crate::lab::events::kind;
-use crate::lab::{Lab, SENSOR};
+use crate::lab::{Lab, PATIENCE, SENSOR};
 use crate::program::text;
 
 const RULES: &str = "
@@ -43,7 +45,7 @@ fn exploit(lab: &Lab) -> String {
     lab.client_says("/usr/bin/python3", &["-c", include_str!("smb/eternalblue.py"), &sensor()], b"")
 }
 
-/// Runs a script of impacket's SMBConnection; `c` is a class of it that takes the dialect.
+/// Runs a script with impacket; `connect` takes the dialect, `A` is the sensor.
 fn impacket(lab: &Lab, script: &str) -> String {
     let before = format!(
         "from impacket.smbconnection import SMBConnection, SessionError\nfrom impacket.smb import SMB_DIALECT\nA={:?}\n\
@@ -89,7 +91,11 @@ fn nmap_finds_windows_7_without_ms17_010() {
     holds(&said, &["OS: Windows 7 Professional 7601 Service Pack 1 (Windows 7 Professional 6.1)"]);
     holds(&said, &["Computer name: WIN-7K2Q9F0A3BD", "NetBIOS computer name: WIN-7K2Q9F0A3BD", "Workgroup: WORKGROUP"]);
     holds(&said, &["message_signing: disabled", "authentication_level: user"]);
-    holds(&said, &["NT LM 0.12 (SMBv1)", "2:0:2", "2:1:0", "\\ADMIN$: ", "\\C$: ", "\\IPC$: ", "\\Users: "]);
+    holds(&said, &["NT LM 0.12 (SMBv1)", "\\ADMIN$: ", "\\C$: ", "\\IPC$: ", "\\Users: "]);
+    // nmap 7.94 began to write dialects as 2:1:0.
+    let dialects = ["202", "210"].map(|number| format!("|     {number}\n"));
+    let has = |text: &str| said.replace("|_", "| ").replace(':', "").contains(text);
+    assert!(dialects.iter().all(|line| has(line)), "{said}");
     assert!(!said.contains("smb-double-pulsar-backdoor"), "not before the exploit: {said}");
     engine.events.await_event("the check", |event| {
         kind(event) == "scan" && event["msg"] == "MS17-010 check: PeekNamedPipe of no pipe"
@@ -172,7 +178,7 @@ fn smbclient_keeps_what_it_writes_and_the_password_decides() {
 #[test]
 fn impacket_logs_in_over_every_dialect_and_no_two_challenges_are_the_same() {
     let lab = Lab::new();
-    let engine = start(&lab);
+    let mut engine = start(&lab);
     let said = impacket(
         &lab,
         "c=connect(SMB_DIALECT); c.login('',''); print(c.getServerOS(), [s['shi1_netname'] for s in c.listShares()])\n\
@@ -188,6 +194,13 @@ fn impacket_logs_in_over_every_dialect_and_no_two_challenges_are_the_same() {
     holds(&said, &["Windows 7 Professional 7601 Service Pack 1 ['ADMIN$\\x00', 'C$\\x00', 'IPC$\\x00', 'Users\\x00']"]);
     holds(&said, &["0x210 WIN-7K2Q9F0A3BD 6 7601"]);
     assert_eq!(said.matches("0xc000006d\n0xc0000034\n").count(), 2, "{said}");
+    let challenges = engine.events.await_that("four logins", PATIENCE, |seen| {
+        let logins = seen.iter().filter(|event| kind(event) == "login");
+        let challenges: HashSet<_> =
+            logins.filter_map(|event| event["response"].as_str()?.split(':').nth(3).map(str::to_owned)).collect();
+        (challenges.len() >= 4).then_some(challenges)
+    });
+    assert_eq!(challenges.len(), 4);
     engine.stop();
 }
 
@@ -210,5 +223,26 @@ fn guessers_find_the_one_password_and_are_recorded() {
     }
     let login = engine.events.await_event("a login", |event| kind(event) == "login");
     assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
+    engine.stop();
+}
+
+#[test]
+fn a_service_that_is_created_is_recorded_with_its_command() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let said = impacket(
+        &lab,
+        "from impacket.dcerpc.v5 import transport, scmr\n\
+         t=transport.SMBTransport(A, 445, r'\\svcctl', username='alice', password='Secret12')\n\
+         d=t.get_dce_rpc(); d.connect(); d.bind(scmr.MSRPC_UUID_SCMR)\n\
+         h=scmr.hROpenSCManagerW(d)['lpScHandle']\n\
+         s=scmr.hRCreateServiceW(d, h, 'up\\0', 'up\\0', lpBinaryPathName='%COMSPEC% /c calc.exe\\0')['lpServiceHandle']\n\
+         try: scmr.hRStartServiceW(d, s)\n\
+         except Exception as e: print(e.get_error_code())\n\
+         scmr.hRDeleteService(d, s); scmr.hRCloseServiceHandle(d, s); print('gone')\n",
+    );
+    assert_eq!(said, "1053\ngone\n");
+    let event = engine.events.await_event("the command", |event| kind(event) == "command");
+    assert_eq!((&event["command"], &event["service"]), (&"%COMSPEC% /c calc.exe".into(), &"up".into()));
     engine.stop();
 }

@@ -23,8 +23,8 @@ pub(super) struct Settings {
     credentials: Policy,
     /// The Windows that it is.
     windows: Windows,
-    /// SMB2 dialects besides SMB1, of "2.0.2", "2.1", "3.0", "3.0.2"; none turns SMB2 off. Not given: those of the Windows.
-    dialects: Option<Vec<Dialect>>,
+    /// SMB2 dialects besides SMB1, of "2.0.2" and "2.1"; none turns SMB2 off.
+    dialects: Vec<Dialect>,
     /// Vulnerable to MS17-010 and open to DoublePulsar; otherwise answers as a patched machine.
     vulnerable: bool,
 }
@@ -32,7 +32,12 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let three = Count::try_from(3).map_or(Policy::RejectAll, Policy::After);
-        Self { credentials: three, windows: Windows::Seven, dialects: None, vulnerable: true }
+        Self {
+            credentials: three,
+            windows: Windows::Seven,
+            dialects: vec![Dialect::V202, Dialect::V210],
+            vulnerable: true,
+        }
     }
 }
 
@@ -45,8 +50,6 @@ enum Windows {
     SevenEnterprise,
     #[serde(rename = "2008-r2")]
     Server2008R2,
-    #[serde(rename = "2012-r2")]
-    Server2012R2,
 }
 
 /// A dialect of SMB2 (MS-SMB2 2.2.3).
@@ -56,10 +59,6 @@ pub(super) enum Dialect {
     V202 = 0x0202,
     #[serde(rename = "2.1")]
     V210 = 0x0210,
-    #[serde(rename = "3.0")]
-    V300 = 0x0300,
-    #[serde(rename = "3.0.2")]
-    V302 = 0x0302,
 }
 
 /// The version in NTLM and RPC.
@@ -147,15 +146,8 @@ impl Host {
             Windows::Server2008R2 => {
                 (seven, ["Windows Server 2008 R2 Standard 7601 Service Pack 1", "Windows Server 2008 R2 Standard 6.1"])
             }
-            Windows::Server2012R2 => (
-                Version { major: 6, minor: 3, build: 9600 },
-                ["Windows Server 2012 R2 Standard 9600", "Windows Server 2012 R2 Standard 6.3"],
-            ),
         };
-        let mut dialects = settings.dialects.unwrap_or_else(|| match settings.windows {
-            Windows::Server2012R2 => vec![Dialect::V202, Dialect::V210, Dialect::V300, Dialect::V302],
-            _ => vec![Dialect::V202, Dialect::V210],
-        });
+        let mut dialects = settings.dialects;
         dialects.sort_unstable();
         Ok(Arc::new(Self {
             name: persona.windows_name().to_owned(),

@@ -46,7 +46,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     aliases: &[],
     transports: &[Transport::Tcp],
     default_ports: &[445, 139],
-    about: "Windows file sharing: SMB1 to 2.1, logins, uploads, EternalBlue and DoublePulsar with their payloads",
+    about: "Windows file sharing: SMB1 to 2.1, logins, uploads, EternalBlue and DoublePulsar",
     prepare,
 };
 
@@ -165,7 +165,7 @@ impl Smb {
                 let dialects = message.get(35..).unwrap_or_default();
                 if self.one.is_none() && message.byte(4) == Some(0x72) {
                     let mut two = Box::<Two>::default();
-                    if two.from_one(&mut peer, dialects) {
+                    if two.invited(&mut peer, dialects) {
                         one::note_dialects(&mut peer, dialects);
                         self.two = Some(two);
                         return true;

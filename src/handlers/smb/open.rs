@@ -13,6 +13,9 @@ use crate::handlers::Context;
 const MAX_OPEN: usize = 32;
 /// Bytes of an uploaded file.
 const MAX_UPLOAD: usize = 16 * 1024 * 1024;
+/// A write may begin this many bytes, and this many times what was written, after the start of the file: what lies between is stored, too.
+const MAX_GAP: u64 = 64 * 1024;
+const MAX_SPREAD: u64 = 16;
 
 /// What a visitor wants opened (MS-SMB2 2.2.13, MS-CIFS 2.2.4.64: the same numbers).
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub(super) struct File {
     pub(super) entry: Entry,
     /// Its new content, once the visitor has written.
     upload: Option<Held>,
+    /// Bytes that it has written: gaps in the file are bounded by them.
+    written: u64,
 }
 
 /// An open directory, or a search of SMB1.
@@ -115,17 +120,23 @@ impl Open {
             }
             Object::Directory(_) => Err(Status::INVALID_DEVICE_REQUEST),
             Object::File(file) => {
+                file.written = file.written.saturating_add(bytes.len() as u64);
+                let most = file.written.saturating_mul(MAX_SPREAD).saturating_add(MAX_GAP);
                 let content = file.content(host)?;
+                if offset > most {
+                    return Err(Status::DISK_FULL);
+                }
                 if content.write_at(offset, bytes, MAX_UPLOAD) { Ok(()) } else { Err(Status::DISK_FULL) }
             }
         }
     }
 
-    /// Sets the length of a file.
+    /// Sets the length of a file. Only what is written makes it longer: clients announce the length before.
     pub(super) fn resize(&mut self, host: &Host, len: u64) -> Result<(), Status> {
         let Object::File(file) = &mut self.object else { return Err(Status::INVALID_PARAMETER) };
         let len = usize::try_from(len).ok().filter(|len| *len <= MAX_UPLOAD).ok_or(Status::DISK_FULL)?;
-        if file.content(host)?.resize(len) { Ok(()) } else { Err(Status::DISK_FULL) }
+        let content = file.content(host)?;
+        if len >= content.bytes().len() || content.resize(len) { Ok(()) } else { Err(Status::DISK_FULL) }
     }
 }
 
@@ -284,9 +295,9 @@ fn open_on_disk(
                 return Err(Status::SHARING_VIOLATION);
             }
             let upload = Some(Held::new(&host.uploads));
-            Ok((Object::File(File { entry, upload }), 3))
+            Ok((Object::File(File { entry, upload, written: 0 }), 3))
         }
-        Ok(entry) => Ok((Object::File(File { entry, upload: None }), 1)),
+        Ok(entry) => Ok((Object::File(File { entry, upload: None, written: 0 }), 1)),
         Err(Status::OBJECT_NAME_NOT_FOUND) if matches!(wanted.disposition, 0 | 2 | 3 | 5) => {
             view.put(path, wants_directory, &[], now);
             let entry = view.find(path)?;
@@ -294,7 +305,7 @@ fn open_on_disk(
                 if wants_directory {
                     Object::Directory(Directory::new(entry))
                 } else {
-                    Object::File(File { entry, upload: None })
+                    Object::File(File { entry, upload: None, written: 0 })
                 },
                 2,
             ))

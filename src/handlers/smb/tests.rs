@@ -222,7 +222,7 @@ fn wannacrys_scan_finds_a_machine_without_ms17_010() {
 #[test]
 fn a_negotiation_without_extended_security_has_the_bytes_of_windows_7() {
     let message = One { flags2: 0xc053, ..negotiate() }.bytes();
-    let (replies, _) = play(&[message.clone()]);
+    let (replies, _) = play(std::slice::from_ref(&message));
     let reply = &replies[0];
     assert_eq!((reply.flags, reply.flags2), (0x98, 0xc053));
     let words = &reply.words;
@@ -356,7 +356,7 @@ fn a_patched_machine_is_neither_found_nor_taken() {
 #[test]
 fn a_body_that_eternalblue_sprays_gets_no_answer_and_is_stored() {
     let spray = [&b"\0\0\xff\xf7\xfeSMB"[..], &[0x90; 2_000]].concat();
-    let (replies, outcome) = play(&[spray.clone()]);
+    let (replies, outcome) = play(std::slice::from_ref(&spray));
     assert!(replies.is_empty() && !outcome.closed);
     assert_eq!(outcome.samples[0].bytes, spray);
 }

@@ -99,6 +99,10 @@ impl Upload {
         }
         let piece = piece.get(..len).unwrap_or(&piece);
         let Some(held) = &mut self.held else { return NO_MEMORY };
+        if offset > held.bytes().len() {
+            // Pieces come in order; nobody makes the sensor store what was never sent.
+            return INVALID;
+        }
         if !held.write_at(offset as u64, piece, MAX_PAYLOAD) {
             return NO_MEMORY;
         }
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn the_key_is_the_one_that_loaders_compute() {
         let by_the_book = |s: u32| {
-            (2 * u64::from(s) ^ u64::from(((s & 0xff00 | (s << 16)) << 8) | (((s >> 16) | s & 0x00ff_0000) >> 8)))
+            ((2 * u64::from(s)) ^ u64::from(((s & 0xff00 | (s << 16)) << 8) | (((s >> 16) | s & 0x00ff_0000) >> 8)))
                 as u32
         };
         for seed in [0xa45d_4b79, 0x36e0_103a, 1, u32::MAX] {

@@ -1,8 +1,8 @@
 //! srvsvc (MS-SRVS) and wkssvc (MS-WKST): shares and what kind of server this is.
 
-use super::super::host::SHARES;
+use super::super::host::{SHARES, Share};
 use super::ndr::{Results, Stub};
-use super::{Answer, BAD_STUB, Caller, NO_SUCH_OPERATION};
+use super::{Answer, BAD_STUB, Caller, DENIED, NO_SUCH_OPERATION};
 
 /// Results of MS-ERREF 2.2.
 const ACCESS_DENIED: u32 = 5;
@@ -16,52 +16,74 @@ const PLATFORM_NT: u32 = 500;
 pub(super) fn server(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer {
     let mut stub = Stub::new(stub);
     match operation {
+        // NetrConnectionEnum, NetrFileEnum, NetrSessionEnum
+        8 | 9 | 12 => Some(Results::default().long(0).long(0).long(0).long(0).long(0).returning(ACCESS_DENIED)),
         // NetrShareEnum, NetrShareEnumSticky
-        15 | 36 => enumerate(&mut stub),
+        15 | 36 => enumerate(caller, &mut stub),
         16 => share(caller, &mut stub),
         21 => about(caller, &mut stub),
         28 => time(caller),
+        10..=57 => return Err(DENIED),
         _ => return Err(NO_SUCH_OPERATION),
     }
     .ok_or(BAD_STUB)
 }
 
-/// NetrShareEnum (MS-SRVS 3.1.4.8).
-fn enumerate(stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+/// NetrShareEnum (MS-SRVS 3.1.4.8): levels 0, 1 and, for administrators, 2 and 502.
+fn enumerate(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     let (_, level, _) = (stub.pointed_text(true)?, stub.long()?, stub.long()?);
     let mut out = Results::default();
     out.long(level).long(level);
     let result = match level {
         0 | 1 => 0,
+        2 | 502 if caller.is_admin => 0,
         2 | 501 | 502 => ACCESS_DENIED,
-        _ => INVALID_LEVEL,
+        _ => return Some(out.long(0).long(0).long(0).returning(INVALID_LEVEL)),
     };
-    if result == INVALID_LEVEL {
-        return Some(out.long(0).long(0).long(0).returning(result));
+    out.pointer();
+    if result != 0 {
+        return Some(out.long(0).long(0).long(0).long(0).returning(result));
     }
-    let count = if result == 0 { SHARES.len() as u32 } else { 0 };
-    out.pointer().long(count);
-    if count == 0 {
-        return Some(out.long(0).long(0).long(0).returning(result));
-    }
-    out.pointer().long(count);
-    for share in SHARES {
-        out.pointer();
-        if level == 1 {
-            out.long(share.code).pointer();
-        }
-    }
-    for share in SHARES {
-        out.text(share.name);
-        if level == 1 {
-            out.text(share.comment);
-        }
-    }
-    out.long(count);
-    Some(out.pointer().long(0).returning(result))
+    let count = SHARES.len() as u32;
+    out.long(count).pointer().long(count);
+    SHARES.iter().for_each(|share| put_fields(&mut out, share, level));
+    SHARES.iter().for_each(|share| put_texts(&mut out, share, level));
+    Some(out.long(count).pointer().long(0).returning(result))
 }
 
-/// NetrShareGetInfo (MS-SRVS 3.1.4.10): levels 0, 1 and, for administrators, 2.
+/// The fixed part of SHARE_INFO_0, 1, 2 and 502 (MS-SRVS 2.2.4.22 to 2.2.4.26).
+fn put_fields(out: &mut Results, share: &Share, level: u32) {
+    out.pointer();
+    if level > 0 {
+        out.long(share.code).pointer();
+    }
+    if level > 1 {
+        // Permissions, uses (unlimited), users now, path, no password.
+        out.long(0).long(u32::MAX).long(1).pointer().long(0);
+    }
+    if level == 502 {
+        // No security descriptor.
+        out.long(0).long(0);
+    }
+}
+
+/// What its pointers point to.
+fn put_texts(out: &mut Results, share: &Share, level: u32) {
+    out.text(share.name);
+    if level > 0 {
+        out.text(share.comment);
+    }
+    if level > 1 {
+        out.text(match share.name {
+            "ADMIN$" => "C:\\Windows",
+            "C$" => "C:\\",
+            "Users" => "C:\\Users",
+            _ => "",
+        });
+    }
+}
+
+/// NetrShareGetInfo (MS-SRVS 3.1.4.10): levels 0, 1 and, for administrators, 2 and 502.
 fn share(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     let (_, name, level) = (stub.pointed_text(true)?, stub.text(true)?, stub.long()?);
     let mut out = Results::default();
@@ -70,30 +92,13 @@ fn share(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     let (share, result) = match (found, level) {
         (None, _) => return Some(out.long(0).returning(NO_SUCH_SHARE)),
         (Some(share), 0 | 1) => (share, 0),
-        (Some(share), 2) if caller.is_admin => (share, 0),
+        (Some(share), 2 | 502) if caller.is_admin => (share, 0),
         (Some(_), 2 | 501 | 502) => return Some(out.long(0).returning(ACCESS_DENIED)),
         _ => return Some(out.long(0).returning(INVALID_LEVEL)),
     };
-    out.pointer().pointer();
-    if level > 0 {
-        out.long(share.code).pointer();
-    }
-    if level == 2 {
-        // Permissions, uses (unlimited), users now, path, password.
-        out.long(0).long(u32::MAX).long(1).pointer().long(0);
-    }
-    out.text(share.name);
-    if level > 0 {
-        out.text(share.comment);
-    }
-    if level == 2 {
-        out.text(match share.name {
-            "ADMIN$" => "C:\\Windows",
-            "C$" => "C:\\",
-            "Users" => "C:\\Users",
-            _ => "",
-        });
-    }
+    out.pointer();
+    put_fields(&mut out, &share, level);
+    put_texts(&mut out, &share, level);
     Some(out.returning(result))
 }
 
@@ -138,7 +143,7 @@ fn time(caller: &Caller<'_>) -> Option<Vec<u8>> {
 pub(super) fn workstation(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer {
     let mut stub = Stub::new(stub);
     if operation != 0 {
-        return if operation <= 30 { Err(super::DENIED) } else { Err(NO_SUCH_OPERATION) };
+        return if operation <= 30 { Err(DENIED) } else { Err(NO_SUCH_OPERATION) };
     }
     stub.pointed_text(true).ok_or(BAD_STUB)?;
     let level = stub.long().ok_or(BAD_STUB)?;

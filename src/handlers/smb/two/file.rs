@@ -9,8 +9,8 @@ use super::super::wire::{Fields, Put, text_of_utf16};
 use super::{HEADER, Peer, Reply, Request};
 use crate::events::Event;
 
-/// Bytes that one read gives.
-const MAX_READ: usize = 1024 * 1024;
+/// Bytes that one read gives: less than was negotiated, so that a short request is not answered with a flood.
+const MAX_READ: usize = 512 * 1024;
 
 /// FSCTL codes (MS-FSCC 2.3, MS-SMB2 2.2.31).
 const PIPE_TRANSCEIVE: u32 = 0x0011_c017;

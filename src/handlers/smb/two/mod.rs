@@ -185,7 +185,6 @@ impl Two {
         let is_last_setup = request.command == command::SESSION_SETUP && reply.status == Status::OK;
         if let Some(key) = key
             && (flags & SIGNED != 0 || is_last_setup)
-            && self.dialect.is_some_and(|dialect| dialect <= Dialect::V210)
         {
             patch(out, start + 16, &(FROM_SERVER | flags & RELATED | SIGNED).to_le_bytes());
             let signature = signature(&key, out.get(start..).unwrap_or_default());

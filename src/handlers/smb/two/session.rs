@@ -24,7 +24,7 @@ const SESSION_IS_NULL: u16 = 0x0002;
 
 impl Two {
     /// Answers an SMB1 NEGOTIATE that offers SMB2 (MS-SMB2 3.3.5.3); false when it does not.
-    pub(in super::super) fn from_one(&mut self, peer: &mut Peer<'_, '_>, data: &[u8]) -> bool {
+    pub(in super::super) fn invited(&mut self, peer: &mut Peer<'_, '_>, data: &[u8]) -> bool {
         let offers = |name: &[u8]| one_dialects(data).any(|one| one == name);
         let highest = peer.host.dialects.last().copied();
         let number = match highest {
