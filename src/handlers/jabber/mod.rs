@@ -25,8 +25,7 @@ use super::{Context, Credentials, Handler, Persona, Policy, Random, Session, Sou
 use crate::events::Event;
 use crate::flow::Transport;
 
-use sasl::Outcome;
-use scram::Exchange;
+use sasl::{Outcome, Pending};
 use stanza::Place;
 use xml::{Element, Fault, Found, Parser};
 
@@ -200,7 +199,7 @@ struct Jabber {
     said_hello: bool,
     /// The host of the stream, once its header has come.
     host: Option<String>,
-    exchange: Option<Exchange>,
+    login: Option<Pending>,
     user: Option<User>,
     tries: u32,
     streams: u32,
@@ -225,7 +224,7 @@ impl Jabber {
             is_inside_tls,
             said_hello: false,
             host: None,
-            exchange: None,
+            login: None,
             user: None,
             tries: 0,
             streams: 0,
@@ -401,20 +400,20 @@ impl Jabber {
     fn restart(&mut self) {
         self.parser = Parser::default();
         self.host = None;
-        self.exchange = None;
+        self.login = None;
     }
 
     fn login(&mut self, cx: &mut Context<'_>, message: &Element) {
         let shared = Arc::clone(&self.shared);
-        let outcome = match (message.name.as_str(), self.exchange.take()) {
+        let outcome = match (message.name.as_str(), self.login.take()) {
             ("auth", _) => sasl::begin(&shared, cx, &mut self.random, message),
-            ("response", Some(exchange)) => sasl::finish(&shared, cx, &exchange, message),
+            ("response", Some(pending)) => sasl::go_on(&shared, cx, &mut self.random, &pending, message),
             ("response", None) => Outcome::Failure("not-authorized"),
             _ => Outcome::Failure("aborted"),
         };
         match outcome {
-            Outcome::Challenge(text, exchange) => {
-                self.exchange = Some(exchange);
+            Outcome::Challenge(text, pending) => {
+                self.login = Some(pending);
                 self.send(cx, &text);
             }
             Outcome::Success(text, name) => {

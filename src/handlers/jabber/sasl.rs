@@ -11,11 +11,20 @@ use crate::events::Event;
 use crate::handlers::recording::with_text;
 use crate::handlers::{Context, Policy, Random};
 
+/// What a login waits for.
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// The first message of this mechanism: `<auth/>` came without one (RFC 6120 section 6.4.2).
+    First(String),
+    /// The client's proof.
+    Proof(Box<Exchange>),
+}
+
 /// What became of one message of a login.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Send this and wait.
-    Challenge(String, Exchange),
+    Challenge(String, Pending),
     /// Send this; the client is this user.
     Success(String, String),
     /// Send this; the login failed with what was known of it.
@@ -28,7 +37,30 @@ pub(super) fn begin(shared: &Shared, cx: &mut Context<'_>, random: &mut Random, 
     if !shared.settings.mechanisms.iter().any(|known| known == mechanism) {
         return Outcome::Failure("invalid-mechanism");
     }
-    let message = match decoded(&auth.text) {
+    if auth.text.trim_ascii().is_empty() {
+        let challenge = format!("<challenge xmlns='{}'></challenge>", text::SASL);
+        return Outcome::Challenge(challenge, Pending::First(mechanism.to_owned()));
+    }
+    first(shared, cx, random, mechanism, &auth.text)
+}
+
+/// `<response/>`: what was waited for.
+pub(super) fn go_on(
+    shared: &Shared,
+    cx: &mut Context<'_>,
+    random: &mut Random,
+    pending: &Pending,
+    response: &Element,
+) -> Outcome {
+    match pending {
+        Pending::First(mechanism) => first(shared, cx, random, mechanism, &response.text),
+        Pending::Proof(exchange) => finish(shared, cx, exchange, response),
+    }
+}
+
+/// The client's first message.
+fn first(shared: &Shared, cx: &mut Context<'_>, random: &mut Random, mechanism: &str, text: &str) -> Outcome {
+    let message = match decoded(text) {
         Ok(message) => message,
         Err(condition) => return Outcome::Failure(condition),
     };
@@ -49,14 +81,15 @@ pub(super) fn begin(shared: &Shared, cx: &mut Context<'_>, random: &mut Random, 
     match first.and_then(|first| Exchange::begin(hash, first, &BASE64.encode(&nonce), salt)) {
         Some(exchange) => {
             let challenge = BASE64.encode(exchange.challenge().as_bytes());
-            Outcome::Challenge(format!("<challenge xmlns='{}'>{challenge}</challenge>", text::SASL), exchange)
+            let challenge = format!("<challenge xmlns='{}'>{challenge}</challenge>", text::SASL);
+            Outcome::Challenge(challenge, Pending::Proof(Box::new(exchange)))
         }
         None => Outcome::Failure("malformed-request"),
     }
 }
 
-/// `<response/>`: the end of a SCRAM exchange.
-pub(super) fn finish(shared: &Shared, cx: &mut Context<'_>, exchange: &Exchange, response: &Element) -> Outcome {
+/// The end of a SCRAM exchange.
+fn finish(shared: &Shared, cx: &mut Context<'_>, exchange: &Exchange, response: &Element) -> Outcome {
     let message = match decoded(&response.text) {
         Ok(message) => message,
         Err(condition) => return Outcome::Failure(condition),

@@ -152,7 +152,7 @@ fn failed_logins_say_why() {
     let settings = "credentials = { list = ['root:right'] }";
     let wrong = plain("root", "wrong");
     let auth = |mechanism: &str, text: &str| format!("<auth {SASL} mechanism='{mechanism}'>{text}</auth>");
-    let (bogus, encoding, empty) = (auth("BOGUS", ""), auth("PLAIN", "!!"), auth("PLAIN", ""));
+    let (bogus, encoding, empty) = (auth("BOGUS", ""), auth("PLAIN", "!!"), auth("PLAIN", "="));
     let abort = format!("<abort {SASL}/>");
     let said = answers(settings, &[HELLO, &wrong, &bogus, &encoding, &empty, &abort]);
     for (said, condition) in said[1..].iter().zip([
@@ -166,6 +166,15 @@ fn failed_logins_say_why() {
     }
     let tries: Vec<&str> = std::iter::once(HELLO).chain(std::iter::repeat_n(wrong.as_str(), 12)).collect();
     assert!(run(settings, &tries).closed);
+}
+
+#[test]
+fn a_client_may_begin_without_a_message() {
+    let auth = format!("<auth {SASL} mechanism='PLAIN'/>");
+    let response = format!("<response {SASL}>{}</response>", BASE64.encode(b"\0u\0p"));
+    let said = answers("", &[HELLO, &auth, &response]);
+    assert_eq!(said[1], format!("<challenge {SASL}></challenge>"));
+    assert_eq!(said[2], format!("<success {SASL}/>"));
 }
 
 #[test]
@@ -220,4 +229,27 @@ fn silence_ends_and_nothing_said_is_still_an_event() {
     outcome.the_event("connect");
     let outcome = Transcript::tcp("jabber", "").run(&[Step::Recv(b"<stream:str"), Step::Eof]);
     assert!(outcome.closed);
+}
+
+#[test]
+fn damaged_streams_are_taken_the_same_in_every_cut() {
+    use super::super::Random;
+    let whole = [
+        HELLO,
+        &plain("u", "p"),
+        HELLO,
+        "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq><message to='a@b'><body>x&lt;</body></message>",
+    ]
+    .concat();
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let mut damaged = whole.clone().into_bytes();
+        for _ in 0..random.within(&(1..=3)) {
+            let at = usize::try_from(random.within(&(0..=damaged.len() as u64 - 1))).unwrap();
+            damaged[at] = b"<>/'\"&=! \0\xffa:"[usize::try_from(random.within(&(0..=12))).unwrap()];
+        }
+        let outcome = Transcript::tcp("jabber", "").run(&[Step::Recv(&damaged), Step::Wait(100)]);
+        assert!(outcome.sent().len() < 4 * damaged.len() + 2_000);
+        assert!(!outcome.events.is_empty());
+    }
 }

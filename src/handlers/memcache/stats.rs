@@ -97,10 +97,11 @@ fn general(visit: &mut Visit<'_>) -> Vec<(&'static str, String)> {
     stats.push(("rusage_system", seconds(83)));
     let mut put = |name: &'static str, value: u64| stats.push((name, value.to_string()));
     put("max_connections", 1_024);
-    put("curr_connections", open + 1);
-    put("total_connections", counts.connections + strangers + 2);
+    // Four threads listen on UDP.
+    put("curr_connections", open + 4);
+    put("total_connections", counts.connections + strangers + 5);
     put("rejected_connections", 0);
-    put("connection_structures", open + 2);
+    put("connection_structures", open + 5);
     put("response_obj_oom", 0);
     put("response_obj_count", 1);
     put("response_obj_bytes", 16_384 * open.min(4));
@@ -296,11 +297,18 @@ fn slabs(visit: &mut Visit<'_>) -> Pairs {
 
 fn conns(visit: &Visit<'_>) -> Pairs {
     let mut pairs = Pairs::new();
-    let since_start = visit.now.saturating_sub(visit.server.started);
-    let mut put = |name: &str, value: &str| pairs.push((name.to_owned(), value.to_owned()));
-    put("22:addr", "tcp:0.0.0.0:11211");
-    put("22:state", "conn_listening");
-    put("22:secs_since_last_cmd", &(since_start % 1_847).to_string());
+    // The last stranger came so long ago.
+    let quiet = (visit.now.saturating_sub(visit.server.started) % 1_847).to_string();
+    let mut put = |number: u64, name: &str, value: &str| pairs.push((format!("{number}:{name}"), value.to_owned()));
+    put(22, "addr", "tcp:0.0.0.0:11211");
+    put(22, "state", "conn_listening");
+    put(22, "secs_since_last_cmd", &quiet);
+    for number in 23..27 {
+        put(number, "UDP", "UDP");
+        put(number, "addr", "udp:0.0.0.0:11211");
+        put(number, "state", "conn_read");
+        put(number, "secs_since_last_cmd", &quiet);
+    }
     pairs
 }
 

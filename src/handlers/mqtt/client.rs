@@ -15,6 +15,8 @@ use crate::clock::Timestamp;
 
 /// QoS 2 messages of a client that wait for its PUBREL.
 const MAX_UNRELEASED: usize = 64;
+/// Publications of the broker's own topics that a silent client gets: forty minutes of them.
+const MAX_UNASKED: u32 = 240;
 /// Bytes that one call delivers; the rest follows at the next.
 const MAX_DELIVERED: usize = 512 * 1024;
 /// MQTT 5 reason codes (section 2.4).
@@ -93,6 +95,10 @@ pub(super) struct Client {
     aliases: Vec<(u16, String)>,
     /// The last publication of `$SYS` that was sent, and its values.
     sys: Option<(u64, Vec<(String, String)>)>,
+    /// Publications of them that may still come before the client says something.
+    unasked: u32,
+    /// Another client's message was sent since [`Client::has_heard`] was last asked.
+    heard_others: bool,
 }
 
 impl Client {
@@ -115,6 +121,8 @@ impl Client {
             unreleased: Vec::new(),
             aliases: Vec::new(),
             sys: None,
+            unasked: MAX_UNASKED,
+            heard_others: false,
         }
     }
 
@@ -126,6 +134,7 @@ impl Client {
     /// Does what a packet asks for.
     pub(super) fn take(&mut self, packet: &Packet, turn: &mut Turn<'_>) -> Result<(), End> {
         self.heard = turn.now;
+        self.unasked = MAX_UNASKED;
         let mut reader = Reader(&packet.body);
         match packet.kind {
             packet::PUBLISH => self.publish(packet, turn)?,
@@ -484,6 +493,7 @@ impl Client {
             return;
         }
         let flags = u8::from(delivery.duplicate && id > 0) << 3 | delivery.qos << 1 | u8::from(delivery.retain);
+        self.heard_others |= !message.topic.starts_with("$SYS");
         turn.broker.traffic.publish_sent += 1;
         turn.broker.traffic.publish_bytes_sent += message.payload.len() as u64;
         turn.send(packet::PUBLISH, flags, &body);
@@ -506,9 +516,10 @@ impl Client {
     fn watch_own_topics(&mut self, turn: &mut Turn<'_>) {
         let tick = turn.shared.server.tick(turn.now);
         let Some((sent, old)) = &mut self.sys else { return };
-        if *sent == tick {
+        if *sent == tick || self.unasked == 0 {
             return;
         }
+        self.unasked -= 1;
         let values = turn.shared.server.topics(turn.broker, turn.now);
         let old = std::mem::replace(old, values.clone());
         *sent = tick;
@@ -526,6 +537,11 @@ impl Client {
         if !watched {
             self.sys = None;
         }
+    }
+
+    /// Another client's message was sent since this was last asked.
+    pub(super) fn has_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard_others)
     }
 
     /// The client may be sent something at any time.

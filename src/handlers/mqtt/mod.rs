@@ -3,9 +3,10 @@
 //! `packet` cuts the stream, `property` and `topic` know the fields, `connect` lets in, `client` serves a connection, `broker` holds
 //! what outlives it, `sys` tells about the server.
 //!
-//! Handlers cannot wake each other. A connection with subscriptions therefore looks into its mailbox every [`LISTEN`], after a quiet
-//! time every [`LISTEN_IDLE`]: one short lock each, a few microseconds; a thousand idle subscribers cost about a hundredth of a core.
-//! Others look every [`LOOK`], to learn that another connection has taken their session.
+//! Handlers cannot wake each other. A connection with subscriptions therefore looks into its mailbox every [`LISTEN`], and more rarely
+//! the longer it has been quiet: a client that pings once a minute hears within a second. Others look every [`LOOK`], to learn that
+//! another connection has taken their session. A look is one short lock, a few microseconds: a thousand quiet subscribers cost about
+//! a hundredth of a core.
 //!
 //! Memory: an idle connection holds under 1 KiB (4 KiB when it watches `$SYS`), a packet on its way up to 256 KiB; what sessions
 //! keep is bounded in `broker`. A call delivers at most 512 KiB for each packet that came.
@@ -60,12 +61,13 @@ pub(super) const BUILTIN_TLS: Builtin = Builtin {
 const MAX_SOURCES: usize = 4_096;
 /// How long a source is remembered after its last connection.
 const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often a subscriber looks into its mailbox, and after how long without a message it does so more rarely.
+/// How often a subscriber looks into its mailbox at least, while something goes on.
 const LISTEN: Duration = Duration::from_millis(60);
-const LISTEN_IDLE: Duration = Duration::from_millis(250);
-const IDLE_AFTER: Duration = Duration::from_secs(30);
 /// How often a connection without subscriptions looks whether the session is still its own.
 const LOOK: Duration = Duration::from_secs(1);
+/// A quiet connection looks after this part of the time that it has been quiet, up to a limit.
+const QUIET_PART: u32 = 64;
+const RAREST: Duration = Duration::from_secs(10);
 /// How long bytes that are no MQTT are gathered before the connection is reset.
 const STRANGER_TIME: Duration = Duration::from_millis(40);
 /// Time for the CONNECT: mosquitto's keep-alive of a client that has not said its own.
@@ -179,7 +181,7 @@ struct Mqtt {
     log: Log,
     /// What comes is no MQTT: it is only recorded.
     stranger: Option<Recording>,
-    /// When something was last sent or received.
+    /// When the visitor last sent something, or got something from another client.
     lively: Timestamp,
     heard: bool,
 }
@@ -215,7 +217,6 @@ impl Mqtt {
     /// Hands out what this call has brought, and asks to be called when something may have come.
     fn flush(&mut self, cx: &mut Context<'_>) {
         if !self.out.is_empty() {
-            self.lively = cx.now();
             cx.send(&self.out);
             self.out = Vec::new();
         }
@@ -223,17 +224,17 @@ impl Mqtt {
             cx.event(event);
         }
         let now = cx.now();
-        let quiet = now.saturating_since(self.lively);
+        let lively = self.lively;
         let wait = self.turn(now, |client, turn| {
-            let client = client.as_deref()?;
-            let look = match client.listens(turn.broker) {
-                true if quiet < IDLE_AFTER => LISTEN,
-                true => LISTEN_IDLE,
-                false => LOOK,
-            };
-            Some(client.lost_at().map_or(look, |lost| look.min(lost.saturating_since(now))))
+            let client = client.as_deref_mut()?;
+            let least = if client.listens(turn.broker) { LISTEN } else { LOOK };
+            let quiet = if client.has_heard() { Duration::ZERO } else { now.saturating_since(lively) };
+            let look = (quiet / QUIET_PART).clamp(least, RAREST);
+            let wait = client.lost_at().map_or(look, |lost| look.min(lost.saturating_since(now)));
+            Some((wait, quiet.is_zero()))
         });
-        if let Some(wait) = wait {
+        if let Some((wait, is_lively)) = wait {
+            self.lively = if is_lively { now } else { lively };
             cx.deadline_in(wait);
         }
     }
@@ -354,6 +355,7 @@ impl Handler for Mqtt {
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         self.heard = true;
+        self.lively = cx.now();
         if let Some(recording) = &mut self.stranger {
             recording.push(bytes);
             return;

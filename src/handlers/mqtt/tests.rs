@@ -3,7 +3,7 @@
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use super::super::transcript::{Outcome, Step, Transcript};
-use super::super::{Context, Handler, Output, Registry, Session};
+use super::super::{Context, Handler, Output, Random, Registry, Session};
 use super::packet::{packet, put_binary, put_length};
 use crate::clock::Timestamp;
 use crate::flow::Transport;
@@ -80,7 +80,7 @@ fn connects_are_answered_as_mosquitto_does() {
         (packet(1, 0, b"\0\x04MQTT\x04"), "!"),
     ];
     for (input, wanted) in script {
-        assert_eq!(answers(&[input.clone()]), wanted, "{}", input.escape_ascii());
+        assert_eq!(answers(std::slice::from_ref(&input)), wanted, "{}", input.escape_ascii());
     }
     let assigned = run(&[connect("MQTT", 5, 0, 60, b"", "", b"")]).sent();
     assert!(assigned.starts_with(b"\x20\x35\0\0\x32\x22\0\x0a\x12\0\x29auto-") && assigned.len() == 55);
@@ -351,4 +351,44 @@ fn quality_two_goes_both_ways_in_version_five() {
     assert_eq!(reader.hears(&mut room), "340700017400010078");
     assert_eq!(reader.says(&room, b"\x50\x02\0\x01"), "62020001");
     assert_eq!(reader.says(&room, b"\x70\x02\0\x01"), "");
+}
+
+#[test]
+fn damaged_packets_are_taken_the_same_in_every_cut() {
+    let publish = b"\x32\x0c\0\x03a/b\0\x09hello".to_vec();
+    for hello in [connect4(), connect5()] {
+        let whole =
+            [hello, subscribe("a/#", 2), publish.clone(), b"\xc0\0".to_vec(), b"\xa2\x05\0\x07\0\x01a".to_vec()]
+                .concat();
+        for seed in 0..40 {
+            let mut random = Random::new(seed);
+            let mut damaged = whole.clone();
+            for _ in 0..random.within(&(1..=3)) {
+                let at = usize::try_from(random.within(&(0..=damaged.len() as u64 - 1))).unwrap();
+                damaged[at] = random.bits().to_le_bytes()[0];
+            }
+            let outcome = Transcript::tcp("mqtt", "").run(&[Step::Recv(&damaged), Step::Wait(100)]);
+            assert!(outcome.sent().len() < 16 * damaged.len(), "{}", damaged.escape_ascii());
+            assert!(!outcome.events.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_client_that_stays_silent_for_a_day_costs_few_looks_and_few_bytes() {
+    for filter in ["#", "$SYS/#"] {
+        let mut room = Room::new();
+        let mut reader = room.visitor(1);
+        reader.says(&room, &connect("MQTT", 4, 2, 0, b"", "reader", b""));
+        let mut sent = reader.says(&room, &subscribe(filter, 0)).len() / 2;
+        let end = room.now + Duration::from_secs(24 * 3_600);
+        let mut looks = 0;
+        while let Some(due) = reader.out.deadline.flatten().filter(|&due| due < end) {
+            room.now = due;
+            sent += reader.call(due, |handler, cx| handler.deadline(cx)).len() / 2;
+            looks += 1;
+        }
+        assert!((1_000..10_000).contains(&looks), "{looks} looks");
+        assert!(sent < 1 << 20, "{sent} bytes");
+    }
 }
