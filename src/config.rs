@@ -28,6 +28,8 @@ pub struct Config {
     pub server: Server,
     /// `[events]`
     pub events: Events,
+    /// `[samples]`
+    pub samples: Samples,
     /// `[handlers.NAME]`, each read and checked by its handler.
     pub handlers: toml::Table,
     /// `[persona]`
@@ -52,6 +54,15 @@ impl Config {
                 udp_port,
                 "server.tcp_port has the same",
                 "give each its own port",
+            ));
+        }
+        if !self.engine.conntrack && self.engine.capture.is_empty() {
+            let problem = "without connection tracking this host's own connections cannot be told from a visitor's";
+            return Err(Fault::new(
+                "engine.conntrack",
+                false,
+                problem,
+                "name the networks that it is meant for in `capture`",
             ));
         }
         let Engine { queues, queue_num, .. } = self.engine;
@@ -116,6 +127,8 @@ pub struct Engine {
     pub receive_buffer: usize,
     /// Networks that are not this host's and whose addresses are answered as if they were.
     pub capture: Vec<Prefix>,
+    /// Whether the kernel keeps an entry for each connection to those networks.
+    pub conntrack: bool,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
     /// Bits of packet and connection marks that are ours: at least two, side by side.
@@ -180,6 +193,9 @@ pub struct Server {
     pub udp_idle_timeout: Duration,
     /// Datagrams a second that one source gets as answers; twice as many at once.
     pub udp_answers_per_source: u32,
+    /// Bytes a second that one source gets in UDP answers beyond what it sent, once a TCP connection has proved its address; twice as
+    /// many at once.
+    pub udp_answer_bytes_per_source: u32,
     /// User that the engine runs as after set-up.
     pub user: String,
 }
@@ -197,6 +213,59 @@ pub struct Events {
     pub sensor_id: String,
 }
 
+/// What becomes of files that visitors name by URL (`downloads`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Downloads {
+    /// Nothing: URLs are no events of their own.
+    Off,
+    /// The URL is recorded.
+    #[default]
+    Record,
+    /// The file is fetched and stored, too.
+    Fetch,
+}
+
+impl Downloads {
+    /// The names in the configuration.
+    pub const NAMES: [(&'static str, Self); 3] = [("off", Self::Off), ("record", Self::Record), ("fetch", Self::Fetch)];
+}
+
+/// `[samples]`: files that visitors bring or name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Samples {
+    /// Directory of the store; `None` = `samples` in the state directory.
+    pub dir: Option<PathBuf>,
+    /// Bytes of the store.
+    pub max_bytes: u64,
+    /// Bytes of one file.
+    pub max_file_bytes: usize,
+    /// Bytes of files that wait to be stored.
+    pub queue_bytes: usize,
+    /// What becomes of URLs.
+    pub downloads: Downloads,
+    /// Time that a download has, redirects included.
+    pub fetch_timeout: Duration,
+    /// Redirects that a download follows.
+    pub fetch_redirects: u32,
+    /// Downloads in a minute.
+    pub fetches_per_minute: usize,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            max_bytes: 1 << 30,
+            max_file_bytes: 16 << 20,
+            queue_bytes: 64 << 20,
+            downloads: Downloads::Record,
+            fetch_timeout: Duration::from_secs(60),
+            fetch_redirects: 3,
+            fetches_per_minute: 20,
+        }
+    }
+}
+
 impl Default for Engine {
     fn default() -> Self {
         Self {
@@ -206,6 +275,7 @@ impl Default for Engine {
             queue_len: 65_536,
             receive_buffer: 64 << 20,
             capture: Vec::new(),
+            conntrack: true,
             datapath: Datapath::Auto,
             mark_mask: 0x3000_0000,
             fail: Fail::Closed,
@@ -247,6 +317,7 @@ impl Default for Server {
             connect_timeout: Duration::from_secs(5),
             udp_idle_timeout: Duration::from_secs(180),
             udp_answers_per_source: 500,
+            udp_answer_bytes_per_source: 65_536,
             user: "nobody".to_owned(),
         }
     }

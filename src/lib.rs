@@ -13,6 +13,7 @@
 //!          verdicts of the batch in one sendmsg                    nfqueue
 //!     -> handler server: accept, whose flow is this?               server
 //!          a handler's dialogue, or a relay to a proxied host      handlers
+//!     -> files that visitors bring or name                        samples
 //!     -> events over a bounded channel -> JSON lines               events
 //! ```
 //! A packet meets no I/O but the queue's, no allocation and no channel; what happens to a flow may be written to a bounded channel and is never
@@ -53,6 +54,7 @@ mod recency;
 pub mod replay;
 pub mod rules;
 pub mod run;
+pub mod samples;
 pub mod server;
 pub mod state;
 pub mod supervisor;

@@ -129,8 +129,7 @@ impl Sensor {
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process =
-            EngineProcess { config, rules, registry, settings, interfaces, account, sensor_id: identity.sensor_id };
+        let process = EngineProcess { config, rules, registry, settings, interfaces, account, identity };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
@@ -170,7 +169,8 @@ impl Sensor {
         let queues = Queues { first: engine.queue_num, count: engine.queues };
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
-        Ok(Diversion { interfaces, capture, queues, in_use, settings, listen })
+        let conntrack = engine.conntrack;
+        Ok(Diversion { interfaces, capture, conntrack, queues, in_use, settings, listen })
     }
 }
 
@@ -191,6 +191,7 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
 struct Diversion {
     interfaces: Vec<String>,
     capture: Vec<Prefix>,
+    conntrack: bool,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -212,6 +213,7 @@ impl Diversion {
         Plan {
             interfaces: self.interfaces.clone(),
             capture: self.capture.clone(),
+            conntrack: self.conntrack,
             queues: self.queues,
             inbound,
             exempt: self.exempt_ports(rules),

@@ -18,8 +18,8 @@ use glutton_nfq::control::{Counter, Counters};
 use glutton_nfq::events::{Event, FlowRef, Record};
 use glutton_nfq::flow::{FlowId, FlowKey, Transport};
 use glutton_nfq::handlers::{Context, Handler, Registry, Session};
-use glutton_nfq::rules::filter::Filter;
 use glutton_nfq::rules::{Action, ProxyTarget, Rule};
+use glutton_nfq::samples::SampleSender;
 use glutton_nfq::server::{FlowLookup, ServerHandle, Services, bind};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -81,6 +81,7 @@ impl Sensor {
             flows: Arc::clone(&flows) as Arc<dyn FlowLookup>,
             counters: Arc::clone(&counters),
             clock: Clock::start(),
+            samples: SampleSender::none(),
             targets: Vec::new(),
         };
         let sink = move |record: Record| drop(sender.send(record));
@@ -137,8 +138,7 @@ impl Sensor {
 }
 
 fn rule(action: Action) -> Arc<Rule> {
-    let filter = Filter::parse("").unwrap();
-    Arc::new(Rule { name: "test".into(), ..Rule::new(filter, action) })
+    Arc::new(Rule { name: "test".into(), ..Rule::new(action) })
 }
 
 fn proxy_to(target: SocketAddr) -> Action {
@@ -580,6 +580,58 @@ fn udp_answers_to_one_source_are_limited() {
     sensor.stop();
 }
 
+/// Sends two datagrams for each that comes, thrice as long together.
+struct Talkative;
+
+impl Handler for Talkative {
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        cx.send(bytes);
+        cx.send([bytes, bytes].concat());
+    }
+}
+
+fn talkative(change: impl FnOnce(&mut config::Server)) -> Sensor {
+    let mut registry = Registry::builtin();
+    registry.register("talkative", &[Transport::Udp, Transport::Tcp], |_: &Session| Talkative);
+    Sensor::start_with(registry, Some(Action::Handler("talkative".into())), change)
+}
+
+#[test]
+fn an_address_that_may_be_forged_never_gets_more_than_came_in_its_name() {
+    let sensor = talkative(|_| {});
+    let client = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    client.connect((LOOPBACK, sensor.udp_port)).unwrap();
+    for _ in 0..30 {
+        client.send(b"0123456789").unwrap();
+    }
+    sensor.wait_for(Counter::DatagramsReceived, 30);
+    sensor.wait_for(Counter::DatagramsUnanswered, 30);
+    assert_eq!(sensor.counters.value(Counter::DatagramsAnswered), 30);
+    assert_eq!(sensor.counters.value(Counter::DatagramBytesReceived), 300);
+    assert_eq!(sensor.counters.value(Counter::DatagramBytesSent), 300);
+    sensor.stop();
+}
+
+#[test]
+fn an_address_that_has_connected_over_tcp_gets_whole_answers_up_to_its_rate() {
+    let sensor = talkative(|config| config.udp_answer_bytes_per_source = 1_000);
+    let mut stream = sensor.connect();
+    stream.write_all(b"x").unwrap();
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 3);
+    let client = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    client.connect((LOOPBACK, sensor.udp_port)).unwrap();
+    for _ in 0..30 {
+        client.send(&[7; 100]).unwrap();
+    }
+    sensor.wait_for(Counter::DatagramsReceived, 30);
+    sensor.wait_for(Counter::DatagramsUnanswered, 15);
+    // As much as came, and two seconds' worth, or a little more if the test takes its time.
+    let sent = sensor.counters.value(Counter::DatagramBytesSent);
+    assert!((4_800..=6_000).contains(&sent), "{sent}");
+    drop(stream);
+    sensor.stop();
+}
+
 #[test]
 fn datagrams_are_recorded_up_to_the_cap_and_sessions_expire() {
     let sensor = Sensor::start(Some(Action::Handler("udp".into())), |config| {
@@ -715,6 +767,7 @@ fn a_thread_that_cannot_give_up_its_rights_does_not_start() {
         flows: Arc::new(EverybodyOf::default()),
         counters: Arc::default(),
         clock: Clock::start(),
+        samples: SampleSender::none(),
         targets: Vec::new(),
     };
     let calls = AtomicU64::new(0);

@@ -13,6 +13,7 @@ use glutton_nfq::flow::{FlowId, FlowKey, Transport};
 use glutton_nfq::handlers::{Guise, Registry};
 use glutton_nfq::netns::{INTERFACE, Namespace};
 use glutton_nfq::rules::{Rule, RuleSet};
+use glutton_nfq::samples::SampleSender;
 use glutton_nfq::server::{self, FlowLookup, ServerHandle, Services};
 use tempfile::TempDir;
 
@@ -74,6 +75,7 @@ impl Direct {
             flows: Arc::new(Everybody { rule }),
             counters,
             clock,
+            samples: SampleSender::none(),
             targets: Vec::new(),
         };
         let mut bound = namespace.run(|| server::bind(&server_config))??;

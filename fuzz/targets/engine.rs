@@ -32,7 +32,8 @@ rules:
 ";
 /// Few enough to be full soon.
 const MAX_FLOWS: usize = 128;
-const SETTINGS: Settings = Settings { tcp_port: 5000, udp_port: 5001, closed_tcp_port: 61, closed_udp_port: 62, kernel: Kernel::NONE };
+const SETTINGS: Settings =
+    Settings { tcp_port: 5000, udp_port: 5001, closed_tcp_port: 61, closed_udp_port: 62, kernel: Kernel::NONE };
 const START: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 /// One engine for all inputs, emptied in between, on one clock: making a table costs more than deciding a hundred packets.

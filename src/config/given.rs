@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Datapath, Fail, Prefix, is_mark_mask};
+use super::{Datapath, Downloads, Fail, Prefix, is_mark_mask};
 
 /// Longest name of a network interface in bytes (`IFNAMSIZ` in linux/if.h is 16 with the final NUL).
 const MAX_INTERFACE_NAME: usize = 15;
@@ -152,11 +152,20 @@ impl<'a> Given<'a> {
         }
     }
 
-    pub(super) fn datapath(self) -> Taken<Datapath> {
-        let names = || Datapath::NAMES.map(|(name, _)| format!("\"{name}\"")).join(", ");
+    /// One of these names.
+    fn one_of<T: Copy, const N: usize>(self, choices: [(&'static str, T); N], what: &str) -> Taken<T> {
+        let names = || choices.map(|(name, _)| format!("\"{name}\"")).join(", ");
         let text = self.str(&names())?;
-        let known = Datapath::NAMES.iter().find(|(name, _)| *name == text).map(|(_, datapath)| *datapath);
-        known.ok_or_else(|| self.refuse("not a datapath", format!("give one of {}", names())))
+        let known = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        known.ok_or_else(|| self.refuse(format!("not {what}"), format!("give one of {}", names())))
+    }
+
+    pub(super) fn downloads(self) -> Taken<Downloads> {
+        self.one_of(Downloads::NAMES, "what becomes of downloads")
+    }
+
+    pub(super) fn datapath(self) -> Taken<Datapath> {
+        self.one_of(Datapath::NAMES, "a datapath")
     }
 
     /// At least two bits, side by side.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::given::{Given, Taken};
-use super::{Config, Datapath, Fail, Prefix};
+use super::{Config, Datapath, Downloads, Fail, Prefix};
 
 /// One key of the configuration.
 pub struct Setting {
@@ -60,6 +60,8 @@ settings! {
             "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
         "capture" => engine.capture = prefixes(),
             "Networks routed to this host whose addresses are answered as if they were its own, such as `203.0.113.0/24`";
+        "conntrack" => engine.conntrack = boolean(),
+            "Whether the kernel tracks connections to captured networks; `false` keeps its table empty under a flood";
         "datapath" => engine.datapath = datapath(),
             "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `auto`, the kernel unless a rule has `per: packet`";
         "mark_mask" => engine.mark_mask = mark_mask(),
@@ -79,7 +81,7 @@ settings! {
             "A UDP flow may be silent for this long before the first answer";
         "timeout_udp_answered_secs" => engine.timeouts.udp_answered = seconds(1..=DAY), "A UDP flow may be silent for this long after the first answer";
         "timeout_icmp_secs" => engine.timeouts.icmp = seconds(1..=HOUR), "An ICMP echo flow may be silent for this long";
-        "state_dir" => engine.state_dir = path(), "Directory for what outlives a run: the sensor id";
+        "state_dir" => engine.state_dir = path(), "Directory for what outlives a run: sensor id, first start, TLS key and certificate, samples";
     }
     ["server"] {
         "listen" => server.listen = addresses(), "Addresses of the handler server";
@@ -93,6 +95,8 @@ settings! {
         "udp_idle_timeout_secs" => server.udp_idle_timeout = seconds(1..=HOUR), "A UDP session without datagrams ends after this time";
         "udp_answers_per_source" => server.udp_answers_per_source = integer(0..=1_000_000),
             "UDP answers that one source gets in a second, twice as many at once; 0: none";
+        "udp_answer_bytes_per_source" => server.udp_answer_bytes_per_source = integer(0..=1 << 30),
+            "Bytes of UDP answers a second beyond what a source sent, twice as many at once, once a TCP connection has proved its address; 0: never more than it sent";
         "max_session_secs" => server.max_session = seconds(1..=30 * DAY),
             "A session is closed after this time, whatever it does";
         "max_session_bytes" => server.max_session_bytes = integer(1_024..=1 << 50),
@@ -100,6 +104,17 @@ settings! {
         "max_tcp_payload" => server.max_tcp_payload = integer(1..=1 << 20), "Bytes of one session that a payload event holds";
         "connect_timeout_secs" => server.connect_timeout = seconds(1..=300), "Time to reach a proxy target";
         "user" => server.user = name(), "User that the engine runs as after set-up";
+    }
+    ["samples"] {
+        "dir" => samples.dir = path_or_none(), "Directory of files that visitors bring or name; empty: `samples` in the state directory";
+        "max_bytes" => samples.max_bytes = integer(1 << 16..=1 << 50), "Bytes that the directory holds; then nothing new is stored";
+        "max_file_bytes" => samples.max_file_bytes = integer(1_024..=1 << 30), "Bytes of one file; longer ones are not stored";
+        "queue_bytes" => samples.queue_bytes = integer(1 << 16..=1 << 32), "Bytes of files that wait to be stored";
+        "downloads" => samples.downloads = downloads(),
+            "What becomes of URLs that visitors name: `off`, `record` (an event), `fetch` (from public addresses, into the store)";
+        "fetch_timeout_secs" => samples.fetch_timeout = seconds(1..=HOUR), "Time that a download has, redirects included";
+        "fetch_redirects" => samples.fetch_redirects = integer(0..=10), "Redirects that a download follows";
+        "fetches_per_minute" => samples.fetches_per_minute = integer(0..=600), "Downloads in a minute; more are refused";
     }
     ["events"] {
         "sensor_id" => events.sensor_id = name_or_empty(),
@@ -177,6 +192,13 @@ impl ToValue for Option<PathBuf> {
 impl<T: ToValue> ToValue for Vec<T> {
     fn to_value(&self) -> Value {
         Value::Array(self.iter().map(T::to_value).collect())
+    }
+}
+
+impl ToValue for Downloads {
+    fn to_value(&self) -> Value {
+        let name = Self::NAMES.iter().find(|(_, downloads)| downloads == self).map_or("record", |(name, _)| name);
+        Value::String(name.to_owned())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::Record;
+use super::{FlowEvent, Record};
 use crate::control::{Counter, Counters};
 
 /// The end of the queue that every worker holds. Cloning is cheap.
@@ -19,6 +19,9 @@ impl EventSender {
     /// ([`Counter::EventsLost`]), and the writer says how many once there is room again. Flows of a rule with `log: false` are passed
     /// over, and what happens in their sessions.
     pub fn send(&self, record: Record) {
+        if matches!(record, Record::Flow(FlowEvent::Closed { .. })) {
+            self.counters.count(Counter::FlowsClosed);
+        }
         if record.flow().is_some_and(|flow| !flow.rule.log) {
             return;
         }

@@ -1,7 +1,7 @@
 //! The table of built-in handlers: one row a protocol, kept beside the protocol's code.
 
 use super::registry::{Environment, Maker};
-use super::{echo, http, log_http, log_tcp, tcp, udp};
+use super::{adb, echo, http, jabber, log_http, log_tcp, memcache, mqtt, smb, tcp, telnet, udp};
 use crate::flow::Transport;
 
 /// What the registry knows about a built-in handler before its settings are read.
@@ -32,4 +32,12 @@ pub(super) const BUILTINS: &[Builtin] = &[
     http::ETHEREUM,
     http::HADOOP,
     http::DOCKER,
+    telnet::BUILTIN,
+    adb::BUILTIN,
+    memcache::BUILTIN,
+    mqtt::BUILTIN,
+    mqtt::BUILTIN_TLS,
+    jabber::BUILTIN,
+    jabber::BUILTIN_TLS,
+    smb::BUILTIN,
 ];

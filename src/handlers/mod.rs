@@ -6,23 +6,31 @@
 //!
 //! A new protocol is one file with a `BUILTIN` row, named once in the table of `builtin.rs`.
 
+mod adb;
 mod builtin;
 mod credentials;
 mod echo;
 mod guise;
 mod handler;
 mod http;
+mod jabber;
 mod log_http;
 mod log_tcp;
+mod memcache;
+mod mqtt;
 mod output;
 mod persona;
 mod random;
+mod recognise;
 mod recording;
 mod registry;
 mod sample;
 mod session;
+mod shell;
+mod smb;
 mod sources;
 mod tcp;
+mod telnet;
 pub mod tls;
 #[cfg(test)]
 mod transcript;
@@ -35,7 +43,7 @@ pub use output::{Close, HandOver, Output};
 pub use persona::{Persona, PersonaError};
 pub use random::Random;
 pub use recording::{Direction, Recording};
-pub use registry::{Entry, Environment, Maker, Registry, SettingsError};
+pub use registry::{Entry, Environment, Handlers, Maker, Registry, SettingsError};
 pub use sample::{Download, Sample};
 pub use session::Session;
 pub use sources::Sources;

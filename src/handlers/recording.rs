@@ -1,6 +1,7 @@
 //! The beginning of what one side sent, kept for an event.
 
 use data_encoding::HEXLOWER;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::events::Event;
@@ -89,12 +90,16 @@ pub(super) fn with_payload(event: Event, bytes: &[u8], truncated: bool) -> Event
 }
 
 /// Adds a field of text that a visitor sent. What is no UTF-8 shows replacement characters there, and every byte in a field `NAME_hex`.
-pub(super) fn with_text(event: Event, name: &str, bytes: &[u8]) -> Event {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => event.with(name, text),
-        Err(_) => event
-            .with(name, String::from_utf8_lossy(bytes).as_ref())
-            .with(&format!("{name}_hex"), HEXLOWER.encode(bytes)),
+pub(super) fn with_text(mut event: Event, name: &str, bytes: &[u8]) -> Event {
+    put_text(&mut event.fields, name, bytes);
+    event
+}
+
+/// The same for an object within an event.
+pub(super) fn put_text(fields: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    fields.insert(name.to_owned(), String::from_utf8_lossy(bytes).into());
+    if std::str::from_utf8(bytes).is_err() {
+        fields.insert(format!("{name}_hex"), HEXLOWER.encode(bytes).into());
     }
 }
 

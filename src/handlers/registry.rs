@@ -1,7 +1,7 @@
 //! Which handlers there are, by name.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 
@@ -24,17 +24,38 @@ pub struct Environment<'a> {
     pub max_payload: usize,
     /// Who the sensor pretends to be.
     pub persona: Arc<Persona>,
+    /// The handlers that a session can be given to.
+    pub handlers: Handlers,
     tls: Arc<TlsKit>,
+}
+
+/// Names and aliases of all handlers, each with what it can serve.
+#[derive(Debug, Clone)]
+pub struct Handlers(Arc<[(String, Vec<Transport>)]>);
+
+impl Handlers {
+    fn builtin() -> Self {
+        let named = |row: &Builtin| {
+            let names = std::iter::once(row.name).chain(row.aliases.iter().copied());
+            names.map(|name| (name.to_owned(), row.transports.to_vec())).collect::<Vec<_>>()
+        };
+        Self(BUILTINS.iter().flat_map(named).collect())
+    }
+
+    /// There is a handler of this name that serves this transport.
+    pub fn contains(&self, name: &str, transport: Transport) -> bool {
+        self.0.iter().any(|(known, transports)| known == name && transports.contains(&transport))
+    }
 }
 
 impl<'a> Environment<'a> {
     /// What handlers are prepared from until the configuration is known.
     fn example(table: &'a toml::Table) -> Self {
-        Self::new(table, config::Server::default().max_tcp_payload, &Guise::example())
+        Self::new(table, config::Server::default().max_tcp_payload, &Guise::example(), Handlers::builtin())
     }
 
-    fn new(table: &'a toml::Table, max_payload: usize, guise: &Guise) -> Self {
-        Self { table, max_payload, persona: Arc::clone(&guise.persona), tls: Arc::clone(&guise.tls) }
+    fn new(table: &'a toml::Table, max_payload: usize, guise: &Guise, handlers: Handlers) -> Self {
+        Self { table, max_payload, persona: Arc::clone(&guise.persona), handlers, tls: Arc::clone(&guise.tls) }
     }
 
     /// The persona's certificate, for handlers that speak TLS.
@@ -170,8 +191,10 @@ impl Registry {
             let near = self.near(name).map(str::to_owned);
             return Err(SettingsError::Unknown { name: name.clone(), near });
         }
+        let handlers = self.handlers();
+        let environment = |table| Environment::new(table, max_payload, guise, handlers.clone());
         let makers: Vec<Maker> =
-            self.entries.iter().map(|entry| maker_of(entry, tables, max_payload, guise)).collect::<Result<_, _>>()?;
+            self.entries.iter().map(|entry| maker_of(entry, tables, environment)).collect::<Result<_, _>>()?;
         for (entry, maker) in self.entries.iter_mut().zip(makers) {
             *entry = Arc::new(Entry { maker, ..(**entry).clone() });
         }
@@ -236,6 +259,14 @@ impl Registry {
         self.entries.iter().map(|entry| &**entry)
     }
 
+    fn handlers(&self) -> Handlers {
+        let named = |entry: &Arc<Entry>| {
+            let names = std::iter::once(&*entry.name).chain(entry.aliases.iter().copied());
+            names.map(|name| (name.to_owned(), entry.transports.clone())).collect::<Vec<_>>()
+        };
+        Handlers(self.entries.iter().flat_map(named).collect())
+    }
+
     /// Every name and alias that a rule file may use.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().flat_map(|entry| std::iter::once(&*entry.name).chain(entry.aliases.iter().copied()))
@@ -252,8 +283,12 @@ pub(super) fn boxed<H: Handler + 'static>(maker: impl Fn(&Session) -> H + Send +
     Arc::new(move |session| Box::new(maker(session)))
 }
 
-fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize, guise: &Guise) -> Result<Maker, SettingsError> {
-    let empty = toml::Table::new();
+fn maker_of<'a>(
+    entry: &Entry,
+    tables: &'a toml::Table,
+    environment: impl Fn(&'a toml::Table) -> Environment<'a>,
+) -> Result<Maker, SettingsError> {
+    static NONE: LazyLock<toml::Table> = LazyLock::new(toml::Table::new);
     let (name, table) = match tables.iter().find(|(name, _)| entry.is_called(name)) {
         Some((name, toml::Value::Table(table))) => (name.as_str(), table),
         Some((name, _)) => {
@@ -262,9 +297,9 @@ fn maker_of(entry: &Entry, tables: &toml::Table, max_payload: usize, guise: &Gui
                 reason: "this is a table of settings, not a value".to_owned(),
             });
         }
-        None => (&*entry.name, &empty),
+        None => (&*entry.name, &*NONE),
     };
-    (entry.prepare)(&Environment::new(table, max_payload, guise))
+    (entry.prepare)(&environment(table))
         .map_err(|error| SettingsError::Invalid { name: name.to_owned(), reason: error.message().to_owned() })
 }
 
@@ -318,6 +353,15 @@ mod tests {
         assert!(registry.find("mine").unwrap().serves(Transport::Tcp));
         assert!(!registry.find("echo").unwrap().serves(Transport::Tcp));
         assert_eq!(registry.entries().count(), BUILTINS.len() + 1);
+    }
+
+    #[test]
+    fn handlers_know_of_each_other_also_of_those_that_a_program_adds() {
+        let mut registry = Registry::builtin();
+        registry.register("mine", &[Transport::Udp], |_: &Session| Nothing);
+        let handlers = registry.handlers();
+        assert!(handlers.contains("mine", Transport::Udp) && !handlers.contains("mine", Transport::Tcp));
+        assert!(handlers.contains("default", Transport::Tcp) && !handlers.contains("nobody", Transport::Tcp));
     }
 
     #[test]

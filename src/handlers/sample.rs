@@ -29,7 +29,7 @@ impl Sample {
 
     /// The `download` event of a file that arrived inline.
     pub(super) fn event(&self) -> Event {
-        Event::new("download", format!("{} bytes stored as {:?}", self.bytes.len(), self.name))
+        Event::new("download", format!("{} bytes as {:?}", self.bytes.len(), self.name))
             .with("name", self.name.as_str())
             .with("bytes", self.bytes.len())
             .with("payload_hash", HEXLOWER.encode(&self.hash))

@@ -89,6 +89,12 @@ impl Transcript {
         Self { handler: handler.to_owned(), session: Session::example(transport, port), tables }
     }
 
+    /// The same dialogue on another port.
+    pub(super) fn dialling(mut self, port: u16) -> Self {
+        self.session.dialled.set_port(port);
+        self
+    }
+
     /// Plays the steps in every cut and returns what came out of the whole one.
     pub(super) fn run(&self, steps: &[Step<'_>]) -> Outcome {
         let whole = self.play(steps, |_| usize::MAX);

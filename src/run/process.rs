@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use thiserror::Error;
 
+use super::identity::Identity;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::control::{Counter, Counters};
@@ -23,7 +24,8 @@ use crate::host;
 use crate::nfqueue::{self, Decide, Options, Socket, Statistics, Stopper, Worker};
 use crate::privilege::{self, Account};
 use crate::process::SignalFd;
-use crate::rules::{Action, RuleSet, Sources};
+use crate::rules::{Action, ProxyTarget, RuleSet, Sources};
+use crate::samples::{self, Collector, Fetching, Store};
 use crate::server::{self, BoundServer, ServerHandle, Services};
 use crate::supervisor::{EngineSide, Orders};
 
@@ -63,7 +65,7 @@ pub(super) struct EngineProcess {
     pub(super) settings: Settings,
     pub(super) interfaces: Vec<String>,
     pub(super) account: Account,
-    pub(super) sensor_id: String,
+    pub(super) identity: Identity,
 }
 
 /// What the parent tells a running engine.
@@ -101,6 +103,7 @@ struct Opened {
     statistics: Option<Statistics>,
     server: BoundServer,
     sinks: Vec<Box<dyn events::Sink>>,
+    store: Option<Store>,
 }
 
 impl EngineProcess {
@@ -146,7 +149,15 @@ impl EngineProcess {
         }
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
         let sinks = events::open_sinks(&config.events, Some(owner))?;
-        Ok(Opened { queues, statistics, server, sinks })
+        let dir = config.samples.dir.clone().unwrap_or_else(|| config.engine.state_dir.join("samples"));
+        let store = Store::open(&dir, &config.samples, Some(owner));
+        let store = store.inspect_err(|error| {
+            warn!(
+                "cannot open {}: {error}: no samples are stored; set samples.dir to a directory that can be",
+                dir.display()
+            );
+        });
+        Ok(Opened { queues, statistics, server, sinks, store: store.ok() })
     }
 
     /// Starts every thread. Signals are blocked before, so that they come to [`Running::watch`] and nowhere else.
@@ -155,11 +166,32 @@ impl EngineProcess {
         let (config, clock) = (&self.config, Clock::start());
         let counters = Arc::new(Counters::default());
         let (events, records) = events::channel(config.events.queue_len, Arc::clone(&counters));
-        let writer = EventWriter::start(records, opened.sinks, self.sensor_id.clone(), Arc::clone(&counters), clock);
+        let writer =
+            EventWriter::start(records, opened.sinks, self.identity.sensor_id.clone(), Arc::clone(&counters), clock);
         let writer = writer.map_err(io_error("start the event threads"))?;
         let flows = FlowTable::new(config.engine.max_flows, config.engine.timeouts, random_seed(), clock.now());
         let flows = Arc::new(flows);
-        let server = self.start_server(opened.server, &flows, &counters, &events, clock)?;
+        let (samples, received) = samples::channel(&config.samples, Arc::clone(&counters));
+        let fetching = Fetching {
+            limits: config.samples.clone(),
+            captured: config.engine.capture.clone(),
+            persona: Arc::clone(&self.identity.guise.persona),
+            events: events.clone(),
+            counters: Arc::clone(&counters),
+            clock,
+        };
+        let drop_all = || privilege::drop_all().map_err(io::Error::other);
+        let collector = Collector::start(received, opened.store, fetching, Arc::clone(&counters), drop_all);
+        let collector = collector.map_err(io_error("start the threads for samples"))?;
+        let services = Services {
+            registry: Arc::clone(&self.registry),
+            flows: Arc::clone(&flows) as Arc<dyn server::FlowLookup>,
+            counters: Arc::clone(&counters),
+            samples,
+            clock,
+            targets: self.proxy_targets(),
+        };
+        let server = start_server(opened.server, services, &events)?;
         let rules = Arc::clone(&self.rules);
         let engine = Engine::new(rules, Arc::clone(&flows), Arc::clone(&counters), self.settings);
         let engine = Arc::new(engine.capturing(self.capture()));
@@ -171,7 +203,7 @@ impl EngineProcess {
             workers.push(QueueThread::start(name, worker)?);
         }
         let statistics = opened.statistics;
-        Ok(Running { signals, statistics, writer, server, workers, engine, events, counters, clock })
+        Ok(Running { signals, statistics, writer, collector, server, workers, engine, events, counters, clock })
     }
 
     /// The captured networks, and what stands in for them: the first address of each family that others can reach.
@@ -191,34 +223,25 @@ impl EngineProcess {
                 warn!("capture: {network} cannot be answered: this host has no address of that family");
             }
         }
-        Capture { networks, v4, v6 }
+        let untracked = !self.config.engine.conntrack;
+        Capture { networks, untracked, v4, v6 }
     }
 
-    fn start_server(
-        &self,
-        server: BoundServer,
-        flows: &Arc<FlowTable>,
-        counters: &Arc<Counters>,
-        events: &EventSender,
-        clock: Clock,
-    ) -> Result<ServerHandle, Error> {
+    /// Proxy targets of the rules, to be resolved at once.
+    fn proxy_targets(&self) -> Vec<ProxyTarget> {
         let targets = self.rules.rules().iter().filter_map(|rule| match &rule.action {
             Action::Proxy(target) | Action::ProxySsh(target) => Some(target.clone()),
             _ => None,
         });
-        let services = Services {
-            registry: Arc::clone(&self.registry),
-            flows: Arc::clone(flows) as Arc<dyn server::FlowLookup>,
-            counters: Arc::clone(counters),
-            clock,
-            targets: targets.collect(),
-        };
-        let events = events.clone();
-        let sink = move |record| events.send(record);
-        server
-            .spawn(services, sink, || privilege::drop_all().map_err(io::Error::other))
-            .map_err(io_error("start the handler server"))
+        targets.collect()
     }
+}
+
+fn start_server(server: BoundServer, services: Services, events: &EventSender) -> Result<ServerHandle, Error> {
+    let events = events.clone();
+    let sink = move |record| events.send(record);
+    let started = server.spawn(services, sink, || privilege::drop_all().map_err(io::Error::other));
+    started.map_err(io_error("start the handler server"))
 }
 
 /// Secrets for the flow table, from the system's randomness.
@@ -266,6 +289,7 @@ struct Running {
     signals: SignalFd,
     statistics: Option<Statistics>,
     writer: EventWriter,
+    collector: Collector,
     server: ServerHandle,
     workers: Vec<QueueThread>,
     engine: Arc<Engine>,
@@ -367,6 +391,9 @@ impl Running {
         }
         if !self.server.shutdown(SESSION_GRACE) {
             warn!("sessions were cut off: they did not end within {} s", SESSION_GRACE.as_secs());
+        }
+        if !self.collector.finish(WRITE_GRACE) {
+            warn!("samples were lost: they were not stored within {} s", WRITE_GRACE.as_secs());
         }
         let now = self.clock.now();
         self.engine.flows().close_all(now, &mut |event| self.events.send(Record::Flow(event)));

@@ -1,8 +1,7 @@
-//! How many UDP answers one source gets: a forged source address shall not make this sensor flood somebody.
+//! How many UDP answers, and bytes of them, one source gets: a forged source address shall not make this sensor flood somebody.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::admission::source_of;
 use crate::clock::Timestamp;
@@ -16,28 +15,27 @@ const BUCKETS: u64 = 65_536;
 pub(super) struct AnswerLimit {
     /// When each bucket would be empty again, in microseconds.
     emptied: Box<[u64]>,
-    /// Time that one answer costs, in microseconds; `None` = no answers at all.
-    interval: Option<u64>,
+    per_second: u64,
     hash: RandomState,
 }
 
 impl AnswerLimit {
-    /// So many answers a second, twice as many at once.
+    /// So many units a second, twice as many at once; 0: none at all.
     pub(super) fn new(per_second: u32) -> Self {
-        let second = Duration::from_secs(1).as_micros();
-        let interval =
-            u64::try_from(second).unwrap_or(0).checked_div(u64::from(per_second)).map(|micros| micros.max(1));
-        Self { emptied: vec![0; usize::try_from(BUCKETS).unwrap_or(0)].into(), interval, hash: RandomState::new() }
+        let emptied = vec![0; usize::try_from(BUCKETS).unwrap_or(0)].into();
+        Self { emptied, per_second: per_second.into(), hash: RandomState::new() }
     }
 
-    /// One more answer to this address may be sent, and is counted.
-    pub(super) fn allows(&mut self, client: IpAddr, now: Timestamp) -> bool {
+    /// So many more units may go to this address, and are counted.
+    pub(super) fn allows(&mut self, client: IpAddr, units: u64, now: Timestamp) -> bool {
+        /// Two seconds in microseconds.
+        const BURST: u64 = 2_000_000;
         let bucket = usize::try_from(self.hash.hash_one(source_of(client)) % BUCKETS).unwrap_or(0);
-        let (Some(interval), Some(emptied)) = (self.interval, self.emptied.get_mut(bucket)) else { return false };
+        let cost = units.saturating_mul(1_000_000).checked_div(self.per_second);
+        let (Some(cost), Some(emptied)) = (cost, self.emptied.get_mut(bucket)) else { return false };
         let now = now.as_micros();
-        let burst = 2_000_000;
-        let after = (*emptied).max(now).saturating_add(interval);
-        let allowed = after <= now.saturating_add(burst);
+        let after = (*emptied).max(now).saturating_add(cost.max(1));
+        let allowed = after <= now.saturating_add(BURST);
         if allowed {
             *emptied = after;
         }
@@ -47,6 +45,8 @@ impl AnswerLimit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
         let mut limit = AnswerLimit::new(10);
         let source = IpAddr::from([192, 0, 2, 1]);
         let start = Timestamp::from_micros(1_700_000_000_000_000);
-        let allowed = |limit: &mut AnswerLimit, now| (0..1_000).filter(|_| limit.allows(source, now)).count();
+        let allowed = |limit: &mut AnswerLimit, now| (0..1_000).filter(|_| limit.allows(source, 1, now)).count();
         assert_eq!(allowed(&mut limit, start), 20);
         assert_eq!(allowed(&mut limit, start + Duration::from_secs(1)), 10);
         assert_eq!(allowed(&mut limit, start + Duration::from_secs(60)), 20);
@@ -62,6 +62,15 @@ mod tests {
 
     #[test]
     fn zero_means_no_answers() {
-        assert!(!AnswerLimit::new(0).allows(IpAddr::from([192, 0, 2, 1]), Timestamp::default()));
+        assert!(!AnswerLimit::new(0).allows(IpAddr::from([192, 0, 2, 1]), 1, Timestamp::default()));
+    }
+
+    #[test]
+    fn units_may_be_bytes() {
+        let mut limit = AnswerLimit::new(64 * 1024);
+        let source = IpAddr::from([192, 0, 2, 1]);
+        let sent = (0..1_000).filter(|_| limit.allows(source, 1_000, Timestamp::default())).count();
+        assert_eq!(sent, 131);
+        assert!(!limit.allows(source, 1 << 40, Timestamp::from_micros(1 << 40)));
     }
 }

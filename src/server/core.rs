@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::FlowLookup;
 use super::binding::Bindings;
+use super::proof::Proofs;
 use super::resolver::Resolver;
 use super::timer::Timers;
 use crate::clock::{Clock, Timestamp};
@@ -12,6 +13,7 @@ use crate::config;
 use crate::control::Counters;
 use crate::events::{Event, FlowRef, Record};
 use crate::handlers::{Output, Registry};
+use crate::samples::SampleSender;
 
 /// What every session of a worker uses.
 pub(super) struct Core {
@@ -19,6 +21,8 @@ pub(super) struct Core {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) proofs: Arc<Proofs>,
+    pub(super) samples: SampleSender,
     pub(super) flows: Arc<dyn FlowLookup>,
     /// Where sockets that sessions open themselves are registered.
     pub(super) poll: mio::Registry,
@@ -42,6 +46,8 @@ pub(super) struct Parts {
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Arc<Registry>,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) proofs: Arc<Proofs>,
+    pub(super) samples: SampleSender,
     pub(super) flows: Arc<dyn FlowLookup>,
     pub(super) clock: Clock,
     pub(super) sink: Box<dyn Fn(Record) + Send>,
@@ -49,12 +55,14 @@ pub(super) struct Parts {
 
 impl Core {
     pub(super) fn new(parts: Parts, poll: mio::Registry) -> Self {
-        let Parts { limits, counters, registry, resolver, flows, clock, sink } = parts;
+        let Parts { limits, counters, registry, resolver, proofs, samples, flows, clock, sink } = parts;
         Self {
             limits,
             counters,
             registry,
             resolver,
+            proofs,
+            samples,
             flows,
             poll,
             now: clock.now(),

@@ -40,6 +40,9 @@ struct DatagramSession {
     /// When the handler's timer is set for.
     armed: Option<Timestamp>,
     active: Timestamp,
+    /// What came, and what went out for it.
+    datagrams_in: u64,
+    datagrams_out: u64,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -52,6 +55,7 @@ pub(super) struct Datagrams {
     max_sessions: usize,
     generations: Generations,
     answers: AnswerLimit,
+    answer_bytes: AnswerLimit,
     flows: Arc<dyn FlowLookup>,
     pace: Pace,
 }
@@ -60,13 +64,14 @@ impl Datagrams {
     /// The sockets with their ports, and this worker's share of the limits.
     pub(super) fn new(sockets: Vec<(UdpSocket, u16)>, limits: &config::Server, flows: Arc<dyn FlowLookup>) -> Self {
         let workers = limits.workers.max(1);
-        let answers = limits.udp_answers_per_source.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
+        let share = |limit: u32| AnswerLimit::new(limit.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX)));
         Self {
             sockets,
             sessions: Recency::new(),
             max_sessions: (limits.max_sessions / workers).max(1),
             generations: Generations::default(),
-            answers: AnswerLimit::new(answers),
+            answers: share(limits.udp_answers_per_source),
+            answer_bytes: share(limits.udp_answer_bytes_per_source),
             flows,
             pace: Pace::new(GATHER),
         }
@@ -145,7 +150,9 @@ impl Datagrams {
         };
         if let Some((_, session)) = self.sessions.at(at) {
             session.active = core.now;
+            session.datagrams_in += 1;
             session.bytes_in += bytes.len() as u64;
+            core.counters.add(Counter::DatagramBytesReceived, bytes.len() as u64);
             self.call(at, Call::Data(bytes), core);
         }
     }
@@ -179,7 +186,16 @@ impl Datagrams {
         }
         let served = Served::new(core, flow, &binding.rule_name, entry);
         let place = self.generations.place(self.sessions.vacancy());
-        let session = DatagramSession { served, place, armed: None, active: core.now, bytes_in: 0, bytes_out: 0 };
+        let session = DatagramSession {
+            served,
+            place,
+            armed: None,
+            active: core.now,
+            datagrams_in: 0,
+            datagrams_out: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        };
         let at = self.sessions.insert(key, session);
         self.call(at, Call::Open, core);
         self.sessions.at(at).map(|_| at)
@@ -189,11 +205,26 @@ impl Datagrams {
     fn call(&mut self, at: usize, call: Call<'_>, core: &mut Core) {
         let Some((&(index, ends), session)) = self.sessions.at(at) else { return };
         let close = session.served.call(core, call);
+        let client = session.served.flow.key.client;
         for answer in core.output.sends() {
-            let longer = session.bytes_out + answer.len() as u64 > session.bytes_in;
-            let socket = self.sockets.get(index).filter(|_| !longer && self.answers.allows(ends.peer.ip(), core.now));
+            let length = answer.len() as u64;
+            // An address that may be forged gets no more than came in its name: this sensor is of no use for a flood.
+            let is_more =
+                session.datagrams_out == session.datagrams_in || session.bytes_out + length > session.bytes_in;
+            let allowed = (!is_more
+                || (core.proofs.has(client, core.now) && self.answer_bytes.allows(client, length, core.now)))
+                && self.answers.allows(client, 1, core.now);
+            let socket = self.sockets.get(index).filter(|_| allowed);
             match socket.map(|(socket, _)| sys::send(socket.as_fd(), &ends, answer)) {
-                Some(Ok(())) => session.bytes_out += answer.len() as u64,
+                Some(Ok(())) => {
+                    // What the rate allowed beyond is not held against the next answer.
+                    if !is_more {
+                        session.datagrams_out += 1;
+                        session.bytes_out += length;
+                    }
+                    core.counters.count(Counter::DatagramsAnswered);
+                    core.counters.add(Counter::DatagramBytesSent, length);
+                }
                 Some(Err(_)) | None => core.counters.count(Counter::DatagramsUnanswered),
             }
         }

@@ -12,6 +12,7 @@ use mio::{Poll, Waker};
 use super::admission::Admission;
 use super::bind::BoundServer;
 use super::core::Parts;
+use super::proof::Proofs;
 use super::resolver::Resolver;
 use super::token::Source;
 use super::worker::{Worker, WorkerParts};
@@ -20,6 +21,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::control::Counters;
 use crate::handlers::Registry;
 use crate::rules::ProxyTarget;
+use crate::samples::SampleSender;
 
 /// What the server works with.
 pub struct Services {
@@ -29,6 +31,8 @@ pub struct Services {
     pub flows: Arc<dyn FlowLookup>,
     /// Where limits that are hit are counted.
     pub counters: Arc<Counters>,
+    /// Where files that visitors bring or name go.
+    pub samples: SampleSender,
     /// The time.
     pub clock: Clock,
     /// Proxy targets of the rules, to be resolved before the first connection needs them. Others are resolved when met.
@@ -86,6 +90,7 @@ impl BoundServer {
         for target in &services.targets {
             resolver.addresses(target);
         }
+        let proofs = Proofs::new();
         let admission = Admission::new(self.config.max_sessions, self.config.max_sessions_per_source);
         let mut starter = Starter::new(Arc::new(on_thread_start), &resolver, wakers, services.clock);
         let asking = Arc::clone(&resolver);
@@ -97,6 +102,8 @@ impl BoundServer {
                 counters: Arc::clone(&services.counters),
                 registry: Arc::clone(&services.registry),
                 resolver: Arc::clone(&resolver),
+                proofs: Arc::clone(&proofs),
+                samples: services.samples.clone(),
                 flows: Arc::clone(&services.flows),
                 clock: services.clock,
                 sink: Box::new(move |record| sink.send(record)),

@@ -23,6 +23,7 @@ mod dialogue;
 mod docker;
 mod handle;
 mod holder;
+mod proof;
 mod relay;
 mod resolver;
 mod served;

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::{Event, FlowRef, Level};
 use crate::handlers::{Close, Context, Entry, HandOver, Handler, Session};
+use crate::samples::Origin;
 
 /// A session that is handed over more often than this goes in circles.
 const MAX_HAND_OVERS: u8 = 4;
@@ -90,11 +91,27 @@ impl Served {
         }
         let mut events = std::mem::take(&mut core.output.events);
         for event in events.drain(..) {
-            core.record(&self.flow, &self.name, event);
+            // Without downloads a URL is part of the command that named it and no event of its own.
+            let is_download = event.kind == "download" && event.fields.contains_key("url");
+            if core.samples.records_downloads() || !is_download {
+                core.record(&self.flow, &self.name, event);
+            }
         }
         core.output.events = events;
+        self.collect(core);
         if let Some(deadline) = core.output.deadline.take() {
             self.deadline = deadline;
+        }
+    }
+
+    /// Sends files that the visitor brought or named on their way.
+    fn collect(&self, core: &mut Core) {
+        let origin = || Origin { at: core.now, flow: self.flow.clone(), handler: Arc::clone(&self.name) };
+        for sample in core.output.samples.drain(..) {
+            core.samples.store(origin(), sample);
+        }
+        for download in core.output.downloads.drain(..) {
+            core.samples.fetch(origin(), download);
         }
     }
 

@@ -251,6 +251,7 @@ impl Worker {
         if matches!(binding.service, Service::None) {
             return self.refuse_flow(&stream, &flow, Counter::SessionsWithoutFlow);
         }
+        self.core.proofs.note(flow.key.client, self.core.now);
         match self.admission.admit(flow.key.client) {
             Ok(permit) => self.open(stream, flow, &binding, permit),
             Err(Refusal::Total) => self.refuse_flow(&stream, &flow, Counter::SessionsRefusedTotal),

@@ -11,6 +11,18 @@ mod lab;
 mod program;
 
 #[cfg(test)]
+mod adb;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod http;
+#[cfg(test)]
+mod jabber;
+#[cfg(test)]
+mod memcache;
+#[cfg(test)]
+mod mqtt;
+#[cfg(test)]
+mod scan;
+#[cfg(test)]
+mod smb;

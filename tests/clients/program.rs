@@ -11,8 +11,19 @@ const LIMIT: &str = "60";
 impl Lab {
     /// Runs a client with these arguments and this input to its end, whatever it returns.
     pub(crate) fn client(&self, program: &str, args: &[&str], input: &[u8]) -> Output {
+        self.client_within(LIMIT, program, args, input)
+    }
+
+    /// Runs a client that must succeed, and may take so many seconds; what it printed.
+    pub(crate) fn client_for(&self, seconds: u16, program: &str, args: &[&str], input: &[u8]) -> String {
+        let output = self.client_within(&seconds.to_string(), program, args, input);
+        assert!(output.status.success(), "{program} {args:?} failed ({}): {}", output.status, text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn client_within(&self, limit: &str, program: &str, args: &[&str], input: &[u8]) -> Output {
         let mut command = Command::new("timeout");
-        command.arg(LIMIT).arg(program).args(args).env("LC_ALL", "C");
+        command.arg(limit).arg(program).args(args).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.attacker_namespace().spawn(&mut command).unwrap();
         let mut stdin = child.stdin.take().unwrap();

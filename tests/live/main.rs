@@ -26,6 +26,8 @@ mod identity;
 #[cfg(test)]
 mod long;
 #[cfg(test)]
+mod mixed;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod refusal;

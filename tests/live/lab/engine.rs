@@ -191,6 +191,11 @@ impl Engine<'_> {
         assert_eq!(saved_rules(self.lab, self.variant), self.rules_before, "rules were left behind after {signal:?}");
     }
 
+    /// The firewall is as it was before the engine started.
+    pub(crate) fn assert_rules_as_before(&self) {
+        assert_eq!(saved_rules(self.lab, self.variant), self.rules_before, "rules were left behind");
+    }
+
     /// The most memory that its processes have had resident so far, in bytes, shared pages counted in each.
     pub(crate) fn peak_memory(&self) -> u64 {
         let peak = |pid: &Pid| {

@@ -1,0 +1,130 @@
+//! Logging in: SASL PLAIN (RFC 4616) and SCRAM (RFC 5802), and the older `jabber:iq:auth` (XEP-0078).
+
+use std::cell::Cell;
+
+use data_encoding::BASE64;
+
+use super::scram::{Exchange, Final, Hash};
+use super::xml::Element;
+use super::{Shared, text};
+use crate::events::Event;
+use crate::handlers::recording::with_text;
+use crate::handlers::{Context, Policy, Random};
+
+/// What became of one message of a login.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Send this and wait.
+    Challenge(String, Exchange),
+    /// Send this; the client is this user.
+    Success(String, String),
+    /// Send this; the login failed with what was known of it.
+    Failure(&'static str),
+}
+
+/// `<auth/>`: the beginning.
+pub(super) fn begin(shared: &Shared, cx: &mut Context<'_>, random: &mut Random, auth: &Element) -> Outcome {
+    let mechanism = auth.attribute("mechanism").unwrap_or_default();
+    if !shared.settings.mechanisms.iter().any(|known| known == mechanism) {
+        return Outcome::Failure("invalid-mechanism");
+    }
+    let message = match decoded(&auth.text) {
+        Ok(message) => message,
+        Err(condition) => return Outcome::Failure(condition),
+    };
+    let hash = match mechanism {
+        "SCRAM-SHA-1" => Hash::Sha1,
+        "SCRAM-SHA-256" => Hash::Sha256,
+        _ => return plain(shared, cx, &message),
+    };
+    let mut nonce = [0; 18];
+    random.fill(&mut nonce);
+    let salt = |username: &str| {
+        // The same user has the same salt at every visit.
+        let mut salt = vec![0; 16];
+        shared.persona.random(&format!("jabber salt {username}")).fill(&mut salt);
+        salt
+    };
+    let first = std::str::from_utf8(&message).ok();
+    match first.and_then(|first| Exchange::begin(hash, first, &BASE64.encode(&nonce), salt)) {
+        Some(exchange) => {
+            let challenge = BASE64.encode(exchange.challenge().as_bytes());
+            Outcome::Challenge(format!("<challenge xmlns='{}'>{challenge}</challenge>", text::SASL), exchange)
+        }
+        None => Outcome::Failure("malformed-request"),
+    }
+}
+
+/// `<response/>`: the end of a SCRAM exchange.
+pub(super) fn finish(shared: &Shared, cx: &mut Context<'_>, exchange: &Exchange, response: &Element) -> Outcome {
+    let message = match decoded(&response.text) {
+        Ok(message) => message,
+        Err(condition) => return Outcome::Failure(condition),
+    };
+    let Some(last) = std::str::from_utf8(&message).ok().and_then(|last| exchange.finish(last)) else {
+        return Outcome::Failure("malformed-request");
+    };
+    match judge(shared, cx, exchange, &last) {
+        Some(signature) => {
+            let signature = BASE64.encode(signature.as_bytes());
+            let success = format!("<success xmlns='{}'>{signature}</success>", text::SASL);
+            Outcome::Success(success, exchange.username.clone())
+        }
+        None => Outcome::Failure("not-authorized"),
+    }
+}
+
+/// The signature for a proof whose password is known. Who accepts everybody cannot sign: the client would find out, so it is refused
+/// and tries PLAIN next.
+fn judge(shared: &Shared, cx: &mut Context<'_>, exchange: &Exchange, last: &Final) -> Option<String> {
+    let (username, response) = (exchange.username.as_bytes(), exchange.record(last));
+    if !matches!(shared.settings.credentials, Policy::List(_)) {
+        let event = Event::new("login", format!("{}, a response", username.escape_ascii()));
+        cx.event(with_text(event, "username", username).with("response", response).with("success", false));
+        return None;
+    }
+    let signature = Cell::new(None);
+    let accepted = shared.credentials.judge_response(cx, username, &response, |password| {
+        let found = exchange.verify(last, password);
+        let fits = found.is_some();
+        signature.set(found);
+        fits
+    });
+    signature.into_inner().filter(|_| accepted)
+}
+
+fn plain(shared: &Shared, cx: &mut Context<'_>, message: &[u8]) -> Outcome {
+    let mut parts = message.splitn(3, |&byte| byte == 0).skip(1);
+    let (Some(username), Some(password)) = (parts.next(), parts.next()) else {
+        return Outcome::Failure("malformed-request");
+    };
+    let is_accepted = shared.credentials.judge(cx, username, password);
+    match std::str::from_utf8(username) {
+        Ok(username) if is_accepted && !username.is_empty() => {
+            Outcome::Success(format!("<success xmlns='{}'/>", text::SASL), username.to_owned())
+        }
+        _ => Outcome::Failure("not-authorized"),
+    }
+}
+
+/// The bytes of a SASL message; a lone `=` stands for none.
+fn decoded(text: &str) -> Result<Vec<u8>, &'static str> {
+    let compact: String = text.split_ascii_whitespace().collect();
+    match compact.as_str() {
+        "=" => Ok(Vec::new()),
+        compact => BASE64.decode(compact.as_bytes()).map_err(|_| "incorrect-encoding"),
+    }
+}
+
+/// A `set` of `jabber:iq:auth`: the user and the resource, if the login is let in.
+pub(super) fn legacy(shared: &Shared, cx: &mut Context<'_>, query: &Element) -> Option<(String, String)> {
+    let field = |name| query.child(name).map(|child| child.text.clone());
+    let username = field("username")?;
+    let resource = field("resource").unwrap_or_default();
+    let accepted = match (field("password"), field("digest")) {
+        (Some(password), _) => shared.credentials.judge(cx, username.as_bytes(), password.as_bytes()),
+        (None, Some(digest)) => shared.credentials.judge_response(cx, username.as_bytes(), &digest, |_| false),
+        (None, None) => false,
+    };
+    accepted.then_some((username, resource))
+}

@@ -1,0 +1,81 @@
+//! What the server says on a stream, in ejabberd's words.
+
+use super::Kind;
+use super::xml::{Element, escaped};
+
+/// The streams' namespace (RFC 6120 section 4.8.1).
+pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
+pub(super) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+pub(super) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+
+/// The response header. `version` is said to those who said theirs.
+pub(super) fn header(kind: Kind, id: &str, from: &str, version: bool) -> String {
+    let version = if version { " version='1.0'" } else { "" };
+    match kind {
+        Kind::Client => format!(
+            "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='{STREAMS}' id='{id}' from='{}'{version}>",
+            escaped(from)
+        ),
+        Kind::Server => format!(
+            "<?xml version='1.0'?><stream:stream xmlns:stream='{STREAMS}' xmlns='jabber:server' xmlns:db='jabber:server:dialback' id='{id}'{version}>"
+        ),
+    }
+}
+
+/// A stream error (RFC 6120 section 4.9) and the end of the stream.
+pub(super) fn stream_error(condition: &str, text: &str) -> String {
+    let text = match text {
+        "" => String::new(),
+        text => format!("<text xml:lang='en' xmlns='{STREAM_ERRORS}'>{text}</text>"),
+    };
+    format!("<stream:error><{condition} xmlns='{STREAM_ERRORS}'/>{text}</stream:error></stream:stream>")
+}
+
+/// What may be negotiated next.
+pub(super) fn features(kind: Kind, offers_tls: bool, mechanisms: Option<&[String]>) -> String {
+    let tls = if offers_tls { format!("<starttls xmlns='{TLS}'/>") } else { String::new() };
+    let inner = match (kind, mechanisms) {
+        (Kind::Server, _) => "<dialback xmlns='urn:xmpp:features:dialback'/>".to_owned(),
+        (Kind::Client, Some(mechanisms)) => {
+            let list: String = mechanisms.iter().map(|name| format!("<mechanism>{name}</mechanism>")).collect();
+            format!("<mechanisms xmlns='{SASL}'>{list}</mechanisms>")
+        }
+        (Kind::Client, None) => "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
+             <session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>"
+            .to_owned(),
+    };
+    format!("<stream:features>{tls}{inner}</stream:features>")
+}
+
+/// A SASL failure (RFC 6120 section 6.5).
+pub(super) fn sasl_failure(condition: &str) -> String {
+    format!("<failure xmlns='{SASL}'><{condition}/></failure>")
+}
+
+/// The answer to a stanza: its name, the addresses exchanged, this type and content.
+pub(super) fn answer(stanza: &Element, kind: &str, own: &str, from: Option<&str>, content: &str) -> String {
+    let mut out = format!("<{}", stanza.name);
+    let from = stanza.attribute("to").or(from);
+    let attributes = [("from", from), ("to", Some(own).filter(|own| !own.is_empty())), ("id", stanza.attribute("id"))];
+    for (name, value) in attributes {
+        if let Some(value) = value {
+            out.push_str(&format!(" {name}='{}'", escaped(value)));
+        }
+    }
+    out.push_str(&format!(" type='{kind}'"));
+    if content.is_empty() { out + "/>" } else { format!("{out}>{content}</{}>", stanza.name) }
+}
+
+/// The content of an error answer (RFC 6120 section 8.3): what was asked, and what is wrong with it.
+pub(super) fn stanza_error(stanza: &Element, code: u16, kind: &str, condition: &str) -> String {
+    /// Bytes of a stanza that its error repeats: an answer shall not be much longer than the question.
+    const MAX_REPEATED: usize = 4_096;
+    let mut asked = String::new();
+    stanza.children.iter().for_each(|child| child.write(&mut asked));
+    if asked.len() > MAX_REPEATED {
+        asked.clear();
+    }
+    format!("{asked}<error code='{code}' type='{kind}'><{condition} xmlns='{STANZA_ERRORS}'/></error>")
+}

@@ -1,0 +1,454 @@
+//! What one source has stored: items with their lifetimes and numbers, and the counters that `stats` shows. Bounded twice: a
+//! source holds [`MAX_SOURCE`] bytes, all sources together [`MAX_TOTAL`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that one source may hold, items and values on their way together; the item longest unused goes first.
+const MAX_SOURCE: usize = 4 * 1024 * 1024;
+/// Items of one source.
+const MAX_ITEMS: usize = 4_096;
+/// Bytes of all sources: memcached's own default limit (`-m 64`).
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
+/// Largest item, with its header (memcached's default, `-I 1m`).
+const MAX_ITEM: usize = 1024 * 1024;
+/// Lifetimes longer than thirty days are points in time (protocol.txt, "Expiration times").
+const LONGEST_RELATIVE: i64 = 60 * 60 * 24 * 30;
+
+/// One stored value.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Item {
+    pub(super) value: Vec<u8>,
+    /// Opaque to the server.
+    pub(super) flags: u32,
+    /// Changes with every store.
+    pub(super) cas: u64,
+    /// Unix time in seconds; `None` lives for ever.
+    pub(super) expires: Option<u64>,
+    /// Unix time of the last use.
+    pub(super) accessed: u64,
+    /// Read since it was stored.
+    pub(super) fetched: bool,
+    /// Made by a meta get, and its maker has not stored a value yet.
+    pub(super) awaited: bool,
+    /// The last use, as a running number: the order in which items make room.
+    pub(super) turn: u64,
+}
+
+impl Item {
+    /// Bytes that memcached needs for it: header, CAS, key and its end, flags when there are any, value and line end.
+    pub(super) fn size(&self, key: &[u8]) -> usize {
+        size_of_item(key.len(), self.flags, self.value.len())
+    }
+
+    /// Seconds left: -1 without end.
+    pub(super) fn seconds_left(&self, now: u64) -> i64 {
+        self.expires.map_or(-1, |end| i64::try_from(end.saturating_sub(now)).unwrap_or(i64::MAX))
+    }
+}
+
+fn size_of_item(key: usize, flags: u32, value: usize) -> usize {
+    let flags = if flags == 0 { 0 } else { 4 };
+    48 + 8 + key + 1 + flags + value + 2
+}
+
+/// The end of a lifetime: `None` without end; a time that is over for negative ones.
+pub(super) fn expiry(exptime: i64, now: u64) -> Option<u64> {
+    match exptime {
+        0 => None,
+        ..0 => Some(0),
+        1..=LONGEST_RELATIVE => Some(now.saturating_add(exptime.unsigned_abs())),
+        _ => Some(exptime.unsigned_abs()),
+    }
+}
+
+/// How a value is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Set,
+    Add,
+    Replace,
+    Append,
+    Prepend,
+}
+
+/// What became of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Done; the item's new number.
+    Stored(u64),
+    NotStored,
+    /// The number did not fit.
+    Exists,
+    NotFound,
+}
+
+/// Why a value finds no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// Larger than any item may be.
+    TooLarge,
+    /// The source's or the common limit is reached.
+    Memory,
+}
+
+/// What became of an increment or decrement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// The new value and the item's new number.
+    Value(u64, u64),
+    NotFound,
+    NotNumeric,
+    Exists,
+}
+
+/// Counters of `stats`, by memcached's names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counts {
+    pub(super) cmd_get: u64,
+    pub(super) cmd_set: u64,
+    pub(super) cmd_flush: u64,
+    pub(super) cmd_touch: u64,
+    pub(super) cmd_meta: u64,
+    pub(super) get_hits: u64,
+    pub(super) get_misses: u64,
+    pub(super) get_expired: u64,
+    pub(super) delete_misses: u64,
+    pub(super) delete_hits: u64,
+    pub(super) incr_misses: u64,
+    pub(super) incr_hits: u64,
+    pub(super) decr_misses: u64,
+    pub(super) decr_hits: u64,
+    pub(super) cas_misses: u64,
+    pub(super) cas_hits: u64,
+    pub(super) cas_badval: u64,
+    pub(super) touch_hits: u64,
+    pub(super) touch_misses: u64,
+    pub(super) store_too_large: u64,
+    pub(super) store_no_memory: u64,
+    pub(super) total_items: u64,
+    pub(super) evictions: u64,
+    pub(super) bytes_read: u64,
+    pub(super) bytes_written: u64,
+    pub(super) connections: u64,
+    pub(super) open_connections: u64,
+}
+
+/// The bytes of all sources together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Budget(Arc<AtomicUsize>);
+
+impl Budget {
+    fn take(&self, bytes: usize) -> bool {
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+                held.checked_add(bytes).filter(|&held| held <= MAX_TOTAL)
+            })
+            .is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some(held.saturating_sub(bytes)));
+    }
+}
+
+/// The cache as one source sees it.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    items: HashMap<Vec<u8>, Item>,
+    bytes: usize,
+    promised: usize,
+    budget: Option<Budget>,
+    last_cas: u64,
+    turn: u64,
+    flush_at: Option<u64>,
+    pub(super) counts: Counts,
+    pub(super) verbosity: u64,
+}
+
+impl Cache {
+    /// Binds the cache to the common limit: before anything else, on every visit.
+    pub(super) fn within(&mut self, budget: &Budget) -> &mut Self {
+        self.budget.get_or_insert_with(|| budget.clone());
+        self
+    }
+
+    /// Bytes of the items.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Living items in the order of their keys.
+    pub(super) fn items(&mut self, now: u64) -> Vec<(&[u8], &Item)> {
+        self.settle(now);
+        let mut items: Vec<_> = self.items.iter().map(|(key, item)| (key.as_slice(), item)).collect();
+        items.retain(|(_, item)| item.expires.is_none_or(|end| end > now));
+        items.sort_unstable_by(|one, other| one.0.cmp(other.0));
+        items
+    }
+
+    /// The living item of this key; one that has expired goes now.
+    pub(super) fn find(&mut self, key: &[u8], now: u64) -> Option<&mut Item> {
+        self.settle(now);
+        if self.items.get(key)?.expires.is_some_and(|end| end <= now) {
+            self.counts.get_expired += 1;
+            self.remove(key);
+            return None;
+        }
+        self.turn += 1;
+        let item = self.items.get_mut(key)?;
+        item.turn = self.turn;
+        Some(item)
+    }
+
+    /// Reads for a `get`: counts the hit or miss.
+    pub(super) fn read(&mut self, key: &[u8], now: u64) -> Option<Item> {
+        self.counts.cmd_get += 1;
+        let found = self.find(key, now).map(|item| {
+            let before = item.clone();
+            item.fetched = true;
+            item.accessed = now;
+            before
+        });
+        *(if found.is_some() { &mut self.counts.get_hits } else { &mut self.counts.get_misses }) += 1;
+        found
+    }
+
+    /// Reads and gives a new lifetime.
+    pub(super) fn read_and_touch(&mut self, key: &[u8], expires: Option<u64>, now: u64) -> Option<Item> {
+        let found = self.read(key, now);
+        self.touch(key, expires, now);
+        found
+    }
+
+    /// Gives a new lifetime; false when there is no such item.
+    pub(super) fn touch(&mut self, key: &[u8], expires: Option<u64>, now: u64) -> bool {
+        self.counts.cmd_touch += 1;
+        let found = self.find(key, now).map(|item| item.expires = expires).is_some();
+        *(if found { &mut self.counts.touch_hits } else { &mut self.counts.touch_misses }) += 1;
+        found
+    }
+
+    /// Promises room for a value that is announced, as memcached does; [`Cache::keep_promise`] must follow.
+    pub(super) fn promise(&mut self, key: &[u8], flags: u32, value: usize) -> Result<Promise, NoRoom> {
+        let size = size_of_item(key.len(), flags, value);
+        if size > MAX_ITEM {
+            self.counts.store_too_large += 1;
+            self.remove(key);
+            return Err(NoRoom::TooLarge);
+        }
+        self.make_room(size)?;
+        self.promised += size;
+        Ok(Promise(size))
+    }
+
+    /// The promised value has come, or never will: its room is free again.
+    pub(super) fn keep_promise(&mut self, promise: Promise) {
+        // A source that was forgotten meanwhile has given its promises back already.
+        let held = promise.0.min(self.promised);
+        self.promised -= held;
+        self.give_back(held);
+    }
+
+    /// Stores. A `cas` other than zero must be the item's number.
+    pub(super) fn store(&mut self, mode: Mode, key: &[u8], new: Item, cas: u64, now: u64) -> Outcome {
+        self.counts.cmd_set += 1;
+        let old = self.find(key, now).map(|item| (item.cas, item.clone()));
+        if cas != 0 {
+            match &old {
+                None => {
+                    self.counts.cas_misses += 1;
+                    return Outcome::NotFound;
+                }
+                Some((number, _)) if *number != cas => {
+                    self.counts.cas_badval += 1;
+                    return Outcome::Exists;
+                }
+                Some(_) => self.counts.cas_hits += 1,
+            }
+        }
+        let item = match (mode, old) {
+            (Mode::Set, _) | (Mode::Add, None) | (Mode::Replace, Some(_)) => new,
+            (Mode::Append, Some((_, mut old))) => {
+                old.value.extend_from_slice(&new.value);
+                old
+            }
+            (Mode::Prepend, Some((_, mut old))) => {
+                old.value.splice(..0, new.value);
+                old
+            }
+            (Mode::Add, Some(_)) | (Mode::Replace | Mode::Append | Mode::Prepend, None) => return Outcome::NotStored,
+        };
+        self.put(key, item, now).map_or(Outcome::NotStored, Outcome::Stored)
+    }
+
+    /// Adds or subtracts. Sums wrap at 64 bits, differences stop at zero; a shorter text is padded with blanks as memcached does.
+    pub(super) fn count(&mut self, key: &[u8], delta: u64, up: bool, cas: u64, now: u64) -> Counted {
+        let counts = |cache: &mut Self, hit: bool| {
+            let counts = &mut cache.counts;
+            *(match (up, hit) {
+                (true, true) => &mut counts.incr_hits,
+                (true, false) => &mut counts.incr_misses,
+                (false, true) => &mut counts.decr_hits,
+                (false, false) => &mut counts.decr_misses,
+            }) += 1;
+        };
+        let Some(mut item) = self.find(key, now).cloned() else {
+            counts(self, false);
+            return Counted::NotFound;
+        };
+        if cas != 0 && item.cas != cas {
+            return Counted::Exists;
+        }
+        let text = std::str::from_utf8(&item.value).ok().filter(|text| text.len() <= 20);
+        let Some(old) = text.and_then(|text| text.trim_end().parse::<u64>().ok()) else { return Counted::NotNumeric };
+        let value = if up { old.wrapping_add(delta) } else { old.saturating_sub(delta) };
+        counts(self, true);
+        let width = item.value.len();
+        item.value = format!("{value:<width$}").into_bytes();
+        match self.put(key, item, now) {
+            Some(cas) => Counted::Value(value, cas),
+            None => Counted::NotFound,
+        }
+    }
+
+    /// Deletes; false when there is no such item.
+    pub(super) fn delete(&mut self, key: &[u8], now: u64) -> bool {
+        let found = self.find(key, now).is_some();
+        *(if found { &mut self.counts.delete_hits } else { &mut self.counts.delete_misses }) += 1;
+        self.remove(key);
+        found
+    }
+
+    /// Forgets everything, now or at a time to come.
+    pub(super) fn flush(&mut self, at: u64, now: u64) {
+        self.counts.cmd_flush += 1;
+        self.flush_at = Some(at);
+        self.settle(now);
+    }
+
+    fn settle(&mut self, now: u64) {
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_at = None;
+            self.items.clear();
+            self.give_back(self.bytes);
+            self.bytes = 0;
+        }
+    }
+
+    /// Puts an item in its place and numbers it.
+    fn put(&mut self, key: &[u8], mut item: Item, now: u64) -> Option<u64> {
+        self.remove(key);
+        let size = item.size(key);
+        if size > MAX_ITEM || self.make_room(size).is_err() {
+            return None;
+        }
+        self.bytes += size;
+        self.last_cas += 1;
+        self.turn += 1;
+        self.counts.total_items += 1;
+        (item.cas, item.turn, item.accessed) = (self.last_cas, self.turn, now);
+        self.items.insert(key.to_vec(), item);
+        Some(self.last_cas)
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        if let Some(item) = self.items.remove(key) {
+            let size = item.size(key);
+            self.bytes = self.bytes.saturating_sub(size);
+            self.give_back(size);
+        }
+    }
+
+    /// Takes these bytes from the limits; items that were unused longest make room.
+    fn make_room(&mut self, size: usize) -> Result<(), NoRoom> {
+        loop {
+            let fits = self.bytes + self.promised + size <= MAX_SOURCE && self.items.len() < MAX_ITEMS;
+            if fits && self.budget.as_ref().is_none_or(|budget| budget.take(size)) {
+                return Ok(());
+            }
+            let oldest = self.items.iter().min_by_key(|(_, item)| item.turn).map(|(key, _)| key.clone());
+            let Some(oldest) = oldest else {
+                self.counts.store_no_memory += 1;
+                return Err(NoRoom::Memory);
+            };
+            self.counts.evictions += 1;
+            self.remove(&oldest);
+        }
+    }
+
+    fn give_back(&self, bytes: usize) {
+        if let Some(budget) = &self.budget {
+            budget.give_back(bytes);
+        }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.give_back(self.bytes + self.promised);
+    }
+}
+
+/// Room that is held for a value on its way.
+#[derive(Debug)]
+pub(super) struct Promise(usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(value: &[u8]) -> Item {
+        Item { value: value.to_vec(), ..Item::default() }
+    }
+
+    #[test]
+    fn the_item_longest_unused_makes_room_and_every_byte_is_given_back() {
+        let budget = Budget::default();
+        let mut cache = Cache::default();
+        cache.within(&budget);
+        for n in 0_u32..5 {
+            let stored = cache.store(Mode::Set, &n.to_be_bytes(), item(&vec![b'x'; 1_000_000]), 0, 10);
+            assert!(matches!(stored, Outcome::Stored(_)));
+            cache.find(&0_u32.to_be_bytes(), 10).unwrap();
+        }
+        assert!(cache.bytes() <= MAX_SOURCE);
+        assert!(cache.find(&0_u32.to_be_bytes(), 10).is_some() && cache.find(&1_u32.to_be_bytes(), 10).is_none());
+        assert_eq!(budget.0.load(Ordering::Relaxed), cache.bytes());
+        drop(cache);
+        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn all_sources_together_stay_below_the_common_limit() {
+        let budget = Budget::default();
+        let mut caches: Vec<Cache> = (0..20).map(|_| Cache::default()).collect();
+        for cache in &mut caches {
+            for n in 0_u32..4 {
+                cache.within(&budget).store(Mode::Set, &n.to_be_bytes(), item(&vec![b'x'; 1_000_000]), 0, 10);
+            }
+        }
+        assert!(budget.0.load(Ordering::Relaxed) <= MAX_TOTAL);
+        assert!(caches[19].counts.store_no_memory > 0);
+    }
+
+    #[test]
+    fn lifetimes_are_relative_up_to_thirty_days_and_points_in_time_beyond() {
+        assert_eq!(expiry(0, 1_000), None);
+        assert_eq!(expiry(-1, 1_000), Some(0));
+        assert_eq!(expiry(10, 1_000), Some(1_010));
+        assert_eq!(expiry(2_592_001, 1_000), Some(2_592_001));
+    }
+
+    #[test]
+    fn a_value_that_was_only_announced_holds_room_until_it_comes_or_never_will() {
+        let budget = Budget::default();
+        let mut cache = Cache::default();
+        let promise = cache.within(&budget).promise(b"k", 0, 1_000).unwrap();
+        assert_eq!(budget.0.load(Ordering::Relaxed), 1_060);
+        cache.keep_promise(promise);
+        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(cache.promise(b"k", 0, 2_000_000).unwrap_err(), NoRoom::TooLarge);
+    }
+}

@@ -1,0 +1,382 @@
+//! The broker as one source sees it: its clients' sessions with their subscriptions and mailboxes, and the retained messages. What
+//! a client publishes lands in the mailboxes of those who subscribed; each connection empties its own.
+//!
+//! Bounded: [`MAX_CLIENTS`] sessions of [`MAX_SUBSCRIPTIONS`] subscriptions and [`MAX_QUEUE`] messages, [`MAX_RETAINED`] retained
+//! messages; the messages of a source hold [`MAX_SOURCE`] bytes, those of all sources [`MAX_TOTAL`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::sys::Traffic;
+use super::topic;
+use crate::clock::Timestamp;
+
+const MAX_CLIENTS: usize = 64;
+const MAX_SUBSCRIPTIONS: usize = 64;
+const MAX_QUEUE: usize = 200;
+const MAX_RETAINED: usize = 256;
+const MAX_SOURCE: usize = 2 * 1024 * 1024;
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
+
+/// Bytes of messages, of one source or of all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    fn take(&self, bytes: usize, most: usize) -> bool {
+        let more = |held: usize| held.checked_add(bytes).filter(|&held| held <= most);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A published message; its bytes count as long as anybody keeps it.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    /// MQTT 5 properties that travel with it, as bytes.
+    pub(super) properties: Vec<u8>,
+    /// When it is worth nothing any more.
+    pub(super) expires: Option<Timestamp>,
+    held: [Held; 2],
+}
+
+impl Message {
+    fn size(&self) -> usize {
+        self.topic.len() + self.payload.len() + self.properties.len() + 128
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        let size = self.size();
+        self.held.iter().for_each(|held| held.give_back(size));
+    }
+}
+
+/// A message for one client.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) message: Arc<Message>,
+    pub(super) qos: u8,
+    pub(super) retain: bool,
+    pub(super) duplicate: bool,
+    /// Subscription identifiers (MQTT 5 section 3.8.2.1.2).
+    pub(super) identifiers: Vec<u32>,
+}
+
+/// One subscription.
+#[derive(Debug, Clone)]
+pub(super) struct Subscription {
+    /// As the client wrote it, `$share` included.
+    pub(super) filter: String,
+    pub(super) qos: u8,
+    pub(super) no_local: bool,
+    pub(super) retain_as_published: bool,
+    pub(super) identifier: Option<u32>,
+}
+
+impl Subscription {
+    fn matches(&self, topic: &str) -> bool {
+        topic::shared(&self.filter).is_some_and(|(_, filter)| topic::matches(filter, topic))
+    }
+}
+
+/// The session of one client identifier.
+#[derive(Debug)]
+pub(super) struct Session {
+    id: String,
+    /// The connection that serves it.
+    link: Option<u64>,
+    subscriptions: Vec<Subscription>,
+    mailbox: VecDeque<Delivery>,
+    /// How long it lives without a connection; `None` for ever.
+    expiry_secs: Option<u32>,
+    left: Timestamp,
+}
+
+/// All that one source does.
+#[derive(Debug, Default)]
+pub(super) struct Broker {
+    sessions: Vec<Session>,
+    retained: BTreeMap<String, (Arc<Message>, u8)>,
+    held: Held,
+    last_link: u64,
+    pub(super) most_clients: usize,
+    pub(super) traffic: Traffic,
+}
+
+impl Broker {
+    /// Connects a client: its link number, and whether it finds its session of before. `None`: too many clients.
+    pub(super) fn connect(
+        &mut self,
+        id: &str,
+        clean: bool,
+        expiry_secs: Option<u32>,
+        now: Timestamp,
+    ) -> Option<(u64, bool)> {
+        self.forget_expired(now);
+        self.last_link += 1;
+        let link = self.last_link;
+        let found = self.sessions.iter().position(|session| session.id == id);
+        let mut present = false;
+        if let Some(session) = found.and_then(|at| self.sessions.get_mut(at)) {
+            present = !clean;
+            session.link = Some(link);
+            session.expiry_secs = expiry_secs;
+            if clean {
+                session.subscriptions.clear();
+                session.mailbox.clear();
+            }
+        } else {
+            if self.sessions.len() >= MAX_CLIENTS {
+                let longest = self.sessions.iter().enumerate().filter(|(_, session)| session.link.is_none());
+                let at = longest.min_by_key(|(_, session)| session.left).map(|(at, _)| at)?;
+                self.sessions.remove(at);
+            }
+            self.sessions.push(Session {
+                id: id.to_owned(),
+                link: Some(link),
+                subscriptions: Vec::new(),
+                mailbox: VecDeque::new(),
+                expiry_secs,
+                left: now,
+            });
+        }
+        self.most_clients = self.most_clients.max(self.sessions.len());
+        Some((link, present))
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
+        self.sessions.retain(|session| {
+            let away = now.saturating_since(session.left).as_secs();
+            session.link.is_some() || session.expiry_secs.is_none_or(|secs| away < u64::from(secs))
+        });
+    }
+
+    /// The session of this connection; `None` once another connection has taken it over.
+    pub(super) fn session(&mut self, link: u64) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.link == Some(link))
+    }
+
+    /// The connection ends. What it had sent without an answer waits for the client's return, if the session lives on.
+    pub(super) fn disconnect(&mut self, link: u64, unanswered: Vec<Delivery>, now: Timestamp) {
+        if let Some(session) = self.session(link) {
+            session.link = None;
+            session.left = now;
+            session.mailbox.retain(|delivery| delivery.qos > 0);
+            for delivery in unanswered.into_iter().rev() {
+                session.mailbox.push_front(Delivery { duplicate: true, ..delivery });
+            }
+        }
+        self.forget_expired(now);
+    }
+
+    /// Clients altogether, and those connected.
+    pub(super) fn clients(&self) -> (usize, usize) {
+        (self.sessions.len(), self.sessions.iter().filter(|session| session.link.is_some()).count())
+    }
+
+    pub(super) fn subscriptions(&self) -> usize {
+        self.sessions.iter().map(|session| session.subscriptions.len()).sum()
+    }
+
+    /// Retained messages, and the bytes of all messages kept.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.retained.len(), self.held.bytes())
+    }
+
+    /// A message that counts against the limits; `None` when they are reached.
+    pub(super) fn message(
+        &self,
+        total: &Held,
+        topic: &str,
+        payload: &[u8],
+        properties: Vec<u8>,
+        expires: Option<Timestamp>,
+    ) -> Option<Arc<Message>> {
+        let size = topic.len() + payload.len() + properties.len() + 128;
+        if !self.held.take(size, MAX_SOURCE) {
+            return None;
+        }
+        if !total.take(size, MAX_TOTAL) {
+            self.held.give_back(size);
+            return None;
+        }
+        let held = [self.held.clone(), total.clone()];
+        Some(Arc::new(Message { topic: topic.to_owned(), payload: payload.to_vec(), properties, expires, held }))
+    }
+
+    /// Keeps a message for later subscribers; an empty one takes the old one away.
+    pub(super) fn retain(&mut self, message: &Arc<Message>, qos: u8) {
+        if message.payload.is_empty() {
+            self.retained.remove(&message.topic);
+        } else if self.retained.len() < MAX_RETAINED || self.retained.contains_key(&message.topic) {
+            self.retained.insert(message.topic.clone(), (Arc::clone(message), qos));
+        } else {
+            self.traffic.publish_dropped += 1;
+        }
+    }
+
+    /// Puts a message into the mailboxes of those who subscribed; true when there are any. `from` is the publisher's link.
+    pub(super) fn publish(&mut self, message: &Arc<Message>, qos: u8, retain: bool, from: u64) -> bool {
+        let mut any = false;
+        for session in &mut self.sessions {
+            let own = session.link == Some(from);
+            let matching: Vec<&Subscription> = session
+                .subscriptions
+                .iter()
+                .filter(|subscription| !(own && subscription.no_local) && subscription.matches(&message.topic))
+                .collect();
+            let Some(most) = matching.iter().map(|subscription| subscription.qos).max() else { continue };
+            any = true;
+            let delivery = Delivery {
+                message: Arc::clone(message),
+                qos: most.min(qos),
+                retain: retain && matching.iter().any(|subscription| subscription.retain_as_published),
+                duplicate: false,
+                identifiers: matching.iter().filter_map(|subscription| subscription.identifier).collect(),
+            };
+            if (session.link.is_none() && delivery.qos == 0) || session.mailbox.len() >= MAX_QUEUE {
+                self.traffic.publish_dropped += 1;
+            } else {
+                session.mailbox.push_back(delivery);
+            }
+        }
+        any
+    }
+
+    /// The retained messages that a filter matches.
+    pub(super) fn retained(&self, filter: &str, now: Timestamp) -> Vec<(Arc<Message>, u8)> {
+        let alive = |message: &Message| message.expires.is_none_or(|end| end > now);
+        let all =
+            self.retained.values().filter(|(message, _)| topic::matches(filter, &message.topic) && alive(message));
+        all.cloned().collect()
+    }
+}
+
+impl Session {
+    pub(super) fn has_subscriptions(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
+    /// Some subscription sees the broker's own topics.
+    pub(super) fn watches(&self, topic: &str) -> Option<u8> {
+        self.subscriptions.iter().filter(|subscription| subscription.matches(topic)).map(|it| it.qos).max()
+    }
+
+    /// Adds or replaces a subscription: whether it is new, or `None` when there are too many.
+    pub(super) fn subscribe(&mut self, subscription: Subscription) -> Option<bool> {
+        let known = self.subscriptions.iter_mut().find(|known| known.filter == subscription.filter);
+        if let Some(known) = known {
+            *known = subscription;
+            return Some(false);
+        }
+        if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
+            return None;
+        }
+        self.subscriptions.push(subscription);
+        Some(true)
+    }
+
+    /// Ends a subscription; false when there is none.
+    pub(super) fn unsubscribe(&mut self, filter: &str) -> bool {
+        let before = self.subscriptions.len();
+        self.subscriptions.retain(|subscription| subscription.filter != filter);
+        self.subscriptions.len() < before
+    }
+
+    /// For this client only.
+    pub(super) fn post(&mut self, delivery: Delivery) {
+        if self.mailbox.len() < MAX_QUEUE + MAX_RETAINED {
+            self.mailbox.push_back(delivery);
+        }
+    }
+
+    /// The next message; one with an acknowledgement to come only when `has_window`.
+    pub(super) fn take(&mut self, has_window: bool, now: Timestamp) -> Option<Delivery> {
+        loop {
+            let next = self.mailbox.front()?;
+            if next.qos > 0 && !has_window {
+                return None;
+            }
+            let delivery = self.mailbox.pop_front()?;
+            if delivery.message.expires.is_none_or(|end| end > now) {
+                return Some(delivery);
+            }
+        }
+    }
+
+    /// Changes how long the session lives on.
+    pub(super) fn expire_after(&mut self, secs: Option<u32>) {
+        self.expiry_secs = secs;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subscription(filter: &str) -> Subscription {
+        Subscription {
+            filter: filter.to_owned(),
+            qos: 2,
+            no_local: false,
+            retain_as_published: false,
+            identifier: None,
+        }
+    }
+
+    #[test]
+    fn a_session_is_taken_over_by_the_second_connection() {
+        let mut broker = Broker::default();
+        let now = Timestamp::default();
+        let (first, present) = broker.connect("c", false, None, now).unwrap();
+        assert!(!present);
+        let (second, present) = broker.connect("c", false, None, now).unwrap();
+        assert!(present && broker.session(first).is_none() && broker.session(second).is_some());
+    }
+
+    #[test]
+    fn messages_wait_for_a_client_that_is_away_and_their_bytes_are_counted() {
+        let (mut broker, total, now) = (Broker::default(), Held::default(), Timestamp::default());
+        let (link, _) = broker.connect("away", false, None, now).unwrap();
+        broker.session(link).unwrap().subscribe(subscription("a/#")).unwrap();
+        broker.disconnect(link, Vec::new(), now);
+        let message = broker.message(&total, "a/b", b"x", Vec::new(), None).unwrap();
+        assert!(broker.publish(&message, 1, false, 99));
+        assert!(broker.publish(&message, 0, false, 99), "it matches, but is not kept");
+        drop(message);
+        assert_eq!(total.bytes(), 132);
+        let (link, present) = broker.connect("away", false, None, now).unwrap();
+        assert!(present);
+        let session = broker.session(link).unwrap();
+        assert_eq!(session.take(true, now).unwrap().qos, 1);
+        assert!(session.take(true, now).is_none());
+        assert_eq!(total.bytes(), 0);
+    }
+
+    #[test]
+    fn a_source_holds_no_more_than_its_bound() {
+        let (mut broker, total) = (Broker::default(), Held::default());
+        for n in 0..1_000 {
+            if let Some(message) = broker.message(&total, &n.to_string(), &[0; 100_000], Vec::new(), None) {
+                broker.retain(&message, 0);
+            }
+        }
+        assert!(total.bytes() <= MAX_SOURCE && broker.kept().0 > 10);
+        for n in 0..300 {
+            broker.connect(&n.to_string(), false, None, Timestamp::default());
+        }
+        assert_eq!(broker.clients(), (MAX_CLIENTS, MAX_CLIENTS));
+    }
+}

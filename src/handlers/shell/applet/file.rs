@@ -1,0 +1,444 @@
+//! Programs that read, copy, change and remove files.
+
+use super::super::device::Flavor;
+use super::super::file_system::{Fault, base_name};
+use super::super::run::{Io, Run};
+use super::super::tree::{Content, Kind, Node};
+use super::super::{MAX_OUTPUT, glob};
+use super::{has_flag, lossy, number, operands, usage};
+
+/// Directories within directories that `find` and `rm` look into.
+const MAX_FOUND: usize = 2_000;
+
+pub(super) fn cat(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let paths: Vec<&[u8]> = operands(words).map(Vec::as_slice).collect();
+    let (found, status) = run.inputs(io, words, &paths, "can't open");
+    for (_, bytes) in found {
+        run.print(io.out, &bytes);
+    }
+    status
+}
+
+/// The destination of a copy or a move: within it when it is a directory.
+fn destination(run: &Run<'_, '_>, target: &[u8], source: &[u8]) -> Vec<u8> {
+    let path = run.path(target);
+    if run.files.is_directory(&path) { run.files.absolute(&path, base_name(source)) } else { path }
+}
+
+pub(super) fn cp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    transfer(run, words, io, "cp")
+}
+
+pub(super) fn mv(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    transfer(run, words, io, "mv")
+}
+
+fn transfer(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, name: &str) -> u8 {
+    let mut sources: Vec<&Vec<u8>> = operands(words).collect();
+    let target = sources.pop();
+    let Some(target) = target.filter(|_| !sources.is_empty()) else { return usage(run, name, io) };
+    let mut status = 0;
+    for source in sources {
+        let from = run.path(source);
+        let to = destination(run, target, source);
+        let missing = run.files.find_link(&from).err();
+        let verb = if name == "mv" { "can't rename" } else { "can't stat" };
+        if let Some(fault) = missing {
+            status = run.fail_at(io, words, verb, source, fault);
+            continue;
+        }
+        if from == to {
+            status = run.fail(io, words, &format!("'{}' and '{}' are the same file", lossy(source), lossy(target)));
+            continue;
+        }
+        let is_recursive = has_flag(words, b'r') || has_flag(words, b'R') || has_flag(words, b'a');
+        let done = match name {
+            "mv" => run.files.rename(&from, &to),
+            _ if is_recursive => copy_tree(run, &from, &to),
+            _ => run.files.copy(&from, &to),
+        };
+        match done {
+            Ok(()) => {}
+            Err(Fault::IsDirectory) if name == "cp" => {
+                status = run.fail(io, words, &format!("omitting directory '{}'", lossy(source)))
+            }
+            Err(fault) => {
+                let verb = if name == "mv" { verb } else { "can't create" };
+                status = run.fail_at(io, words, verb, target, fault);
+            }
+        }
+    }
+    status
+}
+
+fn copy_tree(run: &mut Run<'_, '_>, from: &[u8], to: &[u8]) -> Result<(), Fault> {
+    let mut left = vec![(from.to_vec(), to.to_vec())];
+    let mut steps = 0;
+    while let Some((from, to)) = left.pop() {
+        steps += 1;
+        if steps > MAX_FOUND || to.len() > 2 * super::super::MAX_LINE {
+            return Err(Fault::Full);
+        }
+        if !run.files.is_directory(&from) {
+            run.files.copy(&from, &to)?;
+            continue;
+        }
+        if !run.files.is_directory(&to) {
+            run.files.make_directory(&to)?;
+        }
+        for name in run.files.names(&from) {
+            left.push((run.files.absolute(&from, &name), run.files.absolute(&to, &name)));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn rm(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let (forced, recursive) = (has_flag(words, b'f'), has_flag(words, b'r') || has_flag(words, b'R'));
+    let mut status = 0;
+    for name in operands(words) {
+        let path = run.path(name);
+        let is_directory = run.files.find_link(&path).is_ok_and(|(_, node)| node.is_directory());
+        if is_directory && !recursive {
+            status = run.fail(io, words, &format!("'{}' is a directory", lossy(name)));
+            continue;
+        }
+        if path == b"/" {
+            continue;
+        }
+        match run.files.remove(&path) {
+            Ok(()) => {}
+            Err(Fault::NotFound) if forced => {}
+            Err(fault) => status = run.fail_at(io, words, "can't remove", name, fault),
+        }
+    }
+    status
+}
+
+pub(super) fn mkdir(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if operands(words).next().is_none() {
+        return usage(run, "mkdir", io);
+    }
+    let with_parents = has_flag(words, b'p');
+    let mut status = 0;
+    for name in operands(words) {
+        let path = run.path(name);
+        if with_parents {
+            let ends: Vec<usize> =
+                path.iter().enumerate().skip(1).filter(|(_, b)| **b == b'/').map(|(at, _)| at).collect();
+            for end in ends {
+                // One that is there already is meant to stay; others fail again below.
+                let _ = run.files.make_directory(path.get(..end).unwrap_or_default());
+            }
+            if run.files.is_directory(&path) {
+                continue;
+            }
+        }
+        if let Err(fault) = run.files.make_directory(&path) {
+            status = run.fail_at(io, words, "can't create directory", name, fault);
+        }
+    }
+    status
+}
+
+pub(super) fn rmdir(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for name in operands(words) {
+        let path = run.path(name);
+        let done = match run.files.list(&path) {
+            Ok(names) if names.is_empty() => run.files.remove(&path),
+            Ok(_) => Err(Fault::NotEmpty),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = done {
+            status = run.fail(io, words, &format!("'{}': {}", lossy(name), fault.text()));
+        }
+    }
+    status
+}
+
+pub(super) fn touch(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if operands(words).next().is_none() {
+        return usage(run, "touch", io);
+    }
+    let mut status = 0;
+    for name in operands(words) {
+        let path = run.path(name);
+        if run.files.exists(&path) {
+            continue;
+        }
+        if let Err(fault) = run.files.write(&path, Content::Kept(Vec::new()), false) {
+            status = run.fail_at(io, words, "", name, fault);
+        }
+    }
+    status
+}
+
+pub(super) fn ln(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let names: Vec<&Vec<u8>> = operands(words).collect();
+    let [target, name] = names.as_slice() else { return usage(run, "ln", io) };
+    let path = destination(run, name, target);
+    if has_flag(words, b'f') {
+        // Nothing to remove is what -f is for.
+        let _ = run.files.remove(&path);
+    }
+    let done = if has_flag(words, b's') {
+        run.files.link(target, &path)
+    } else {
+        let from = run.path(target);
+        run.files.copy(&from, &path)
+    };
+    match done {
+        Ok(()) => 0,
+        Err(fault) => run.fail_at(io, words, "", name, fault),
+    }
+}
+
+pub(super) fn readlink(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let Some(name) = operands(words).next() else { return usage(run, "readlink", io) };
+    let path = run.path(name);
+    let shown = if has_flag(words, b'f') {
+        run.files.find(&path).ok().map(|(path, _)| path)
+    } else {
+        run.files
+            .find_link(&path)
+            .ok()
+            .and_then(|(_, node)| if let Kind::Link(target) = &node.kind { Some(target.clone()) } else { None })
+    };
+    match shown {
+        Some(path) => {
+            run.print(io.out, &[&path[..], b"\n"].concat());
+            0
+        }
+        None => 1,
+    }
+}
+
+/// The mode that `777`, `+x`, `u+rwx,o-w` make of a mode.
+fn changed_mode(text: &[u8], mode: u16) -> Option<u16> {
+    let text = std::str::from_utf8(text).ok()?;
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return u16::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    }
+    text.split(',').try_fold(mode, |mode, clause| {
+        let at = clause.find(['+', '-', '='])?;
+        let (who, rest) = clause.split_at(at);
+        let places = who.chars().try_fold(0_u16, |mask, c| {
+            Some(
+                mask | match c {
+                    'u' => 0o4700,
+                    'g' => 0o2070,
+                    'o' => 0o1007,
+                    'a' => 0o7777,
+                    _ => return None,
+                },
+            )
+        })?;
+        let places = if who.is_empty() { 0o7777 } else { places };
+        let bits = rest.chars().skip(1).try_fold(0_u16, |bits, c| {
+            Some(
+                bits | match c {
+                    'r' => 0o444,
+                    'w' => 0o222,
+                    'x' | 'X' => 0o111,
+                    's' => 0o6000,
+                    't' => 0o1000,
+                    _ => return None,
+                },
+            )
+        })? & places;
+        Some(match rest.chars().next()? {
+            '+' => mode | bits,
+            '-' => mode & !bits,
+            _ => mode & !places | bits,
+        })
+    })
+}
+
+pub(super) fn chmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    // A mode such as -x looks like an option.
+    let is_option = |word: &Vec<u8>| matches!(word.as_slice(), b"-R" | b"-c" | b"-v" | b"-f" | b"-Rf" | b"-fR");
+    let mut rest = words.iter().skip(1).filter(|word| !is_option(word));
+    let Some(wanted) = rest.next() else { return usage(run, "chmod", io) };
+    let names: Vec<&Vec<u8>> = rest.collect();
+    if names.is_empty() {
+        return usage(run, "chmod", io);
+    }
+    let mut status = 0;
+    for name in names {
+        let path = run.path(name);
+        let changed = run.files.find(&path).map(|(path, node)| (path, changed_mode(wanted, node.mode)));
+        let done = match changed {
+            Ok((_, None)) => return run.fail(io, words, &format!("invalid mode '{}'", lossy(wanted))),
+            Ok((path, Some(mode))) => {
+                run.files.keep_sample(&path, false);
+                run.files.set_mode(&path, mode)
+            }
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = done {
+            status = run.fail_at(io, words, "", name, fault);
+        }
+    }
+    status
+}
+
+pub(super) fn chown(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for name in operands(words).skip(1) {
+        let path = run.path(name);
+        if let Err(fault) = run.files.find(&path).map(drop) {
+            status = run.fail_at(io, words, "", name, fault);
+        }
+    }
+    status
+}
+
+/// A number of `dd` with its unit.
+fn units(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let (count, unit) = text.split_at_checked(digits)?;
+    let factor: u64 = match unit {
+        b"" | b"c" => 1,
+        b"w" => 2,
+        b"b" => 512,
+        b"k" | b"K" => 1_024,
+        b"kB" => 1_000,
+        b"M" => 1 << 20,
+        b"MB" => 1_000_000,
+        b"G" => 1 << 30,
+        _ => return None,
+    };
+    number(count)?.checked_mul(factor)
+}
+
+pub(super) fn dd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let option = |name: &[u8]| {
+        words.iter().skip(1).find_map(|word| word.strip_prefix(name).and_then(|word| word.strip_prefix(b"=")))
+    };
+    let size = |name: &[u8]| option(name).map(units);
+    let block = match size(b"bs").or_else(|| size(b"ibs")) {
+        None => 512,
+        Some(Some(block)) if block > 0 => block,
+        Some(_) => return run.fail(io, words, "invalid number"),
+    };
+    let skip = size(b"skip").flatten().unwrap_or(0).saturating_mul(block);
+    let count = size(b"count").flatten();
+    let input = match option(b"if") {
+        None => io.input,
+        Some(name) => {
+            let path = run.path(name);
+            match run.open(&path) {
+                Ok(input) => input,
+                Err(fault) => return run.fail_at(io, words, "can't open", name, fault),
+            }
+        }
+    };
+    let all = run.read_all(Io { input, ..io });
+    let start = usize::try_from(skip).unwrap_or(usize::MAX).min(all.len());
+    let wanted = count.map_or(u64::MAX, |count| count.saturating_mul(block));
+    let len = usize::try_from(wanted).unwrap_or(usize::MAX).min(all.len() - start);
+    let bytes = all.get(start..start + len).unwrap_or_default();
+    match option(b"of") {
+        None => run.print(io.out, bytes),
+        Some(name) => {
+            let path = run.path(name);
+            let done = if size(b"seek").is_some() || option(b"conv").is_some_and(|conv| conv == b"notrunc") {
+                run.files.append(&path, bytes)
+            } else {
+                let own = option(b"if").is_some_and(|from| from.starts_with(b"/bin") || from.starts_with(b"/dev"));
+                run.files.write(&path, Content::Kept(bytes.to_vec()), !own)
+            };
+            if let Err(fault) = done {
+                return run.fail_at(io, words, "can't open", name, fault);
+            }
+        }
+    }
+    let (whole, part) = (bytes.len() as u64 / block, u64::from(bytes.len() as u64 % block > 0));
+    run.print_line(io.err, &format!("{whole}+{part} records in\n{whole}+{part} records out"));
+    if run.device.flavor() == Flavor::Android {
+        run.print_line(io.err, &format!("{} bytes transferred in 0.001 secs", bytes.len()));
+    }
+    0
+}
+
+pub(super) fn du(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let names: Vec<Vec<u8>> = operands(words).cloned().collect();
+    for name in if names.is_empty() { vec![b".".to_vec()] } else { names } {
+        let path = run.path(&name);
+        let total: u64 = walk(run, &path).iter().map(|(_, node)| run.files.size(node).div_ceil(4_096) * 4).sum();
+        run.print_line(io.out, &format!("{total}\t{}", lossy(&name)));
+    }
+    0
+}
+
+/// Everything below a path, itself first.
+fn walk(run: &Run<'_, '_>, top: &[u8]) -> Vec<(Vec<u8>, Node)> {
+    let mut found = Vec::new();
+    let mut left = match run.files.find_link(top) {
+        Ok((path, node)) => vec![(path, node.clone())],
+        Err(_) => Vec::new(),
+    };
+    while let Some((path, node)) = left.pop() {
+        if node.is_directory() && found.len() + left.len() < MAX_FOUND {
+            let inside = run.files.list(&path).unwrap_or_default();
+            left.extend(inside.into_iter().rev().map(|(name, node)| (run.files.absolute(&path, &name), node)));
+        }
+        found.push((path, node));
+    }
+    found
+}
+
+/// `find PATH -name PATTERN -type f|d -executable|-perm ...`: what is not known is taken as fulfilled.
+pub(super) fn find(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let tops: Vec<&Vec<u8>> = words.iter().skip(1).take_while(|word| !word.starts_with(b"-")).collect();
+    let dot = b".".to_vec();
+    let tops = if tops.is_empty() { vec![&dot] } else { tops };
+    let after = |option: &[u8]| words.iter().position(|word| word == option).and_then(|at| words.get(at + 1));
+    let (pattern, kind) = (after(b"-name"), after(b"-type").and_then(|kind| kind.first()).copied());
+    let mut printed = 0;
+    for top in tops {
+        let path = run.path(top);
+        if let Err(fault) = run.files.find(&path).map(drop) {
+            run.fail_at(io, words, "", top, fault);
+            continue;
+        }
+        for (found, node) in walk(run, &path) {
+            let fits = pattern.is_none_or(|pattern| glob::matches(pattern, base_name(&found)));
+            let is_kind = match kind {
+                Some(b'd') => node.is_directory(),
+                Some(b'f') => matches!(node.kind, Kind::File { .. }),
+                Some(b'l') => matches!(node.kind, Kind::Link(_)),
+                _ => true,
+            };
+            if fits && is_kind && printed < MAX_OUTPUT {
+                let rest = found.strip_prefix(&path[..]).unwrap_or(&found);
+                let shown = if path == b"/" { found.clone() } else { [top, rest].concat() };
+                printed += shown.len() + 1;
+                run.print(io.out, &[&shown[..], b"\n"].concat());
+            }
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed_mode;
+
+    #[test]
+    fn modes_are_read_as_chmod_reads_them() {
+        for (text, before, after) in [
+            (&b"777"[..], 0o644, Some(0o777)),
+            (b"0755", 0, Some(0o755)),
+            (b"+x", 0o644, Some(0o755)),
+            (b"u+x", 0o644, Some(0o744)),
+            (b"a-w,u+w", 0o666, Some(0o644)),
+            (b"go=", 0o777, Some(0o700)),
+            (b"9", 0, None),
+            (b"z+x", 0, None),
+        ] {
+            assert_eq!(changed_mode(text, before), after, "{text:?}");
+        }
+    }
+}

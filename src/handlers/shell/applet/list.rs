@@ -1,0 +1,133 @@
+//! `ls`.
+
+use super::super::calendar;
+use super::super::device::Flavor;
+use super::super::run::{Io, Run, TERMINAL};
+use super::super::tree::{Kind, Node};
+use super::{has_flag, lossy, operands};
+use crate::clock::Timestamp;
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+/// Older files show their year instead of their time, in microseconds.
+const HALF_A_YEAR: u64 = 180 * 86_400 * 1_000_000;
+
+pub(super) fn ls(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let dot = b".".to_vec();
+    let names: Vec<&Vec<u8>> = operands(words).collect();
+    let names = if names.is_empty() { vec![&dot] } else { names };
+    let mut status = 0;
+    let (mut files, mut directories) = (Vec::new(), Vec::new());
+    for name in &names {
+        let path = run.path(name);
+        let found = if has_flag(words, b'l') { run.files.find_link(&path) } else { run.files.find(&path) };
+        match found.map(|(_, node)| node.clone()) {
+            Ok(node) if node.is_directory() && !has_flag(words, b'd') => directories.push((name, path)),
+            Ok(node) => files.push((name.to_vec(), node)),
+            Err(fault) => status = run.fail_at(io, words, "", name, fault),
+        }
+    }
+    let (had_files, single) = (!files.is_empty(), names.len() == 1);
+    show(run, words, io, files, false);
+    for (at, (name, path)) in directories.into_iter().enumerate() {
+        if at > 0 || had_files {
+            run.print(io.out, b"\n");
+        }
+        if !single {
+            run.print_line(io.out, &format!("{}:", lossy(name)));
+        }
+        let mut entries = run.files.list(&path).unwrap_or_default();
+        let shows_hidden = has_flag(words, b'a') || has_flag(words, b'A');
+        entries.retain(|(name, _)| shows_hidden || !name.starts_with(b"."));
+        if has_flag(words, b'a') {
+            for name in [&b".."[..], b"."] {
+                let at = run.files.absolute(&path, name);
+                if let Ok((_, node)) = run.files.find(&at) {
+                    entries.insert(0, (name.to_vec(), node.clone()));
+                }
+            }
+        }
+        show(run, words, io, entries, true);
+    }
+    status
+}
+
+fn show(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, entries: Vec<(Vec<u8>, Node)>, is_directory: bool) {
+    if has_flag(words, b'l') {
+        if is_directory {
+            let blocks: u64 = entries.iter().map(|(_, node)| run.files.size(node).div_ceil(4_096) * 4).sum();
+            run.print_line(io.out, &format!("total {blocks}"));
+        }
+        for (name, node) in entries {
+            let line = long(run, &name, &node);
+            run.print(io.out, &line);
+        }
+    } else if io.out == TERMINAL && !has_flag(words, b'1') {
+        let names = entries.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        run.print(io.out, &columns(&names));
+    } else {
+        for (name, _) in entries {
+            run.print(io.out, &[&name[..], b"\n"].concat());
+        }
+    }
+}
+
+fn long(run: &Run<'_, '_>, name: &[u8], node: &Node) -> Vec<u8> {
+    let kind = match node.kind {
+        Kind::Directory => 'd',
+        Kind::Link(_) => 'l',
+        Kind::File { .. } => '-',
+        Kind::Special(_) => 'c',
+    };
+    let bit = |mask: u16, letter: char| if node.mode & mask == 0 { '-' } else { letter };
+    let mut mode: String = [kind].into_iter().collect();
+    for shift in [6, 3, 0] {
+        mode.extend([bit(4 << shift, 'r'), bit(2 << shift, 'w'), bit(1 << shift, 'x')]);
+    }
+    if node.mode & 0o1000 != 0 {
+        mode.pop();
+        mode.push('t');
+    }
+    let links = if node.is_directory() { 2 } else { 1 };
+    let user = if run.state.is_root { "root" } else { "shell" };
+    let owner = if node.changed > run.device.installed() { user } else { "root" };
+    let size = run.files.size(node);
+    let date = date(node.changed, run.cx.now());
+    let head = match run.device.flavor() {
+        Flavor::BusyBox => format!("{mode} {links:>4} {owner:<8} {owner:<8} {size:>9} {date} "),
+        Flavor::Android => {
+            format!("{mode} {links} {owner} {owner} {size:>6} {} ", calendar::format(node.changed, "%Y-%m-%d %H:%M"))
+        }
+    };
+    let mut line = [head.as_bytes(), name].concat();
+    if let Kind::Link(target) = &node.kind {
+        line.extend_from_slice(b" -> ");
+        line.extend_from_slice(target);
+    }
+    line.push(b'\n');
+    line
+}
+
+fn date(changed: Timestamp, now: Timestamp) -> String {
+    let is_old = now.saturating_since(changed).as_micros() > u128::from(HALF_A_YEAR);
+    calendar::format(changed, if is_old { "%b %e  %Y" } else { "%b %e %H:%M" })
+}
+
+/// Names side by side, sorted downwards, as on a terminal.
+fn columns(names: &[Vec<u8>]) -> Vec<u8> {
+    let widest = names.iter().map(Vec::len).max().unwrap_or(0) + 2;
+    let per_line = (WIDTH / widest).max(1);
+    let lines = names.len().div_ceil(per_line);
+    let mut text = Vec::new();
+    for line in 0..lines {
+        let row: Vec<&Vec<u8>> = names.iter().skip(line).step_by(lines.max(1)).collect();
+        for (at, name) in row.iter().enumerate() {
+            text.extend_from_slice(name);
+            if at + 1 < row.len() {
+                text.resize(text.len() + widest - name.len(), b' ');
+            }
+        }
+        text.push(b'\n');
+    }
+    text
+}

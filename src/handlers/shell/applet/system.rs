@@ -1,0 +1,250 @@
+//! Programs about the device and who is on it.
+
+use super::super::calendar;
+use super::super::device::Flavor;
+use super::super::run::{Io, Run};
+use super::{builtin, has_flag, lossy, operands, usage};
+
+/// Does its work without a word.
+pub(super) fn nothing(_: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
+    0
+}
+
+pub(super) fn clear(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.print(io.out, b"\x1b[H\x1b[J");
+    0
+}
+
+pub(super) fn arch(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let machine = run.device.machine();
+    run.print_line(io.out, machine);
+    0
+}
+
+pub(super) fn uname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let device = run.device;
+    let all = has_flag(words, b'a');
+    let fields = [
+        (b's', "Linux"),
+        (b'n', if device.flavor() == Flavor::Android { "localhost" } else { device.host() }),
+        (b'r', device.kernel_release()),
+        (b'v', device.kernel_build()),
+        (b'm', device.machine()),
+        (b'o', if device.flavor() == Flavor::Android { "Android" } else { "GNU/Linux" }),
+    ];
+    let plain = words.len() < 2;
+    let shown: Vec<&str> = fields
+        .iter()
+        .filter(|(flag, _)| all || has_flag(words, *flag) || (plain && *flag == b's'))
+        .map(|(_, text)| *text)
+        .collect();
+    run.print_line(io.out, &shown.join(" "));
+    0
+}
+
+pub(super) fn hostname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if words.len() < 2 {
+        run.print_line(io.out, run.device.host());
+    }
+    0
+}
+
+pub(super) fn id(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let text = match (run.device.flavor(), has_flag(words, b'u')) {
+        (Flavor::Android, true) => "2000",
+        (Flavor::Android, false) => {
+            "uid=2000(shell) gid=2000(shell) groups=2000(shell),1004(input),1007(log),1011(adb),1015(sdcard_rw),1028(sdcard_r),3001(net_bt_admin),3002(net_bt),3003(inet),3006(net_bw_stats) context=u:r:shell:s0"
+        }
+        (Flavor::BusyBox, true) => "0",
+        (Flavor::BusyBox, false) => "uid=0(root) gid=0(root)",
+    };
+    run.print_line(io.out, text);
+    0
+}
+
+pub(super) fn whoami(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let user = if run.state.is_root { "root" } else { "shell" };
+    run.print_line(io.out, user);
+    0
+}
+
+pub(super) fn tty(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.print_line(io.out, "/dev/pts/0");
+    0
+}
+
+pub(super) fn nproc(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.print_line(io.out, "1");
+    0
+}
+
+pub(super) fn date(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let wanted = words.iter().skip(1).find_map(|word| word.strip_prefix(b"+"));
+    let format = wanted.map_or_else(|| "%a %b %e %H:%M:%S UTC %Y".to_owned(), lossy);
+    let text = calendar::format(run.cx.now(), &format);
+    run.print_line(io.out, &text);
+    0
+}
+
+pub(super) fn free(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let shift = if has_flag(words, b'm') { 10 } else { 0 };
+    let (total, free) = (run.device.memory_kib(), run.device.free_kib(run.cx.now()));
+    let (buffers, cached) = (total / 40, total / 5);
+    let used = total - free;
+    let row = |numbers: [u64; 6]| numbers.map(|n| format!("{:>12}", n >> shift)).concat();
+    run.print_line(io.out, "             total       used       free     shared    buffers     cached");
+    let row = row([total, used, free, 0, buffers, cached]);
+    run.print_line(io.out, &format!("Mem: {}", row.get(1..).unwrap_or(&row)));
+    run.print_line(
+        io.out,
+        &format!(
+            "-/+ buffers/cache:{:>11}{:>11}",
+            (used - buffers - cached.min(used - buffers)) >> shift,
+            (free + buffers + cached) >> shift
+        ),
+    );
+    run.print_line(io.out, "Swap:           0          0          0");
+    0
+}
+
+pub(super) fn df(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let human = has_flag(words, b'h');
+    let size = |kib: u64| match (human, kib) {
+        (false, kib) => kib.to_string(),
+        (true, 0) => "0".to_owned(),
+        (true, kib) if kib >= 1 << 20 => format!("{}.{}G", kib >> 20, ((kib & 0xf_ffff) * 10) >> 20),
+        (true, kib) if kib >= 1 << 10 => format!("{}.{}M", kib >> 10, ((kib & 0x3ff) * 10) >> 10),
+        (true, kib) => format!("{kib}.0K"),
+    };
+    let head = if human {
+        "Filesystem                Size      Used Available Use% Mounted on"
+    } else {
+        "Filesystem           1K-blocks      Used Available Use% Mounted on"
+    };
+    run.print_line(io.out, head);
+    let memory = run.device.memory_kib();
+    for line in run.device.mounts().lines() {
+        let mut fields = line.split(' ');
+        let (source, place) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+        let (total, used) = match (source, place) {
+            ("proc" | "sysfs", _) => continue,
+            (_, "/dev") => (512, 0),
+            ("tmpfs" | "rootfs", _) => (memory / 2, memory / 900),
+            _ => (memory * 4, memory * 4 * 61 / 100),
+        };
+        let row = format!(
+            "{source:<20} {:>9} {:>9} {:>9} {:>3}% {place}",
+            size(total),
+            size(used),
+            size(total - used),
+            used * 100 / total.max(1)
+        );
+        run.print_line(io.out, &row);
+    }
+    0
+}
+
+pub(super) fn mount(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if words.len() > 1 {
+        return 0;
+    }
+    for line in run.device.mounts().lines() {
+        let fields: Vec<&str> = line.split(' ').collect();
+        if let [source, place, kind, options, ..] = fields.as_slice() {
+            run.print_line(io.out, &format!("{source} on {place} type {kind} ({options})"));
+        }
+    }
+    0
+}
+
+fn uptime_text(run: &Run<'_, '_>) -> String {
+    let now = run.cx.now();
+    let minutes = run.device.up_since(now).as_secs() / 60;
+    let (days, hours, minutes) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
+    let days = match days {
+        0 => String::new(),
+        1 => "1 day, ".to_owned(),
+        days => format!("{days} days, "),
+    };
+    let clock = if hours > 0 { format!("{hours:>2}:{minutes:02}") } else { format!("{minutes} min") };
+    let load = run.device.load(now).map(|load| format!("{}.{:02}", load / 100, load % 100)).join(", ");
+    format!(" {} up {days}{clock},  load average: {load}", calendar::format(now, "%H:%M:%S"))
+}
+
+pub(super) fn uptime(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let text = uptime_text(run);
+    run.print_line(io.out, &text);
+    0
+}
+
+pub(super) fn who(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let client = run.cx.session().client.ip().to_canonical();
+    let time = calendar::format(run.cx.now(), "%b %e %H:%M:%S");
+    run.print_line(io.out, "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST");
+    run.print_line(io.out, &format!("root\t\tpts/0\t\t00:00\t{time}  {client}"));
+    0
+}
+
+pub(super) fn w(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    uptime(run, words, io);
+    who(run, words, io)
+}
+
+pub(super) fn dmesg(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let device = run.device;
+    let mut lines = vec![
+        format!(
+            "[    0.000000] Linux version {} (build@build) (gcc version 4.9.4 (GCC)) {}",
+            device.kernel_release(),
+            device.kernel_build()
+        ),
+        "[    0.000000] Kernel command line: console=ttyS0,115200 root=/dev/root rw rootwait".to_owned(),
+        format!("[    0.000000] Memory: {}K/{}K available", device.memory_kib() - 4_096, device.memory_kib()),
+        "[    0.021844] NET: Registered protocol family 16".to_owned(),
+        "[    0.412006] TCP: Hash tables configured (established 1024 bind 1024)".to_owned(),
+        "[    2.118530] eth0: link up, 100Mbps, full-duplex".to_owned(),
+    ];
+    if device.flavor() == Flavor::Android {
+        lines = vec!["klogctl: Permission denied".to_owned()];
+    }
+    run.print_line(io.out, &lines.join("\n"));
+    0
+}
+
+pub(super) fn lsmod(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.print_line(io.out, "Module                  Size  Used by    Not tainted");
+    0
+}
+
+pub(super) fn insmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    match operands(words).next() {
+        None => usage(run, "insmod", io),
+        Some(name) => run.fail(io, words, &format!("can't insert '{}': invalid module format", lossy(name))),
+    }
+}
+
+/// Takes a table and forgets it; the lines themselves are in the record.
+pub(super) fn crontab(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if has_flag(words, b'l') {
+        return run.fail(io, words, "can't open 'root': No such file or directory");
+    }
+    run.read_all(io);
+    0
+}
+
+/// Where a program is found.
+pub(super) fn where_is(run: &Run<'_, '_>, name: &[u8]) -> Option<Vec<u8>> {
+    let path = run.variable(b"PATH").unwrap_or_default();
+    path.split(|&b| b == b':').map(|directory| [directory, b"/", name].concat()).find(|path| run.files.exists(path))
+}
+
+pub(super) fn which(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for name in operands(words) {
+        match where_is(run, name) {
+            Some(path) => run.print(io.out, &[&path[..], b"\n"].concat()),
+            None => status = builtin::fail(run, words, io),
+        }
+    }
+    status
+}

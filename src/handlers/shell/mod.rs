@@ -1,0 +1,295 @@
+//! The shell that telnet and ADB visitors meet: a command language, a few hundred files, some seventy programs, all without I/O.
+//!
+//! A [`Device`] is what the visitor believes to be on: drawn once from the persona, shared by all sessions; it remembers what each
+//! source did to its files. A [`Shell`] is one login: [`Shell::line`] takes a line and says what happens as [`Act`]s (bytes, pauses),
+//! so that `sleep 5` and a download take their time. A [`Terminal`] is a shell with a line discipline: echo, editing, `^C`, and
+//! the acts played at their time; it is what an interactive session wants.
+//!
+//! Bounds: a line of [`MAX_LINE`] bytes, [`MAX_STEPS`] commands and [`MAX_OUTPUT`] bytes of output for each, files as in
+//! `file_system`, variables of [`MAX_VARIABLES`] bytes. A loop without end does not end for the visitor either; for us it is over
+//! after the steps are used up.
+
+mod android;
+mod applet;
+mod calendar;
+mod device;
+mod elf;
+mod expand;
+mod file_system;
+mod glob;
+mod lex;
+mod parse;
+mod run;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::file_system::FileSystem;
+use self::lex::Fault;
+use self::parse::Item;
+use self::run::{Run, Waiting};
+use super::recording::with_text;
+use super::{Context, Random};
+use crate::events::Event;
+
+pub(super) use self::device::{Device, Flavor};
+pub(super) use self::terminal::{Editor, Key, Terminal};
+
+/// Bytes of one line; what is longer loses its end, as in a terminal.
+pub(super) const MAX_LINE: usize = 8 * 1_024;
+/// Bytes of a command that goes over several lines.
+const MAX_UNFINISHED: usize = 32 * 1_024;
+/// Lines of such a command.
+const MAX_UNFINISHED_LINES: u32 = 256;
+/// Commands that one line may run.
+const MAX_STEPS: u32 = 2_000;
+/// Bytes that one line may print, and that one pipe or file made by it may hold on the way.
+const MAX_OUTPUT: usize = 256 * 1_024;
+/// Bytes that a program may read from the terminal.
+const MAX_INPUT: usize = 256 * 1_024;
+/// Names and values of variables.
+const MAX_VARIABLES: usize = 16 * 1_024;
+/// Shells within shells.
+const MAX_LEVELS: u32 = 16;
+
+/// One thing that a visitor sees of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    /// These bytes are printed; a line ends with `\n`, the terminal makes `\r\n` of it.
+    Print(Vec<u8>),
+    /// Nothing happens for this long.
+    Wait(Duration),
+    /// Nothing happens any more, until the visitor interrupts.
+    Hang,
+}
+
+/// What a command does, in order.
+pub(super) type Acts = VecDeque<Act>;
+
+/// What a shell carries from line to line.
+#[derive(Debug, Default)]
+struct State {
+    cwd: Vec<u8>,
+    /// What differs from the environment of a fresh login.
+    variables: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// `$?`
+    status: u8,
+    /// `$0`, `$1`, ...; empty: those of a login shell.
+    arguments: Vec<Vec<u8>>,
+    /// Shells within this one (`sh`).
+    levels: u32,
+    /// `$$`
+    pid: u32,
+    is_root: bool,
+    /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
+    has_dropped: bool,
+    exited: bool,
+}
+
+/// One login on a device.
+#[derive(Debug)]
+pub(super) struct Shell {
+    device: Arc<Device>,
+    state: State,
+    random: Random,
+    is_interactive: bool,
+    /// Lines of a command whose end has not come.
+    unfinished: Vec<u8>,
+    unfinished_lines: u32,
+    /// A program reads from the terminal.
+    waiting: Option<Box<Waiting>>,
+}
+
+impl Shell {
+    /// A login on this device, in the home of its user: `root` on BusyBox, `shell` on Android. `seed` varies times and numbers.
+    pub(super) fn new(device: Arc<Device>, seed: u64) -> Self {
+        let flavor = device.flavor();
+        let mut random = Random::new(seed);
+        let pid = device.first_pid() + u32::try_from(random.within(&(200..=9_000))).unwrap_or(0);
+        let cwd = if flavor == Flavor::Android { b"/".to_vec() } else { b"/root".to_vec() };
+        let state = State { cwd, pid, is_root: flavor == Flavor::BusyBox, ..State::default() };
+        Self { device, state, random, is_interactive: true, unfinished: Vec::new(), unfinished_lines: 0, waiting: None }
+    }
+
+    /// A shell for single commands (`adb shell COMMAND`): no prompts, and programs that read the terminal find what
+    /// [`Shell::feed`] gave them, else nothing.
+    pub(super) fn for_commands(device: Arc<Device>, seed: u64) -> Self {
+        Self { is_interactive: false, ..Self::new(device, seed) }
+    }
+
+    /// The device.
+    pub(super) fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    /// What an interactive shell prints first.
+    pub(super) fn greeting(&self) -> String {
+        match self.device.flavor() {
+            Flavor::BusyBox => {
+                format!(
+                    "\n\n{} built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n",
+                    self.device.busybox_banner()
+                )
+            }
+            Flavor::Android => String::new(),
+        }
+    }
+
+    /// What stands before the next line: the prompt, `> ` within an unfinished command, nothing while a program reads.
+    pub(super) fn prompt(&self) -> String {
+        if let Some(waiting) = &self.waiting {
+            return waiting.prompt().to_owned();
+        }
+        if !self.unfinished.is_empty() {
+            return "> ".to_owned();
+        }
+        let sign = if self.state.is_root { '#' } else { '$' };
+        let cwd = String::from_utf8_lossy(&self.state.cwd);
+        match self.device.flavor() {
+            Flavor::BusyBox => match cwd.strip_prefix("/root") {
+                Some("") => format!("~ {sign} "),
+                Some(rest) if rest.starts_with('/') => format!("~{rest} {sign} "),
+                _ => format!("{cwd} {sign} "),
+            },
+            Flavor::Android => {
+                let user = if self.state.is_root { "root" } else { "shell" };
+                format!("{user}@{}:{cwd} {sign} ", self.device.host())
+            }
+        }
+    }
+
+    /// What is typed is shown; not so while a password is read.
+    pub(super) fn echoes(&self) -> bool {
+        self.waiting.as_ref().is_none_or(|waiting| waiting.echoes())
+    }
+
+    /// The shell has ended; its status is what the last command gave.
+    pub(super) fn has_exited(&self) -> bool {
+        self.state.exited
+    }
+
+    /// `$?`
+    pub(super) fn status(&self) -> u8 {
+        self.state.status
+    }
+
+    /// A program reads from the terminal: what comes goes to it, until [`Shell::end_of_input`].
+    pub(super) fn is_reading(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// One line, without its end: a command, the rest of one, or input for the program that reads. Recorded as a `command` event.
+    pub(super) fn line(&mut self, cx: &mut Context<'_>, line: &[u8]) -> Acts {
+        let line = line.get(..MAX_LINE).unwrap_or(line);
+        if self.waiting.is_some() {
+            cx.event(command_event(line).with("input", true));
+            return self.feed(cx, &[line, b"\n"].concat());
+        }
+        if !line.trim_ascii().is_empty() {
+            cx.event(command_event(line));
+        }
+        if !self.unfinished.is_empty() {
+            self.unfinished.push(b'\n');
+        }
+        self.unfinished.extend_from_slice(line);
+        self.unfinished_lines += 1;
+        let too_long = self.unfinished.len() > MAX_UNFINISHED || self.unfinished_lines > MAX_UNFINISHED_LINES;
+        let parsed = parse::parse(&self.unfinished);
+        if parsed == Err(Fault::Incomplete) && !too_long && self.is_interactive {
+            return Acts::new();
+        }
+        self.unfinished = Vec::new();
+        self.unfinished_lines = 0;
+        match parsed {
+            Ok(list) => self.run(cx, list.0.into(), None),
+            Err(fault) => {
+                self.state.status = 2;
+                let what = match fault {
+                    Fault::Incomplete => "unterminated quoted string".to_owned(),
+                    Fault::Unexpected(what) => format!("unexpected {what}"),
+                };
+                let name = if self.device.flavor() == Flavor::Android { "/system/bin/sh" } else { "sh" };
+                Acts::from([Act::Print(format!("{name}: syntax error: {what}\n").into_bytes())])
+            }
+        }
+    }
+
+    /// Bytes for the program that reads from the terminal.
+    pub(super) fn feed(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Acts {
+        let Some(waiting) = &mut self.waiting else { return Acts::new() };
+        let room = MAX_INPUT.saturating_sub(waiting.input.len());
+        waiting.input.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if waiting.has_enough() { self.end_of_input(cx) } else { Acts::new() }
+    }
+
+    /// `^D`, or the end of the visitor's stream: the program that reads has all it gets; without one, the shell ends.
+    pub(super) fn end_of_input(&mut self, cx: &mut Context<'_>) -> Acts {
+        if let Some(waiting) = self.waiting.take() {
+            let Waiting { input, rest, .. } = *waiting;
+            return self.run(cx, rest, Some(input));
+        }
+        self.unfinished = Vec::new();
+        if self.state.levels > 0 {
+            self.state.levels -= 1;
+        } else {
+            self.state.exited = true;
+        }
+        Acts::new()
+    }
+
+    /// `^C`: what is unfinished or reads is given up.
+    pub(super) fn interrupt(&mut self) {
+        self.unfinished = Vec::new();
+        self.unfinished_lines = 0;
+        self.waiting = None;
+        self.state.status = 130;
+    }
+
+    /// The session is over: what the visitor has left in files is kept as samples.
+    pub(super) fn closed(&mut self, cx: &mut Context<'_>) {
+        let source = cx.session().client.ip();
+        let now = cx.now();
+        let samples = self.device.remembered(source, now, |kept| {
+            let mut files = FileSystem::new(&self.device, &mut kept.overlay, now, true);
+            files.keep_all_samples();
+            files.take_samples()
+        });
+        hand_in(cx, samples);
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>, items: VecDeque<Item>, input: Option<Vec<u8>>) -> Acts {
+        let source = cx.session().client.ip();
+        let now = cx.now();
+        let device = Arc::clone(&self.device);
+        let (acts, waiting, samples) = device.remembered(source, now, |kept| {
+            let mut run = Run::new(cx, &device, &mut self.state, &mut self.random, kept);
+            let waiting = run.top_level(items, input, self.is_interactive);
+            let (acts, samples) = run.finish();
+            (acts, waiting, samples)
+        });
+        self.waiting = waiting.map(Box::new);
+        hand_in(cx, samples);
+        acts
+    }
+}
+
+/// The `command` event of a line: the text, and where it is no text its bytes as well.
+fn command_event(line: &[u8]) -> Event {
+    with_text(Event::new("command", format!("command: {}", shown(line))), "command", line)
+}
+
+/// The beginning of a line, for a person.
+fn shown(line: &[u8]) -> String {
+    String::from_utf8_lossy(line.get(..200).unwrap_or(line)).into_owned()
+}
+
+fn hand_in(cx: &mut Context<'_>, samples: Vec<file_system::Sample>) {
+    for sample in samples {
+        cx.sample(&String::from_utf8_lossy(&sample.path), sample.bytes);
+    }
+}

@@ -1,0 +1,399 @@
+//! Tokens to commands (POSIX.1-2017, Shell Command Language 2.9, 2.10): lists, pipelines, redirections, loops, conditions.
+
+use super::lex::{Fault, Part, Token, Word, tokens};
+
+/// Commands within commands.
+const MAX_DEPTH: u32 = 24;
+
+/// Commands one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct List(pub(super) Vec<Item>);
+
+/// `a && b || c`, perhaps with `&`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) first: Pipeline,
+    pub(super) rest: Vec<(Joint, Pipeline)>,
+    pub(super) in_background: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joint {
+    And,
+    Or,
+}
+
+/// `a | b`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pipeline {
+    pub(super) negated: bool,
+    pub(super) commands: Vec<Command>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Command {
+    pub(super) body: Body,
+    pub(super) redirections: Vec<Redirection>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Body {
+    Simple { assignments: Vec<(Vec<u8>, Word)>, words: Vec<Word> },
+    Group(List),
+    Subshell(List),
+    Loop { until: bool, condition: List, body: List },
+    For { name: Vec<u8>, words: Vec<Word>, body: List },
+    If { branches: Vec<(List, List)>, otherwise: List },
+    Case { word: Word, arms: Vec<(Vec<Word>, List)> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Redirection {
+    pub(super) descriptor: u8,
+    pub(super) kind: RedirectionKind,
+    pub(super) target: Word,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RedirectionKind {
+    /// `<`, `<>`
+    From,
+    /// `<<`: the target is the document itself.
+    Document,
+    /// `>`, `>|`
+    To,
+    /// `>>`
+    Append,
+    /// `>&`, `<&`
+    Duplicate,
+    /// `&>`: output and errors.
+    Both,
+}
+
+/// Reads a whole text.
+pub(super) fn parse(text: &[u8]) -> Result<List, Fault> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let list = parser.list(&[])?;
+    match parser.peek() {
+        None => Ok(list),
+        Some(_) => Err(parser.unexpected()),
+    }
+}
+
+/// The text of a word that is not quoted and holds nothing to expand: only such can be a keyword.
+fn plain(word: &Word) -> Option<&[u8]> {
+    match word.as_slice() {
+        [Part::Text { bytes, quoted: false }] => Some(bytes),
+        _ => None,
+    }
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    depth: u32,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned();
+        self.at += 1;
+        token
+    }
+
+    fn unexpected(&self) -> Fault {
+        match self.peek() {
+            None => Fault::Incomplete,
+            Some(Token::Line) => Fault::Unexpected("newline".to_owned()),
+            Some(Token::Operator(operator)) => Fault::Unexpected(format!("\"{operator}\"")),
+            Some(Token::Descriptor(_)) => Fault::Unexpected("redirection".to_owned()),
+            Some(Token::Word(word)) => match plain(word) {
+                Some(bytes) if KEYWORDS.contains(&bytes) => {
+                    Fault::Unexpected(format!("\"{}\"", String::from_utf8_lossy(bytes)))
+                }
+                _ => Fault::Unexpected("word".to_owned()),
+            },
+        }
+    }
+
+    fn is_operator(&self, operator: &str) -> bool {
+        matches!(self.peek(), Some(Token::Operator(found)) if *found == operator)
+    }
+
+    fn take_operator(&mut self, operator: &str) -> bool {
+        let found = self.is_operator(operator);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn keyword(&self) -> Option<&[u8]> {
+        match self.peek() {
+            Some(Token::Word(word)) => plain(word).filter(|text| KEYWORDS.contains(text)),
+            _ => None,
+        }
+    }
+
+    fn take_keyword(&mut self, keyword: &[u8]) -> bool {
+        let found = self.keyword() == Some(keyword);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect_keyword(&mut self, keyword: &[u8]) -> Result<(), Fault> {
+        if self.take_keyword(keyword) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    fn skip_lines(&mut self) {
+        while matches!(self.peek(), Some(Token::Line)) {
+            self.at += 1;
+        }
+    }
+
+    /// Commands up to one of these keywords, a `)`, a `;;` or the end.
+    fn list(&mut self, ends: &[&[u8]]) -> Result<List, Fault> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.unexpected());
+        }
+        let mut list = List::default();
+        loop {
+            self.skip_lines();
+            let at_end = self.peek().is_none() || self.is_operator(")") || self.is_operator(";;");
+            if at_end || self.keyword().is_some_and(|found| ends.contains(&found)) {
+                break;
+            }
+            let mut item = self.item()?;
+            if self.take_operator("&") {
+                item.in_background = true;
+            } else if !self.take_operator(";")
+                && !matches!(self.peek(), None | Some(Token::Line))
+                && !self.is_operator(")")
+                && !self.is_operator(";;")
+            {
+                return Err(self.unexpected());
+            }
+            list.0.push(item);
+        }
+        self.depth -= 1;
+        Ok(list)
+    }
+
+    /// A list that must not be empty, as in a loop.
+    fn body(&mut self, ends: &[&[u8]]) -> Result<List, Fault> {
+        let list = self.list(ends)?;
+        if list.0.is_empty() { Err(self.unexpected()) } else { Ok(list) }
+    }
+
+    fn item(&mut self) -> Result<Item, Fault> {
+        let first = self.pipeline()?;
+        let mut rest = Vec::new();
+        loop {
+            let joint = if self.take_operator("&&") {
+                Joint::And
+            } else if self.take_operator("||") {
+                Joint::Or
+            } else {
+                return Ok(Item { first, rest, in_background: false });
+            };
+            self.skip_lines();
+            rest.push((joint, self.pipeline()?));
+        }
+    }
+
+    fn pipeline(&mut self) -> Result<Pipeline, Fault> {
+        let mut negated = false;
+        while self.take_keyword(b"!") {
+            negated = !negated;
+        }
+        let mut commands = vec![self.command()?];
+        while self.take_operator("|") {
+            self.skip_lines();
+            commands.push(self.command()?);
+        }
+        Ok(Pipeline { negated, commands })
+    }
+
+    fn command(&mut self) -> Result<Command, Fault> {
+        if self.take_operator("(") {
+            let list = self.body(&[])?;
+            if !self.take_operator(")") {
+                return Err(self.unexpected());
+            }
+            return self.with_redirections(Body::Subshell(list));
+        }
+        let body = match self.keyword() {
+            Some(b"{") => {
+                self.at += 1;
+                let list = self.body(&[b"}"])?;
+                self.expect_keyword(b"}")?;
+                Body::Group(list)
+            }
+            Some(keyword @ (b"while" | b"until")) => {
+                let until = keyword == b"until";
+                self.at += 1;
+                let condition = self.body(&[b"do"])?;
+                Body::Loop { until, condition, body: self.do_group()? }
+            }
+            Some(b"for") => self.for_loop()?,
+            Some(b"if") => self.condition()?,
+            Some(b"case") => self.case()?,
+            Some(_) => return Err(self.unexpected()),
+            None => return self.simple(),
+        };
+        self.with_redirections(body)
+    }
+
+    fn do_group(&mut self) -> Result<List, Fault> {
+        self.expect_keyword(b"do")?;
+        let body = self.body(&[b"done"])?;
+        self.expect_keyword(b"done")?;
+        Ok(body)
+    }
+
+    fn for_loop(&mut self) -> Result<Body, Fault> {
+        self.at += 1;
+        let Some(Token::Word(word)) = self.next() else { return Err(self.unexpected_before()) };
+        let name = plain(&word).map(<[u8]>::to_vec).ok_or_else(|| Fault::Unexpected("word".to_owned()))?;
+        self.skip_lines();
+        let mut words = Vec::new();
+        if self.take_keyword(b"in") {
+            while let Some(Token::Word(word)) = self.peek() {
+                words.push(word.clone());
+                self.at += 1;
+            }
+        }
+        self.take_operator(";");
+        self.skip_lines();
+        Ok(Body::For { name, words, body: self.do_group()? })
+    }
+
+    fn condition(&mut self) -> Result<Body, Fault> {
+        self.at += 1;
+        let mut branches = Vec::new();
+        loop {
+            let condition = self.body(&[b"then"])?;
+            self.expect_keyword(b"then")?;
+            let body = self.body(&[b"elif", b"else", b"fi"])?;
+            branches.push((condition, body));
+            if !self.take_keyword(b"elif") {
+                break;
+            }
+        }
+        let otherwise = if self.take_keyword(b"else") { self.body(&[b"fi"])? } else { List::default() };
+        self.expect_keyword(b"fi")?;
+        Ok(Body::If { branches, otherwise })
+    }
+
+    fn case(&mut self) -> Result<Body, Fault> {
+        self.at += 1;
+        let Some(Token::Word(word)) = self.next() else { return Err(self.unexpected_before()) };
+        self.skip_lines();
+        self.expect_keyword(b"in")?;
+        let mut arms = Vec::new();
+        loop {
+            self.skip_lines();
+            if self.take_keyword(b"esac") {
+                return Ok(Body::Case { word, arms });
+            }
+            self.take_operator("(");
+            let mut patterns = Vec::new();
+            loop {
+                let Some(Token::Word(pattern)) = self.next() else { return Err(self.unexpected_before()) };
+                patterns.push(pattern);
+                if !self.take_operator("|") {
+                    break;
+                }
+            }
+            if !self.take_operator(")") {
+                return Err(self.unexpected());
+            }
+            arms.push((patterns, self.list(&[b"esac"])?));
+            if !self.take_operator(";;") && self.keyword() != Some(b"esac") {
+                self.skip_lines();
+            }
+        }
+    }
+
+    /// The fault of the token that `next` has just taken.
+    fn unexpected_before(&mut self) -> Fault {
+        self.at = self.at.saturating_sub(1);
+        self.unexpected()
+    }
+
+    fn with_redirections(&mut self, body: Body) -> Result<Command, Fault> {
+        let mut redirections = Vec::new();
+        while let Some(redirection) = self.redirection()? {
+            redirections.push(redirection);
+        }
+        Ok(Command { body, redirections })
+    }
+
+    fn simple(&mut self) -> Result<Command, Fault> {
+        let (mut assignments, mut words, mut redirections) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            if let Some(redirection) = self.redirection()? {
+                redirections.push(redirection);
+                continue;
+            }
+            let Some(Token::Word(word)) = self.peek() else { break };
+            let word = word.clone();
+            self.at += 1;
+            match assignment(&word) {
+                Some(assigned) if words.is_empty() => assignments.push(assigned),
+                _ => words.push(word),
+            }
+        }
+        if assignments.is_empty() && words.is_empty() && redirections.is_empty() {
+            return Err(self.unexpected());
+        }
+        Ok(Command { body: Body::Simple { assignments, words }, redirections })
+    }
+
+    fn redirection(&mut self) -> Result<Option<Redirection>, Fault> {
+        let start = self.at;
+        let descriptor = match self.peek() {
+            Some(Token::Descriptor(number)) => {
+                let number = *number;
+                self.at += 1;
+                Some(number)
+            }
+            _ => None,
+        };
+        let kind = match self.peek() {
+            Some(Token::Operator("<" | "<>")) => RedirectionKind::From,
+            Some(Token::Operator("<<" | "<<-")) => RedirectionKind::Document,
+            Some(Token::Operator(">" | ">|")) => RedirectionKind::To,
+            Some(Token::Operator(">>")) => RedirectionKind::Append,
+            Some(Token::Operator(">&" | "<&")) => RedirectionKind::Duplicate,
+            Some(Token::Operator("&>")) => RedirectionKind::Both,
+            _ => {
+                self.at = start;
+                return Ok(None);
+            }
+        };
+        let is_input = matches!(self.peek(), Some(Token::Operator("<" | "<>" | "<<" | "<<-" | "<&")));
+        self.at += 1;
+        let Some(Token::Word(target)) = self.next() else { return Err(self.unexpected_before()) };
+        Ok(Some(Redirection { descriptor: descriptor.unwrap_or(u8::from(!is_input)), kind, target }))
+    }
+}
+
+const KEYWORDS: [&[u8]; 16] = [
+    b"!", b"{", b"}", b"case", b"do", b"done", b"elif", b"else", b"esac", b"fi", b"for", b"if", b"in", b"then",
+    b"until", b"while",
+];
+
+/// `name=value`
+fn assignment(word: &Word) -> Option<(Vec<u8>, Word)> {
+    let (Part::Text { bytes, quoted: false }, rest) = word.split_first()? else { return None };
+    let equals = bytes.iter().position(|&b| b == b'=')?;
+    let name = bytes.get(..equals)?;
+    let is_name = !name.first()?.is_ascii_digit() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    let mut value = vec![Part::Text { bytes: bytes.get(equals + 1..)?.to_vec(), quoted: false }];
+    value.extend_from_slice(rest);
+    is_name.then(|| (name.to_vec(), value))
+}

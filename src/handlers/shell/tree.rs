@@ -1,0 +1,347 @@
+//! The files that a device has before anybody came.
+
+use std::collections::BTreeMap;
+
+use super::applet::{APPLETS, Applet};
+use super::device::{Device, Flavor};
+use crate::clock::Timestamp;
+
+/// One entry of a file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// Permission bits.
+    pub(super) mode: u16,
+    pub(super) changed: Timestamp,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    /// Symbolic link to this path.
+    Link(Vec<u8>),
+    File {
+        content: Content,
+        /// The visitor has written it and it has not been taken as a sample.
+        fresh: bool,
+    },
+    /// A character device.
+    Special(Special),
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    Kept(Vec<u8>),
+    /// The device's one program for everything, `busybox` or `toybox`.
+    Program,
+    /// What stands for a file that the visitor has had fetched from elsewhere: a program of this many bytes.
+    StandIn {
+        len: u32,
+        seed: u64,
+    },
+    /// Written anew whenever it is read.
+    Live(Live),
+}
+
+/// Files of `/proc` that change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Live {
+    Uptime,
+    Load,
+    Memory,
+    Stat,
+}
+
+/// What reading and writing a character device does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Special {
+    /// Takes all, gives nothing.
+    Null,
+    /// Takes all, gives zeros without end.
+    Zero,
+    /// Takes all, gives randomness without end.
+    Random,
+    /// The visitor's terminal.
+    Terminal,
+    /// Some hardware.
+    Other,
+}
+
+impl Node {
+    pub(super) const fn is_directory(&self) -> bool {
+        matches!(self.kind, Kind::Directory)
+    }
+
+    pub(super) const fn is_executable(&self) -> bool {
+        self.mode & 0o111 != 0
+    }
+
+    /// Bytes that the entry itself keeps in memory.
+    pub(super) fn kept(&self) -> usize {
+        match &self.kind {
+            Kind::File { content: Content::Kept(bytes), .. } | Kind::Link(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Permission bits with the type of `st_mode` (inode(7)).
+    pub(super) fn full_mode(&self) -> u32 {
+        let kind = match self.kind {
+            Kind::Directory => 0o040_000,
+            Kind::Link(_) => 0o120_000,
+            Kind::File { .. } => 0o100_000,
+            Kind::Special(_) => 0o020_000,
+        };
+        kind | u32::from(self.mode)
+    }
+}
+
+/// A whole file system by absolute path.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    nodes: BTreeMap<Vec<u8>, Node>,
+    time: Timestamp,
+}
+
+impl Tree {
+    pub(super) fn get(&self, path: &[u8]) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    /// Every path that begins with this one.
+    pub(super) fn below<'t>(&'t self, prefix: &'t [u8]) -> impl Iterator<Item = &'t [u8]> {
+        self.nodes.range(prefix.to_vec()..).map(|(path, _)| &path[..]).take_while(move |path| path.starts_with(prefix))
+    }
+
+    /// The tree of a device; all else about the device is settled.
+    pub(super) fn of(device: &Device) -> Self {
+        let mut tree = Self { nodes: BTreeMap::new(), time: device.installed() };
+        tree.directory("/");
+        match device.flavor() {
+            Flavor::BusyBox => tree.add_linux(device),
+            Flavor::Android => tree.add_android(device),
+        }
+        tree.add_kernel(device);
+        tree
+    }
+
+    fn add_linux(&mut self, device: &Device) {
+        for path in [
+            "/bin",
+            "/dev",
+            "/dev/pts",
+            "/etc",
+            "/etc/init.d",
+            "/home",
+            "/lib",
+            "/mnt",
+            "/opt",
+            "/proc",
+            "/root",
+            "/run",
+            "/sbin",
+            "/sys",
+            "/tmp",
+            "/usr",
+            "/usr/bin",
+            "/usr/lib",
+            "/usr/sbin",
+            "/usr/share",
+            "/var",
+            "/var/log",
+            "/var/run",
+            "/var/tmp",
+        ] {
+            self.directory(path);
+        }
+        self.program("/bin/busybox");
+        self.program("/bin/echo");
+        for applet in APPLETS.iter().filter(|applet| !applet.home.is_empty() && device.has(applet.name)) {
+            let path = format!("{}/{}", applet.home, applet.name);
+            if applet.is_busybox {
+                self.link(&path, "/bin/busybox");
+            } else {
+                self.program(&path);
+            }
+        }
+        self.link("/init", "/bin/busybox");
+        let host = device.host();
+        self.text("/etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:99:99:nobody:/home:/bin/false\n");
+        self.text("/etc/shadow", 0o600, &device.shadow());
+        self.text("/etc/group", 0o644, "root:x:0:\ndaemon:x:1:\ntty:x:5:\nusers:x:100:\nnobody:x:99:\n");
+        self.text("/etc/hostname", 0o644, &format!("{host}\n"));
+        self.text("/etc/hosts", 0o644, &format!("127.0.0.1\tlocalhost\n127.0.1.1\t{host}\n"));
+        self.text("/etc/resolv.conf", 0o644, "nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+        self.text("/etc/issue", 0o644, "");
+        self.text("/etc/inittab", 0o644, "::sysinit:/etc/init.d/rcS\n::respawn:/sbin/getty -L ttyS0 115200 vt100\n::ctrlaltdel:/sbin/reboot\n::shutdown:/bin/umount -a -r\n");
+        self.text("/etc/profile", 0o644, "export PATH=/sbin:/usr/sbin:/bin:/usr/bin\n");
+        self.text(
+            "/etc/fstab",
+            0o644,
+            "/dev/root\t/\tauto\trw\t0\t1\nproc\t/proc\tproc\tdefaults\t0\t0\ntmpfs\t/tmp\ttmpfs\tdefaults\t0\t0\n",
+        );
+        self.text(
+            "/etc/init.d/rcS",
+            0o755,
+            "#!/bin/sh\nmount -a\nhostname -F /etc/hostname\nsyslogd\nklogd\ntelnetd\n",
+        );
+        self.text("/var/log/messages", 0o640, "");
+        self.text("/var/run/utmp", 0o644, "");
+    }
+
+    fn add_android(&mut self, device: &Device) {
+        for path in [
+            "/acct",
+            "/cache",
+            "/config",
+            "/data",
+            "/data/app",
+            "/data/data",
+            "/data/local",
+            "/data/local/tmp",
+            "/dev",
+            "/mnt",
+            "/mnt/sdcard",
+            "/oem",
+            "/proc",
+            "/root",
+            "/sbin",
+            "/storage",
+            "/storage/emulated",
+            "/storage/emulated/0",
+            "/storage/emulated/0/Android",
+            "/storage/emulated/0/DCIM",
+            "/storage/emulated/0/Download",
+            "/sys",
+            "/system",
+            "/system/app",
+            "/system/bin",
+            "/system/etc",
+            "/system/framework",
+            "/system/lib",
+            "/system/priv-app",
+            "/system/xbin",
+            "/vendor",
+        ] {
+            self.directory(path);
+        }
+        for (path, mode) in [
+            ("/data/local/tmp", 0o771),
+            ("/storage/emulated/0", 0o771),
+            ("/data", 0o771),
+            ("/data/data", 0o771),
+            ("/root", 0o700),
+        ] {
+            if let Some(node) = self.nodes.get_mut(path.as_bytes()) {
+                node.mode = mode;
+            }
+        }
+        self.link("/etc", "/system/etc");
+        self.link("/bin", "/system/bin");
+        self.link("/sdcard", "/storage/emulated/0");
+        self.program("/system/bin/toybox");
+        self.program("/system/bin/sh");
+        self.program("/system/bin/echo");
+        self.program("/system/xbin/busybox");
+        let is_here = |applet: &&Applet| (!applet.home.is_empty() || !applet.is_busybox) && device.has(applet.name);
+        for applet in APPLETS.iter().filter(is_here) {
+            let path = format!("/system/bin/{}", applet.name);
+            if applet.is_busybox {
+                self.link(&path, "/system/bin/toybox");
+            } else {
+                self.program(&path);
+            }
+        }
+        self.text("/system/etc/hosts", 0o644, "127.0.0.1       localhost\n::1             ip6-localhost\n");
+        let properties: String = device.properties().iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        self.text("/system/build.prop", 0o644, &properties);
+        self.text(
+            "/default.prop",
+            0o644,
+            "ro.adb.secure=0\nro.secure=0\nro.debuggable=1\npersist.sys.usb.config=adb\n",
+        );
+    }
+
+    /// `/dev`, `/proc` and `/sys`.
+    fn add_kernel(&mut self, device: &Device) {
+        for (name, special, mode) in [
+            ("console", Special::Other, 0o600),
+            ("full", Special::Zero, 0o666),
+            ("kmsg", Special::Other, 0o644),
+            ("mem", Special::Other, 0o640),
+            ("null", Special::Null, 0o666),
+            ("ptmx", Special::Other, 0o666),
+            ("pts/0", Special::Terminal, 0o620),
+            ("random", Special::Random, 0o666),
+            ("tty", Special::Terminal, 0o666),
+            ("ttyS0", Special::Other, 0o660),
+            ("urandom", Special::Random, 0o666),
+            ("watchdog", Special::Other, 0o660),
+            ("zero", Special::Zero, 0o666),
+        ] {
+            if device.flavor() == Flavor::BusyBox || !name.contains('/') {
+                self.add(&format!("/dev/{name}"), Kind::Special(special), mode);
+            }
+        }
+        for (name, text) in device.proc_texts() {
+            self.text(&format!("/proc/{name}"), 0o444, &text);
+        }
+        self.directory("/proc/net");
+        self.directory("/proc/sys");
+        self.directory("/proc/sys/kernel");
+        for (name, live) in
+            [("uptime", Live::Uptime), ("loadavg", Live::Load), ("meminfo", Live::Memory), ("stat", Live::Stat)]
+        {
+            self.add(&format!("/proc/{name}"), Kind::File { content: Content::Live(live), fresh: false }, 0o444);
+        }
+        self.link("/proc/mounts", "/proc/self/mounts");
+        for process in device.processes() {
+            self.process(&process.pid.to_string(), &process.command, device);
+        }
+        self.process("self", "sh", device);
+        let shell = if device.flavor() == Flavor::BusyBox { "/bin/busybox" } else { "/system/bin/sh" };
+        self.nodes.remove(&b"/proc/self/exe"[..]);
+        self.link("/proc/self/exe", shell);
+        self.text("/proc/self/mounts", 0o444, &device.mounts());
+    }
+
+    fn process(&mut self, pid: &str, command: &str, device: &Device) {
+        let at = |name: &str| format!("/proc/{pid}/{name}");
+        self.directory(&format!("/proc/{pid}"));
+        let is_kernel = command.starts_with('[');
+        let name = command.trim_matches(['[', ']']).split(' ').next().unwrap_or_default();
+        let name = name.rsplit('/').next().unwrap_or_default();
+        let line = if is_kernel { String::new() } else { command.replace(' ', "\0") + "\0" };
+        self.text(&at("cmdline"), 0o444, &line);
+        self.text(&at("comm"), 0o444, &format!("{name}\n"));
+        self.text(&at("maps"), 0o444, "");
+        self.text(&at("status"), 0o444, &format!("Name:\t{name}\nState:\tS (sleeping)\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t1\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"));
+        if !is_kernel {
+            let program = if device.flavor() == Flavor::BusyBox { "/bin/busybox" } else { "/system/bin/toybox" };
+            self.link(&at("exe"), program);
+        }
+    }
+
+    fn add(&mut self, path: &str, kind: Kind, mode: u16) {
+        self.nodes.insert(path.as_bytes().to_vec(), Node { kind, mode, changed: self.time });
+    }
+
+    fn directory(&mut self, path: &str) {
+        let mode = if path.ends_with("/tmp") { 0o1777 } else { 0o755 };
+        self.add(path, Kind::Directory, mode);
+    }
+
+    fn link(&mut self, path: &str, target: &str) {
+        self.add(path, Kind::Link(target.as_bytes().to_vec()), 0o777);
+    }
+
+    fn program(&mut self, path: &str) {
+        self.add(path, Kind::File { content: Content::Program, fresh: false }, 0o755);
+    }
+
+    fn text(&mut self, path: &str, mode: u16, text: &str) {
+        self.add(path, Kind::File { content: Content::Kept(text.as_bytes().to_vec()), fresh: false }, mode);
+    }
+}

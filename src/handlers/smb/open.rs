@@ -1,0 +1,322 @@
+//! What a visitor has open: pipes, files, directories. The same for SMB1 and SMB2.
+
+use super::account::User;
+use super::disk::{Content, Entry, View, fits, normal};
+use super::host::{Host, Kind, Share};
+use super::pool::Held;
+use super::rpc::{Caller, Pipe};
+use super::status::Status;
+use crate::events::Event;
+use crate::handlers::Context;
+
+/// Open at once in one session.
+const MAX_OPEN: usize = 32;
+/// Bytes of an uploaded file.
+const MAX_UPLOAD: usize = 16 * 1024 * 1024;
+
+/// What a visitor wants opened (MS-SMB2 2.2.13, MS-CIFS 2.2.4.64: the same numbers).
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) path: String,
+    /// FILE_SUPERSEDE 0, OPEN 1, CREATE 2, OPEN_IF 3, OVERWRITE 4, OVERWRITE_IF 5.
+    pub(super) disposition: u32,
+    pub(super) options: u32,
+}
+
+/// CreateOptions.
+const DIRECTORY_FILE: u32 = 0x0000_0001;
+const NON_DIRECTORY_FILE: u32 = 0x0000_0040;
+const DELETE_ON_CLOSE: u32 = 0x0000_1000;
+
+/// Something open.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) id: u16,
+    /// The tree that it was opened in.
+    pub(super) tree: u32,
+    pub(super) share: Share,
+    pub(super) path: String,
+    pub(super) object: Object,
+    /// FILE_OPENED 1, CREATED 2, OVERWRITTEN 3.
+    pub(super) action: u32,
+    pub(super) deletes: bool,
+}
+
+/// What is open.
+#[derive(Debug)]
+pub(super) enum Object {
+    Pipe(Box<Pipe>),
+    File(File),
+    Directory(Directory),
+}
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) entry: Entry,
+    /// Its new content, once the visitor has written.
+    upload: Option<Held>,
+}
+
+/// An open directory, or a search of SMB1.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) entry: Entry,
+    listing: Option<Vec<Entry>>,
+    at: usize,
+}
+
+impl Open {
+    /// The entry of a file or directory, with the size that it has by now.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        match &self.object {
+            Object::Pipe(_) => None,
+            Object::File(file) => {
+                let size = file.upload.as_ref().map_or(file.entry.size, |held| held.bytes().len() as u64);
+                Some(Entry { size, ..file.entry.clone() })
+            }
+            Object::Directory(directory) => Some(directory.entry.clone()),
+        }
+    }
+
+    pub(super) fn read(&mut self, offset: u64, max: usize) -> Result<(Vec<u8>, bool), Status> {
+        let file = match &mut self.object {
+            Object::Pipe(pipe) => {
+                let (bytes, more) = pipe.read(max);
+                return if bytes.is_empty() { Err(Status::PIPE_EMPTY) } else { Ok((bytes, more)) };
+            }
+            Object::Directory(_) => return Err(Status::INVALID_DEVICE_REQUEST),
+            Object::File(file) => file,
+        };
+        let bytes = match &file.upload {
+            Some(held) => held.bytes(),
+            None => file.entry.content.bytes().ok_or(Status::SHARING_VIOLATION)?,
+        };
+        let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+        let part = rest.get(..max).unwrap_or(rest);
+        if part.is_empty() && max > 0 { Err(Status::END_OF_FILE) } else { Ok((part.to_vec(), false)) }
+    }
+
+    /// Writes to a file or a pipe; events of the calls in the pipe are recorded.
+    pub(super) fn write(
+        &mut self,
+        host: &Host,
+        cx: &mut Context<'_>,
+        user: &User,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Status> {
+        match &mut self.object {
+            Object::Pipe(pipe) => {
+                let caller = Caller { host, now: cx.now(), is_admin: !user.is_anonymous };
+                let result = pipe.write(&caller, bytes);
+                pipe.take_events().into_iter().for_each(|event| cx.event(event));
+                result
+            }
+            Object::Directory(_) => Err(Status::INVALID_DEVICE_REQUEST),
+            Object::File(file) => {
+                let content = file.content(host)?;
+                if content.write_at(offset, bytes, MAX_UPLOAD) { Ok(()) } else { Err(Status::DISK_FULL) }
+            }
+        }
+    }
+
+    /// Sets the length of a file.
+    pub(super) fn resize(&mut self, host: &Host, len: u64) -> Result<(), Status> {
+        let Object::File(file) = &mut self.object else { return Err(Status::INVALID_PARAMETER) };
+        let len = usize::try_from(len).ok().filter(|len| *len <= MAX_UPLOAD).ok_or(Status::DISK_FULL)?;
+        if file.content(host)?.resize(len) { Ok(()) } else { Err(Status::DISK_FULL) }
+    }
+}
+
+impl File {
+    /// What can be written to: a copy of what was there.
+    fn content(&mut self, host: &Host) -> Result<&mut Held, Status> {
+        if self.upload.is_none() {
+            let bytes = self.entry.content.bytes().ok_or(Status::ACCESS_DENIED)?;
+            let mut held = Held::new(&host.uploads);
+            if !held.write_at(0, bytes, MAX_UPLOAD) {
+                return Err(Status::DISK_FULL);
+            }
+            self.upload = Some(held);
+        }
+        self.upload.as_mut().ok_or(Status::DISK_FULL)
+    }
+}
+
+impl Directory {
+    pub(super) const fn new(entry: Entry) -> Self {
+        Self { entry, listing: None, at: 0 }
+    }
+
+    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it did.
+    pub(super) fn fill(&mut self, view: &View<'_>, path: &str, pattern: &str, restart: bool) -> bool {
+        let is_first = restart || self.listing.is_none();
+        if is_first {
+            let entries = view.list(path).into_iter().filter(|entry| fits(pattern, &entry.name)).collect();
+            (self.listing, self.at) = (Some(entries), 0);
+        }
+        is_first
+    }
+
+    /// The entry that comes next.
+    pub(super) fn peek(&self) -> Option<&Entry> {
+        self.listing.as_ref()?.get(self.at)
+    }
+
+    /// It was sent.
+    pub(super) const fn advance(&mut self) {
+        self.at += 1;
+    }
+}
+
+/// Everything that one session has open.
+#[derive(Debug, Default)]
+pub(super) struct Opens {
+    list: Vec<Open>,
+    last: u16,
+}
+
+impl Opens {
+    pub(super) fn find(&mut self, id: u16) -> Option<&mut Open> {
+        self.list.iter_mut().find(|open| open.id == id)
+    }
+
+    /// Opens; the answer tells how.
+    pub(super) fn create(
+        &mut self,
+        host: &Host,
+        cx: &mut Context<'_>,
+        user: &User,
+        (tree, share): (u32, Share),
+        wanted: &Wanted,
+    ) -> Result<&mut Open, Status> {
+        if self.list.len() >= MAX_OPEN {
+            return Err(Status::TOO_MANY_OPENED_FILES);
+        }
+        let (object, path, action) = match share.kind {
+            Kind::Pipe => {
+                let pipe = Pipe::open(&wanted.path, !user.is_anonymous)?;
+                let path = pipe.name().to_owned();
+                (Object::Pipe(Box::new(pipe)), path, 1)
+            }
+            Kind::Disk => {
+                let path = normal(&wanted.path).ok_or(Status::OBJECT_NAME_INVALID)?;
+                let (object, action) = view(host, cx, share, |view, now| open_on_disk(view, host, &path, wanted, now))?;
+                (object, path, action)
+            }
+        };
+        let id = self.insert(Open {
+            id: 0,
+            tree,
+            share,
+            path,
+            object,
+            action,
+            deletes: wanted.options & DELETE_ON_CLOSE != 0,
+        });
+        self.find(id).ok_or(Status::TOO_MANY_OPENED_FILES)
+    }
+
+    /// Adds a search of SMB1.
+    pub(super) fn insert(&mut self, mut open: Open) -> u16 {
+        while self.last == 0 || self.list.iter().any(|open| open.id == self.last) {
+            // FIDs of Windows begin at 0x4000.
+            self.last = self.last.wrapping_add(1).max(0x4000);
+        }
+        open.id = self.last;
+        self.last = self.last.wrapping_add(1);
+        self.list.push(open);
+        self.list.last().map_or(0, |open| open.id)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_OPEN
+    }
+
+    /// Closes; what was written is stored.
+    pub(super) fn close(&mut self, host: &Host, cx: &mut Context<'_>, id: u16) -> Option<Open> {
+        let at = self.list.iter().position(|open| open.id == id)?;
+        let mut open = self.list.remove(at);
+        finish(host, cx, &mut open);
+        Some(open)
+    }
+
+    /// Closes what belongs to a tree, or everything.
+    pub(super) fn close_all(&mut self, host: &Host, cx: &mut Context<'_>, tree: Option<u32>) {
+        while let Some(open) = self.list.iter().find(|open| tree.is_none_or(|tree| open.tree == tree)) {
+            let id = open.id;
+            self.close(host, cx, id);
+        }
+    }
+}
+
+/// Works on a share with what this source has written there.
+pub(super) fn view<R>(
+    host: &Host,
+    cx: &Context<'_>,
+    share: Share,
+    work: impl FnOnce(&mut View<'_>, crate::clock::Timestamp) -> R,
+) -> R {
+    let now = cx.now();
+    host.visitors.with(cx.session().client.ip(), now, |visitor| work(&mut View { host, share, visitor }, now))
+}
+
+fn open_on_disk(
+    view: &mut View<'_>,
+    host: &Host,
+    path: &str,
+    wanted: &Wanted,
+    now: crate::clock::Timestamp,
+) -> Result<(Object, u32), Status> {
+    let wants_directory = wanted.options & DIRECTORY_FILE != 0;
+    match view.find(path) {
+        Ok(_) if wanted.disposition == 2 => Err(Status::OBJECT_NAME_COLLISION),
+        Ok(entry) if entry.is_directory => {
+            if wanted.options & NON_DIRECTORY_FILE != 0 {
+                return Err(Status::FILE_IS_A_DIRECTORY);
+            }
+            Ok((Object::Directory(Directory::new(entry)), 1))
+        }
+        Ok(_) if wants_directory => Err(Status::NOT_A_DIRECTORY),
+        Ok(entry) if matches!(wanted.disposition, 0 | 4 | 5) => {
+            if matches!(entry.content, Content::Locked) {
+                return Err(Status::SHARING_VIOLATION);
+            }
+            let upload = Some(Held::new(&host.uploads));
+            Ok((Object::File(File { entry, upload }), 3))
+        }
+        Ok(entry) => Ok((Object::File(File { entry, upload: None }), 1)),
+        Err(Status::OBJECT_NAME_NOT_FOUND) if matches!(wanted.disposition, 0 | 2 | 3 | 5) => {
+            view.put(path, wants_directory, &[], now);
+            let entry = view.find(path)?;
+            Ok((
+                if wants_directory {
+                    Object::Directory(Directory::new(entry))
+                } else {
+                    Object::File(File { entry, upload: None })
+                },
+                2,
+            ))
+        }
+        Err(status) => Err(status),
+    }
+}
+
+/// Stores what was written, forgets what is to be deleted.
+fn finish(host: &Host, cx: &mut Context<'_>, open: &mut Open) {
+    let name = format!("\\\\{}\\{}\\{}", host.name, open.share.name, open.path);
+    if let Object::File(file) = &mut open.object
+        && let Some(held) = file.upload.take()
+    {
+        if !held.bytes().is_empty() {
+            cx.sample(&name, held.bytes().to_vec());
+        }
+        if !open.deletes {
+            view(host, cx, open.share, |view, now| view.put(&open.path, false, held.bytes(), now));
+        }
+    }
+    if open.deletes && open.share.kind == Kind::Disk && view(host, cx, open.share, |view, _| view.remove(&open.path)) {
+        cx.event(Event::new("request", format!("{name} deleted")).with("path", name.as_str()));
+    }
+}

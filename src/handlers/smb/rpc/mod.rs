@@ -1,0 +1,321 @@
+//! Named pipes and the RPC behind them (C706 chapter 12, MS-RPCE 2.2): bind, requests in fragments, answers, faults.
+
+mod account;
+mod ndr;
+mod service;
+mod srvsvc;
+
+use std::collections::VecDeque;
+
+use super::host::Host;
+use super::status::Status;
+use super::wire::{Fields, Put, patch};
+use crate::clock::Timestamp;
+use crate::events::Event;
+
+/// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
+const FRAGMENT: u16 = 4280;
+/// Bytes of a request's parameters, all fragments together.
+const MAX_STUB: usize = 16 * 1024;
+/// Bytes of answers that wait to be read; a visitor that never reads gets no more.
+const MAX_UNREAD: usize = 32 * 1024;
+/// Interfaces that one pipe can be bound to.
+const MAX_CONTEXTS: usize = 16;
+
+/// PDU types (C706 section 12.6.4).
+const REQUEST: u8 = 0;
+const RESPONSE: u8 = 2;
+const FAULT: u8 = 3;
+const BIND: u8 = 11;
+const BIND_ACK: u8 = 12;
+const ALTER_CONTEXT: u8 = 14;
+const ALTER_CONTEXT_RESPONSE: u8 = 15;
+/// First and last fragment.
+const WHOLE: u8 = 3;
+
+/// `nca_s_op_rng_error`, `nca_s_unk_if`, `nca_s_proto_error` (C706 appendix E) and what RPC gives for ERROR_ACCESS_DENIED and
+/// unreadable parameters (MS-RPCE 2.2.2.11, `RPC_X_BAD_STUB_DATA`).
+const NO_SUCH_OPERATION: u32 = 0x1c01_0002;
+const NO_SUCH_INTERFACE: u32 = 0x1c01_0003;
+const BAD_STUB: u32 = 1783;
+const DENIED: u32 = 5;
+
+/// NDR, 32 bit: 8a885d04-1ceb-11c9-9fe8-08002b104860, version 2.
+const NDR: [u8; 20] = *b"\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60\x02\0\0\0";
+/// How the UUID of bind-time features begins (MS-RPCE 2.2.2.14): 6cb71c2c-9812-4540-.
+const FEATURES: [u8; 8] = *b"\x2c\x1c\xb7\x6c\x12\x98\x40\x45";
+
+/// Who calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) host: &'a Host,
+    pub(super) now: Timestamp,
+    /// The login was accepted: an administrator.
+    pub(super) is_admin: bool,
+}
+
+/// What a call gives back, and what is worth an event.
+type Answer = Result<Vec<u8>, u32>;
+
+/// The interfaces behind the pipes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interface {
+    Srvsvc,
+    Wkssvc,
+    Samr,
+    Lsarpc,
+    Svcctl,
+    /// Known, but answers nothing.
+    Other(&'static str),
+}
+
+/// UUIDs as on the wire, and their interfaces.
+const INTERFACES: [([u8; 16], Interface); 8] = [
+    (*b"\xc8\x4f\x32\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\xbf\x6e\xe1\x88", Interface::Srvsvc),
+    (*b"\x98\xd0\xff\x6b\x12\xa1\x10\x36\x98\x33\x46\xc3\xf8\x7e\x34\x5a", Interface::Wkssvc),
+    (*b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xac", Interface::Samr),
+    (*b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", Interface::Lsarpc),
+    (*b"\x81\xbb\x7a\x36\x44\x98\xf1\x35\xad\x32\x98\xf0\x38\x00\x10\x03", Interface::Svcctl),
+    (*b"\x01\xd0\x8c\x33\x44\x22\xf1\x31\xaa\xaa\x90\x00\x38\x00\x10\x03", Interface::Other("winreg")),
+    (*b"\x78\x56\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\xcf\xfb", Interface::Other("netlogon")),
+    (*b"\x78\x56\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", Interface::Other("spoolss")),
+];
+
+impl Interface {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Srvsvc => "srvsvc",
+            Self::Wkssvc => "wkssvc",
+            Self::Samr => "samr",
+            Self::Lsarpc => "lsarpc",
+            Self::Svcctl => "svcctl",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+/// Pipes that exist, with the name that a bind answer gives them, and whether a visitor without account may open them.
+const PIPES: [(&str, &str, bool); 12] = [
+    ("srvsvc", "\\PIPE\\srvsvc", true),
+    ("wkssvc", "\\PIPE\\wkssvc", true),
+    ("browser", "\\PIPE\\browser", true),
+    ("samr", "\\PIPE\\lsass", true),
+    ("lsarpc", "\\PIPE\\lsass", true),
+    ("lsass", "\\PIPE\\lsass", true),
+    ("netlogon", "\\PIPE\\lsass", true),
+    ("spoolss", "\\PIPE\\spoolss", true),
+    ("svcctl", "\\PIPE\\ntsvcs", false),
+    ("winreg", "\\PIPE\\winreg", false),
+    ("atsvc", "\\PIPE\\atsvc", false),
+    ("epmapper", "\\PIPE\\epmapper", false),
+];
+
+/// An open pipe.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    name: &'static str,
+    address: &'static str,
+    /// What came of a PDU that is not whole.
+    input: Vec<u8>,
+    /// Parameters of a request whose last fragment is still to come.
+    stub: Vec<u8>,
+    output: VecDeque<u8>,
+    contexts: Vec<(u16, Interface)>,
+    service: service::Services,
+    /// What calls were worth telling.
+    events: Vec<Event>,
+}
+
+impl Pipe {
+    /// Opens the pipe of this name, which may have `PIPE\` before it.
+    pub(super) fn open(path: &str, is_admin: bool) -> Result<Self, Status> {
+        let name = path.trim_matches('\\');
+        let name = name
+            .get(..5)
+            .filter(|start| start.eq_ignore_ascii_case("pipe\\"))
+            .map_or(name, |start| &name[start.len()..]);
+        let found = PIPES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
+        let &(name, address, for_all) = found.ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
+        if !for_all && !is_admin {
+            return Err(Status::ACCESS_DENIED);
+        }
+        Ok(Self {
+            name,
+            address,
+            input: Vec::new(),
+            stub: Vec::new(),
+            output: VecDeque::new(),
+            contexts: Vec::new(),
+            service: service::Services::default(),
+            events: Vec::new(),
+        })
+    }
+
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Takes what the visitor writes; answers wait to be read.
+    pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8]) -> Result<(), Status> {
+        if self.output.len() > MAX_UNREAD || self.input.len() + bytes.len() > MAX_STUB {
+            return Err(Status::INSUFF_SERVER_RESOURCES);
+        }
+        self.input.extend_from_slice(bytes);
+        while let Some(len) = self.input.as_slice().at16(8).filter(|len| *len <= self.input.len()) {
+            if len < 16 || self.input.first() != Some(&5) {
+                self.input.clear();
+                return Err(Status::INVALID_PARAMETER);
+            }
+            if self.output.len() > MAX_UNREAD {
+                self.input = Vec::new();
+                return Err(Status::INSUFF_SERVER_RESOURCES);
+            }
+            let rest = self.input.split_off(len);
+            let pdu = std::mem::replace(&mut self.input, rest);
+            self.pdu(caller, &pdu);
+        }
+        Ok(())
+    }
+
+    /// Up to `max` bytes that wait, and whether more do.
+    pub(super) fn read(&mut self, max: usize) -> (Vec<u8>, bool) {
+        let count = max.min(self.output.len());
+        let bytes = self.output.drain(..count).collect();
+        if self.output.is_empty() {
+            self.output = VecDeque::new();
+        }
+        (bytes, !self.output.is_empty())
+    }
+
+    /// Events of the calls since the last time.
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8]) {
+        let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
+        match kind {
+            BIND => self.bind(pdu, BIND_ACK, call),
+            ALTER_CONTEXT => self.bind(pdu, ALTER_CONTEXT_RESPONSE, call),
+            REQUEST => self.request(caller, pdu, flags, call),
+            _ => {}
+        }
+    }
+
+    /// bind (C706 section 12.6.4.3): every interface asked for is accepted or not.
+    fn bind(&mut self, pdu: &[u8], answer: u8, call: u32) {
+        let mut body = Vec::new();
+        let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or(0x0000_53f0);
+        body.put16(FRAGMENT).put16(FRAGMENT).put32(group);
+        // The address has its end mark, and none at all in an alter_context answer (its length alone remains).
+        let address = if answer == BIND_ACK { format!("{}\0", self.address) } else { String::new() };
+        body.put_len16(address.len()).put(address.as_bytes());
+        body.align(4);
+        let results = self.results(pdu);
+        body.put_len32(results.len());
+        for (result, reason, syntax) in results {
+            body.put16(result).put16(reason).put(&syntax);
+        }
+        self.send(answer, WHOLE, call, &body);
+    }
+
+    fn results(&mut self, pdu: &[u8]) -> Vec<(u16, u16, [u8; 20])> {
+        let mut results = Vec::new();
+        let mut at = 28;
+        for _ in 0..usize::from(pdu.byte(24).unwrap_or(0)).min(MAX_CONTEXTS) {
+            let (Some(id), Some(count), Some(uuid)) = (pdu.le16(at), pdu.byte(at + 2), pdu.part(at + 4, 16)) else {
+                break;
+            };
+            let syntaxes = pdu.get(at + 24..).unwrap_or_default().chunks_exact(20).take(usize::from(count));
+            at += 24 + 20 * usize::from(count);
+            let known = INTERFACES.iter().find(|(known, _)| known == uuid).map(|(_, interface)| *interface);
+            let mut syntaxes = syntaxes.peekable();
+            let first = syntaxes.peek().copied().unwrap_or_default();
+            results.push(if first.starts_with(&FEATURES) {
+                // negotiate_ack: no features.
+                (3, 0, [0; 20])
+            } else if let Some(interface) = known {
+                if syntaxes.any(|syntax| syntax == NDR) {
+                    self.contexts.retain(|(one, _)| *one != id);
+                    if self.contexts.len() < MAX_CONTEXTS {
+                        self.contexts.push((id, interface));
+                    }
+                    (0, 0, NDR)
+                } else {
+                    (2, 2, [0; 20])
+                }
+            } else {
+                (2, 1, [0; 20])
+            });
+        }
+        results
+    }
+
+    /// request (C706 section 12.6.4.9).
+    fn request(&mut self, caller: &Caller<'_>, pdu: &[u8], flags: u8, call: u32) {
+        let (Some(context), Some(operation)) = (pdu.le16(20), pdu.le16(22)) else { return };
+        let start = if flags & 0x80 != 0 { 40 } else { 24 };
+        let trailer = pdu.at16(10).filter(|len| *len > 0).map_or(0, |len| len + 8);
+        let stub = pdu.get(start..pdu.len().saturating_sub(trailer)).unwrap_or_default();
+        if flags & 1 != 0 {
+            self.stub.clear();
+        }
+        if self.stub.len() + stub.len() > MAX_STUB {
+            self.stub = Vec::new();
+            return self.fault(call, context, BAD_STUB);
+        }
+        self.stub.extend_from_slice(stub);
+        if flags & 2 == 0 {
+            return;
+        }
+        let stub = std::mem::take(&mut self.stub);
+        let found = self.contexts.iter().find(|(id, _)| *id == context).map(|(_, interface)| *interface);
+        let Some(interface) = found else { return self.fault(call, context, NO_SUCH_INTERFACE) };
+        let answer = match interface {
+            Interface::Srvsvc => srvsvc::server(caller, operation, &stub),
+            Interface::Wkssvc => srvsvc::workstation(caller, operation, &stub),
+            Interface::Samr => account::samr(operation),
+            Interface::Lsarpc => account::lsarpc(operation),
+            Interface::Svcctl => self.service.call(caller, operation, &stub, &mut self.events),
+            Interface::Other(_) => Err(DENIED),
+        };
+        self.events.push(called(interface, operation, &stub, answer.is_ok()));
+        match answer {
+            Ok(stub) => self.respond(call, context, &stub),
+            Err(status) => self.fault(call, context, status),
+        }
+    }
+
+    fn respond(&mut self, call: u32, context: u16, stub: &[u8]) {
+        let chunk = usize::from(FRAGMENT) - 24;
+        let count = stub.len().div_ceil(chunk).max(1);
+        for number in 0..count {
+            let part = stub.get(number * chunk..).map(|rest| rest.get(..chunk).unwrap_or(rest)).unwrap_or_default();
+            let mut body = Vec::new();
+            body.put_len32(stub.len() - number * chunk).put16(context).put16(0).put(part);
+            let flags = u8::from(number == 0) | u8::from(number + 1 == count) << 1;
+            self.send(RESPONSE, flags, call, &body);
+        }
+    }
+
+    fn fault(&mut self, call: u32, context: u16, status: u32) {
+        let mut body = Vec::new();
+        body.put32(32).put16(context).put16(0).put32(status).put32(0);
+        self.send(FAULT, WHOLE, call, &body);
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, call: u32, body: &[u8]) {
+        let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0, 0, 0];
+        pdu.put32(call).put(body);
+        let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
+        patch(&mut pdu, 8, &len.to_le_bytes());
+        self.output.extend(pdu);
+    }
+}
+
+fn called(interface: Interface, operation: u16, stub: &[u8], is_answered: bool) -> Event {
+    let name = interface.name();
+    let decoded = serde_json::json!({ "interface": name, "operation": operation, "answered": is_answered });
+    let event = Event::new("request", format!("RPC {name} operation {operation}")).with("decoded", decoded);
+    crate::handlers::recording::with_payload(event, stub.get(..512).unwrap_or(stub), stub.len() > 512)
+}

@@ -1,0 +1,48 @@
+//! NTSTATUS values (MS-ERREF 2.3.1, MS-CIFS 2.2.2.4), as Windows gives them.
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Status(pub(super) u32);
+
+impl Status {
+    pub(super) const OK: Self = Self(0);
+    /// More of the answer than the visitor has room for: the rest can be read.
+    pub(super) const BUFFER_OVERFLOW: Self = Self(0x8000_0005);
+    pub(super) const NO_MORE_FILES: Self = Self(0x8000_0006);
+    pub(super) const INVALID_SMB: Self = Self(0x0001_0002);
+    pub(super) const SMB_BAD_TID: Self = Self(0x0005_0002);
+    pub(super) const SMB_BAD_COMMAND: Self = Self(0x0016_0002);
+    pub(super) const SMB_BAD_UID: Self = Self(0x005b_0002);
+    pub(super) const NOT_IMPLEMENTED: Self = Self(0xc000_0002);
+    pub(super) const INVALID_INFO_CLASS: Self = Self(0xc000_0003);
+    pub(super) const INFO_LENGTH_MISMATCH: Self = Self(0xc000_0004);
+    pub(super) const INVALID_HANDLE: Self = Self(0xc000_0008);
+    pub(super) const INVALID_PARAMETER: Self = Self(0xc000_000d);
+    pub(super) const NO_SUCH_FILE: Self = Self(0xc000_000f);
+    pub(super) const INVALID_DEVICE_REQUEST: Self = Self(0xc000_0010);
+    pub(super) const END_OF_FILE: Self = Self(0xc000_0011);
+    pub(super) const MORE_PROCESSING_REQUIRED: Self = Self(0xc000_0016);
+    pub(super) const ACCESS_DENIED: Self = Self(0xc000_0022);
+    pub(super) const OBJECT_NAME_INVALID: Self = Self(0xc000_0033);
+    pub(super) const OBJECT_NAME_NOT_FOUND: Self = Self(0xc000_0034);
+    pub(super) const OBJECT_NAME_COLLISION: Self = Self(0xc000_0035);
+    pub(super) const OBJECT_PATH_NOT_FOUND: Self = Self(0xc000_003a);
+    pub(super) const SHARING_VIOLATION: Self = Self(0xc000_0043);
+    pub(super) const LOGON_FAILURE: Self = Self(0xc000_006d);
+    pub(super) const ACCOUNT_DISABLED: Self = Self(0xc000_0072);
+    pub(super) const DISK_FULL: Self = Self(0xc000_007f);
+    pub(super) const PIPE_EMPTY: Self = Self(0xc000_00d9);
+    pub(super) const FILE_IS_A_DIRECTORY: Self = Self(0xc000_00ba);
+    pub(super) const NOT_SUPPORTED: Self = Self(0xc000_00bb);
+    pub(super) const NETWORK_NAME_DELETED: Self = Self(0xc000_00c9);
+    pub(super) const BAD_DEVICE_TYPE: Self = Self(0xc000_00cb);
+    pub(super) const BAD_NETWORK_NAME: Self = Self(0xc000_00cc);
+    pub(super) const REQUEST_NOT_ACCEPTED: Self = Self(0xc000_00d0);
+    pub(super) const NOT_A_DIRECTORY: Self = Self(0xc000_0103);
+    pub(super) const TOO_MANY_OPENED_FILES: Self = Self(0xc000_011f);
+    pub(super) const FILE_CLOSED: Self = Self(0xc000_0128);
+    pub(super) const USER_SESSION_DELETED: Self = Self(0xc000_0203);
+    pub(super) const INSUFF_SERVER_RESOURCES: Self = Self(0xc000_0205);
+    pub(super) const NOT_FOUND: Self = Self(0xc000_0225);
+    pub(super) const FS_DRIVER_REQUIRED: Self = Self(0xc000_019c);
+}

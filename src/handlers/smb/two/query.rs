@@ -1,0 +1,110 @@
+//! QUERY_DIRECTORY, QUERY_INFO and SET_INFO (MS-SMB2 2.2.33 to 2.2.40).
+
+use super::super::host::Share;
+use super::super::info;
+use super::super::open::{Object, Open, view};
+use super::super::status::Status;
+use super::super::wire::{Fields, Put, patch, text_of_utf16};
+use super::{HEADER, Peer, Reply, Request, file};
+
+/// Bytes of a listing in one answer.
+const MAX_LISTING: usize = 64 * 1024;
+/// RESTART_SCANS, RETURN_SINGLE_ENTRY, REOPEN (MS-SMB2 2.2.33).
+const RESTART: u8 = 0x11;
+const SINGLE: u8 = 0x02;
+
+/// A security descriptor (MS-DTYP 2.4.6), self-relative: owned by administrators, everyone may everything.
+const DESCRIPTOR: &[u8] = b"\x01\0\x04\x80\x14\0\0\0\0\0\0\0\0\0\0\0\x24\0\0\0\
+    \x01\x02\0\0\0\0\0\x05\x20\0\0\0\x20\x02\0\0\
+    \x02\0\x1c\0\x01\0\0\0\0\0\x14\0\xff\x01\x1f\0\x01\x01\0\0\0\0\0\x01\0\0\0\0";
+
+fn buffer(bytes: &[u8]) -> Reply {
+    let mut out = Vec::new();
+    out.put16(9).put_len16(HEADER + 8).put_len32(bytes.len()).put(bytes);
+    Reply::new(out)
+}
+
+pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: Share) -> Result<Reply, Status> {
+    let body = request.body;
+    let read = || {
+        let pattern = request.buffer(body.at16(24)?, body.at16(26)?)?;
+        Some((body.byte(2)?, body.byte(3)?, text_of_utf16(pattern), body.at32(28)?))
+    };
+    let (class, flags, pattern, max) = read().ok_or(Status::INVALID_PARAMETER)?;
+    let (host, cx) = (peer.host, &*peer.cx);
+    let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
+    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
+    let Open { object: Object::Directory(search), path, .. } = open else { return Err(Status::INVALID_PARAMETER) };
+    let mut is_first = false;
+    view(host, cx, share, |view, _| {
+        is_first = search.fill(view, path, &pattern, flags & RESTART != 0);
+    });
+    let (mut out, mut last) = (Vec::new(), None);
+    while let Some(entry) = search.peek() {
+        let mut one = Vec::new();
+        if !info::directory_entry(&mut one, class, entry) {
+            return Err(Status::INVALID_INFO_CLASS);
+        }
+        let at = out.len().next_multiple_of(8);
+        if at + one.len() > max.min(MAX_LISTING) {
+            break;
+        }
+        out.align(8);
+        if let Some(last) = last {
+            let step = u32::try_from(at - last).unwrap_or(0);
+            patch(&mut out, last, &step.to_le_bytes());
+        }
+        out.put(&one);
+        last = Some(at);
+        search.advance();
+        if flags & SINGLE != 0 {
+            break;
+        }
+    }
+    match (last, search.peek()) {
+        (Some(_), _) => Ok(buffer(&out)),
+        (None, Some(_)) => Err(Status::INFO_LENGTH_MISMATCH),
+        (None, None) if is_first => Err(Status::NO_SUCH_FILE),
+        (None, None) => Err(Status::NO_MORE_FILES),
+    }
+}
+
+pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Reply, Status> {
+    let body = request.body;
+    let (Some(kind), Some(class), Some(max)) = (body.byte(2), body.byte(3), body.at32(4)) else {
+        return Err(Status::INVALID_PARAMETER);
+    };
+    let host = peer.host;
+    let open = file::find(peer, request, 24)?;
+    let class = u16::from(class);
+    let bytes = match (kind, open.entry()) {
+        (1, Some(entry)) => info::file(class, &entry, &format!("\\{}", open.path), open.deletes),
+        (1, None) => info::pipe(class),
+        (2, _) => info::volume(class, host),
+        (3, _) => Some(DESCRIPTOR.to_vec()),
+        _ => return Err(Status::INVALID_PARAMETER),
+    };
+    let bytes = bytes.ok_or(Status::INVALID_INFO_CLASS)?;
+    match bytes.get(..max) {
+        Some(part) if part.len() < bytes.len() => Ok(Reply { status: Status::BUFFER_OVERFLOW, ..buffer(part) }),
+        _ => Ok(buffer(&bytes)),
+    }
+}
+
+pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Reply, Status> {
+    let body = request.body;
+    let read = || Some((body.byte(2)?, body.byte(3)?, request.buffer(body.at16(8)?, body.at32(4)?)?));
+    let (kind, class, data) = read().ok_or(Status::INVALID_PARAMETER)?;
+    let host = peer.host;
+    let open = file::find(peer, request, 16)?;
+    match (kind, class) {
+        // FileDispositionInformation, FileEndOfFileInformation (MS-FSCC 2.4.11, 2.4.13).
+        (1, 13) => open.deletes = data.first() == Some(&1),
+        (1, 20) => open.resize(host, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
+        // Renaming is not granted; times, attributes, allocation and security are taken.
+        (1, 10) => return Err(Status::ACCESS_DENIED),
+        (1, 4 | 19) | (3, _) => {}
+        _ => return Err(Status::INVALID_INFO_CLASS),
+    }
+    Ok(Reply::new(vec![2, 0]))
+}

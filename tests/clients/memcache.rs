@@ -1,0 +1,105 @@
+//! `memcache` with libmemcached's tools and nmap.
+
+use crate::lab::events::kind;
+use crate::lab::{Lab, SENSOR};
+use crate::program::text;
+
+const RULES: &str = "
+version: 1
+rules:
+  - {name: memcached, match: port 11211, type: handler, target: memcache}
+";
+
+#[test]
+fn libmemcached_stores_reads_and_counts_over_both_protocols() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().rules(RULES).start();
+    for (address, binary) in [(SENSOR[0], false), (SENSOR[0], true), (SENSOR[1], false)] {
+        let servers = format!("--servers={address}:11211");
+        let servers = if address.is_ipv6() { format!("--servers=[{address}]:11211") } else { servers };
+        if address.is_ipv6() {
+            // libmemcached reads no IPv6 literal; a plain client does.
+            let mut stream = lab.dial(crate::lab::at(address, 11_211));
+            std::io::Write::write_all(&mut stream, b"version\r\nquit\r\n").unwrap();
+            let mut answer = String::new();
+            std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+            assert_eq!(answer, "VERSION 1.6.18\r\n");
+            continue;
+        }
+        let all = |tool: &str, rest: &[&str]| {
+            let mut args = vec![servers.as_str()];
+            args.extend(if binary { Some("--binary") } else { None });
+            args.extend(rest);
+            lab.client_says(tool, &args, b"")
+        };
+        let file = lab.file("loot", "what was stored");
+        lab.client_says("memcping", &[&servers], b"");
+        all("memccp", &[file.to_str().unwrap()]);
+        assert_eq!(all("memccat", &["loot"]).trim_end(), "what was stored");
+        all("memcexist", &["loot"]);
+        all("memctouch", &["--expire=100", "loot"]);
+        let stats = lab.client_says("memcstat", &[&servers], b"");
+        assert!(stats.contains("version: 1.6.18") && stats.contains("curr_items: 1"), "{stats}");
+        all("memcrm", &["loot"]);
+        assert!(!lab.client("memcexist", &[&servers, "loot"], b"").status.success());
+        lab.client_says("memcflush", &[&servers], b"");
+    }
+    let event = engine.events.await_event("the stored value", |event| {
+        kind(event) == "command" && event["payload_hex"] == data_encoding::HEXLOWER.encode(b"what was stored")
+    });
+    assert_eq!(event["handler"], "memcache");
+    engine.stop();
+}
+
+#[test]
+fn nmap_names_memcached_and_its_script_reads_the_stats() {
+    let lab = Lab::new();
+    let engine = lab.engine().rules(RULES).start();
+    let target = SENSOR[0].to_string();
+    let scan = ["-n", "-Pn", "-sV", "--script", "memcached-info", "-p", "11211", "--host-timeout", "90s", &target];
+    let said = lab.client_says("nmap", &scan, b"");
+    assert!(said.contains("Memcached 1.6.18 (uptime "), "{said}");
+    for line in
+        ["Process ID:", "Uptime:", "Server time:", "Architecture: 64 bit", "Current connections:", "Authentication: no"]
+    {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    engine.stop();
+}
+
+#[test]
+fn a_stranger_over_udp_gets_no_more_than_it_sent() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().rules(RULES).start();
+    let target = SENSOR[0].to_string();
+    let output = lab.client("nmap", &["-n", "-Pn", "-sU", "--script", "memcached-info", "-p", "11211", &target], b"");
+    assert!(!text(&output).contains("Process ID:"), "{}", text(&output));
+    let event = engine.events.await_event("the unanswered request", |event| event["answered"] == false);
+    assert_eq!(event["handler"], "memcache");
+    engine.stop();
+}
+
+#[test]
+fn hydra_learns_that_there_is_no_login() {
+    let lab = Lab::new();
+    let engine = lab.engine().rules(RULES).start();
+    let target = format!("memcached://{}", SENSOR[0]);
+    let said = text(&lab.client("hydra", &["-l", "admin", "-p", "secret", "-t", "1", &target], b""));
+    assert!(said.contains("does not require any authentication") || said.contains("0 valid password"), "{said}");
+    engine.stop();
+}
+
+#[test]
+fn a_udp_client_is_answered_against_what_it_sent() {
+    let lab = Lab::new();
+    let engine = lab.engine().rules(RULES).start();
+    let script = "
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(3); u.connect((sys.argv[1], 11211))
+u.send(b'\\0\\1\\0\\0\\0\\1\\0\\0set u 0 0 1\\r\\nx\\r\\n'); print(u.recv(2000))
+u.send(b'\\0\\2\\0\\0\\0\\1\\0\\0get u\\r\\n'); u.send(b'\\0\\3\\0\\0\\0\\1\\0\\0get u\\r\\n'); print(u.recv(2000))
+";
+    let said = lab.client_says("python3", &["-c", script, &SENSOR[0].to_string()], b"");
+    assert!(said.contains("STORED") && said.contains("VALUE u 0 1"), "{said}");
+    engine.stop();
+}

@@ -1,0 +1,106 @@
+//! What scanners make of a sensor with the default rules: services by their personas, and nothing that says honeypot.
+
+use std::collections::BTreeMap;
+
+use glutton_nfq::flow::Transport;
+use glutton_nfq::handlers::Registry;
+
+use crate::lab::events::{dialled, kind, payload};
+use crate::lab::{Lab, SENSOR, at};
+
+/// What nmap's own probe file calls the sensors that it knows.
+const HONEYPOTS: [&str; 6] = ["honeypot", "honeyd", "cowrie", "dionaea", "kojoney", "nepenthes"];
+
+/// Ports, and a word that nmap must say of the service there.
+const SERVICES: &[(&str, &str)] = &[("7/", "echo"), ("23/", "BusyBox telnetd"), ("5555/", "Android Debug Bridge")];
+
+/// Ports that no handler claims.
+const ODD: [u16; 10] = [2_000, 3_333, 4_321, 7_777, 9_998, 12_345, 20_547, 31_337, 50_001, 60_023];
+
+/// `nmap -sV` of these ports.
+fn scan(lab: &Lab, ports: &[u16]) -> String {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let address = SENSOR[0].to_string();
+    let args = ["-n", "-Pn", "-sV", "-T4", "-p", &ports.join(","), "--host-timeout", "300s", &address];
+    lab.client_for(300, "nmap", &args, b"")
+}
+
+fn assert_unsuspicious(found: &str) {
+    let lower = found.to_lowercase();
+    for name in HONEYPOTS {
+        assert!(!lower.contains(name), "{name} in {found}");
+    }
+}
+
+#[test]
+fn nmap_names_every_service_as_its_persona_and_none_as_a_honeypot() {
+    let lab = Lab::new();
+    let engine = lab.engine().start();
+    let registry = Registry::builtin();
+    let of_tcp = registry.entries().filter(|entry| entry.serves(Transport::Tcp));
+    let mut ports: Vec<u16> = of_tcp.flat_map(|entry| entry.default_ports().iter().copied()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let found = scan(&lab, &ports);
+    assert_unsuspicious(&found);
+    for port in &ports {
+        assert!(
+            found.lines().any(|line| line.starts_with(&format!("{port}/tcp")) && line.contains(" open ")),
+            "{port}: {found}"
+        );
+    }
+    for (port, wanted) in SERVICES {
+        let line = found.lines().find(|line| line.starts_with(port)).unwrap_or_default();
+        assert!(line.contains(wanted), "{wanted} is not in {line:?}: {found}");
+    }
+    engine.stop();
+}
+
+#[test]
+fn odd_ports_show_nmap_no_fingerprint_twice() {
+    let lab = Lab::new();
+    let engine = lab.engine().start();
+    let found = scan(&lab, &ODD);
+    assert_unsuspicious(&found);
+    // `SF-Port4321-TCP:V=7.93%...%r(GenericLines,1A,"...")`, continued on lines that begin with `SF:`.
+    let mut prints: BTreeMap<&str, String> = BTreeMap::new();
+    let mut port = "";
+    for line in found.lines() {
+        if let Some((name, rest)) = line.strip_prefix("SF-Port").and_then(|line| line.split_once('-')) {
+            port = name;
+            let answers = rest.split_once("%r(").map_or("", |(_, answers)| answers);
+            prints.entry(port).or_default().push_str(answers);
+        } else if let Some(rest) = line.strip_prefix("SF:") {
+            prints.entry(port).or_default().push_str(rest);
+        }
+    }
+    let mut texts: Vec<&String> = prints.values().collect();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), prints.len(), "two ports answer alike: {found}");
+    engine.stop();
+}
+
+#[test]
+fn clients_on_odd_ports_reach_the_handler_of_their_protocol() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().start();
+    let home = lab.path("home").to_str().unwrap().to_owned();
+    std::fs::create_dir_all(&home).unwrap();
+    let to = at(SENSOR[0], ODD[0]);
+    let said = lab.client("env", &[&format!("HOME={home}"), "adb", "connect", &to.to_string()], b"");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("connected to"), "{said:?}");
+    let event =
+        engine.events.await_event("an ADB session", |event| dialled(event) == Some(to) && kind(event) == "request");
+    assert_eq!((&event["handler"], &event["rule"]), (&"adb".into(), &"tcp".into()));
+    lab.client("adb", &["kill-server"], b"");
+
+    // Without a handler: recorded under the protocol's name.
+    let to = at(SENSOR[0], ODD[1]);
+    lab.client("curl", &["-s", "--socks5", &to.to_string(), "-m", "3", "http://192.0.2.99/"], b"");
+    let event =
+        engine.events.await_event("a SOCKS client", |event| dialled(event) == Some(to) && kind(event) == "payload");
+    assert_eq!(event["protocol"], "socks5", "{event}");
+    assert_eq!(payload(&event)[0], 5);
+    engine.stop();
+}

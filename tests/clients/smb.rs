@@ -1,0 +1,214 @@
+//! The `smb` handler before the clients that look for Windows, its shares and its holes.
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use crate::lab::engine::Engine;
+use crate::lab::events::kind;
+use crate::lab::{Lab, SENSOR};
+use crate::program::text;
+
+const RULES: &str = "
+version: 1
+rules:
+  - {name: smb, match: tcp dst port 445 or tcp dst port 139, type: handler, target: smb}
+";
+/// One account, so that clients with the right and with a wrong password can be told apart.
+const CONFIG: &str = "
+[persona]
+windows_name = 'WIN-7K2Q9F0A3BD'
+[handlers.smb]
+credentials = { list = ['alice:Secret12'] }
+";
+
+fn start(lab: &Lab) -> Engine<'_> {
+    lab.engine().rules(RULES).config(CONFIG).start()
+}
+
+fn sensor() -> String {
+    SENSOR[0].to_string()
+}
+
+/// What nmap says with these arguments about both ports.
+fn nmap(lab: &Lab, arguments: &[&str]) -> String {
+    let address = sensor();
+    let mut all = vec!["-n", "-Pn", "-p", "139,445", "--host-timeout", "90s"];
+    all.extend(arguments);
+    all.push(&address);
+    lab.client_says("nmap", &all, b"")
+}
+
+/// The dialogue of EternalBlue and an upload to DoublePulsar.
+fn exploit(lab: &Lab) -> String {
+    lab.client_says("/usr/bin/python3", &["-c", include_str!("smb/eternalblue.py"), &sensor()], b"")
+}
+
+/// Runs a script of impacket's SMBConnection; `c` is a class of it that takes the dialect.
+fn impacket(lab: &Lab, script: &str) -> String {
+    let before = format!(
+        "from impacket.smbconnection import SMBConnection, SessionError\nfrom impacket.smb import SMB_DIALECT\nA={:?}\n\
+         def connect(dialect=None): return SMBConnection(A, A, preferredDialect=dialect)\n",
+        sensor()
+    );
+    lab.client_says("/usr/bin/python3", &["-c", &(before + script)], b"")
+}
+
+#[track_caller]
+fn holds(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "{part:?} is missing in: {said}");
+    }
+}
+
+#[test]
+fn nmap_names_the_service_and_no_honeypot() {
+    let lab = Lab::new();
+    let engine = start(&lab);
+    let said = nmap(&lab, &["-sV"]);
+    holds(
+        &said,
+        &[
+            "445/tcp open  microsoft-ds Microsoft Windows 7 - 10 microsoft-ds (workgroup: WORKGROUP)",
+            "139/tcp open  netbios-ssn  Microsoft Windows netbios-ssn",
+        ],
+    );
+    holds(&said, &["Host: WIN-7K2Q9F0A3BD"]);
+    for pot in ["honeypot", "honeyd", "ionaea"] {
+        assert!(!said.contains(pot), "{said}");
+    }
+    engine.stop();
+}
+
+#[test]
+fn nmap_finds_windows_7_without_ms17_010() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let scripts = "smb-vuln-ms17-010,smb-double-pulsar-backdoor,smb-os-discovery,smb-security-mode,smb-protocols,smb2-capabilities,smb2-time,smb2-security-mode,smb-enum-shares,smb-vuln-cve-2017-7494";
+    let said = nmap(&lab, &["--script", scripts]);
+    holds(&said, &["smb-vuln-ms17-010: \n|   VULNERABLE", "State: VULNERABLE"]);
+    holds(&said, &["OS: Windows 7 Professional 7601 Service Pack 1 (Windows 7 Professional 6.1)"]);
+    holds(&said, &["Computer name: WIN-7K2Q9F0A3BD", "NetBIOS computer name: WIN-7K2Q9F0A3BD", "Workgroup: WORKGROUP"]);
+    holds(&said, &["message_signing: disabled", "authentication_level: user"]);
+    holds(&said, &["NT LM 0.12 (SMBv1)", "2:0:2", "2:1:0", "\\ADMIN$: ", "\\C$: ", "\\IPC$: ", "\\Users: "]);
+    assert!(!said.contains("smb-double-pulsar-backdoor"), "not before the exploit: {said}");
+    engine.events.await_event("the check", |event| {
+        kind(event) == "scan" && event["msg"] == "MS17-010 check: PeekNamedPipe of no pipe"
+    });
+    engine.stop();
+}
+
+#[test]
+fn eternalblue_leaves_doublepulsar_for_its_source_and_its_payload_is_stored() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let said = exploit(&lab);
+    holds(
+        &said,
+        &[
+            "ping before: mid 65\ntransaction: 0xa0 0x0\necho: 0x2b 0x0\nlast piece: 0x32 0xc000000d\nping after: mid 81\n",
+        ],
+    );
+    assert_eq!(said.matches("exec: mid 82").count(), 3, "{said}");
+    let nmap = nmap(&lab, &["--script", "smb-double-pulsar-backdoor"]);
+    holds(&nmap, &["smb-double-pulsar-backdoor: \n|   VULNERABLE"]);
+    let payload: Vec<u8> = b"MZ".iter().copied().chain((0..40).flat_map(|_| 0..=255_u8)).collect();
+    let hash = HEXLOWER.encode(Sha256::digest(&payload).as_slice());
+    engine.events.await_event("the payload", |event| {
+        kind(event) == "download" && event["name"] == "doublepulsar-payload" && event["payload_hash"] == hash.as_str()
+    });
+    engine.events.await_event("a body that was sprayed", |event| event["name"] == "smb-message-incomplete");
+    engine.stop();
+}
+
+#[test]
+fn smbclient_lists_shares_over_smb1_and_smb2() {
+    let lab = Lab::new();
+    let engine = start(&lab);
+    let url = format!("//{}", sensor());
+    for protocol in ["NT1", "SMB2"] {
+        let option = "--option=client min protocol=NT1";
+        let said = lab.client_says("smbclient", &["-N", "-L", &url, "-m", protocol, option], b"");
+        holds(
+            &said,
+            &["ADMIN$          Disk      Remote Admin", "IPC$            IPC       Remote IPC", "Users           Disk"],
+        );
+    }
+    let said = text(&lab.client("smbclient", &["-N", &format!("{url}/NOTHERE")], b""));
+    holds(&said, &["NT_STATUS_BAD_NETWORK_NAME"]);
+    engine.stop();
+}
+
+#[test]
+fn smbclient_keeps_what_it_writes_and_the_password_decides() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let local = lab.file("dropper.bin", &"MZ this program cannot be run".repeat(3000));
+    let hash = HEXLOWER.encode(Sha256::digest(std::fs::read(&local).unwrap()).as_slice());
+    let small = lab.file("note.txt", "read me");
+    let back = lab.path("back.txt");
+    for protocol in ["NT1", "SMB2"] {
+        let option = "--option=client min protocol=NT1";
+        let share = format!("//{}/C$", sensor());
+        let run = |commands: &str| {
+            lab.client_says("smbclient", &[&share, "-U", "alice%Secret12", "-m", protocol, option, "-c", commands], b"")
+        };
+        run(&format!("put {} Windows\\Temp\\d.exe; put {} note.txt", local.display(), small.display()));
+        let said = run("ls; ls Windows\\Temp\\*");
+        holds(&said, &["Program Files (x86)", "note.txt", "d.exe", "blocks available"]);
+        run(&format!("get note.txt {}; del note.txt; mkdir made; cd made", back.display()));
+        assert_eq!(std::fs::read_to_string(&back).unwrap(), "read me");
+        assert!(!run("ls").contains("note.txt"));
+        run("rmdir made; del Windows\\Temp\\d.exe");
+        let wrong = lab.client("smbclient", &[&share, "-U", "alice%wrong", "-m", protocol, option, "-c", "ls"], b"");
+        holds(&text(&wrong), &["NT_STATUS_LOGON_FAILURE"]);
+    }
+    engine.events.await_event("the file", |event| kind(event) == "download" && event["payload_hash"] == hash.as_str());
+    let login = engine.events.await_event("a login", |event| kind(event) == "login" && event["success"] == false);
+    let response = login["response"].as_str().unwrap();
+    assert!(response.starts_with("alice::") && response.split(':').count() == 6, "{response}");
+    engine.stop();
+}
+
+#[test]
+fn impacket_logs_in_over_every_dialect_and_no_two_challenges_are_the_same() {
+    let lab = Lab::new();
+    let engine = start(&lab);
+    let said = impacket(
+        &lab,
+        "c=connect(SMB_DIALECT); c.login('',''); print(c.getServerOS(), [s['shi1_netname'] for s in c.listShares()])\n\
+         c=connect(); c.login('',''); print(hex(c.getDialect()), c.getServerName(), c.getServerOSMajor(), c.getServerOSBuild())\n\
+         for d in (SMB_DIALECT, None):\n\
+         \x20 c=connect(d); c.login('alice','Secret12'); print(len(c.listPath('C$','*')))\n\
+         \x20 try: connect(d).login('alice','Secret13')\n\
+         \x20 except SessionError as e: print(hex(e.getErrorCode()))\n\
+         \x20 c=connect(d); c.login('',''); t=c.connectTree('IPC$')\n\
+         \x20 try: c.openFile(t, 'nothere')\n\
+         \x20 except SessionError as e: print(hex(e.getErrorCode()))\n",
+    );
+    holds(&said, &["Windows 7 Professional 7601 Service Pack 1 ['ADMIN$\\x00', 'C$\\x00', 'IPC$\\x00', 'Users\\x00']"]);
+    holds(&said, &["0x210 WIN-7K2Q9F0A3BD 6 7601"]);
+    assert_eq!(said.matches("0xc000006d\n0xc0000034\n").count(), 2, "{said}");
+    engine.stop();
+}
+
+#[test]
+fn guessers_find_the_one_password_and_are_recorded() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let address = sensor();
+    let url = format!("smb://{address}");
+    for (password, is_found) in [("guess1", false), ("Secret12", true)] {
+        let guesses: [(&str, &[&str], &str); 3] = [
+            ("medusa", &["-h", &address, "-u", "alice", "-p", password, "-M", "smbnt"], "ACCOUNT FOUND"),
+            ("hydra", &["-l", "alice", "-p", password, "-t", "1", &url], "login: alice   password: Secret12"),
+            ("ncrack", &["--user", "alice", "--pass", password, &url], "'alice' 'Secret12'"),
+        ];
+        for (program, arguments, found) in guesses {
+            let said = text(&lab.client(program, arguments, b""));
+            assert_eq!(said.contains(found), is_found, "{program} with {password}: {said}");
+        }
+    }
+    let login = engine.events.await_event("a login", |event| kind(event) == "login");
+    assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
+    engine.stop();
+}
