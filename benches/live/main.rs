@@ -1,7 +1,7 @@
 //! The engine live, in network namespaces: how fast it is beside the same work without it.
 //!
 //! `cargo bench --bench live` (as root, three to four minutes); `-- --quick` for a short look; `-- bulk flood` for some groups of
-//! figures only (decide, bulk, kernel, flood, sessions, c-loop, siege, queues). `GLUTTON_NFQ=PATH` measures another build of the binary. It touches
+//! figures only (decide, bulk, kernel, flood, sessions, http, c-loop, siege, queues). `GLUTTON_NFQ=PATH` measures another build of the binary. It touches
 //! nothing of the host's network. Every figure is a ratio within one run, the median of five rounds A B A B after one that does not
 //! count; a table says whether it reaches its goal, and `target/bench/live.json` has every round.
 //!
@@ -19,6 +19,7 @@ mod direct;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 mod flood;
+mod http;
 mod kernel;
 mod pace;
 mod peer;
@@ -86,12 +87,13 @@ impl Options {
 
 type Measure = fn(&Options) -> Result<Vec<Figure>>;
 
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 9] = [
     ("decide", |_| decide::measure()),
     ("bulk", bulk::measure),
     ("kernel", kernel::measure),
     ("flood", flood::measure),
     ("sessions", sessions::measure),
+    ("http", http::measure),
     ("c-loop", flood::measure_c),
     ("siege", siege::measure),
     ("queues", queues::measure),

@@ -1,4 +1,4 @@
-//! Visitors: connect, 16 bytes, answer, close, many at a time, on one thread.
+//! Visitors: connect, a question (16 bytes), answer, close, many at a time, on one thread.
 //!
 //! The visitor closes first and in order (FIN), so TIME_WAIT is his: source address and port are never used twice.
 
@@ -14,7 +14,9 @@ use socket2::{Domain, Socket, Type};
 
 /// Visitors at the same time.
 pub(crate) const IN_FLIGHT: usize = 64;
-const MESSAGE: [u8; 16] = *b"sixteen bytes...";
+const MESSAGE: &[u8] = b"sixteen bytes...";
+/// An answer is here when so much of it is.
+const ANSWER: usize = 16;
 /// Source addresses 10.77.0.101 to 10.77.0.116, and the source ports of each.
 const SOURCES: u8 = 16;
 const PORTS: std::ops::Range<u16> = 10_000..60_000;
@@ -24,10 +26,12 @@ const STALL: Duration = Duration::from_secs(10);
 /// A network's visitors: where they come from next.
 pub(crate) struct Visitors {
     next: u32,
+    question: &'static [u8],
 }
 
 struct Visit {
     stream: TcpStream,
+    question: &'static [u8],
     asked: bool,
     heard: usize,
 }
@@ -35,10 +39,15 @@ struct Visit {
 impl Visitors {
     /// Gives the attacker the addresses that visitors come from.
     pub(crate) fn new(attacker: &Namespace) -> Result<Self> {
+        Self::asking(attacker, MESSAGE)
+    }
+
+    /// Visitors who ask this.
+    pub(crate) fn asking(attacker: &Namespace, question: &'static [u8]) -> Result<Self> {
         for source in 0..SOURCES {
             attacker.ip(&format!("addr add {}/24 dev {INTERFACE}", address(source)))?;
         }
-        Ok(Self { next: 0 })
+        Ok(Self { next: 0, question })
     }
 
     /// So many visits to `target`; returns visits a second.
@@ -89,7 +98,7 @@ impl Visitors {
         }
         let mut stream = TcpStream::from_std(socket.into());
         poll.registry().register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Visit { stream, asked: false, heard: 0 })
+        Ok(Visit { stream, question: self.question, asked: false, heard: 0 })
     }
 
     /// The addresses in turn, then the next port of each.
@@ -106,8 +115,8 @@ impl Visit {
     /// Goes on as far as it can; true when the answer is here.
     fn advance(&mut self) -> Result<bool> {
         if !self.asked {
-            match self.stream.write(&MESSAGE) {
-                Ok(written) => ensure!(written == MESSAGE.len(), "a short write"),
+            match self.stream.write(self.question) {
+                Ok(written) => ensure!(written == self.question.len(), "a short write"),
                 // Not connected yet.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Ok(false);
@@ -116,14 +125,14 @@ impl Visit {
             }
             self.asked = true;
         }
-        let mut answer = [0; 2 * MESSAGE.len()];
+        let mut answer = [0; 4_096];
         match self.stream.read(&mut answer) {
             Ok(0) => bail!("a visitor was sent away"),
             Ok(read) => self.heard += read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error).context("a visitor listens"),
         }
-        Ok(self.heard >= MESSAGE.len())
+        Ok(self.heard >= ANSWER)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table of built-in handlers: one row a protocol, kept beside the protocol's code.
 
 use super::registry::{Environment, Maker};
-use super::{adb, echo, jabber, log_http, log_tcp, memcache, mqtt, smb, tcp, telnet, udp};
+use super::{adb, echo, http, jabber, log_http, log_tcp, memcache, mqtt, smb, tcp, telnet, udp};
 use crate::flow::Transport;
 
 /// What the registry knows about a built-in handler before its settings are read.
@@ -27,6 +27,11 @@ pub(super) const BUILTINS: &[Builtin] = &[
     echo::BUILTIN,
     log_tcp::BUILTIN,
     log_http::BUILTIN,
+    http::HTTP,
+    http::HTTPS,
+    http::ETHEREUM,
+    http::HADOOP,
+    http::DOCKER,
     telnet::BUILTIN,
     adb::BUILTIN,
     memcache::BUILTIN,

@@ -149,7 +149,7 @@ impl Handler for LogHttp {
 
 /// The `request` event. `payload_hash` is that of the whole body, `payload_hex` its beginning; both only when there is a body.
 fn request_event(request: &Request, status: u16) -> Event {
-    let Head { method, target, minor, headers } = &request.head;
+    let Head { method, target, minor, headers, .. } = &request.head;
     let shown: String = target.chars().take(SHOWN_OF_TARGET).collect();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();

@@ -15,6 +15,8 @@ mod adb;
 #[cfg(test)]
 mod frame;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod jabber;
 #[cfg(test)]
 mod memcache;

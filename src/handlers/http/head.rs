@@ -12,6 +12,8 @@ pub(in crate::handlers) struct Head {
     pub(in crate::handlers) minor: u8,
     /// Names and values in the order sent; bytes that are not UTF-8 are replaced.
     pub(in crate::handlers) headers: Vec<(String, String)>,
+    /// The whole head as sent, when not all of it is UTF-8.
+    pub(in crate::handlers) raw: Option<Vec<u8>>,
 }
 
 /// How long the body is (RFC 9112 section 6.3).
@@ -36,7 +38,8 @@ impl Head {
         };
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers = request.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
-        Ok(Self { method: method.to_owned(), target: target.to_owned(), minor, headers })
+        let raw = std::str::from_utf8(bytes).is_err().then(|| bytes.to_vec());
+        Ok(Self { method: method.to_owned(), target: target.to_owned(), minor, headers, raw })
     }
 
     /// Finds out early that a head whose end has not come can never become a request.

@@ -1,14 +1,37 @@
-//! Reading HTTP/1 requests (RFC 9112) from bytes that come in any pieces.
+//! HTTP: the server that visitors of web ports meet, and reading HTTP/1 requests (RFC 9112) from bytes that come in any pieces.
 //!
-//! [`Reader`] finds what whole and broken requests there are, in time and memory that the input's length bounds; what to answer
-//! is the handlers' business.
+//! [`Reader`] finds what whole and broken requests there are, in time and memory that the input's length bounds. `server` is the
+//! dialogue, `face` the software that it passes for, `family` the table of services that requests are meant for, one file or folder
+//! each; `site` joins them under the names in the registry.
+//!
+//! ```text
+//!   bytes -> Reader -> Request -> Ask -> the family that claims it -> Answer -> Face -> bytes
+//!                                 `-> request event, sample, login, command
+//! ```
 
+mod answer;
+mod ask;
 mod body;
+mod citrix;
+mod docker;
+mod ethereum;
+mod face;
+mod family;
+mod hadoop;
 mod head;
+mod login;
 mod reader;
+mod record;
+mod server;
+mod site;
+#[cfg(test)]
+mod tests;
+mod vmware;
+mod wallet;
 
 pub(super) use head::Head;
 pub(super) use reader::{Fault, Found, Reader, Request};
+pub(super) use site::{DOCKER, ETHEREUM, HADOOP, HTTP, HTTPS};
 
 /// Bytes of one request head, and headers in it (Apache's defaults are 8,190 a line and 100 lines).
 const MAX_HEAD: usize = 32 * 1024;

@@ -1,0 +1,153 @@
+//! Images: what they are called, what they look like, how one is built.
+
+use serde_json::{Value, json};
+
+use super::super::super::Context;
+use super::super::answer::Answer;
+use super::super::ask::Ask;
+use super::engine::rfc3339;
+use super::machine::id;
+use super::{error, value};
+use crate::clock::Timestamp;
+
+/// Bytes of an image's name that are kept.
+const MAX_NAME: usize = 255;
+
+/// An image on a machine.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    pub(super) id: String,
+    pub(super) name: String,
+    tag: String,
+    pub(super) digest: String,
+    /// Twelve digits of each layer's id.
+    pub(super) layers: Vec<String>,
+    size: u64,
+    created: Timestamp,
+}
+
+impl Image {
+    /// What a pull brings: the same for the same name.
+    pub(super) fn pulled(name: &str, tag: &str, now: Timestamp) -> Self {
+        let reference = format!("{name}:{tag}");
+        let seed = reference
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let layers = if matches!(name, "alpine" | "busybox") { 1 } else { 2 + seed % 5 };
+        let layer = |at| id(seed, at, "layer").get(..12).unwrap_or_default().to_owned();
+        Self {
+            id: format!("sha256:{}", id(seed, 0, "image")),
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            digest: format!("sha256:{}", id(seed, 0, "digest")),
+            layers: (0..layers).map(layer).collect(),
+            size: if layers == 1 { 5_500_000 + seed % 2_000_000 } else { 40_000_000 + seed % 300_000_000 },
+            created: Timestamp::from_micros(now.as_micros().saturating_sub(86_400_000_000 * (9 + seed % 90))),
+        }
+    }
+
+    pub(super) fn tag(&self) -> String {
+        format!("{}:{}", self.name, self.tag)
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// As in `GET /images/json`.
+    pub(super) fn listed(&self) -> Value {
+        json!({
+            "Containers": -1, "Created": self.created.as_micros() / 1_000_000, "Id": self.id, "Labels": null, "ParentId": "",
+            "RepoDigests": [format!("{}@{}", self.name, self.digest)], "RepoTags": [self.tag()], "SharedSize": -1, "Size": self.size,
+            "VirtualSize": self.size,
+        })
+    }
+
+    /// As in `GET /images/NAME/json`.
+    pub(super) fn inspected(&self) -> Value {
+        json!({
+            "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": [format!("{}@{}", self.name, self.digest)], "Parent": "", "Comment": "",
+            "Created": rfc3339(self.created), "Container": "", "DockerVersion": "20.10.7", "Author": "",
+            "Config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "Labels": null},
+            "Architecture": "amd64", "Os": "linux", "Size": self.size, "VirtualSize": self.size,
+            "GraphDriver": {"Data": null, "Name": "overlay2"},
+            "RootFS": {"Type": "layers", "Layers": self.layers.iter().map(|layer| format!("sha256:{}", id(0, 0, layer))).collect::<Vec<_>>()},
+            "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
+        })
+    }
+}
+
+/// Name and tag of a reference such as `alpine`, `docker.io/library/alpine:3.14`, `host:5000/x`.
+pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
+    let text: String = text.chars().take(MAX_NAME).collect();
+    let (text, _) = text.split_once('@').unwrap_or((&text, ""));
+    let colon = text.rfind(':').filter(|&at| !text.get(at..).unwrap_or_default().contains('/'));
+    let (name, own) = colon.and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    let own = own.trim_start_matches(':');
+    let given = tag.filter(|tag| !tag.is_empty()).unwrap_or(own);
+    let tag: String = if given.is_empty() { "latest".to_owned() } else { given.chars().take(128).collect() };
+    (name.to_owned(), tag)
+}
+
+/// A registry would know it: an official image, or a name with an owner.
+pub(super) fn exists(name: &str) -> bool {
+    const OFFICIAL: [&str; 42] = [
+        "alpine",
+        "amazonlinux",
+        "archlinux",
+        "bash",
+        "buildpack-deps",
+        "busybox",
+        "caddy",
+        "centos",
+        "composer",
+        "debian",
+        "docker",
+        "elasticsearch",
+        "fedora",
+        "gcc",
+        "golang",
+        "haproxy",
+        "hello-world",
+        "httpd",
+        "influxdb",
+        "java",
+        "jenkins",
+        "kali",
+        "mariadb",
+        "maven",
+        "memcached",
+        "mongo",
+        "mysql",
+        "nginx",
+        "node",
+        "openjdk",
+        "oraclelinux",
+        "perl",
+        "php",
+        "postgres",
+        "python",
+        "rabbitmq",
+        "redis",
+        "registry",
+        "ruby",
+        "tomcat",
+        "traefik",
+        "ubuntu",
+    ];
+    OFFICIAL.contains(&name) || name.contains('/')
+}
+
+/// `POST /build`: the context was stored as a sample; the build fails as it does without a network.
+pub(super) fn build(cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
+    if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty()) {
+        cx.download(&remote, "docker build");
+    }
+    if ask.body.is_empty() && ask.field("remote").is_none() {
+        return error(400, "failed to parse Dockerfile: file with no instructions");
+    }
+    value(200, &json!({"errorDetail": {"message": "Cannot locate specified Dockerfile: Dockerfile"}, "error": "Cannot locate specified Dockerfile: Dockerfile"}))
+        .decoded("tag", ask.field("t"))
+}

@@ -1,0 +1,143 @@
+//! The machine that one source sees: images, containers, commands in them. All bounded; the oldest goes.
+
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::command::{self, Kernel, Place, Ran};
+use super::container::Container;
+use super::image::Image;
+use crate::clock::Timestamp;
+
+const MAX_IMAGES: usize = 24;
+/// Each holds at most about 20 KiB (`container`).
+const MAX_CONTAINERS: usize = 16;
+const MAX_EXECS: usize = 16;
+/// Bytes of the words of a command that is kept.
+const MAX_COMMAND: usize = 4 * 1024;
+
+/// One source's machine.
+#[derive(Debug, Default)]
+pub(super) struct Machine {
+    pub(super) images: Vec<Image>,
+    pub(super) containers: Vec<Container>,
+    execs: Vec<Exec>,
+    serial: u64,
+    /// Every container shares it.
+    pub(super) kernel: Kernel,
+}
+
+/// A command in a container.
+#[derive(Debug, Clone)]
+pub(super) struct Exec {
+    pub(super) id: String,
+    pub(super) container: String,
+    pub(super) command: Vec<String>,
+    pub(super) tty: bool,
+    pub(super) exit: i32,
+    pub(super) kernel: Kernel,
+}
+
+impl Machine {
+    pub(super) fn is_new(&self) -> bool {
+        self.images.is_empty() && self.serial == 0
+    }
+
+    /// By name with or without tag, or by id or its beginning.
+    pub(super) fn image(&self, name: &str) -> Option<&Image> {
+        let (repository, tag) = super::image::reference(name, None);
+        let tagged = format!("{repository}:{tag}");
+        self.images.iter().find(|image| image.tag() == tagged || is_id(&image.id, name.trim_start_matches("sha256:")))
+    }
+
+    pub(super) fn add_image(&mut self, image: Image) {
+        self.images.retain(|known| known.tag() != image.tag());
+        if self.images.len() >= MAX_IMAGES {
+            self.images.remove(0);
+        }
+        self.images.push(image);
+        self.serial += 1;
+    }
+
+    pub(super) fn remove_image(&mut self, name: &str) -> Option<String> {
+        let tag = self.image(name)?.tag();
+        self.images.retain(|image| image.tag() != tag);
+        Some(tag)
+    }
+
+    /// By name, or by id or its beginning.
+    pub(super) fn container(&mut self, name: &str) -> Option<&mut Container> {
+        let name = name.trim_start_matches('/');
+        self.containers.iter_mut().find(|container| container.name == name || is_id(&container.id, name))
+    }
+
+    /// A new container; its id, or the name that is taken already.
+    pub(super) fn create(
+        &mut self,
+        config: Value,
+        image: &str,
+        image_id: &str,
+        name: Option<String>,
+        seed: u64,
+        now: Timestamp,
+    ) -> Result<String, String> {
+        self.serial += 1;
+        let id = id(seed, self.serial, "container");
+        let name = match name.filter(|name| !name.is_empty()) {
+            Some(name) if self.containers.iter().any(|container| container.name == name) => return Err(name),
+            Some(name) => name.chars().take(128).collect(),
+            None => super::container::drawn_name(seed ^ self.serial),
+        };
+        if self.containers.len() >= MAX_CONTAINERS {
+            self.containers.remove(0);
+        }
+        self.containers.push(Container::new(id.clone(), name, (image, image_id), config, self.kernel, now));
+        Ok(id)
+    }
+
+    pub(super) fn remove_container(&mut self, id: &str) {
+        self.containers.retain(|container| container.id != id);
+    }
+
+    pub(super) fn add_exec(&mut self, container: &str, words: &[String], tty: bool, seed: u64) -> String {
+        self.serial += 1;
+        let id = id(seed, self.serial, "exec");
+        if self.execs.len() >= MAX_EXECS {
+            self.execs.remove(0);
+        }
+        let Ran { exit, .. } = command::run(words, &Place::default());
+        let mut room = MAX_COMMAND;
+        let kept = words.iter().take_while(|word| {
+            room = room.saturating_sub(word.len());
+            room > 0
+        });
+        self.execs.push(Exec {
+            id: id.clone(),
+            container: container.to_owned(),
+            command: kept.cloned().collect(),
+            tty,
+            exit,
+            kernel: self.kernel,
+        });
+        id
+    }
+
+    pub(super) fn exec(&self, id: &str) -> Option<&Exec> {
+        self.execs.iter().find(|exec| exec.id == id)
+    }
+}
+
+/// `name` is this id or enough of its beginning.
+fn is_id(id: &str, name: &str) -> bool {
+    name.len() >= 2 && id.trim_start_matches("sha256:").starts_with(name)
+}
+
+/// 64 hexadecimal digits.
+pub(super) fn id(seed: u64, serial: u64, label: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(serial.to_be_bytes())
+        .chain_update(label)
+        .finalize();
+    HEXLOWER.encode(digest.as_slice())
+}

@@ -1,0 +1,148 @@
+//! The heads of answers: every software has an order of its own.
+
+use std::fmt::Write;
+
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use super::super::answer::{Answer, Framing};
+use super::Meta;
+use crate::clock::Timestamp;
+
+/// How the head says where the body ends.
+#[derive(Clone, Copy)]
+pub(super) enum Length {
+    Bytes(usize),
+    Chunked,
+    /// 1xx and 204 have no body; a taken-over connection has no end.
+    Nothing,
+}
+
+impl Length {
+    pub(super) fn of(answer: &Answer) -> Self {
+        match answer.stream {
+            Some((Framing::Chunked, _)) => Self::Chunked,
+            Some((Framing::Raw, _)) => Self::Nothing,
+            None if matches!(answer.status, 101 | 204 | 304) => Self::Nothing,
+            None => Self::Bytes(answer.body.len()),
+        }
+    }
+
+    fn write(self, text: &mut String) {
+        match self {
+            Self::Bytes(bytes) => line(text, "Content-Length", bytes),
+            Self::Chunked => line(text, "Transfer-Encoding", "chunked"),
+            Self::Nothing => {}
+        }
+    }
+}
+
+fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{name}: {value}\r\n");
+}
+
+fn content_type(text: &mut String, answer: &Answer) {
+    if let Some(kind) = &answer.content_type {
+        line(text, "Content-Type", kind);
+    }
+}
+
+pub(super) fn nginx_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, length: Length) {
+    line(text, "Server", server);
+    line(text, "Date", http_date(meta.now));
+    content_type(text, answer);
+    length.write(text);
+    let is_early = |name: &str| matches!(name, "Last-Modified" | "Location");
+    for (name, value) in answer.headers.iter().filter(|(name, _)| is_early(name)) {
+        line(text, name, value);
+    }
+    line(text, "Connection", if meta.keep { "keep-alive" } else { "close" });
+    for (name, value) in answer.headers.iter().filter(|(name, _)| !is_early(name)) {
+        line(text, name, value);
+    }
+}
+
+pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, length: Length) {
+    line(text, "Date", http_date(meta.now));
+    line(text, "Server", server);
+    for (name, value) in &answer.headers {
+        line(text, name, value);
+    }
+    length.write(text);
+    if !meta.keep {
+        line(text, "Connection", "close");
+    } else if meta.head.is_some_and(|head| head.lists("connection", "keep-alive")) {
+        line(text, "Keep-Alive", format_args!("timeout=5, max={}", meta.left));
+        line(text, "Connection", "Keep-Alive");
+    }
+    content_type(text, answer);
+}
+
+/// Headers of the program sorted, those of the library after them.
+pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+    let kind = answer.content_type.as_ref().map(|kind| ("Content-Type", kind.as_ref()));
+    let mut headers: Vec<(&str, &str)> =
+        answer.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(kind).collect();
+    if answer.status == 101 {
+        // Written by hand after the connection was taken over: neither sorted nor dated.
+        headers.iter().rev().for_each(|(name, value)| line(text, name, value));
+        return;
+    }
+    if answer.status == 400 && kind.is_some_and(|(_, kind)| kind.starts_with("text/plain")) {
+        // What the library says to what is no request, as it has no program to ask.
+        headers.iter().for_each(|(name, value)| line(text, name, value));
+        return line(text, "Connection", "close");
+    }
+    headers.sort_by_key(|(name, _)| *name);
+    headers.iter().for_each(|(name, value)| line(text, name, value));
+    line(text, "Date", http_date(meta.now));
+    if let Length::Bytes(bytes) = length {
+        line(text, "Content-Length", bytes);
+    }
+    match (minor, meta.keep) {
+        (0, true) => line(text, "Connection", "keep-alive"),
+        (1, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
+        _ => {}
+    }
+    if matches!(length, Length::Chunked) {
+        line(text, "Transfer-Encoding", "chunked");
+    }
+}
+
+pub(super) fn jetty_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+    if meta.head.is_none() {
+        line(text, "Connection", "close");
+        return line(text, "Server", server);
+    }
+    let date = http_date(meta.now);
+    if answer.status < 400 {
+        line(text, "Cache-Control", "no-cache");
+        for _ in 0..2 {
+            line(text, "Expires", &date);
+            line(text, "Date", &date);
+            line(text, "Pragma", "no-cache");
+        }
+    } else {
+        line(text, "Cache-Control", "must-revalidate,no-cache,no-store");
+        line(text, "Date", &date);
+        line(text, "Pragma", "no-cache");
+    }
+    content_type(text, answer);
+    for (name, value) in &answer.headers {
+        line(text, name, value);
+    }
+    length.write(text);
+    match (minor, meta.keep) {
+        (0, true) => line(text, "Connection", "keep-alive"),
+        (_, false) => line(text, "Connection", "close"),
+        _ => {}
+    }
+    line(text, "Server", server);
+}
+
+/// The time as `Date` and `Last-Modified` have it (RFC 9110 section 5.6.7); the epoch for a time that no calendar has.
+pub(in crate::handlers::http) fn http_date(time: Timestamp) -> String {
+    let seconds = i64::try_from(time.as_micros() / 1_000_000).unwrap_or(0);
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
+}

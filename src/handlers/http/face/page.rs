@@ -1,0 +1,62 @@
+//! The bodies of error pages, as each software has them.
+
+use std::borrow::Cow;
+
+use super::Face;
+
+pub(super) fn nginx_page(server: &str, status: u16, why: &str) -> String {
+    let reason = Face::Nginx { server: String::new() }.reason(status);
+    if why.is_empty() {
+        return format!(
+            "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
+             <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
+        );
+    }
+    let why = "Request Header Or Cookie Too Large";
+    format!(
+        "<html>\r\n<head><title>{status} {why}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
+         <center>{why}</center>\r\n<hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
+    )
+}
+
+pub(super) fn apache_page(status: u16, method: &str, why: &str, signature: &str) -> String {
+    let reason = Face::Apache { server: String::new(), signed: false }.reason(status);
+    let why = if why.is_empty() { "" } else { "Size of a request header field exceeds server limit." };
+    let method = escaped(method);
+    let said: Cow<'_, str> = match status {
+        401 => "<p>This server could not verify that you\nare authorized to access the document\nrequested.  Either you supplied the wrong\n\
+                credentials (e.g., bad password), or your\nbrowser doesn't understand how to supply\nthe credentials required.</p>\n"
+            .into(),
+        403 => "<p>You don't have permission to access this resource.</p>\n".into(),
+        404 => "<p>The requested URL was not found on this server.</p>\n".into(),
+        405 => format!("<p>The requested method {method} is not allowed for this URL.</p>\n").into(),
+        413 => format!(
+            "The requested resource does not allow request data with {method} requests, or the amount of data provided in\n\
+             the request exceeds the capacity limit.\n"
+        )
+        .into(),
+        414 => "<p>The requested URL's length exceeds the capacity\nlimit for this server.<br />\n</p>\n".into(),
+        501 => format!("<p>{method} not supported for current URL.<br />\n</p>\n").into(),
+        _ => {
+            format!("<p>Your browser sent a request that this server could not understand.<br />\n{why}</p>\n").into()
+        }
+    };
+    format!(
+        "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n\
+         <title>{status} {reason}</title>\n</head><body>\n<h1>{reason}</h1>\n{said}{signature}</body></html>\n"
+    )
+}
+
+pub(super) fn jetty_page(status: u16, reason: &str) -> String {
+    format!(
+        "<html>\n<head>\n<meta http-equiv=\"Content-Type\" content=\"text/html; charset=ISO-8859-1\"/>\n\
+         <title>Error {status} {reason}</title>\n</head>\n<body><h2>HTTP ERROR {status}</h2>\n<p>Reason:\n<pre>    {reason}</pre></p>\
+         <hr /><i><small>Powered by Jetty://</small></i><br/>\n{}\n</body>\n</html>\n",
+        "<br/>                                                \n".repeat(20).trim_end()
+    )
+}
+
+/// Text inside HTML.
+pub(in crate::handlers::http) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,221 @@
+//! A web server with a login page: what a scanner finds on a port without anything better. Credentials are recorded wherever they come.
+
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::super::recording::with_text;
+use super::super::{Context, Credentials, Persona};
+use super::answer::Answer;
+use super::ask::Ask;
+use super::face::{escaped, http_date};
+use super::family::Family;
+use super::record::basic_credentials;
+use super::site::draw;
+use crate::events::Event;
+
+/// Names of form fields that hold a user name or a password.
+const USER_FIELDS: [&str; 16] = [
+    "username",
+    "user",
+    "login",
+    "email",
+    "name",
+    "log",
+    "uname",
+    "user_name",
+    "userid",
+    "account",
+    "usr",
+    "j_username",
+    "loginname",
+    "pma_username",
+    "luci_username",
+    "f_username",
+];
+const PASSWORD_FIELDS: [&str; 14] = [
+    "password",
+    "pass",
+    "passwd",
+    "pwd",
+    "psd",
+    "pw",
+    "j_password",
+    "loginpassword",
+    "pma_password",
+    "luci_password",
+    "passphrase",
+    "secret",
+    "f_password",
+    "user_password",
+];
+
+/// The login page and what lies behind it.
+pub(super) struct Login {
+    credentials: Arc<Credentials>,
+    /// Whose page it is.
+    company: String,
+    product: &'static str,
+    colour: u64,
+    /// Makes the session cookies of this sensor.
+    secret: u64,
+    cookie: &'static str,
+    modified: String,
+}
+
+impl Login {
+    pub(super) fn new(persona: &Persona, credentials: &Arc<Credentials>) -> Self {
+        let mut random = persona.random("http login");
+        let domain = persona.domain().split('.').next().unwrap_or_default();
+        Self {
+            credentials: Arc::clone(credentials),
+            company: domain.to_owned(),
+            product: draw(
+                &mut random,
+                &["Portal", "Intranet", "Management Console", "Device Manager", "Control Panel", "Webmail"],
+            ),
+            colour: random.within(&(0x10_20_30..=0x60_80_a0)),
+            secret: random.bits(),
+            cookie: draw(&mut random, &["PHPSESSID", "SESSIONID", "sid", "session"]),
+            modified: http_date(persona.installed()),
+        }
+    }
+
+    fn page(&self, ask: &Ask<'_>, notice: &str) -> Vec<u8> {
+        let Self { company, product, colour, .. } = self;
+        let host = escaped(ask.host_name());
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{company} {product} - Sign in</title>\n\
+             <style>body{{font-family:sans-serif;background:#f2f4f6}}main{{width:20em;margin:8em auto;padding:2em;background:#fff}}\
+             button{{background:#{colour:06x};color:#fff;border:0;padding:.6em 2em}}input{{width:100%;margin:.3em 0 1em}}</style>\n\
+             </head>\n<body>\n<main>\n<h1>{product}</h1>\n{notice}<form action=\"/login\" method=\"post\">\n\
+             <label>User name<input type=\"text\" name=\"username\" autocomplete=\"username\" autofocus></label>\n\
+             <label>Password<input type=\"password\" name=\"password\" autocomplete=\"current-password\"></label>\n\
+             <button type=\"submit\">Sign in</button>\n</form>\n<p><small>{host}</small></p>\n</main>\n</body>\n</html>\n"
+        )
+        .into_bytes()
+    }
+
+    fn token(&self, cx: &Context<'_>) -> String {
+        let digest = Sha256::new()
+            .chain_update(self.secret.to_be_bytes())
+            .chain_update(cx.session().client.ip().to_string())
+            .finalize();
+        HEXLOWER.encode(digest.get(..13).unwrap_or_default())
+    }
+
+    fn has_session(&self, cx: &Context<'_>, ask: &Ask<'_>) -> bool {
+        let wanted = format!("{}={}", self.cookie, self.token(cx));
+        ask.head.values("cookie").flat_map(|value| value.split(';')).any(|cookie| cookie.trim() == wanted)
+    }
+
+    fn sign_in(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
+        if record_credentials(cx, &self.credentials, ask) {
+            let cookie = format!("{}={}; path=/; HttpOnly", self.cookie, self.token(cx));
+            return Answer::new(302, "text/html; charset=UTF-8", "")
+                .header("Set-Cookie", cookie)
+                .header("Location", "/dashboard");
+        }
+        Answer::html(self.page(ask, "<p class=\"error\">Invalid username or password.</p>\n"))
+    }
+
+    fn dashboard(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
+        if !self.has_session(cx, ask) {
+            return Answer::new(302, "text/html; charset=UTF-8", "").header("Location", "/login");
+        }
+        let Self { company, product, .. } = self;
+        Answer::html(format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{company} {product}</title></head>\n<body>\n\
+             <h1>{product}</h1>\n<p>The service is in maintenance mode. Please try again later.</p>\n\
+             <p><a href=\"/logout\">Sign out</a></p>\n</body>\n</html>\n"
+        ))
+    }
+
+    /// The part that asks for `Authorization: Basic`.
+    fn protected(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
+        let let_in = record_credentials(cx, &self.credentials, ask);
+        if let_in && ask.path() == "/admin/" {
+            return Some(Answer::html(
+                "<html><head><title>Index of /admin/</title></head>\n<body>\n<h1>Index of /admin/</h1><hr><pre><a href=\"../\">../</a>\n</pre><hr></body>\n</html>\n",
+            ));
+        }
+        if let_in { None } else { Some(Answer::empty(401).header("WWW-Authenticate", "Basic realm=\"Restricted\"")) }
+    }
+}
+
+impl Family for Login {
+    fn name(&self) -> &'static str {
+        "login"
+    }
+
+    fn claims(&self, _: &Ask<'_>) -> bool {
+        true
+    }
+
+    fn judges(&self, _: &Ask<'_>) -> bool {
+        true
+    }
+
+    fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
+        let path = ask.path();
+        let is_page = matches!(path, "/" | "/index.html" | "/index.php" | "/login" | "/login/" | "/login.php");
+        if path == "/admin" || path.starts_with("/admin/") {
+            return self.protected(cx, ask);
+        }
+        if is_page && ask.is("POST") {
+            return Some(self.sign_in(cx, ask));
+        }
+        refuse_credentials(cx, ask);
+        if !ask.is("GET") {
+            return None;
+        }
+        match path {
+            _ if is_page => Some(Answer::html(self.page(ask, ""))),
+            "/dashboard" => Some(self.dashboard(cx, ask)),
+            "/logout" => Some(
+                Answer::new(302, "text/html; charset=UTF-8", "")
+                    .header("Set-Cookie", format!("{}=deleted; path=/; Max-Age=0", self.cookie))
+                    .header("Location", "/login"),
+            ),
+            "/robots.txt" => Some(
+                Answer::new(200, "text/plain", "User-agent: *\nDisallow: /admin/\n")
+                    .header("Last-Modified", self.modified.clone())
+                    .header("Accept-Ranges", "bytes"),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// A user name and a password.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// The credentials that a request carries: in its header, in its form.
+fn credentials_of(ask: &Ask<'_>) -> [Option<Pair>; 2] {
+    let in_header = basic_credentials(ask.head);
+    if ask.head.method != "POST" || ask.body.is_empty() {
+        return [in_header, None];
+    }
+    let form = ask.form();
+    let of = |names: &[&str]| {
+        form.iter().find(|(key, _)| names.contains(&key.to_ascii_lowercase().as_str())).map(|(_, value)| value)
+    };
+    let name = of(&USER_FIELDS).cloned().unwrap_or_default();
+    [in_header, of(&PASSWORD_FIELDS).map(|password| (name.into_bytes(), password.clone().into_bytes()))]
+}
+
+/// Judges and records what a request carries of credentials; true when they are let in.
+pub(super) fn record_credentials(cx: &mut Context<'_>, credentials: &Credentials, ask: &Ask<'_>) -> bool {
+    let pairs = credentials_of(ask).into_iter().flatten();
+    pairs.fold(false, |_, (name, password)| credentials.judge(cx, &name, &password))
+}
+
+/// Records credentials that nothing asked for.
+pub(super) fn refuse_credentials(cx: &mut Context<'_>, ask: &Ask<'_>) {
+    for (name, password) in credentials_of(ask).into_iter().flatten() {
+        let msg = format!("login {}:{} refused", name.escape_ascii(), password.escape_ascii());
+        let event = with_text(with_text(Event::new("login", msg), "username", &name), "password", &password);
+        cx.event(event.with("success", false));
+    }
+}

@@ -1,0 +1,59 @@
+//! The login page, Citrix and VMware.
+
+use super::*;
+
+#[test]
+fn the_login_page_takes_credentials_and_lets_in_what_the_policy_says() {
+    let form = post("/login", "application/x-www-form-urlencoded", "username=admin&password=p%40ss");
+    let refused = ask("http", "credentials = 'reject-all'", &form);
+    assert_eq!(answers(&refused)[0].0, 200);
+    assert!(answers(&refused)[0].2.contains("Invalid username or password"));
+    let event = refused.the_event("login");
+    assert_eq!((&event.fields["username"], &event.fields["password"]), (&"admin".into(), &"p@ss".into()));
+    let accepted = ask("http", "credentials = 'accept-all'", &form);
+    let (status, head, _) = answers(&accepted).remove(0);
+    assert_eq!(status, 302);
+    let cookie = head.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).unwrap().split(';').next().unwrap();
+    let inside = ask("http", "", format!("GET /dashboard HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n"));
+    assert_eq!(answers(&inside)[0].0, 200);
+    assert_eq!(get("http", "/dashboard").0, 302);
+}
+
+#[test]
+fn basic_credentials_are_recorded_wherever_they_come() {
+    let request = |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46eA==\r\n\r\n");
+    for (path, status) in [("/admin/", 401), ("/manager/html", 404), ("/ws/v1/cluster", 200)] {
+        let outcome = ask("http", "credentials = 'reject-all'", request(path));
+        assert_eq!(answers(&outcome)[0].0, status, "{path}");
+        assert_eq!(outcome.the_event("login").fields["username"], "admin");
+    }
+    assert_eq!(answers(&ask("http", "credentials = 'accept-all'", request("/admin/")))[0].0, 200);
+}
+
+#[test]
+fn citrix_gives_the_file_that_scanners_look_for_by_every_path() {
+    for path in ["/vpn/../vpns/cfg/smb.conf", "/vpns/cfg/smb.conf", "/vpn/%2e%2e/vpns/cfg/smb.conf"] {
+        let outcome = ask("http", "", format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let (status, _, body) = answers(&outcome).remove(0);
+        assert!(status == 200 && body.contains("[global]") && body.contains("lmhosts"), "{path}");
+        assert_eq!(outcome.the_event("request").fields["decoded"]["vulnerability"], "CVE-2019-19781");
+    }
+    let exploit = "POST /vpn/../vpns/portal/scripts/newbm.pl HTTP/1.1\r\nHost: x\r\nNSC_USER: ../../../netscaler/portal/templates/a\r\nNSC_NONCE: b\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 61\r\n\r\nurl=http://x&title=[%25+template.new('BLOCK'%3d'print+`id`')%25]&desc=d";
+    let exploit = exploit
+        .replace("Content-Length: 61", &format!("Content-Length: {}", exploit.split("\r\n\r\n").nth(1).unwrap().len()));
+    let outcome = ask("http", "", exploit);
+    assert_eq!(outcome.the_event("request").fields["decoded"]["nsc_user"], "../../../netscaler/portal/templates/a");
+    assert!(outcome.the_event("command").fields["command"].as_str().unwrap().contains("print `id`"));
+    assert_eq!(answers(&ask("http", "site = 'citrix'", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))[0].0, 302);
+}
+
+#[test]
+fn vmware_probes_are_recorded_and_never_dialled() {
+    let body = "a b c d e f g h i 192.0.2.9 4444 k";
+    let outcome = ask("http", "", post("/hyper/send", "text/plain", body));
+    assert_eq!(outcome.the_event("request").fields["decoded"]["callback"], "192.0.2.9:4444");
+    let soap = "<soap:Envelope><soap:Body><RetrieveServiceContent xmlns=\"urn:internalvim25\"><_this xsi:type=\"x\">ServiceInstance</_this></RetrieveServiceContent></soap:Body></soap:Envelope>";
+    let outcome = ask("http", "", post("/sdk", "text/xml", soap));
+    assert!(answers(&outcome)[0].2.contains("<name>VMware ESX</name>"));
+    assert_eq!(outcome.the_event("request").fields["decoded"]["soap_method"], "RetrieveServiceContent");
+}
