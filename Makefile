@@ -40,8 +40,18 @@ endef
 
 COMPILER := cc:gcc
 SENSOR_TOOLS := ip:iproute2 iptables-restore:iptables
-TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack openssl:openssl tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps \
-	curl:curl
+TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps
+
+# Clients of tests/clients
+CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra medusa:medusa ncrack:ncrack whatweb:whatweb adb:adb \
+	smbclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static
+
+# Clients that are no packages, or whose packages would start a service: Python libraries, and Docker's client alone.
+CLIENTS := $(CURDIR)/target/clients
+PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3
+export GLUTTON_PYTHON ?= $(CLIENTS)/bin/python
+export SLIXMPP_PYTHON ?= $(GLUTTON_PYTHON)
+export PATH := $(PATH):$(CLIENTS)/docker/usr/bin
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,10 +73,19 @@ lint: cargo
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	$(hand_back)
 
-unit: cargo
+unit: cargo $(CLIENTS)/ready
 	$(call need,$(TEST_TOOLS))
 	cargo test --locked -- --test-threads=$(TEST_THREADS)
 	$(hand_back)
+
+$(CLIENTS)/ready: Makefile
+	$(call need,$(CLIENT_TOOLS))
+	@python3 -c 'import ensurepip' 2>/dev/null || apt-get install -qq -y --no-install-recommends python3-venv
+	python3 -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install -q $(PYTHON_CLIENTS)
+	@command -v docker >/dev/null || { cd $(CLIENTS); rm -f docker*.deb; \
+	  apt-get download -qq docker-cli 2>/dev/null || apt-get download -qq docker.io; dpkg -x docker*.deb docker; }
+	@touch $@
 
 fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
 	$(call need,g++:g++)

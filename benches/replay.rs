@@ -1,11 +1,15 @@
-//! Packets a second of a whole replay: reading pcap, deciding with 1,000 rules, writing pcap; 64-byte packets, one thread.
+//! Packets a second of a whole replay on one core: reading pcap, deciding with 1,000 rules, writing pcap; 64-byte packets, one thread, its
+//! processor time.
 //!
 //! `cargo bench --bench replay`, or with a file name behind `--` to keep the capture for `glutton-nfq replay`.
+
+#[path = "fixture/rules.rs"]
+mod rules;
 
 use std::hint::black_box;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use glutton_nfq::capture::{Capture, Writer};
@@ -19,21 +23,17 @@ const PACKETS: u32 = 2_000_000;
 const LEN: usize = 64;
 const RUNS: usize = 3;
 
-/// 999 rules that do not match, over ports, hosts, nets and ranges, and one that takes the rest.
 fn rules() -> io::Result<Arc<RuleSet>> {
-    let mut text = String::from("rules:\n");
-    for i in 0..999_u32 {
-        let (high, low) = (i / 250, i % 250);
-        let filter = match i % 4 {
-            0 => format!("tcp dst port {}", 10_000 + i),
-            1 => format!("src host 203.0.{high}.{low}"),
-            2 => format!("udp and dst portrange {}-{}", 30_000 + i * 2, 30_001 + i * 2),
-            _ => format!("tcp and src net 100.{}.{low}.0/24", 64 + high),
-        };
-        text.push_str(&format!("  - {{ match: \"{filter}\", type: drop }}\n"));
-    }
-    text.push_str("  - { match: \"tcp or udp\", type: handler, target: tcp }\n");
+    let text = rules::thousand_rules("{ match: \"tcp or udp\", type: handler, target: tcp }");
     Ok(Arc::new(RuleSet::from_yaml(&text, "bench.yml").map_err(io::Error::other)?))
+}
+
+/// Time that this thread has had a processor for: others on the machine do not count, though they take its caches.
+fn processor_time() -> io::Result<Duration> {
+    // On-CPU nanoseconds come first, Documentation/scheduler/sched-stats.rst of Linux.
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    nanos.map(Duration::from_nanos).ok_or_else(|| io::Error::other("no processor time in /proc/thread-self/schedstat"))
 }
 
 /// A SYN, then segments, from `flows` clients in turn; a million packets a second.
@@ -54,7 +54,7 @@ fn capture(flows: u32) -> io::Result<Vec<u8>> {
 fn run(file: &[u8], rules: &Arc<RuleSet>) -> io::Result<f64> {
     let settings =
         Settings { tcp_port: 5_000, udp_port: 5_001, closed_tcp_port: 1, closed_udp_port: 1, kernel: Kernel::NONE };
-    let start = Instant::now();
+    let start = processor_time()?;
     let mut replay = Replay::new(Options {
         rules: Arc::clone(rules),
         settings,
@@ -71,7 +71,7 @@ fn run(file: &[u8], rules: &Arc<RuleSet>) -> io::Result<f64> {
     }
     writer.finish()?;
     black_box(replay.finish());
-    Ok(f64::from(PACKETS) / start.elapsed().as_secs_f64())
+    Ok(f64::from(PACKETS) / (processor_time()? - start).as_secs_f64())
 }
 
 fn main() -> io::Result<()> {
@@ -87,7 +87,7 @@ fn main() -> io::Result<()> {
         for _ in 0..RUNS {
             best = best.max(run(&file, &rules)?);
         }
-        writeln!(out, "replay, {LEN}-byte packets, 1,000 rules, {name}: {best:.0} packets/s")?;
+        writeln!(out, "replay, {LEN}-byte packets, 1,000 rules, {name}: {best:.0} packets/s (goal 1,000,000)")?;
     }
     Ok(())
 }

@@ -56,6 +56,15 @@ impl Config {
                 "give each its own port",
             ));
         }
+        if !self.engine.conntrack && self.engine.capture.is_empty() {
+            let problem = "without connection tracking this host's own connections cannot be told from a visitor's";
+            return Err(Fault::new(
+                "engine.conntrack",
+                false,
+                problem,
+                "name the networks that it is meant for in `capture`",
+            ));
+        }
         let Engine { queues, queue_num, .. } = self.engine;
         if queue_num.checked_add(2 * queues).is_none() {
             let problem = format!("{} queues (two a worker) from {queue_num} on go past queue 65535", 2 * queues);
@@ -118,6 +127,8 @@ pub struct Engine {
     pub receive_buffer: usize,
     /// Networks that are not this host's and whose addresses are answered as if they were.
     pub capture: Vec<Prefix>,
+    /// Whether the kernel keeps an entry for each connection to those networks.
+    pub conntrack: bool,
     /// Who carries the packets of a flow.
     pub datapath: Datapath,
     /// Bits of packet and connection marks that are ours: at least two, side by side.
@@ -264,6 +275,7 @@ impl Default for Engine {
             queue_len: 65_536,
             receive_buffer: 64 << 20,
             capture: Vec::new(),
+            conntrack: true,
             datapath: Datapath::Auto,
             mark_mask: 0x3000_0000,
             fail: Fail::Closed,

@@ -169,7 +169,8 @@ impl Sensor {
         let queues = Queues { first: engine.queue_num, count: engine.queues };
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
-        Ok(Diversion { interfaces, capture, queues, in_use, settings, listen })
+        let conntrack = engine.conntrack;
+        Ok(Diversion { interfaces, capture, conntrack, queues, in_use, settings, listen })
     }
 }
 
@@ -190,6 +191,7 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
 struct Diversion {
     interfaces: Vec<String>,
     capture: Vec<Prefix>,
+    conntrack: bool,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -211,6 +213,7 @@ impl Diversion {
         Plan {
             interfaces: self.interfaces.clone(),
             capture: self.capture.clone(),
+            conntrack: self.conntrack,
             queues: self.queues,
             inbound,
             exempt: self.exempt_ports(rules),

@@ -92,6 +92,7 @@ fn plan(interfaces: &[&str]) -> Plan {
     Plan {
         interfaces: interfaces.iter().copied().map(str::to_owned).collect(),
         capture: Vec::new(),
+        conntrack: true,
         queues: Queues { first: 0, count: 2 },
         inbound: Inbound { tcp: true, udp: true, icmp_echo: true, icmpv6_echo: true },
         exempt: Ports { tcp: (1..=40).collect(), udp: [68, 546].into() },

@@ -18,7 +18,6 @@ use glutton_nfq::control::{Counter, Counters};
 use glutton_nfq::events::{Event, FlowRef, Record};
 use glutton_nfq::flow::{FlowId, FlowKey, Transport};
 use glutton_nfq::handlers::{Context, Handler, Registry, Session};
-use glutton_nfq::rules::filter::Filter;
 use glutton_nfq::rules::{Action, ProxyTarget, Rule};
 use glutton_nfq::samples::SampleSender;
 use glutton_nfq::server::{FlowLookup, ServerHandle, Services, bind};
@@ -139,8 +138,7 @@ impl Sensor {
 }
 
 fn rule(action: Action) -> Arc<Rule> {
-    let filter = Filter::parse("").unwrap();
-    Arc::new(Rule { name: "test".into(), ..Rule::new(filter, action) })
+    Arc::new(Rule { name: "test".into(), ..Rule::new(action) })
 }
 
 fn proxy_to(target: SocketAddr) -> Action {

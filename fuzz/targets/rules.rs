@@ -5,8 +5,10 @@
 #[path = "../names.rs"]
 mod names;
 
+use std::sync::Arc;
+
 use glutton_nfq::rules::filter::Input;
-use glutton_nfq::rules::{RuleSet, Surroundings};
+use glutton_nfq::rules::{Rule, RuleSet, Surroundings};
 use libfuzzer_sys::fuzz_target;
 
 /// IPv4 TCP from 10.0.0.1:1000 to 10.0.0.2:80, a SYN.
@@ -32,7 +34,8 @@ fuzz_target!(|input: &[u8]| {
 
 fn used(rules: &RuleSet) {
     let input = Input::new(&SYN, SYN.len());
-    let walked = rules.rules().iter().find(|rule| rule.filter.matches(&input)).map(|rule| rule.position);
+    let matches = |rule: &&Arc<Rule>| rules.filter(rule).is_some_and(|filter| filter.matches(&input));
+    let walked = rules.rules().iter().find(matches).map(|rule| rule.position);
     assert_eq!(rules.first_match(&input).map(|rule| rule.position), walked, "the index skips or adds a rule");
     rules.warnings(&Surroundings {
         handlers: &["tcp", "udp"],

@@ -25,6 +25,9 @@ pub use writer::Writer;
 /// Captured bytes of one frame, at most.
 pub const MAX_FRAME_LEN: usize = 1 << 20;
 
+/// Bytes that a buffer grows by before the bytes for it have been seen.
+const READ_STEP: usize = 64 * 1024;
+
 /// One frame of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'c> {
@@ -169,8 +172,13 @@ fn read_into(source: &mut impl Read, buffer: &mut Vec<u8>, length: usize, after:
         return Err(CaptureError::TooLong { number: after + 1, length });
     }
     buffer.clear();
-    let read = source.take(length as u64).read_to_end(buffer)?;
-    if read == length { Ok(()) } else { Err(CaptureError::CutShort { after }) }
+    while buffer.len() < length {
+        let filled = buffer.len();
+        buffer.resize(length.min(filled + READ_STEP), 0);
+        let room = buffer.get_mut(filled..).unwrap_or_default();
+        source.read_exact(room).map_err(|error| cut_short(error, after))?;
+    }
+    Ok(())
 }
 
 /// Reads a header that may not be there; `None` if the file ends before it.

@@ -124,8 +124,7 @@ fn print_text(explanation: &Explanation, out: &mut impl Write) -> io::Result<()>
         writeln!(out, "  not {}: {}", rule_label(rule), why.join("; "))?;
     }
     if let Some(rule) = &explanation.rule {
-        let filter = rule.filter.text();
-        let filter = if filter.is_empty() { "everything" } else { filter };
+        let filter = if rule.filter.is_empty() { "everything" } else { &rule.filter };
         writeln!(out, "  taken by {}: {filter}", rule_label(rule))?;
     }
     writeln!(out, "It {}.", explanation.says())?;
@@ -170,6 +169,6 @@ fn rule_json(rule: &Rule) -> Value {
         "number": rule.position + 1,
         "name": rule.name,
         "type": rule.action.kind(),
-        "match": rule.filter.text(),
+        "match": rule.filter,
     })
 }

@@ -60,6 +60,8 @@ settings! {
             "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
         "capture" => engine.capture = prefixes(),
             "Networks routed to this host whose addresses are answered as if they were its own, such as `203.0.113.0/24`";
+        "conntrack" => engine.conntrack = boolean(),
+            "Whether the kernel tracks connections to captured networks; `false` keeps its table empty under a flood";
         "datapath" => engine.datapath = datapath(),
             "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `auto`, the kernel unless a rule has `per: packet`";
         "mark_mask" => engine.mark_mask = mark_mask(),

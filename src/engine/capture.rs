@@ -10,6 +10,8 @@ use crate::packet::Address;
 pub struct Capture {
     /// The networks.
     pub networks: Vec<Prefix>,
+    /// The kernel keeps no entries for them: their packets are not tracked, in or out.
+    pub untracked: bool,
     /// An address of this host.
     pub v4: Option<Ipv4Addr>,
     /// An address of this host.
@@ -17,9 +19,18 @@ pub struct Capture {
 }
 
 impl Capture {
+    fn is_captured(&self, address: Address) -> bool {
+        self.networks.iter().any(|network| network.contains(address.into()))
+    }
+
+    /// Whether an answer from this address must pass its hook once more, so that it is not tracked either.
+    pub(super) fn is_untracked(&self, source: Address) -> bool {
+        self.untracked && self.is_captured(source)
+    }
+
     /// The address of this host that stands in for a captured one; `None` for addresses that are not captured.
     pub(super) fn stand_in(&self, host: Address) -> Option<Address> {
-        let is_captured = self.networks.iter().any(|network| network.contains(host.into()));
+        let is_captured = self.is_captured(host);
         let own = if host.is_v4() {
             self.v4.map(|own| Address::from(std::net::IpAddr::V4(own)))
         } else {

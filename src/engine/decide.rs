@@ -14,7 +14,7 @@ use crate::control::{Counter, Counters};
 use crate::flow::FlowEvent;
 use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
 use crate::packet::{Address, Endpoints, Packet, Payload, Quoted, Tcp, Transport, rewrite, rewrite_quoted, tcp_flag};
-use crate::rules::filter::{Filter, Input};
+use crate::rules::filter::Input;
 use crate::rules::{Action, Rule, RuleSet, Scope};
 
 /// Ports of this host that translated packets go to; all in host byte order.
@@ -68,11 +68,8 @@ impl Segment {
 impl Engine {
     /// An engine over these rules and this table.
     pub fn new(rules: Arc<RuleSet>, flows: Arc<FlowTable>, counters: Arc<Counters>, settings: Settings) -> Self {
-        let own_ports = Arc::new(Rule {
-            position: usize::MAX,
-            name: "#own-ports".to_owned(),
-            ..Rule::new(Filter::everything(), Action::Reject)
-        });
+        let own_ports =
+            Arc::new(Rule { position: usize::MAX, name: "#own-ports".to_owned(), ..Rule::new(Action::Reject) });
         let active = ArcSwap::from_pointee(Active::new(rules));
         let (limiter, capture) = (Limiter::new(), Capture::default());
         Self { active, limiter, flows, counters, settings, capture, own_ports }
@@ -185,7 +182,12 @@ impl Engine {
         let tuple = segment.tuple(packet, Hook::Out);
         let passage = Passage { direction: Direction::Out, tcp: segment.tcp.as_ref(), len: packet.len, now };
         match self.flows.outbound(&tuple, &passage, record) {
-            Some(known) => self.carry_out(bytes, packet, known, meta),
+            Some(known) => {
+                let decision = self.carry_out(bytes, packet, known, meta);
+                // Rewritten and again at the beginning of its hook, it meets the rule for packets from captured networks.
+                let repeats = decision.rewritten && self.capture.is_untracked(known.endpoints.src);
+                if repeats { Decision { verdict: Verdict::Repeat, ..decision } } else { decision }
+            }
             None => Decision::ACCEPT,
         }
     }

@@ -412,16 +412,18 @@ fn a_reload_leaves_decided_flows_alone_and_goes_on_counting() {
 
 #[test]
 fn a_replaced_rule_set_is_freed_at_once_but_for_the_rules_of_its_flows() {
-    let set =
-        || RuleSet::from_yaml("rules:\n- {match: tcp, type: drop}\n- {match: udp, type: drop}\n", "test.yml").unwrap();
-    let rules = Arc::new(set());
+    let set = |kind: &str| {
+        let text = ["tcp", "udp"].map(|filter| format!("- {{match: {filter}, type: {kind}}}\n")).concat();
+        RuleSet::from_yaml(&format!("rules:\n{text}"), "test.yml").unwrap()
+    };
+    let rules = Arc::new(set("drop"));
     let [tcp, udp] = [0, 1].map(|position| Arc::downgrade(&rules.rules()[position]));
     let whole = Arc::downgrade(&rules);
     let flows = Arc::new(FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW));
     let engine = Engine::new(rules, Arc::clone(&flows), Arc::new(Counters::default()), SETTINGS);
     let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 1 };
     engine.decide(&mut Family::V4.syn(1, 23), &meta, NOW, &mut |_| ());
-    engine.replace_rules(set());
+    engine.replace_rules(set("pass"));
     assert_eq!([whole.strong_count(), tcp.strong_count(), udp.strong_count()], [0, 1, 0]);
     flows.close_all(NOW, &mut |_| ());
     assert_eq!(tcp.strong_count(), 0);

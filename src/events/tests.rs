@@ -15,7 +15,6 @@ use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::control::{Counter, Counters};
 use crate::flow::{FlowId, FlowKey, Transport};
-use crate::rules::filter::Filter;
 use crate::rules::{Action, Rule};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -25,7 +24,7 @@ fn at(micros: u64) -> Timestamp {
 }
 
 fn flow(name: &str, action: Action) -> FlowRef {
-    let rule = Rule { position: 2, name: name.to_owned(), ..Rule::new(Filter::everything(), action) };
+    let rule = Rule { position: 2, name: name.to_owned(), ..Rule::new(action) };
     let key = FlowKey {
         transport: Transport::Tcp,
         client: IpAddr::from([192, 0, 2, 7]),

@@ -113,14 +113,14 @@ pub fn explain(sensor: &Sensor<'_>, bytes: &[u8], wire_len: usize) -> Explanatio
     let would_take = before.iter().find(|(rule, _)| !rule.is_choosy());
     let rule = taken.or(would_take).map(|(rule, _)| Arc::clone(rule));
     let end = rule.as_ref().map_or(rules.rules().len(), |rule| rule.position);
-    let passed_over = rules.rules().iter().take(end).map(|rule| PassedOver::new(rule, &input)).collect();
+    let passed_over = rules.rules().iter().take(end).map(|rule| PassedOver::new(rules, rule, &input)).collect();
     let notes = notes(sensor, bytes, rule.as_deref(), opened.as_deref());
     Explanation { packet: summary(bytes, wire_len), passed_over, notes, rule, fate }
 }
 
 impl PassedOver {
-    fn new(rule: &Arc<Rule>, input: &Input<'_>) -> Self {
-        let mut why = rule.filter.why_not(input);
+    fn new(rules: &RuleSet, rule: &Arc<Rule>, input: &Input<'_>) -> Self {
+        let mut why = rules.filter(rule).map(|filter| filter.why_not(input)).unwrap_or_default();
         if why.is_empty() {
             let found = "it matches, and leaves this packet to the rules behind it (limit or sample)".to_owned();
             why.push(Mismatch { part: String::new(), found });

@@ -36,6 +36,8 @@ pub const CHAIN_IN: &str = "GLUTTON-NFQ-IN";
 pub const CHAIN_KEEP: &str = "GLUTTON-NFQ-KEEP";
 /// Our chain in raw, jumped to from OUTPUT.
 pub const CHAIN_OUT: &str = "GLUTTON-NFQ-OUT";
+/// Our chain in raw for packets to captured networks that are not tracked, jumped to from PREROUTING.
+pub const CHAIN_RAW: &str = "GLUTTON-NFQ-RAW";
 /// A chain that nothing jumps to, for the time of a look at what this host can do.
 pub const CHAIN_TRY: &str = "GLUTTON-NFQ-TRY";
 /// An empty chain that says: this table was not there before us.

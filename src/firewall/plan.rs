@@ -18,6 +18,8 @@ pub struct Plan {
     pub interfaces: Vec<String>,
     /// Networks that are answered as if they were this host's.
     pub capture: Vec<Prefix>,
+    /// Whether connections to those networks are tracked.
+    pub conntrack: bool,
     /// The queues that the engine has bound.
     pub queues: Queues,
     /// What is diverted on its way in.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::tool::RESTORE_OPTIONS;
-use super::{CHAIN_KEEP, CHAIN_NEW, Family, Host, KernelPath, Plan, PlanError, Table, template};
+use super::{CHAIN_KEEP, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
 use crate::engine::Course;
 
 const TEMPLATE: &str = include_str!("../../iptables/rules.template");
@@ -63,6 +63,7 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         Family::V4 => (icmp, Vec::new(), unreachable, Vec::new()),
         Family::V6 => (Vec::new(), icmp, Vec::new(), unreachable),
     };
+    let captured = captured(plan, family);
     let path = plan.kernel.as_ref();
     let mark = |course| path.map(|path| format!("{:#x}/{:#x}", path.marks.value(course), path.marks.mask()));
     let listener = path.and_then(|path| listener(path, family));
@@ -73,7 +74,9 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("carried", mark(Course::Transparent).filter(|_| listener.is_some()).into_iter().collect()),
         ("listener", listener.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
-        ("capture", captured(plan, family)),
+        ("capture", if plan.conntrack { captured.clone() } else { Vec::new() }),
+        ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
+        ("untracked", if plan.conntrack { Vec::new() } else { captured }),
         ("queue", vec![queue.clone()]),
         ("first_queue", vec![first_queue.clone()]),
         ("new_mangle", marker(Table::Mangle)),

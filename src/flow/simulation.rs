@@ -13,7 +13,6 @@ use super::{CloseReason, FlowEvent};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::packet::{Address, Tcp, tcp_flag};
-use crate::rules::filter::Filter;
 use crate::rules::{Action, Rule};
 
 const SERVER: u16 = 5_000;
@@ -29,10 +28,7 @@ struct World {
 
 impl World {
     fn new(max_flows: usize) -> Self {
-        let rule = Arc::new(Rule {
-            name: "all".into(),
-            ..Rule::new(Filter::parse("").unwrap(), Action::Handler("tcp".into()))
-        });
+        let rule = Arc::new(Rule { name: "all".into(), ..Rule::new(Action::Handler("tcp".into())) });
         let table = FlowTable::new(max_flows, Timeouts::default(), Seed([1, 2, 3]), START);
         Self { table, rule, now: START, records: Vec::new() }
     }

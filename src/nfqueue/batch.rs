@@ -211,7 +211,7 @@ impl<Q: Queue> Packet<'_, Q> {
             Verdict::Accept | Verdict::Repeat => tally.accepted += 1,
             Verdict::Drop => tally.dropped += 1,
         }
-        let writes_back = decision.rewritten && decision.verdict == Verdict::Accept;
+        let writes_back = decision.rewritten && decision.verdict != Verdict::Drop;
         tally.rewritten += u64::from(writes_back);
         let payload = if writes_back { self.payload.clone() } else { 0..0 };
         self.exchange.answer(self.id, decision, payload);

@@ -70,7 +70,7 @@ impl Outbox {
     /// Puts the verdict of packet `id` behind those of all earlier packets. Once a batch, in the order of ids: a run of like verdicts goes
     /// out as one "every packet up to", which must not find an undecided one.
     pub(super) fn push(&mut self, id: u32, decision: Decision, payload: Range<usize>) {
-        if decision.rewritten && decision.verdict == Verdict::Accept {
+        if decision.rewritten && decision.verdict != Verdict::Drop {
             self.close_run();
             self.append(Scope::One, id, decision, payload);
             return;

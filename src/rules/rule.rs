@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use super::filter::Filter;
 use crate::config::Datapath;
 
 /// How long the decision of a rule holds.
@@ -110,15 +109,16 @@ pub struct Sample {
     pub of: NonZeroU32,
 }
 
-/// One rule of the ordered list.
+/// One rule of the ordered list, without the compiled filter: that belongs to the [`RuleSet`](super::RuleSet) and goes with it at a reload,
+/// while a rule lives on in the flows that it has taken.
 #[derive(Debug)]
 pub struct Rule {
     /// Position in the list, from 0; the lowest position that matches wins.
     pub position: usize,
     /// The name given in the file, or `#` and the position from 1 (`#3`).
     pub name: String,
-    /// What it matches.
-    pub filter: Filter,
+    /// What it matches, as the file says it; empty is everything.
+    pub filter: String,
     /// What it does.
     pub action: Action,
     /// For how long it decides.
@@ -136,12 +136,12 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule for flows, without a name and a place yet: [`RuleSet::new`](super::RuleSet::new) gives both.
-    pub fn new(filter: Filter, action: Action) -> Self {
+    /// A rule for flows, without name, place and filter yet: [`RuleSet::new`](super::RuleSet::new) gives them.
+    pub fn new(action: Action) -> Self {
         Self {
             position: 0,
             name: String::new(),
-            filter,
+            filter: String::new(),
             action,
             scope: Scope::Flow,
             limit: None,
@@ -150,6 +150,14 @@ impl Rule {
             log: true,
             hits: Arc::default(),
         }
+    }
+
+    /// Whether it says all that `other` says, under the same name and at the same place.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self { position, name, filter, action, scope, limit, sample, datapath, log, hits: _ } = self;
+        (position, name, filter, action) == (&other.position, &other.name, &other.filter, &other.action)
+            && (scope, limit, sample) == (&other.scope, &other.limit, &other.sample)
+            && (datapath, log) == (&other.datapath, &other.log)
     }
 
     /// Whether it may leave some of what it matches to the rules behind it.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::file::FileRule;
-use super::filter::{Constraints, Input};
+use super::filter::{Constraints, Filter, Input};
 use super::index::{Demand, Fields, Index};
 use super::rule::{Rule, Scope};
 use crate::flow::Transport;
@@ -15,9 +15,10 @@ use crate::flow::Transport;
 /// Immutable: a reload makes a new set. Only the rules' counters change.
 pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
+    /// What each rule matches, by position. Flows hold on to rules, not to these.
+    filters: Vec<Filter>,
     index: Index,
-    /// The rules with [`Scope::Packet`] alone; `None` if there are none.
-    packet_index: Option<Index>,
+    has_packet_rules: bool,
     protocols: Protocols,
     origin: Origin,
 }
@@ -49,22 +50,20 @@ pub struct Protocols {
 
 impl RuleSet {
     /// Makes a set of rules in this order; it gives them their positions, and names (`#1`, `#2`, ...) to those without.
-    pub fn new(rules: Vec<Rule>) -> Self {
-        let place = |(position, rule): (usize, Rule)| {
+    pub fn new(rules: Vec<(Filter, Rule)>) -> Self {
+        let place = |(position, (filter, rule)): (usize, (Filter, Rule))| {
             let name = if rule.name.is_empty() { format!("#{}", position + 1) } else { rule.name };
-            Arc::new(Rule { position, name, ..rule })
+            let rule = Rule { position, name, filter: filter.text().to_owned(), ..rule };
+            (filter, Arc::new(rule))
         };
-        let rules: Vec<Arc<Rule>> = rules.into_iter().enumerate().map(place).collect();
-        let demands = |wanted: fn(&Rule) -> bool| -> Vec<Demand> {
-            rules.iter().filter(|rule| wanted(rule)).map(|rule| demand(rule)).collect()
-        };
-        let all = demands(|_| true);
-        let packet = demands(|rule| rule.scope == Scope::Packet);
+        let (filters, rules): (Vec<Filter>, Vec<Arc<Rule>>) = rules.into_iter().enumerate().map(place).unzip();
+        let demands: Vec<Demand> = filters.iter().enumerate().map(demand).collect();
         Self {
-            index: Index::new(&all),
-            packet_index: (!packet.is_empty()).then(|| Index::new(&packet)),
-            protocols: Protocols::of(&all),
+            index: Index::new(&demands),
+            has_packet_rules: rules.iter().any(|rule| rule.scope == Scope::Packet),
+            protocols: Protocols::of(&demands),
             rules,
+            filters,
             origin: Origin::default(),
         }
     }
@@ -72,13 +71,23 @@ impl RuleSet {
     pub(super) fn from_file(file: &str, rules: Vec<FileRule>) -> Self {
         let lines = rules.iter().map(|rule| rule.line).collect();
         let ignored = rules.iter().filter(|rule| rule.target_ignored).map(|rule| rule.rule.position).collect();
-        let set = Self::new(rules.into_iter().map(|rule| rule.rule).collect());
+        let set = Self::new(rules.into_iter().map(|rule| (rule.filter, rule.rule)).collect());
         Self { origin: Origin { file: file.to_owned(), lines, ignored_targets: ignored, embedded: false }, ..set }
     }
 
     /// All rules, in order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// What a rule of this set matches.
+    pub fn filter(&self, rule: &Rule) -> Option<&Filter> {
+        self.filters.get(rule.position)
+    }
+
+    /// The rules with their filters, in order.
+    pub(super) fn with_filters(&self) -> impl Iterator<Item = (&Arc<Rule>, &Filter)> {
+        self.rules.iter().zip(&self.filters)
     }
 
     /// The first rule that matches the packet, whatever its scope. `None`: the packet passes.
@@ -93,33 +102,33 @@ impl RuleSet {
     /// [`Sample`](super::Sample) leaves over. Does not allocate, and looks no further than it is asked.
     #[inline]
     pub fn matches<'s>(&'s self, input: &Input<'_>) -> impl Iterator<Item = &'s Arc<Rule>> {
-        self.matches_before(&self.index, input, self.rules.len())
+        let matching = |position: &usize| self.filters.get(*position).is_some_and(|filter| filter.matches(input));
+        self.index
+            .candidates(&Fields::read(input.bytes))
+            .filter(matching)
+            .filter_map(|position| self.rules.get(position))
     }
 
     /// This set with the counters of `before` where a rule has the same name; rules that no name was given to must have the same
-    /// filter, too.
+    /// filter, too. A rule that is as it was is the very same: flows before and after hold on to one.
     #[must_use]
     pub fn continuing(mut self, before: &Self) -> Self {
         let known: HashMap<&str, &Arc<Rule>> = before.rules.iter().map(|rule| (rule.name.as_str(), rule)).collect();
-        for rule in self.rules.iter_mut().filter_map(Arc::get_mut) {
-            let is_same = |old: &Rule| !rule.name.starts_with('#') || old.filter.text() == rule.filter.text();
-            if let Some(old) = known.get(rule.name.as_str()).filter(|old| is_same(old)) {
+        for rule in &mut self.rules {
+            let is_same = |old: &Rule| !rule.name.starts_with('#') || old.filter == rule.filter;
+            let Some(old) = known.get(rule.name.as_str()).filter(|old| is_same(old)) else { continue };
+            if old.says_the_same_as(rule) {
+                *rule = Arc::clone(old);
+            } else if let Some(rule) = Arc::get_mut(rule) {
                 rule.hits = Arc::clone(&old.hits);
             }
         }
         self
     }
 
-    /// The first rule of [`Scope::Packet`] that matches the packet and stands before position `before`: what decides single
-    /// packets of a flow that the rule at `before` has taken.
-    #[inline]
-    pub fn first_packet_match(&self, input: &Input<'_>, before: usize) -> Option<&Arc<Rule>> {
-        self.matches_before(self.packet_index.as_ref()?, input, before).next()
-    }
-
     /// Whether any rule has [`Scope::Packet`].
     pub const fn has_packet_rules(&self) -> bool {
-        self.packet_index.is_some()
+        self.has_packet_rules
     }
 
     /// The IP protocols that any rule can match.
@@ -130,20 +139,23 @@ impl RuleSet {
     /// Whether a rule names this destination port, by `port` or `portrange`: then the port is
     /// diverted even if it would be exempt.
     pub fn names_dst_port(&self, transport: Transport, port: u16) -> bool {
-        self.rules.iter().any(|rule| {
+        self.filters.iter().any(|filter| {
             let carries = |constraints: &Constraints| {
                 constraints.protocols.as_ref().is_none_or(|numbers| numbers.contains(&(transport as u8)))
             };
-            rule.filter.names_dst_port(port) && rule.filter.alternatives().iter().any(carries)
+            filter.names_dst_port(port) && filter.alternatives().iter().any(carries)
         })
     }
 
-    /// The rules before `rule` among which every one is that takes all that it takes: those that can match some packet of it.
-    pub(super) fn earlier_candidates(&self, rule: &Rule) -> impl Iterator<Item = &Arc<Rule>> {
-        let position = rule.position;
-        let example = rule.filter.alternatives().first().map(Fields::example).unwrap_or_default();
+    /// The rules before `position` among which every one is that takes all that `filter` takes: those that can match some packet of it.
+    pub(super) fn earlier_candidates(
+        &self,
+        position: usize,
+        filter: &Filter,
+    ) -> impl Iterator<Item = (&Arc<Rule>, &Filter)> {
+        let example = filter.alternatives().first().map(Fields::example).unwrap_or_default();
         let candidates = self.index.candidates(&example).take_while(move |earlier| *earlier < position);
-        candidates.filter_map(|earlier| self.rules.get(earlier))
+        candidates.filter_map(|earlier| self.rules.get(earlier).zip(self.filters.get(earlier)))
     }
 
     /// Whether these are the rules that ship inside the program: nobody has thought of this host when they were written, so they take no port
@@ -158,20 +170,6 @@ impl RuleSet {
 
     pub(super) const fn origin(&self) -> &Origin {
         &self.origin
-    }
-
-    #[inline]
-    fn matches_before<'s>(
-        &'s self,
-        index: &'s Index,
-        input: &Input<'_>,
-        before: usize,
-    ) -> impl Iterator<Item = &'s Arc<Rule>> {
-        index
-            .candidates(&Fields::read(input.bytes))
-            .take_while(move |position| *position < before)
-            .filter_map(|position| self.rules.get(position))
-            .filter(|rule| rule.filter.matches(input))
     }
 }
 
@@ -225,10 +223,10 @@ impl Protocols {
     }
 }
 
-fn demand(rule: &Rule) -> Demand {
+fn demand((position, filter): (usize, &Filter)) -> Demand {
     // The file reader holds positions far below this bound.
-    let position = u32::try_from(rule.position).unwrap_or(u32::MAX - 1);
-    Demand { position, alternatives: rule.filter.alternatives() }
+    let position = u32::try_from(position).unwrap_or(u32::MAX - 1);
+    Demand { position, alternatives: filter.alternatives() }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::filter::Constraints;
+use super::filter::{Constraints, Filter};
 use super::rule::{Action, ProxyTarget, Rule};
 use super::set::RuleSet;
 use crate::flow::Transport;
@@ -85,14 +85,14 @@ impl RuleSet {
     pub fn warnings(&self, surroundings: &Surroundings<'_>) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = Vec::new();
         let cuts_off_ssh = surroundings.ssh_port.and_then(|port| Some((self.first_to_take_ssh(port)?, port)));
-        for rule in self.rules() {
+        for (rule, filter) in self.with_filters() {
             let found = [
-                self.never_matches(rule),
+                self.never_matches(rule, filter),
                 unknown_handler(rule, surroundings.handlers),
                 proxy_into_self(rule, surroundings),
                 cuts_off_ssh.filter(|(position, _)| *position == rule.position).map(|(_, port)| takes_ssh(port)),
                 ssh_stays_encrypted(rule),
-                no_session(rule),
+                no_session(rule, filter),
                 self.target_ignored(rule),
             ];
             let found = found.into_iter().flatten();
@@ -123,13 +123,14 @@ impl RuleSet {
             protocols.as_ref().is_none_or(|numbers| numbers.contains(&(Transport::Tcp as u8)))
                 && dst_ports.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(&port)))
         };
-        let first = self.rules().iter().find(|rule| rule.filter.alternatives().iter().any(fits))?;
+        let (first, _) = self.with_filters().find(|(_, filter)| filter.alternatives().iter().any(fits))?;
         (first.action != Action::Pass).then_some(first.position)
     }
 
     /// The first earlier rule that takes all that this one would. Only rules that the index holds for candidates are compared.
-    fn never_matches(&self, rule: &Rule) -> Option<Finding> {
-        let earlier = self.earlier_candidates(rule).find(|earlier| earlier.filter.takes_all_of(&rule.filter))?;
+    fn never_matches(&self, rule: &Rule, filter: &Filter) -> Option<Finding> {
+        let mut earlier = self.earlier_candidates(rule.position, filter);
+        let (earlier, _) = earlier.find(|(_, earlier)| earlier.takes_all_of(filter))?;
         let line = self.origin().lines.get(earlier.position).map(|line| format!(" in line {line}")).unwrap_or_default();
         let message =
             format!("can never match: rule `{}`{line} takes all that it would; move it up or remove it", earlier.name);
@@ -196,13 +197,13 @@ fn ssh_stays_encrypted(rule: &Rule) -> Option<Finding> {
     })
 }
 
-fn no_session(rule: &Rule) -> Option<Finding> {
+fn no_session(rule: &Rule, filter: &Filter) -> Option<Finding> {
     let carriers: &[Transport] = match rule.action {
         Action::Handler(_) => &[Transport::Tcp, Transport::Udp],
         Action::Proxy(_) | Action::ProxySsh(_) => &[Transport::Tcp],
         _ => return None,
     };
-    let protocols = rule.filter.constraints().protocols?;
+    let protocols = filter.constraints().protocols?;
     if carriers.iter().any(|transport| protocols.contains(&(*transport as u8))) {
         return None;
     }

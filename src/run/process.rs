@@ -223,7 +223,8 @@ impl EngineProcess {
                 warn!("capture: {network} cannot be answered: this host has no address of that family");
             }
         }
-        Capture { networks, v4, v6 }
+        let untracked = !self.config.engine.conntrack;
+        Capture { networks, untracked, v4, v6 }
     }
 
     /// Proxy targets of the rules, to be resolved at once.

@@ -15,8 +15,10 @@
 
 mod bpf;
 mod expression;
+mod link;
 mod packet;
 mod random;
+mod written;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -132,6 +134,21 @@ fn filters_agree_with_libpcap() {
     println!("{pairs} pairs of expression and packet compared");
     assert!(differences.is_empty(), "seed {seed}, {} differences:\n{}", differences.len(), differences.join("\n"));
     assert!(pairs >= 20_000, "only {pairs} pairs");
+}
+
+#[test]
+fn what_people_write_over_the_whole_manual_page_agrees_with_libpcap() {
+    assert!(written::EXPRESSIONS.len() >= 200);
+    let packets = packet::generate(&mut Random::new(number_from_env("GLUTTON_FILTER_SEED", 1)), PACKETS);
+    let directory = tempfile::tempdir().unwrap();
+    let capture = directory.path().join("packets.pcap");
+    std::fs::write(&capture, packet::write_capture(&packets)).unwrap();
+    let differences: Vec<String> = written::EXPRESSIONS
+        .iter()
+        .flat_map(|text| [compare(&capture, &packets, text).err(), compare_whole_run(&capture, &packets, text).err()])
+        .flatten()
+        .collect();
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
 }
 
 #[test]

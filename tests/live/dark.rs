@@ -58,3 +58,38 @@ fn what_the_sensor_only_forwards_is_left_alone() {
     assert_eq!(lab.packets_queued(), 0);
     engine.stop();
 }
+
+#[test]
+fn an_untracked_dark_net_leaves_no_entry_in_the_connection_table() {
+    let lab = Lab::new();
+    route_dark_nets(&lab);
+    // A strict firewall makes the kernel track connections; one of the sensor's own shows that it does.
+    crate::lab::firewall::install_operators_rules(&lab, crate::lab::firewall::Variant::System);
+    let config = "[engine]\ncapture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]\nconntrack = false\n";
+    let engine = lab.engine().rules(RULES).config(config).start();
+    let mut streams = Vec::new();
+    for host in ["203.0.113.9", "2001:db8:77::9"] {
+        for port in 7000..7020 {
+            let mut stream = lab.dial(at(host.parse().unwrap(), port));
+            assert_eq!(echo(&mut stream, &[0x42; 5000]).unwrap(), [0x42; 5000]);
+            streams.push(stream);
+        }
+        assert_eq!(ask_datagram(&lab.datagrams(at(host.parse().unwrap(), 7005)), b"hello").unwrap(), b"hello");
+        let refused = lab.attacker(|| crate::lab::client::dial(at(host.parse().unwrap(), 9400))).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+    let mut own = lab.dial(at(SENSOR[0], 7005));
+    assert_eq!(echo(&mut own, b"tracked").unwrap(), b"tracked");
+    let table = ["ipv4", "ipv6"].map(|family| lab.sensor_command(&format!("conntrack -L -f {family}"))).concat();
+    let entries: Vec<_> = table.lines().filter(|line| line.contains("port=")).collect();
+    assert!(entries.iter().any(|line| line.contains("dport=7005")), "the sensor's own address is tracked:\n{table}");
+    let captured = |line: &&&str| {
+        line.contains("203.0.113.")
+            || line.contains("2001:db8:77:")
+            || line.contains("dport=5000")
+            || line.contains("dport=5001")
+    };
+    assert_eq!(entries.iter().filter(captured).count(), 0, "{table}");
+    drop(streams);
+    engine.stop();
+}

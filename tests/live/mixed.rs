@@ -80,19 +80,22 @@ impl Holdings {
     }
 }
 
-/// How often each flow was opened more than closed, since the last engine began: what a killed one had open, nobody could close.
-fn balance(seen: &[Value]) -> HashMap<String, i64> {
-    let last = seen.iter().rposition(|event| kind(event) == "sensor_start").unwrap();
-    let mut open: HashMap<String, i64> = HashMap::new();
-    for event in &seen[last..] {
+/// Flows that were not closed once for each time that they were opened, except those that a killed engine had open: it could not close them.
+fn leaked(seen: &[Value]) -> Vec<String> {
+    let last_start = seen.iter().rposition(|event| kind(event) == "sensor_start").unwrap();
+    let mut open: HashMap<&str, (i64, usize)> = HashMap::new();
+    for (place, event) in seen.iter().enumerate() {
         let step = match kind(event) {
             "flow_open" => 1,
             "flow_close" => -1,
             _ => continue,
         };
-        *open.entry(event["flow_id"].as_str().unwrap().to_owned()).or_default() += step;
+        let (count, opened) = open.entry(event["flow_id"].as_str().unwrap()).or_insert((0, place));
+        *count += step;
+        *opened = (*opened).min(place);
     }
-    open
+    let is_leaked = |&(_, (count, opened)): &(_, (i64, usize))| count < 0 || (count > 0 && opened > last_start);
+    open.into_iter().filter(is_leaked).map(|(id, (count, _))| format!("{id}: {count}")).collect()
 }
 
 #[test]
@@ -169,10 +172,9 @@ fn a_minute_of_everything_with_reloads_and_a_killed_engine_leaves_nothing_behind
 
     kill_process(engine.parent(), Signal::TERM).unwrap();
     assert!(within(PATIENCE, || engine.ended()).is_some());
-    let open = engine.events.await_that("sensor_stop", PATIENCE, |seen| {
-        seen.iter().any(|event| kind(event) == "sensor_stop").then(|| balance(seen))
+    let leaked = engine.events.await_that("sensor_stop", PATIENCE, |seen| {
+        seen.iter().any(|event| kind(event) == "sensor_stop").then(|| leaked(seen))
     });
-    let leaked: Vec<_> = open.iter().filter(|(_, count)| **count != 0).collect();
     assert!(leaked.is_empty(), "opened and not closed once each: {leaked:?}");
     assert_eq!(routes(&lab), routes_before);
     engine.assert_rules_as_before();

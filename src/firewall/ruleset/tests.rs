@@ -13,6 +13,7 @@ fn readme_plan() -> Plan {
     Plan {
         interfaces: vec!["eth0".to_owned()],
         capture: Vec::new(),
+        conntrack: true,
         queues: Queues { first: 0, count: 1 },
         inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
         exempt: ports(&[22], &[68, 546]),

@@ -60,6 +60,7 @@ enum Kind {
 /// A rule, and what only the file knows of it.
 #[derive(Debug)]
 pub(in crate::rules) struct FileRule {
+    pub(in crate::rules) filter: Filter,
     pub(in crate::rules) rule: Rule,
     /// Line of the rule, from 1.
     pub(in crate::rules) line: usize,
@@ -191,7 +192,7 @@ impl Reader<'_, '_> {
             matches!(kind, Some(Kind::Pass | Kind::Drop | Kind::Reject | Kind::LogTcp | Kind::LogHttp))
                 && keys.target.is_some_and(|target| !matches!(target.value, Value::Null));
         let name = name.unwrap_or_default();
-        let rule = Rule::new(filter?, action);
+        let rule = Rule::new(action);
         let rule = Rule {
             position,
             name,
@@ -202,7 +203,7 @@ impl Reader<'_, '_> {
             datapath: datapath?,
             ..rule
         };
-        Some(FileRule { rule, line: self.report.line(keys.rule.span.start), target_ignored })
+        Some(FileRule { filter: filter?, rule, line: self.report.line(keys.rule.span.start), target_ignored })
     }
 
     fn filter(&mut self, node: Option<&Node>) -> Option<Filter> {

@@ -115,6 +115,21 @@ impl<K: Number> Intervals<K> {
     }
 }
 
+impl Intervals<u16> {
+    /// What [`Intervals::find`] finds for each number from 0 to `last`, without an end of numbers in no range.
+    pub(super) fn spread(&self, last: u16) -> Box<[List]> {
+        let (mut table, mut current) = (Vec::new(), List::EMPTY);
+        for (cut, list) in &self.sections {
+            table.resize(usize::from(*cut), current);
+            current = *list;
+        }
+        if current != List::EMPTY {
+            table.resize(usize::from(last) + 1, current);
+        }
+        table.into()
+    }
+}
+
 /// Takes out the widest spans until the rest fits into [`MAX_ENTRIES`].
 fn leave_widest(spans: &mut Vec<(Range<usize>, u32)>, left_over: &mut Vec<u32>) {
     let mut entries: usize = spans.iter().map(|(sections, _)| sections.len()).sum();

@@ -67,18 +67,14 @@ impl PortDemands {
     }
 }
 
-/// One list for every number up to `last`, found in a single step; nothing at all if there is nothing to find.
+/// One list for every number up to `last`, found in a single step; none behind the last number that any rule asks for.
 pub(super) fn table(
     intervals: Vec<Interval<u16>>,
     last: u16,
     lists: &mut Lists,
     left_over: &mut Vec<u32>,
 ) -> Box<[List]> {
-    if intervals.is_empty() {
-        return Box::default();
-    }
-    let intervals = Intervals::new(intervals, lists, left_over);
-    (0..=last).map(|number| intervals.find(number)).collect()
+    Intervals::new(intervals, lists, left_over).spread(last)
 }
 
 /// The rules that ask for an address.

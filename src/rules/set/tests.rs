@@ -111,7 +111,7 @@ fn rules() -> impl Strategy<Value = RuleSet> {
     let rule = (filter(), any::<bool>()).prop_filter_map("contradicts itself", |(text, per_packet)| {
         let filter = super::super::filter::Filter::parse(&text).ok()?;
         let scope = if per_packet { Scope::Packet } else { Scope::Flow };
-        Some(Rule { name: text, scope, ..Rule::new(filter, super::super::rule::Action::Drop) })
+        Some((filter, Rule { name: text, scope, ..Rule::new(super::super::rule::Action::Drop) }))
     });
     prop::collection::vec(rule, 0..12).prop_map(RuleSet::new)
 }
@@ -120,15 +120,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_index_finds_what_the_ordered_walk_finds(set in rules(), packets in prop::collection::vec(packet(), 12), before in 0_usize..12) {
+    fn the_index_finds_what_the_ordered_walk_finds(set in rules(), packets in prop::collection::vec(packet(), 12)) {
         for bytes in packets {
             let input = Input::new(&bytes, bytes.len());
             let position = |rule: Option<&Arc<Rule>>| rule.map(|rule| rule.position);
-            let walked = set.rules().iter().find(|rule| rule.filter.matches(&input));
-            prop_assert_eq!(position(set.first_match(&input)), position(walked), "{:02x?} {:?}", bytes, set);
-            let is_asked = |rule: &&Arc<Rule>| rule.scope == Scope::Packet && rule.position < before;
-            let walked = set.rules().iter().filter(is_asked).find(|rule| rule.filter.matches(&input));
-            prop_assert_eq!(position(set.first_packet_match(&input, before)), position(walked), "{:02x?} {:?}", bytes, set);
+            let walked: Vec<_> = set.with_filters().filter(|(_, filter)| filter.matches(&input)).map(|(rule, _)| rule.position).collect();
+            let found: Vec<_> = set.matches(&input).map(|rule| rule.position).collect();
+            prop_assert_eq!(position(set.first_match(&input)), walked.first().copied(), "{:02x?} {:?}", bytes, set);
+            prop_assert_eq!(found, walked, "{:02x?} {:?}", bytes, set);
         }
     }
 
@@ -186,11 +185,14 @@ fn a_port_is_named_by_port_rules_of_its_protocol_alone() {
 }
 
 #[test]
-fn packet_rules_are_asked_for_only_before_the_rule_that_took_the_flow() {
-    let set = set("rules:\n- match: tcp\n  type: pass\n- match: tcp\n  type: drop\n  per: packet\n");
-    let packet = build(0, (0, 1), 40_000, 80, false);
-    let input = Input::new(&packet, packet.len());
-    assert!(set.has_packet_rules());
-    assert!(set.first_packet_match(&input, 1).is_none());
-    assert_eq!(set.first_packet_match(&input, 2).map(|rule| rule.position), Some(1));
+fn a_rule_that_a_reload_leaves_as_it_was_is_the_very_same_and_others_keep_their_counters() {
+    let (kept, changed) = ("- {name: a, match: tcp, type: drop}\n", "- {name: b, match: udp, type: drop}\n");
+    let before = set(&format!("rules:\n{kept}{changed}"));
+    before.rules[1].hits.fetch_add(7, std::sync::atomic::Ordering::Relaxed);
+    let after = set(&format!("rules:\n{kept}{}", changed.replace("drop", "pass"))).continuing(&before);
+    assert!(Arc::ptr_eq(&before.rules[0], &after.rules[0]));
+    assert_eq!(after.rules[1].action, super::super::rule::Action::Pass);
+    assert_eq!(after.rules[1].hits.load(std::sync::atomic::Ordering::Relaxed), 7);
+    let moved = set(&format!("rules:\n{changed}{kept}")).continuing(&before);
+    assert_eq!((moved.rules[1].position, moved.rules[1].name.as_str()), (1, "a"));
 }

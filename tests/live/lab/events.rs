@@ -27,11 +27,12 @@ impl Events {
 
     /// Waits until `find` finds what it wants among all events; `what` names it when it does not come.
     pub(crate) fn await_that<T>(&mut self, what: &str, limit: Duration, find: impl Fn(&[Value]) -> Option<T>) -> T {
+        let mut looked_at = None;
         let found = within(limit, || {
-            let known = self.seen.len();
             self.read_on();
             // Nothing new cannot change the answer; the first look may find everything there already.
-            (known == 0 || self.seen.len() > known).then(|| find(&self.seen)).flatten()
+            let is_new = looked_at.replace(self.seen.len()) != Some(self.seen.len());
+            is_new.then(|| find(&self.seen)).flatten()
         });
         let found = found.or_else(|| find(&self.seen));
         found.unwrap_or_else(|| {
