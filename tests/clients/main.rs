@@ -8,6 +8,9 @@
 #[path = "../live/lab/mod.rs"]
 mod lab;
 #[cfg(test)]
+#[path = "../dialogues/loader.rs"]
+mod loader;
+#[cfg(test)]
 mod program;
 
 #[cfg(test)]
@@ -26,3 +29,5 @@ mod mqtt;
 mod scan;
 #[cfg(test)]
 mod smb;
+#[cfg(test)]
+mod telnet;

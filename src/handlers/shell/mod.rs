@@ -122,11 +122,6 @@ impl Shell {
         Self { is_interactive: false, ..Self::new(device, seed) }
     }
 
-    /// The device.
-    pub(super) fn device(&self) -> &Arc<Device> {
-        &self.device
-    }
-
     /// What an interactive shell prints first.
     pub(super) fn greeting(&self) -> String {
         match self.device.flavor() {
@@ -213,7 +208,11 @@ impl Shell {
                     Fault::Incomplete => "unterminated quoted string".to_owned(),
                     Fault::Unexpected(what) => format!("unexpected {what}"),
                 };
-                let name = if self.device.flavor() == Flavor::Android { "/system/bin/sh" } else { "sh" };
+                let name = match self.device.flavor() {
+                    Flavor::Android => "/system/bin/sh",
+                    Flavor::BusyBox if self.state.levels == 0 => "-sh",
+                    Flavor::BusyBox => "sh",
+                };
                 Acts::from([Act::Print(format!("{name}: syntax error: {what}\n").into_bytes())])
             }
         }

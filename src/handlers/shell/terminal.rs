@@ -106,8 +106,6 @@ impl Editor {
 pub(in crate::handlers) struct Terminal {
     shell: Shell,
     editor: Editor,
-    /// The visitor wants no echo.
-    is_quiet: bool,
     acts: Acts,
     due: Option<Timestamp>,
     hangs: bool,
@@ -121,7 +119,6 @@ impl Terminal {
         Self {
             shell,
             editor: Editor::default(),
-            is_quiet: false,
             acts: Acts::new(),
             due: None,
             hangs: false,
@@ -134,11 +131,6 @@ impl Terminal {
     pub(in crate::handlers) fn start(&mut self, out: &mut Vec<u8>) {
         print(self.shell.greeting().as_bytes(), out);
         out.extend_from_slice(self.shell.prompt().as_bytes());
-    }
-
-    /// Echo on or off, as the visitor's side asks.
-    pub(in crate::handlers) fn set_echo(&mut self, on: bool) {
-        self.is_quiet = !on;
     }
 
     /// When [`Terminal::wake`] is to be called.
@@ -228,7 +220,7 @@ impl Terminal {
     }
 
     fn echoes(&self) -> bool {
-        !self.is_quiet && self.shell.echoes()
+        self.shell.echoes()
     }
 
     fn byte(&mut self, cx: &mut Context<'_>, byte: u8, out: &mut Vec<u8>) {

@@ -1,5 +1,6 @@
 //! The dialogue before the shell, as BusyBox's `login` leads it.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Shared;
@@ -11,11 +12,13 @@ use crate::handlers::{Context, Random};
 const MAX_TRIES: u8 = 3;
 /// Empty names after which it ends.
 const MAX_EMPTY: u8 = 10;
+/// How long the program takes to start, in milliseconds. Its prompt comes after the opening, never with it: ncrack looks for it there.
+const START_MS: RangeInclusive<u64> = 20..=60;
 /// How long a wrong password is thought about, in milliseconds.
-const FAILURE_MS: std::ops::RangeInclusive<u64> = 2_000..=3_000;
+const FAILURE_MS: RangeInclusive<u64> = 2_000..=3_000;
 /// How long a right one takes, in milliseconds.
-const SUCCESS_MS: std::ops::RangeInclusive<u64> = 40..=160;
-/// Bytes that are typed ahead while a password is thought about.
+const SUCCESS_MS: RangeInclusive<u64> = 40..=160;
+/// Bytes that are typed ahead during a pause.
 const MAX_AHEAD: usize = 32 * 1_024;
 
 /// How a login went on.
@@ -29,23 +32,40 @@ pub(super) enum Step {
     Over,
 }
 
+/// What a pause is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    Starting,
+    Accepted,
+    Refused,
+}
+
 /// A login in progress.
 #[derive(Debug, Default)]
 pub(super) struct Login {
     editor: Editor,
     /// The name, when the password is asked for.
     name: Option<Vec<u8>>,
-    /// The judgement and when it is told.
-    verdict: Option<(bool, Timestamp)>,
+    /// Nothing is said until then.
+    pause: Option<(Pause, Timestamp)>,
     ahead: Vec<u8>,
     tries: u8,
     empty: u8,
 }
 
 impl Login {
-    /// When the judgement is told.
+    /// The program starts.
+    pub(super) fn start(&mut self, cx: &Context<'_>, random: &mut Random) {
+        self.pause_for(cx, random, Pause::Starting, &START_MS);
+    }
+
+    fn pause_for(&mut self, cx: &Context<'_>, random: &mut Random, pause: Pause, millis: &RangeInclusive<u64>) {
+        self.pause = Some((pause, cx.now() + Duration::from_millis(random.within(millis))));
+    }
+
+    /// When [`Login::wake`] is to be called.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        self.verdict.map(|(_, due)| due)
+        self.pause.map(|(_, due)| due)
     }
 
     /// Takes one byte of text.
@@ -55,16 +75,15 @@ impl Login {
         shared: &Shared,
         random: &mut Random,
         byte: u8,
-        echo: bool,
         out: &mut Vec<u8>,
     ) -> Step {
-        if self.verdict.is_some() {
+        if self.pause.is_some() {
             if self.ahead.len() < MAX_AHEAD {
                 self.ahead.push(byte);
             }
             return Step::Asking;
         }
-        match self.editor.byte(byte, echo && self.name.is_none(), out) {
+        match self.editor.byte(byte, self.name.is_none(), out) {
             Key::Nothing => Step::Asking,
             Key::Interrupt | Key::EndOfInput => Step::Over,
             Key::Line(line) => self.line(cx, shared, random, line, out),
@@ -90,33 +109,38 @@ impl Login {
             return Step::Asking;
         };
         let accepted = shared.credentials.judge(cx, &name, &line);
-        let millis = random.within(if accepted { &SUCCESS_MS } else { &FAILURE_MS });
-        self.verdict = Some((accepted, cx.now() + Duration::from_millis(millis)));
+        if accepted {
+            self.pause_for(cx, random, Pause::Accepted, &SUCCESS_MS);
+        } else {
+            self.pause_for(cx, random, Pause::Refused, &FAILURE_MS);
+        }
         Step::Asking
     }
 
-    /// Tells the judgement when its time has come.
+    /// Goes on when a pause is over.
     pub(super) fn wake(
         &mut self,
         cx: &mut Context<'_>,
         shared: &Shared,
         random: &mut Random,
-        echo: bool,
         out: &mut Vec<u8>,
     ) -> Step {
-        let Some((accepted, _)) = self.verdict.take_if(|(_, due)| *due <= cx.now()) else { return Step::Asking };
+        let Some((pause, _)) = self.pause.take_if(|(_, due)| *due <= cx.now()) else { return Step::Asking };
         let ahead = std::mem::take(&mut self.ahead);
-        if accepted {
-            return Step::In(ahead);
-        }
-        out.extend_from_slice(b"Login incorrect\r\n");
-        self.tries += 1;
-        if self.tries >= MAX_TRIES {
-            return Step::Over;
+        match pause {
+            Pause::Starting => {}
+            Pause::Accepted => return Step::In(ahead),
+            Pause::Refused => {
+                out.extend_from_slice(b"Login incorrect\r\n");
+                self.tries += 1;
+                if self.tries >= MAX_TRIES {
+                    return Step::Over;
+                }
+            }
         }
         out.extend_from_slice(shared.prompt.as_bytes());
         for byte in ahead {
-            match self.byte(cx, shared, random, byte, echo, out) {
+            match self.byte(cx, shared, random, byte, out) {
                 Step::Asking => {}
                 end => return end,
             }
@@ -125,8 +149,8 @@ impl Login {
     }
 
     /// Takes back the last character, or the line.
-    pub(super) fn erase(&mut self, all: bool, echo: bool, out: &mut Vec<u8>) {
-        let echo = echo && self.name.is_none();
+    pub(super) fn erase(&mut self, all: bool, out: &mut Vec<u8>) {
+        let echo = self.name.is_none();
         if all {
             self.editor.erase_all(echo, out);
         } else {

@@ -88,7 +88,6 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
         random: Random::new(session.seed),
         options: Options::default(),
         stage: Stage::Login(Box::default()),
-        echo: true,
         login_by: Timestamp::default(),
         ends_by: None,
     }))
@@ -107,7 +106,6 @@ struct Telnet {
     random: Random,
     options: Options,
     stage: Stage,
-    echo: bool,
     login_by: Timestamp,
     /// The visitor has closed its side: what it typed goes on until then at most.
     ends_by: Option<Timestamp>,
@@ -117,18 +115,12 @@ impl Telnet {
     fn input(&mut self, cx: &mut Context<'_>, input: Input, out: &mut Vec<u8>) -> Step {
         match (&mut self.stage, input) {
             (_, Input::AreYouThere) => out.extend_from_slice(b"\r\n[Yes]\r\n"),
-            (stage, Input::Echo(on)) => {
-                self.echo = on;
-                if let Stage::Shell(terminal) = stage {
-                    terminal.set_echo(on);
-                }
-            }
             (Stage::Login(login), Input::Byte(byte)) => {
-                return login.byte(cx, &self.shared, &mut self.random, byte, self.echo, out);
+                return login.byte(cx, &self.shared, &mut self.random, byte, out);
             }
             (Stage::Login(_), Input::Interrupt) => return Step::Over,
-            (Stage::Login(login), Input::EraseCharacter) => login.erase(false, self.echo, out),
-            (Stage::Login(login), Input::EraseLine) => login.erase(true, self.echo, out),
+            (Stage::Login(login), Input::EraseCharacter) => login.erase(false, out),
+            (Stage::Login(login), Input::EraseLine) => login.erase(true, out),
             (Stage::Shell(terminal), Input::Byte(byte)) => terminal.input(cx, &[byte], out),
             (Stage::Shell(terminal), Input::Interrupt) => terminal.interrupt(out),
             (Stage::Shell(terminal), Input::EraseCharacter) => terminal.erase_one(out),
@@ -144,7 +136,6 @@ impl Telnet {
             Step::Over => self.close(cx),
             Step::In(ahead) => {
                 let mut terminal = Terminal::new(Shell::new(Arc::clone(&self.shared.device), self.random.bits()));
-                terminal.set_echo(self.echo);
                 terminal.start(out);
                 terminal.input(cx, &ahead, out);
                 self.stage = Stage::Shell(Box::new(terminal));
@@ -183,8 +174,11 @@ impl Telnet {
 impl Handler for Telnet {
     fn open(&mut self, cx: &mut Context<'_>) {
         self.login_by = cx.now() + self.shared.login_timeout;
-        cx.send([&OPENING[..], self.shared.prompt.as_bytes()].concat());
-        cx.deadline_in(self.shared.login_timeout);
+        cx.send(OPENING);
+        if let Stage::Login(login) = &mut self.stage {
+            login.start(cx, &mut self.random);
+        }
+        self.settle(cx, b"");
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
@@ -225,9 +219,7 @@ impl Handler for Telnet {
     fn deadline(&mut self, cx: &mut Context<'_>) {
         let mut out = Vec::new();
         let step = match &mut self.stage {
-            Stage::Login(login) if login.due().is_some() => {
-                login.wake(cx, &self.shared, &mut self.random, self.echo, &mut out)
-            }
+            Stage::Login(login) if login.due().is_some() => login.wake(cx, &self.shared, &mut self.random, &mut out),
             Stage::Login(_) if self.login_by <= cx.now() => {
                 let seconds = self.shared.login_timeout.as_secs();
                 out.extend_from_slice(format!("\r\nLogin timed out after {seconds} seconds\r\n").as_bytes());

@@ -52,8 +52,6 @@ pub(super) enum Input {
     EraseLine,
     /// AYT: wants a sign of life.
     AreYouThere,
-    /// Wants echo, or no echo.
-    Echo(bool),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,28 +69,13 @@ enum State {
 }
 
 /// The visitor's side of the option negotiation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Options {
     state: State,
-    echo: bool,
-    sga: bool,
     /// The visitor's own SGA was agreed to.
     their_sga: bool,
     requests: Vec<(u8, u8)>,
     parameters: Vec<u8>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            state: State::Text,
-            echo: true,
-            sga: true,
-            their_sga: false,
-            requests: Vec::new(),
-            parameters: Vec::new(),
-        }
-    }
 }
 
 impl Options {
@@ -116,7 +99,7 @@ impl Options {
             }
             State::Option(verb) => {
                 self.state = State::Text;
-                return self.request(verb, byte, out);
+                self.request(verb, byte, out);
             }
             State::Parameters if byte == IAC => self.state = State::ParametersCommand,
             State::Parameters => self.keep(byte),
@@ -136,22 +119,14 @@ impl Options {
         }
     }
 
-    fn request(&mut self, verb: u8, option: u8, out: &mut Vec<u8>) -> Option<Input> {
+    fn request(&mut self, verb: u8, option: u8, out: &mut Vec<u8>) {
         if self.requests.len() < MAX_REQUESTS {
             self.requests.push((verb, option));
         }
         let answer = match (verb, option) {
-            (DO | DONT, ECHO) if self.echo != (verb == DO) => {
-                self.echo = verb == DO;
-                out.extend([IAC, if self.echo { WILL } else { WONT }, ECHO]);
-                return Some(Input::Echo(self.echo));
-            }
-            (DO | DONT, SGA) if self.sga != (verb == DO) => {
-                self.sga = verb == DO;
-                if self.sga { WILL } else { WONT }
-            }
-            (DO, ECHO | SGA) | (WILL, ECHO | NAWS) => return None,
-            (WILL, SGA) if self.their_sga => return None,
+            // Answers to the opening. BusyBox echoes even to those who want none: ncrack waits for it after its DONT.
+            (DO, ECHO | SGA) | (WILL, ECHO | NAWS) | (DONT, _) => return,
+            (WILL, SGA) if self.their_sga => return,
             (WILL, SGA) => {
                 self.their_sga = true;
                 DO
@@ -162,10 +137,9 @@ impl Options {
             }
             (DO, _) => WONT,
             (WILL, _) => DONT,
-            _ => return None,
+            _ => return,
         };
         out.extend([IAC, answer, option]);
-        None
     }
 
     /// What the visitor asked for, for the record; `None` when it asked for nothing.
@@ -218,10 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn echo_is_switched_off_and_on_as_asked() {
-        let (inputs, out) = talk(b"\xff\xfe\x01\xff\xfe\x01\xff\xfd\x01");
-        assert_eq!(inputs, [Input::Echo(false), Input::Echo(true)]);
-        assert_eq!(out, b"\xff\xfc\x01\xff\xfb\x01");
+    fn who_wants_no_echo_is_echoed_to_as_by_busybox() {
+        assert_eq!(talk(b"\xff\xfe\x01\xff\xfe\x03"), (vec![], vec![]));
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn visit(settings: &str, steps: &[Do<'_>]) -> Outcome {
 }
 
 /// A login that is let in.
-const LOGIN: [Do<'_>; 2] = [Do::Recv(b"root\r\nroot\r\n"), Do::Wait(200)];
+const LOGIN: [Do<'_>; 2] = [Do::Recv(b"root\r\nroot\r\n"), Do::Wait(300)];
 
 /// What these lines print after a login, without echo and prompts, `\r\n` as `\n`.
 fn shell(lines: &[&str]) -> String {
@@ -26,7 +26,7 @@ fn shell(lines: &[&str]) -> String {
 }
 
 fn shell_at(lines: &[&str], wait_ms: u64) -> (String, Outcome) {
-    let mut steps = vec![Do::Recv(b"\xff\xfe\x01"), LOGIN[0], LOGIN[1]];
+    let mut steps = vec![LOGIN[0], LOGIN[1]];
     let typed: Vec<Vec<u8>> = lines.iter().map(|line| [line.as_bytes(), b"\r\n"].concat()).collect();
     for line in &typed {
         steps.push(Do::Recv(line));
@@ -35,12 +35,13 @@ fn shell_at(lines: &[&str], wait_ms: u64) -> (String, Outcome) {
         }
     }
     let outcome = visit("", &steps);
-    let after_login = &outcome.sent()[outcome.sent_after[2]..];
-    let text = String::from_utf8_lossy(after_login).replace("\r\n", "\n");
-    // The terminal shows the end of each typed line, without echo nothing else of it.
-    let text = text.strip_prefix('\n').unwrap_or(&text).to_owned();
-    let prompts = ["~ # \n", "/tmp # \n", "~ # ", "/tmp # "];
-    (prompts.iter().fold(text, |text, prompt| text.replace(prompt, "")), outcome)
+    let after_login = &outcome.sent()[outcome.sent_after[1]..];
+    let mut text = String::from_utf8_lossy(after_login).replace("\r\n", "\n");
+    for line in lines {
+        // The echo; of ^C the terminal shows its own sign.
+        text = text.replacen(&format!("{}\n", line.replace('\x03', "")), "", 1);
+    }
+    (["~ # ", "/tmp # "].iter().fold(text, |text, prompt| text.replace(prompt, "")), outcome)
 }
 
 /// Leads a loader's dialogue to its end; what the visitor did, to be played again in any cut.
@@ -96,7 +97,7 @@ fn urls(outcome: &Outcome) -> Vec<&str> {
 
 #[test]
 fn the_opening_is_busybox_telnetds_and_the_host_asks_for_a_name() {
-    let outcome = visit("", &[]);
+    let outcome = visit("", &[Do::Wait(60)]);
     let host = Persona::example().host_name().to_owned();
     let expected = [&b"\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03"[..], host.as_bytes(), b" login: "].concat();
     assert_eq!(outcome.sent(), expected);
@@ -106,8 +107,9 @@ fn the_opening_is_busybox_telnetds_and_the_host_asks_for_a_name() {
 #[test]
 fn a_wrong_password_is_thought_about_for_two_to_three_seconds_and_the_third_ends_the_visit() {
     let tries = [Do::Recv(b"root\r\nx\r\n"), Do::Wait(1_900), Do::Wait(1_200)];
-    let outcome = visit("credentials = 'reject-all'", &[tries, tries, tries].concat());
-    let (typed, early, late) = (outcome.sent_after[0], outcome.sent_after[1], outcome.sent_after[2]);
+    let steps = [&[Do::Wait(60)], &[tries, tries, tries].concat()[..]].concat();
+    let outcome = visit("credentials = 'reject-all'", &steps);
+    let (typed, early, late) = (outcome.sent_after[1], outcome.sent_after[2], outcome.sent_after[3]);
     assert_eq!(typed, early, "nothing comes before two seconds");
     assert!(String::from_utf8_lossy(&outcome.sent()[early..late]).starts_with("Login incorrect\r\n"));
     assert!(outcome.closed);
@@ -116,7 +118,7 @@ fn a_wrong_password_is_thought_about_for_two_to_three_seconds_and_the_third_ends
 
 #[test]
 fn the_name_is_echoed_and_the_password_is_not() {
-    let outcome = visit("", &[Do::Recv(b"roox\x7ft\r\nsecret\r\0")]);
+    let outcome = visit("", &[Do::Wait(60), Do::Recv(b"roox\x7ft\r\nsecret\r\0")]);
     let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
     assert!(sent.ends_with("roox\x08 \x08t\r\nPassword: \r\n"), "{sent:?}");
     let login = outcome.the_event("login");
@@ -125,7 +127,7 @@ fn the_name_is_echoed_and_the_password_is_not() {
 
 #[test]
 fn the_first_try_is_let_in_and_another_one_is_not() {
-    let outcome = visit("", &[Do::Recv(b"root\r\nroot\r\n"), Do::Wait(200), Do::Recv(b"exit\r\n")]);
+    let outcome = visit("", &[Do::Recv(b"root\r\nroot\r\n"), Do::Wait(300), Do::Recv(b"exit\r\n")]);
     let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
     assert!(sent.contains("BusyBox v") && sent.contains("~ # exit\r\n"), "{sent}");
     assert!(outcome.closed);
@@ -135,13 +137,13 @@ fn the_first_try_is_let_in_and_another_one_is_not() {
 #[test]
 fn line_ends_of_every_kind_are_one_line_end() {
     let outcome =
-        visit("", &[Do::Recv(b"a\r\nb\r\n"), Do::Wait(200), Do::Recv(b"echo 1\r\0echo 2\necho 3\r\necho 4\r")]);
+        visit("", &[Do::Recv(b"a\r\nb\r\n"), Do::Wait(300), Do::Recv(b"echo 1\r\0echo 2\necho 3\r\necho 4\r")]);
     assert_eq!(commands(&outcome), ["echo 1", "echo 2", "echo 3", "echo 4"]);
 }
 
 #[test]
 fn are_you_there_is_answered_and_iac_never_becomes_text() {
-    let outcome = visit("", &[Do::Recv(b"ro\xff\xf6ot\xff\xfb\x63\r\nx\r\n"), Do::Wait(200)]);
+    let outcome = visit("", &[Do::Recv(b"ro\xff\xf6ot\xff\xfb\x63\r\nx\r\n"), Do::Wait(300)]);
     let sent = outcome.sent();
     let holds = |bytes: &[u8]| sent.windows(bytes.len()).any(|window| window == bytes);
     assert!(holds(b"\r\n[Yes]\r\n") && holds(b"\xff\xfe\x63"));
@@ -195,15 +197,17 @@ fn what_was_written_is_there_at_the_next_visit_and_only_for_its_source() {
     let mut registry = Registry::builtin();
     let tables: toml::Table = "[telnet]\ncredentials = 'accept-all'".parse().unwrap();
     registry.configure(&tables, 4_096, &Guise::example()).unwrap();
-    let mut visit = |client: &str, line: &str| {
+    let visit = |client: &str, line: &str| {
         let session = Session { client: client.parse().unwrap(), ..Session::example(Transport::Tcp, 23) };
         let mut handler = registry.find("telnet").unwrap().make(&session);
         let mut out = Output::default();
         let mut now = Timestamp::from_micros(1_700_000_000_000_000);
         handler.open(&mut Context::new(&session, now, &mut out));
         handler.data(&mut Context::new(&session, now, &mut out), format!("a\nb\n{line}\n").as_bytes());
-        now = now + Duration::from_secs(1);
-        handler.deadline(&mut Context::new(&session, now, &mut out));
+        for _ in 0..2 {
+            now = now + Duration::from_secs(1);
+            handler.deadline(&mut Context::new(&session, now, &mut out));
+        }
         handler.closed(&mut Context::new(&session, now, &mut out));
         String::from_utf8_lossy(out.bytes()).into_owned()
     };
@@ -262,10 +266,10 @@ fn programs_say_what_busybox_says() {
         ("cp /bin/busybox /tmp/busybox; /tmp/busybox echo hello", "hello\n"),
         ("echo 'echo script $1' > /tmp/s.sh; sh /tmp/s.sh x; chmod +x /tmp/s.sh; /tmp/s.sh y", "script x\nscript y\n"),
         ("cat <<E\nbody $HOME\nE", "> > body /root\n"),
-        ("a(", "sh: syntax error: unexpected \"(\"\n"),
+        ("a(", "-sh: syntax error: unexpected \"(\"\n"),
     ] {
         let lines: Vec<&str> = line.split('\n').collect();
-        assert_eq!(shell(&lines).replace("> \n> \n", "> > "), expected, "{line}");
+        assert_eq!(shell(&lines), expected, "{line}");
     }
 }
 
@@ -319,4 +323,115 @@ fn an_idle_session_is_small() {
     assert!(size_of::<Telnet>() <= 512, "{}", size_of::<Telnet>());
     assert!(size_of::<Login>() <= 256, "{}", size_of::<Login>());
     assert!(size_of::<Terminal>() <= 768, "{}", size_of::<Terminal>());
+}
+
+/// Everything that a shell knows, thrown together.
+const WORDS: [&str; 48] = [
+    "echo",
+    "-ne",
+    "'\\x41\\0101'",
+    "cat",
+    "/proc/mounts",
+    "/dev/urandom",
+    "/dev/zero",
+    "|",
+    "||",
+    "&&",
+    ";",
+    "&",
+    "(",
+    ")",
+    "{",
+    "}",
+    ">",
+    ">>",
+    "<",
+    "<<",
+    "2>&1",
+    "while",
+    "true",
+    "do",
+    "done",
+    "for",
+    "i",
+    "in",
+    "*",
+    "/*",
+    "$i",
+    "$(cat",
+    "`ls`",
+    "\"$X\"",
+    "X=$X$X$X$X",
+    "cp",
+    "-r",
+    "/",
+    "/tmp/a",
+    "dd",
+    "if=/dev/zero",
+    "of=/tmp/z",
+    "sh",
+    "rm",
+    "-rf",
+    "mv",
+    "find",
+    "tail",
+];
+
+#[test]
+fn no_input_makes_a_session_panic_or_say_more_than_its_bounds() {
+    let mut registry = Registry::builtin();
+    let tables: toml::Table = "[telnet]\ncredentials = 'accept-all'".parse().unwrap();
+    registry.configure(&tables, 4_096, &Guise::example()).unwrap();
+    let entry = registry.find("telnet").unwrap();
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let session = Session { seed, ..Session::example(Transport::Tcp, 23) };
+        let mut handler = entry.make(&session);
+        let mut out = Output::default();
+        let mut now = Timestamp::from_micros(1_700_000_000_000_000);
+        handler.open(&mut Context::new(&session, now, &mut out));
+        let mut line = b"root\r\nroot\r\n".to_vec();
+        for round in 0..12 {
+            now = now + Duration::from_secs(3);
+            handler.data(&mut Context::new(&session, now, &mut out), &line);
+            handler.deadline(&mut Context::new(&session, now, &mut out));
+            assert!(
+                out.bytes().len() < 2 << 20,
+                "{:?} gave {} bytes",
+                String::from_utf8_lossy(&line),
+                out.bytes().len()
+            );
+            if out.close.is_some() {
+                break;
+            }
+            out.clear();
+            line.clear();
+            if round > 1 {
+                // What the line before has left running is given up.
+                line.push(0x03);
+            }
+            for _ in 0..random.within(&(1..=14)) {
+                let word = WORDS[usize::try_from(random.within(&(0..=47))).unwrap()];
+                line.extend_from_slice(word.as_bytes());
+                line.push(if random.bits().is_multiple_of(9) { random.bits().to_le_bytes()[0] } else { b' ' });
+            }
+            line.extend_from_slice(b"\r\n");
+        }
+        handler.closed(&mut Context::new(&session, now, &mut out));
+    }
+}
+
+#[test]
+fn a_loop_of_heavy_work_is_over_soon_for_us() {
+    for line in [
+        "while :; do cp -r / /tmp/a; done",
+        "while :; do cat /dev/urandom | wc -c; done",
+        "while :; do find / > /tmp/f; done",
+    ] {
+        let start = std::time::Instant::now();
+        let (_, outcome) = shell_at(&[line], 0);
+        assert!(!outcome.closed);
+        // 22 runs without optimisation.
+        assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
+    }
 }

@@ -87,7 +87,7 @@ fn with_scheme(address: &[u8]) -> String {
 }
 
 /// `-O FILE`, `-OFILE` and `-qO-`: the value of a letter that may stand last in a bundle.
-fn bundled<'w>(words: &'w [Vec<u8>], flag: u8) -> Option<&'w [u8]> {
+fn bundled(words: &[Vec<u8>], flag: u8) -> Option<&[u8]> {
     for (at, word) in words.iter().enumerate().skip(1) {
         if !word.starts_with(b"-") || word.starts_with(b"--") {
             continue;

@@ -288,7 +288,7 @@ fn has_flag(words: &[Vec<u8>], flag: u8) -> bool {
 }
 
 /// The value of an option, written `-n 5` or `-n5`.
-fn value_of<'w>(words: &'w [Vec<u8>], flag: u8) -> Option<&'w [u8]> {
+fn value_of(words: &[Vec<u8>], flag: u8) -> Option<&[u8]> {
     let option = [b'-', flag];
     let at = words.iter().skip(1).position(|word| word.starts_with(&option))? + 1;
     match words.get(at)?.get(2..) {
@@ -320,6 +320,9 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A file's name as the visitor wrote it, empty for the input, and its content.
+type Named = (Vec<u8>, Vec<u8>);
+
 impl Run<'_, '_> {
     /// `NAME: TEXT` on the error output; the status 1.
     fn fail(&mut self, io: Io, words: &[Vec<u8>], text: &str) -> u8 {
@@ -339,7 +342,7 @@ impl Run<'_, '_> {
     }
 
     /// The named files one after the other, or the input when none is named; what cannot be read is complained about.
-    fn inputs(&mut self, io: Io, words: &[Vec<u8>], paths: &[&[u8]], verb: &str) -> (Vec<(Vec<u8>, Vec<u8>)>, u8) {
+    fn inputs(&mut self, io: Io, words: &[Vec<u8>], paths: &[&[u8]], verb: &str) -> (Vec<Named>, u8) {
         if paths.is_empty() || paths == [b"-"] {
             return (vec![(Vec::new(), self.read_all(io))], 0);
         }
