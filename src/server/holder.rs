@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn the_process_that_listens_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let holder = of(Socket::Tcp, listener.local_addr().unwrap().port()).unwrap();
-        assert!(holder.ends_with(&format!("pid {}", std::process::id())), "{holder}");
+        let ours = format!("pid {}", std::process::id());
+        // A process that a test beside this one is just starting holds a copy of every descriptor until it runs its program.
+        let found = (0..1_000).map(|_| of(Socket::Tcp, listener.local_addr().unwrap().port()).unwrap());
+        assert!(found.into_iter().any(|holder| holder.ends_with(&ours)));
     }
 }

@@ -42,7 +42,7 @@ fn visit(round: u64) -> std::io::Result<()> {
             let mut stream = dial(at(address, port))?;
             let said = format!("round {round} port {port}");
             assert_eq!(echo(&mut stream, said.as_bytes())?, said.as_bytes());
-            if round % 3 == 0 {
+            if round.is_multiple_of(3) {
                 abort(stream);
             }
         }

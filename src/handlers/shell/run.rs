@@ -20,6 +20,9 @@ pub(super) struct Io {
     pub(super) err: usize,
 }
 
+/// Bytes read or written that count as one more command.
+const BYTES_OF_A_STEP: usize = 2 * 1_024;
+
 /// The visitor's terminal in both lists.
 pub(super) const TERMINAL: usize = 0;
 
@@ -423,7 +426,13 @@ impl<'r, 'c> Run<'r, 'c> {
             }
             _ => self.files.content(path)?.into_owned(),
         };
+        self.charge(bytes.len() / BYTES_OF_A_STEP);
         Ok(self.add_input(bytes, is_stand_in))
+    }
+
+    /// Much work counts as many commands, so that a loop around it ends as soon.
+    pub(super) fn charge(&mut self, steps: usize) {
+        self.steps = self.steps.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
     }
 
     fn add_sink(&mut self, sink: Sink) -> usize {
@@ -482,6 +491,7 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// Writes to a sink.
     pub(super) fn print(&mut self, sink: usize, bytes: &[u8]) {
+        self.charge(bytes.len() / BYTES_OF_A_STEP);
         match self.sinks.get_mut(sink) {
             None | Some(Sink::Null) => {}
             Some(Sink::Buffer(buffer)) => {

@@ -420,3 +420,18 @@ fn no_input_makes_a_session_panic_or_say_more_than_its_bounds() {
         handler.closed(&mut Context::new(&session, now, &mut out));
     }
 }
+
+#[test]
+fn a_loop_of_heavy_work_is_over_soon_for_us() {
+    for line in [
+        "while :; do cp -r / /tmp/a; done",
+        "while :; do cat /dev/urandom | wc -c; done",
+        "while :; do find / > /tmp/f; done",
+    ] {
+        let start = std::time::Instant::now();
+        let (_, outcome) = shell_at(&[line], 0);
+        assert!(!outcome.closed);
+        // 22 runs without optimisation.
+        assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
+    }
+}

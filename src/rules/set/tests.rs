@@ -109,7 +109,7 @@ fn disguise(packet: &mut Vec<u8>, kind: u8) {
 
 fn rules() -> impl Strategy<Value = RuleSet> {
     let rule = (filter(), any::<bool>()).prop_filter_map("contradicts itself", |(text, per_packet)| {
-        let filter = super::super::filter::Filter::parse(&text).ok()?;
+        let filter = Filter::parse(&text).ok()?;
         let scope = if per_packet { Scope::Packet } else { Scope::Flow };
         Some((filter, Rule { name: text, scope, ..Rule::new(super::super::rule::Action::Drop) }))
     });

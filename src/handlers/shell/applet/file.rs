@@ -76,6 +76,7 @@ fn copy_tree(run: &mut Run<'_, '_>, from: &[u8], to: &[u8]) -> Result<(), Fault>
     let mut steps = 0;
     while let Some((from, to)) = left.pop() {
         steps += 1;
+        run.charge(steps % 2);
         if steps > MAX_FOUND || to.len() > 2 * super::super::MAX_LINE {
             return Err(Fault::Full);
         }
@@ -366,7 +367,9 @@ pub(super) fn du(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let names: Vec<Vec<u8>> = operands(words).cloned().collect();
     for name in if names.is_empty() { vec![b".".to_vec()] } else { names } {
         let path = run.path(&name);
-        let total: u64 = walk(run, &path).iter().map(|(_, node)| run.files.size(node).div_ceil(4_096) * 4).sum();
+        let all = walk(run, &path);
+        run.charge(all.len() / 8);
+        let total: u64 = all.iter().map(|(_, node)| run.files.size(node).div_ceil(4_096) * 4).sum();
         run.print_line(io.out, &format!("{total}\t{}", lossy(&name)));
     }
     0
@@ -403,7 +406,9 @@ pub(super) fn find(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             run.fail_at(io, words, "", top, fault);
             continue;
         }
-        for (found, node) in walk(run, &path) {
+        let all = walk(run, &path);
+        run.charge(all.len() / 8);
+        for (found, node) in all {
             let fits = pattern.is_none_or(|pattern| glob::matches(pattern, base_name(&found)));
             let is_kind = match kind {
                 Some(b'd') => node.is_directory(),
