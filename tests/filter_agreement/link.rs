@@ -18,8 +18,11 @@ const PACKETS: usize = 300;
 /// Generated expressions for each file, besides [`PLAIN`].
 const EXPRESSIONS: usize = 40;
 
-/// LINKTYPE numbers, <https://www.tcpdump.org/linktypes.html>, and what stands before IPv4 and IPv6.
-const LINKS: [(u16, fn(bool) -> Vec<u8>); 5] = [
+/// What stands before an IP packet; `true` for IPv6.
+type LinkHeader = fn(bool) -> Vec<u8>;
+
+/// LINKTYPE numbers, <https://www.tcpdump.org/linktypes.html>, and their headers.
+const LINKS: [(u16, LinkHeader); 5] = [
     (101, |_| Vec::new()),
     (1, |is_v6| [&[2; 12][..], &ethertype(is_v6)].concat()),
     (113, |is_v6| [&[0, 0, 0, 1, 0, 6, 2, 2, 2, 2, 2, 2, 0, 0][..], &ethertype(is_v6)].concat()),
