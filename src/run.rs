@@ -233,6 +233,7 @@ impl Diversion {
         Some(KernelPath {
             marks,
             listener: carries.then_some(self.settings.tcp_port),
+            closed: self.settings.closed_tcp_port,
             addresses: [true, false].into_iter().filter_map(fixed).copied().collect(),
         })
     }

@@ -40,6 +40,8 @@ pub struct KernelPath {
     pub marks: MarkField,
     /// The transparent listener's port; `None` when only passed connections leave.
     pub listener: Option<u16>,
+    /// A TCP port at which nobody listens.
+    pub closed: u16,
     /// Where it listens, if that is no wildcard: one address of each family at most.
     pub addresses: Vec<IpAddr>,
 }

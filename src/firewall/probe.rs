@@ -66,7 +66,7 @@ impl Host {
         let text = format!(
             "*{mangle}\n:{CHAIN_TRY} - [0:0]\n\
              -A {CHAIN_TRY} -m mark ! --mark 0x0/0x3 -j CONNMARK --save-mark --nfmask 0x3 --ctmask 0x3\n\
-             -A {CHAIN_TRY} -p tcp -m connmark --mark 0x2/0x3 -j TPROXY --on-port 1 --tproxy-mark 0x0/0x3\n\
+             -A {CHAIN_TRY} -p tcp -m connmark --mark 0x2/0x3 -m socket -j TPROXY --on-port 1 --tproxy-mark 0x0/0x3\n\
              -A {CHAIN_TRY} -j MARK --set-xmark 0x0/0x3\nCOMMIT\n"
         );
         let outcome = tool.restore(&text);

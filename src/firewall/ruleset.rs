@@ -66,13 +66,16 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
     let captured = captured(plan, family);
     let path = plan.kernel.as_ref();
     let mark = |course| path.map(|path| format!("{:#x}/{:#x}", path.marks.value(course), path.marks.mask()));
-    let listener = path.and_then(|path| listener(path, family));
+    let listener = path.and_then(|path| Some((path, path.listener?)));
+    let nowhere = listener.map(|(path, _)| target(path, path.closed, family));
+    let listener = listener.map(|(path, port)| target(path, port, family));
     let values = [
         ("keep", when(path.is_some(), CHAIN_KEEP)),
         ("mask", path.map(|path| format!("{:#x}", path.marks.mask())).into_iter().collect()),
         ("passed", mark(Course::Pass).into_iter().collect()),
         ("carried", mark(Course::Transparent).filter(|_| listener.is_some()).into_iter().collect()),
         ("listener", listener.into_iter().collect()),
+        ("nowhere", nowhere.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
         ("capture", if plan.conntrack { captured.clone() } else { Vec::new() }),
         ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
@@ -96,13 +99,12 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
 }
 
 /// Where TPROXY brings connections: a port, and an address unless the listener has a wildcard.
-fn listener(path: &KernelPath, family: Family) -> Option<String> {
-    let port = path.listener?;
+fn target(path: &KernelPath, port: u16, family: Family) -> String {
     let address = path.addresses.iter().find(|address| address.is_ipv4() == (family == Family::V4));
-    Some(match address {
+    match address {
         Some(address) => format!("--on-port {port} --on-ip {address}"),
         None => format!("--on-port {port}"),
-    })
+    }
 }
 
 fn captured(plan: &Plan, family: Family) -> Vec<String> {

@@ -194,7 +194,7 @@ fn the_readme_of_iptables_says_the_same_by_hand() {
 #[test]
 fn decided_connections_leave_user_space_before_anything_is_queued() {
     let marks = crate::engine::MarkField::new(0x3000_0000).unwrap();
-    let path = KernelPath { marks, listener: Some(5000), addresses: vec!["192.0.2.1".parse().unwrap()] };
+    let path = KernelPath { marks, listener: Some(5000), closed: 61, addresses: vec!["192.0.2.1".parse().unwrap()] };
     let plan = Plan { kernel: Some(path), ..readme_plan() };
     let text = text_of(&plan, Family::V4);
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("mark")).collect();
@@ -206,7 +206,7 @@ fn decided_connections_leave_user_space_before_anything_is_queued() {
             "-A GLUTTON-NFQ-KEEP -p tcp -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1 --tproxy-mark 0x0/0x30000000",
             "-A GLUTTON-NFQ-KEEP -j MARK --set-xmark 0x0/0x30000000",
             "-A GLUTTON-NFQ-IN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
-            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1",
+            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --on-ip 192.0.2.1",
         ]
     );
     assert!(text.find("connmark") < text.find("NFQUEUE"));
