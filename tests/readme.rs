@@ -2,6 +2,7 @@
 
 use glutton_nfq::config::{SETTINGS, settings_markdown};
 use glutton_nfq::control::COUNTERS;
+use glutton_nfq::handlers::Registry;
 
 const README: &str = include_str!("../README.md");
 
@@ -10,6 +11,23 @@ fn the_table_of_options_is_the_one_that_the_program_uses() {
     let table = settings_markdown();
     let (_, rest) = README.split_once("<!-- options -->\n").unwrap();
     let (shown, _) = rest.split_once("<!-- /options -->").unwrap();
+    assert!(shown == table, "put this between the markers:\n{table}");
+}
+
+#[test]
+fn the_table_of_handlers_is_the_registry() {
+    let registry = Registry::builtin();
+    let mut table = String::from("| handler | ports | what it does |\n|---|---|---|\n");
+    for entry in registry.entries() {
+        let names = std::iter::once(&**entry.name()).chain(entry.aliases().iter().copied());
+        let names = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let ports = entry.default_ports().iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        let ports = if ports.is_empty() { "any".to_owned() } else { ports };
+        let transports = entry.transports().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        table.push_str(&format!("| {names} | {transports} {ports} | {} |\n", entry.about()));
+    }
+    let (_, rest) = README.split_once("<!-- handlers -->\n").unwrap();
+    let (shown, _) = rest.split_once("<!-- /handlers -->").unwrap();
     assert!(shown == table, "put this between the markers:\n{table}");
 }
 
