@@ -105,6 +105,7 @@ bench: cargo ## Measure the engine and print the tables (root, for the live ones
 	$(call need,$(TEST_TOOLS))
 	@[ -e /usr/include/libnetfilter_queue/libnetfilter_queue.h ] || ! command -v apt-get >/dev/null || apt-get install -qq -y libnetfilter-queue-dev
 	cargo bench --locked
+	ALONE=1 cargo test --locked --test live reload::a_hundred -- --nocapture
 	$(hand_back)
 
 build: cargo

@@ -15,8 +15,11 @@ use crate::lab::{Lab, PATIENCE, SENSOR, at};
 /// Between two questions of a client: the reloads shall find a processor now and then.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// A reload is asked for a hundred times a second. That much less is left to builds without optimisation on machines with other work.
-const MIN_RELOADS_A_SECOND: f64 = 50.0;
+/// A reload is asked for a hundred times a second; with `ALONE` in the environment (as in `make bench`) all of them must be done in time. Beside other tests, on a
+/// machine with other work, half of them must.
+fn min_reloads_a_second() -> f64 {
+    if std::env::var_os("ALONE").is_some() { 98.0 } else { 50.0 }
+}
 
 /// Everything to the service on one port; the names of the rules stay.
 fn everything_to(port: u16) -> String {
@@ -113,7 +116,7 @@ fn a_hundred_reloads_a_second_lose_nothing_mix_nothing_and_keep_nothing() {
         let (took, after) = (start.elapsed(), resident(engine.parent()) + resident(engine.children()[0]));
         let rate = 1_000.0 / took.as_secs_f64();
         println!("{rate:.0} reloads a second");
-        assert!(rate > MIN_RELOADS_A_SECOND, "1000 reloads took {took:?}");
+        assert!(rate > min_reloads_a_second(), "1000 reloads took {took:?}");
         // A flow keeps its rule until it is forgotten: a rule without its filter is some hundred bytes.
         assert!(after < memory + (6 << 20), "memory grew from {memory} to {after} bytes in 800 reloads");
     });
