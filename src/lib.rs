@@ -9,13 +9,16 @@
 //!          recvmmsg of up to 64 packets
 //!          headers proven                                          packet
 //!          known flow? its decision. else the first matching rule  flow, rules
-//!          pass | drop | rewrite in place                          engine
+//!          pass | drop | rewrite in place | leave to the kernel    engine
 //!          verdicts of the batch in one sendmsg                    nfqueue
 //!     -> handler server: accept, whose flow is this?               server
 //!          a handler's dialogue, or a relay to a proxied host      handlers
 //!     -> files that visitors bring or name                        samples
 //!     -> events over a bounded channel -> JSON lines               events
 //! ```
+//! A flow that is left to the kernel is seen no more: the mark of its connection lets its later packets pass to the host, or brings them
+//! to the handler server's transparent listener.
+//!
 //! A packet meets no I/O but the queue's, no allocation and no channel; what happens to a flow may be written to a bounded channel and is never
 //! waited for.
 //!

@@ -1,6 +1,6 @@
 //! Networks that are not this host's and are answered as if they were: dark nets.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Prefix;
 use crate::packet::Address;
@@ -30,12 +30,7 @@ impl Capture {
 
     /// The address of this host that stands in for a captured one; `None` for addresses that are not captured.
     pub(super) fn stand_in(&self, host: Address) -> Option<Address> {
-        let is_captured = self.is_captured(host);
-        let own = if host.is_v4() {
-            self.v4.map(|own| Address::from(std::net::IpAddr::V4(own)))
-        } else {
-            self.v6.map(|own| Address::from(std::net::IpAddr::V6(own)))
-        };
-        own.filter(|_| is_captured)
+        let own = if host.is_v4() { self.v4.map(IpAddr::V4) } else { self.v6.map(IpAddr::V6) };
+        own.map(Address::from).filter(|_| self.is_captured(host))
     }
 }

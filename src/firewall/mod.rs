@@ -1,6 +1,7 @@
 //! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
 //!
-//! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle and `GLUTTON-NFQ-OUT` in raw, the jumps to them, and nothing else.
+//! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle, `GLUTTON-NFQ-OUT` and `GLUTTON-NFQ-RAW` in raw, the jumps to them, and nothing
+//! else.
 //! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
 //! matter (`host` and the rules say).
 //!

@@ -219,7 +219,8 @@ impl EngineProcess {
             _ => None,
         });
         for network in &networks {
-            if if network.is_v4() { v4.is_none() } else { v6.is_none() } {
+            let has_stand_in = if network.is_v4() { v4.is_some() } else { v6.is_some() };
+            if !has_stand_in {
                 warn!("capture: {network} cannot be answered: this host has no address of that family");
             }
         }
