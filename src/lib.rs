@@ -46,6 +46,7 @@ pub mod firewall;
 pub mod flow;
 pub mod handlers;
 pub mod host;
+mod linger;
 mod near;
 pub mod netns;
 pub mod nfqueue;

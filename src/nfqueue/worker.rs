@@ -16,6 +16,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Fail;
 use crate::control::Counters;
 use crate::engine::{Decision, Meta};
+use crate::linger::Linger;
 use crate::pace::Pace;
 
 /// How long packets gather in a flood of small ones that nobody waits for an answer to.
@@ -57,8 +58,8 @@ enum Next {
     Receive,
     /// The queue is empty, in a flood: more will come at once, so let it gather.
     Gather(Duration),
-    /// The queue is empty: sleep until it is not.
-    Wait,
+    /// The queue is empty: sleep until it is not. Something was there before.
+    Wait { found: bool },
 }
 
 impl<Q: Queue, D: Decide> Worker<Q, D> {
@@ -90,11 +91,13 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
     /// When the queue is lost: the socket is broken, or the kernel takes no verdicts from this process any more.
     pub fn run(mut self) -> Result<D, Error> {
         let mut events = Events::with_capacity(2);
+        let mut linger = Linger::default();
         while !self.stopper.is_told() {
             match self.turn()? {
                 Next::Receive => {}
                 Next::Gather(pause) => thread::sleep(pause),
-                Next::Wait => self.wait(&mut events)?,
+                Next::Wait { found } if linger.looks_again(found) => {}
+                Next::Wait { .. } => self.wait(&mut events)?,
             }
         }
         let deadline = self.clock.now() + DRAIN_LIMIT;
@@ -132,7 +135,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         Ok(match self.pace.pause() {
             _ if !is_last => Next::Receive,
             Some(pause) if received > 0 => Next::Gather(pause),
-            _ => Next::Wait,
+            _ => Next::Wait { found: received > 0 },
         })
     }
 

@@ -29,6 +29,7 @@ use crate::clock::Timestamp;
 use crate::control::Counter;
 use crate::events::FlowRef;
 use crate::flow::Transport;
+use crate::linger::Linger;
 
 /// Bytes of one read.
 const BUFFER: usize = 64 * 1024;
@@ -119,8 +120,10 @@ impl Worker {
 
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let (mut linger, mut looks) = (Linger::default(), false);
         while !self.has_stopped() {
-            match self.poll.poll(&mut events, self.patience()) {
+            let patience = if looks { Some(Duration::ZERO) } else { self.patience() };
+            match self.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => outcome?,
             }
@@ -133,6 +136,7 @@ impl Worker {
             if let Some(pause) = pause.filter(|_| self.patience() != Some(Duration::ZERO)) {
                 thread::sleep(pause);
             }
+            looks = self.patience() != Some(Duration::ZERO) && linger.looks_again(!events.is_empty());
         }
         Ok(())
     }

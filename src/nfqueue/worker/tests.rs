@@ -42,7 +42,7 @@ fn worker(packets: usize) -> (Worker<FakeQueue, Recorder>, Arc<Counters>, mpsc::
 fn packets_of_one_batch_share_one_time() {
     let (mut worker, ..) = worker(65);
     assert_eq!(worker.turn().unwrap(), Next::Receive);
-    assert_eq!(worker.turn().unwrap(), Next::Wait);
+    assert_eq!(worker.turn().unwrap(), Next::Wait { found: true });
     let times = &worker.decide.times;
     assert_eq!(times.len(), 65);
     assert!(times[..64].iter().all(|&time| time == times[0]));
