@@ -68,14 +68,23 @@ fn nmap_names_memcached_and_its_script_reads_the_stats() {
 }
 
 #[test]
-fn a_stranger_over_udp_gets_no_more_than_it_sent() {
+fn a_stranger_over_udp_gets_no_more_than_it_sent_and_the_stats_once_it_has_connected() {
     let lab = Lab::new();
     let mut engine = lab.engine().rules(RULES).start();
     let target = SENSOR[0].to_string();
-    let output = lab.client("nmap", &["-n", "-Pn", "-sU", "--script", "memcached-info", "-p", "11211", &target], b"");
-    assert!(!text(&output).contains("Process ID:"), "{}", text(&output));
-    let event = engine.events.await_event("the unanswered request", |event| event["answered"] == false);
-    assert_eq!(event["handler"], "memcache");
+    let nmap = |how: &str, ports: &str| {
+        text(&lab.client("nmap", &["-n", "-Pn", how, "--script", "memcached-info", "-p", ports, &target], b""))
+    };
+    let stranger = nmap("-sU", "11211");
+    assert!(!stranger.contains("Process ID:"), "{stranger}");
+    engine.events.await_event("the stranger's question", |event| {
+        event["transport"] == "udp" && event["command"] == "stats" && event["handler"] == "memcache"
+    });
+
+    let visitor = nmap("-sTU", "T:11211,U:11211");
+    assert_eq!(visitor.matches("Process ID:").count(), 2, "{visitor}");
+    let (_, udp) = visitor.split_once("11211/udp").unwrap();
+    assert!(udp.contains("Authentication: no"), "{visitor}");
     engine.stop();
 }
 
