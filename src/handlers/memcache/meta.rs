@@ -240,7 +240,7 @@ pub(super) fn set(line: &[u8], words: &[&[u8]], visit: &mut Visit<'_>) -> Next {
             visit.reply.line(outcome.err().unwrap_or(BAD_FORMAT));
             visit.record(line, decoded, None);
             // A readable length is believed: the value shall not be taken for commands.
-            size.map_or(Next::Command, |size| Next::Swallow(size + 2))
+            size.map_or(Next::Command, |size| Next::Swallow(size + 2, ""))
         }
     }
 }

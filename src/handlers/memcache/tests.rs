@@ -69,6 +69,7 @@ fn faults_are_answered_in_memcacheds_words() {
     let large = [b"set a 0 0 1048577\r\n".as_slice(), &[b'x'; 1_048_577], b"\r\nmn\r\n"].concat();
     let outcome = Transcript::tcp("memcache", "").run(&[Step::Recv(b"version\r\n")]);
     assert_eq!(outcome.sent(), b"VERSION 1.6.18\r\n");
+    assert_eq!(sent_whole(&large[..1_000_000]), "", "the value is waited for before it is refused");
     assert_eq!(sent_whole(&large), "SERVER_ERROR object too large for cache\r\nMN\r\n");
 }
 

@@ -136,21 +136,22 @@ impl Client {
         self.heard = turn.now;
         self.unasked = MAX_UNASKED;
         let mut reader = Reader(&packet.body);
+        // mosquitto lets clients of MQTT 3.1 write there what they like.
+        let has_flags = packet.flags == 2 || self.version == 3;
         match packet.kind {
             packet::PUBLISH => self.publish(packet, turn)?,
             packet::PUBACK => self.acknowledged(&mut reader, false)?,
             packet::PUBREC => self.received(&mut reader, turn)?,
-            packet::PUBREL if packet.flags == 2 => self.released(&mut reader, turn)?,
+            packet::PUBREL if has_flags => self.released(&mut reader, turn)?,
             packet::PUBCOMP => self.acknowledged(&mut reader, true)?,
-            packet::SUBSCRIBE if packet.flags == 2 => self.subscribe(&mut reader, turn)?,
-            packet::UNSUBSCRIBE if packet.flags == 2 => self.unsubscribe(&mut reader, turn)?,
+            packet::SUBSCRIBE if has_flags => self.subscribe(&mut reader, turn)?,
+            packet::UNSUBSCRIBE if has_flags => self.unsubscribe(&mut reader, turn)?,
             packet::PUBREL | packet::SUBSCRIBE | packet::UNSUBSCRIBE => return Err(Fault::Malformed.into()),
             packet::PINGREQ => turn.send(packet::PINGRESP, 0, &[]),
             packet::DISCONNECT => return Err(self.goodbye(&mut reader, turn)),
-            packet::CONNECT | packet::CONNACK => return Err(Fault::Protocol.into()),
+            packet::CONNECT | packet::CONNACK | packet::AUTH => return Err(End::HangUp),
             // mosquitto can be a client of other brokers, and takes these without having asked.
             packet::SUBACK | packet::UNSUBACK | packet::PINGRESP => {}
-            packet::AUTH => return Err(End::HangUp),
             _ => return Err(Fault::Protocol.into()),
         }
         self.deliver(turn)
@@ -212,6 +213,9 @@ impl Client {
     /// The topic that was meant (MQTT 5 section 3.3.2.3.4).
     fn resolve(&mut self, written: &str, alias: Option<u32>) -> Result<String, End> {
         let Some(alias) = alias else { return Ok(written.to_owned()) };
+        if alias == 0 {
+            return Err(Fault::Malformed.into());
+        }
         let alias = u16::try_from(alias).ok().filter(|alias| (1..=TOPIC_ALIAS_MAXIMUM).contains(alias));
         let alias = alias.ok_or(End::Reason(TOPIC_ALIAS_INVALID))?;
         let known = self.aliases.iter_mut().find(|(known, _)| *known == alias);
@@ -309,7 +313,7 @@ impl Client {
         let id = reader.u16()?;
         let properties = self.properties(reader, property::IN_SUBSCRIBE)?;
         let identifier = properties.number(property::SUBSCRIPTION_ID);
-        if id == 0 || reader.is_empty() || identifier == Some(0) {
+        if id == 0 || reader.is_empty() && self.version > 3 || identifier == Some(0) {
             return Err(Fault::Malformed.into());
         }
         let mut wanted = Vec::new();
@@ -407,7 +411,7 @@ impl Client {
     fn unsubscribe(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let id = reader.u16()?;
         let properties = self.properties(reader, property::IN_UNSUBSCRIBE)?;
-        if id == 0 || reader.is_empty() {
+        if id == 0 || reader.is_empty() && self.version > 3 {
             return Err(Fault::Malformed.into());
         }
         let mut body = id.to_be_bytes().to_vec();
