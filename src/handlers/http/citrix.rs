@@ -126,7 +126,9 @@ impl Family for Citrix {
             "/vpn/index.html" | "/logon/LogonPoint/index.html" | "/logon/LogonPoint/tmindex.html" => {
                 Some(Answer::file("text/html", INDEX.replace("@MARK@", &format!("{:x}", self.mark)), self.modified))
             }
-            "/vpns/cfg/smb.conf" => Some(told(Answer::file("text/plain; charset=UTF-8", self.smb_conf(), self.modified))),
+            "/vpns/cfg/smb.conf" => {
+                Some(told(Answer::file("text/plain; charset=UTF-8", self.smb_conf(), self.modified)))
+            }
             "/vpn/js/gateway_login_view.js" => Some(Answer::file("application/x-javascript", VIEW, self.modified)),
             // A bookmark written by newbm.pl: its template "runs" when it is fetched.
             _ if path.starts_with("/vpns/portal/") && path.ends_with(".xml") => Some(told(Answer::new(

@@ -22,7 +22,11 @@ pub(super) fn served(face: &Face, ask: &Ask<'_>, file: Answer, modified: Timesta
     let is_nginx = matches!(face, Face::Nginx { .. });
     if status == 416 || status == 412 && is_nginx {
         let page = face.page(status, ask);
-        return if status == 416 && is_nginx { page.header("Content-Range", format!("bytes */{length}")) } else { page };
+        return if status == 416 && is_nginx {
+            page.header("Content-Range", format!("bytes */{length}"))
+        } else {
+            page
+        };
     }
     let validated = |answer: Answer| answer.header("Last-Modified", http_date(modified)).header("ETag", tag.as_str());
     match (status, range) {
@@ -56,7 +60,8 @@ fn condition(face: &Face, ask: &Ask<'_>, tag: &str, modified: Timestamp) -> Opti
     let lists = |name: &str, accepts_weak: bool| {
         let mut values = ask.head.values(name).flat_map(|value| value.split(',')).map(str::trim).peekable();
         values.peek().is_some().then(|| {
-            let is_tag = |value: &str| value == "*" || value == tag || accepts_weak && value.strip_prefix("W/") == Some(tag);
+            let is_tag =
+                |value: &str| value == "*" || value == tag || accepts_weak && value.strip_prefix("W/") == Some(tag);
             values.any(is_tag)
         })
     };

@@ -126,9 +126,8 @@ fn files_have_validators_conditions_and_ranges() {
         (APACHE, ["Last-Modified", "ETag", "Accept-Ranges", "Content-Range"]),
     ] {
         let (_, head, body) = file(settings, "");
-        let value = |name: &str| {
-            head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap().to_owned()
-        };
+        let value =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap().to_owned();
         let (tag, modified) = (value("ETag"), value("Last-Modified"));
         assert!(tag.starts_with('"') && tag.ends_with('"') && tag.contains('-'), "{tag}");
         for (extra, status) in [
