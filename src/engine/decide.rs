@@ -267,7 +267,9 @@ impl Engine {
     /// How the kernel carries a flow that this rule takes: `None` when every packet must be seen here.
     fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
         self.settings.kernel.marks?;
-        if self.capture.stand_in(tuple.host).is_some() {
+        let captured = self.capture.is_captured(tuple.host);
+        // Where connections are not tracked, nothing keeps a mark for them.
+        if captured && self.capture.untracked {
             return None;
         }
         let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
@@ -281,7 +283,10 @@ impl Engine {
             Action::Pass if !active.rules.has_packet_rules() => Some(Disposition::Leave),
             // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
-                if may_leave && tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
+                if may_leave
+                    && tuple.transport == Transport::Tcp
+                    && !self.is_own_port(tuple)
+                    && (self.capture.carried || !captured) =>
             {
                 Some(Disposition::Carry)
             }

@@ -64,6 +64,8 @@ pub(super) struct EngineProcess {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     pub(super) interfaces: Vec<String>,
+    /// The kernel delivers packets to captured networks.
+    pub(super) carries_captured: bool,
     pub(super) account: Account,
     pub(super) identity: Identity,
 }
@@ -225,7 +227,7 @@ impl EngineProcess {
             }
         }
         let untracked = !self.config.engine.conntrack;
-        Capture { networks, untracked, v4, v6 }
+        Capture { networks, untracked, carried: self.carries_captured, v4, v6 }
     }
 
     /// Proxy targets of the rules, to be resolved at once.
