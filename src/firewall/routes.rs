@@ -111,7 +111,7 @@ fn removal(rules: &str, routes: &str) -> String {
     rules.chain(routes).collect()
 }
 
-/// Priority and the rest of our rules: `4770:	from all fwmark 0x1/0x3 lookup 4770 proto 171`.
+/// Priority and the rest of our rules: `4770: from all fwmark 0x1/0x3 lookup 4770 proto 171`.
 fn own_rules(rules: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_ours = |rest: &str| rest.split(' ').zip(rest.split(' ').skip(1)).any(|pair| pair == ("proto", PROTOCOL));
     let rules = rules.lines().filter_map(|rule| rule.split_once(':'));

@@ -13,6 +13,7 @@ use crate::lab::events::{dialled, kind, source};
 use crate::lab::firewall::{Variant, install_operators_rules, invalid_dropped, saved_routes, saved_rules};
 use crate::lab::service::Service;
 use crate::lab::{Lab, PATIENCE, SENSOR, at, within};
+use crate::reload::{reload, replace_rules};
 
 const RULES: &str = "
 version: 1
@@ -179,6 +180,27 @@ fn the_queue_sees_one_packet_of_a_connection_to_a_captured_network() {
     engine.stop();
 }
 
+#[test]
+fn a_reload_brings_the_routes_that_new_rules_need_and_keeps_those_of_old_connections() {
+    let lab = Lab::new();
+    route_dark_nets(&lab);
+    let routes_before = saved_routes(&lab);
+    let engine = lab.engine().rules(RULES).config(&config("userspace")).start();
+    assert_eq!(saved_routes(&lab), routes_before, "nothing is carried yet");
+    replace_rules(&lab, &RULES.replace("target: echo}", "target: echo, datapath: tproxy}"));
+    assert_eq!(reload(&lab).code, 0);
+    let before = lab.packets_queued();
+    let mut streams = dark(7005).map(|to| lab.dial(to));
+    let mut talk = || streams.iter_mut().for_each(|stream| assert_eq!(echo(stream, b"still?").unwrap(), b"still?"));
+    talk();
+    assert_eq!(lab.packets_queued() - before, 2, "one for each connection");
+    replace_rules(&lab, RULES);
+    assert_eq!(reload(&lab).code, 0);
+    talk();
+    assert_answers(&lab);
+    engine.stop();
+}
+
 /// Kills parent and engine, so that nobody is left to remove anything.
 fn kill_all(engine: &mut Engine<'_>) {
     for pid in engine.children() {
@@ -252,14 +274,13 @@ fn a_host_without_policy_routing_is_told_once_and_serves_captured_networks_in_us
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = format!("PATH={}:{}", directory.display(), std::env::var("PATH").unwrap());
     let engine = lab.engine().rules(RULES).config(&config("auto")).through(&["env", &path]).start();
+    assert_eq!(echo(&mut lab.dial(at(SENSOR[0], 7005)), b"own").unwrap(), b"own");
+    assert_eq!(lab.packets_queued(), 1, "the sensor's own addresses need no routes");
     let before = lab.packets_queued();
     assert_answers(&lab);
     assert!(lab.packets_queued() - before > 10, "both connections are carried in user space");
     let warnings = || engine.said().matches("no policy routing").count();
     assert_eq!(within(Duration::from_secs(1), || (warnings() > 0).then(warnings)), Some(1), "{}", engine.said());
-    let own = lab.packets_queued();
-    assert_eq!(echo(&mut lab.dial(at(SENSOR[0], 7005)), b"own").unwrap(), b"own");
-    assert_eq!(lab.packets_queued() - own, 1, "the sensor's own addresses need no routes");
     engine.stop();
 }
 
