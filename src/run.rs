@@ -180,12 +180,11 @@ impl Sensor {
         Ok(Diversion { interfaces, capture, conntrack, route, queues, in_use, settings, listen })
     }
 
-    /// How packets to captured networks, which are not this host's, reach the transparent listener: by the mark of their connection.
+    /// How packets to captured networks, which are not this host's, reach the transparent listener: by mark.
     fn policy_route(&self, settings: Settings) -> Option<PolicyRoute> {
         let engine = &self.config.engine;
-        let has_marks = engine.conntrack && settings.kernel.marks.is_some();
         let route = PolicyRoute { table: engine.capture_table, priority: engine.capture_priority };
-        (has_marks && !engine.capture.is_empty()).then_some(route)
+        (settings.kernel.marks.is_some() && !engine.capture.is_empty()).then_some(route)
     }
 }
 

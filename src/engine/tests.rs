@@ -148,7 +148,8 @@ fn the_kernel_carries_flows_to_captured_networks_only_where_it_can() {
         for (capture, carried, passed) in [
             (Capture { carried: true, ..capture.clone() }, Verdict::Repeat, Verdict::Repeat),
             (capture.clone(), Verdict::Accept, Verdict::Repeat),
-            (Capture { untracked: true, ..capture }, Verdict::Accept, Verdict::Accept),
+            (Capture { untracked: true, ..capture.clone() }, Verdict::Accept, Verdict::Accept),
+            (Capture { untracked: true, carried: true, ..capture }, Verdict::Repeat, Verdict::Accept),
         ] {
             let rules = "  - { match: dst port 9500, type: pass }\n  - { type: handler, target: tcp }\n";
             let mut bed = Bed::with(rules, Settings { kernel, ..SETTINGS });

@@ -89,7 +89,7 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("nowhere", nowhere.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
         ("routed", if routed { captured.clone() } else { Vec::new() }),
-        ("capture", if plan.conntrack { captured.clone() } else { Vec::new() }),
+        ("capture", if plan.conntrack || routed { captured.clone() } else { Vec::new() }),
         ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
         ("untracked", if plan.conntrack { Vec::new() } else { captured }),
         ("queue", vec![queue.clone()]),

@@ -1,7 +1,7 @@
 //! Dark nets: networks that are routed to the sensor and are not its own.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use glutton_nfq::netns::Namespace;
@@ -30,6 +30,9 @@ pub(crate) fn config(datapath: &str) -> String {
     format!("[engine]\ndatapath = \"{datapath}\"\ncapture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]\n")
 }
 
+/// Whether the kernel tracks connections to captured networks, as lines of [`config`].
+const TRACKING: [&str; 2] = ["conntrack = true\n", "conntrack = false\n"];
+
 /// Routes two networks to the sensor, one of each family.
 pub(crate) fn route_dark_nets(lab: &Lab) {
     let attacker = lab.attacker_namespace();
@@ -52,6 +55,7 @@ crate::on_each_datapath! {
     addresses_of_a_captured_network_are_answered_as_if_they_were_the_sensors,
     a_host_that_checks_paths_and_states_strictly_answers_for_captured_networks,
     a_way_for_small_packets_only_is_found_out,
+    an_untracked_dark_net_leaves_no_entry_in_the_connection_table,
     when_the_engine_is_killed_it_takes_rules_and_routes_along_and_comes_back,
 }
 
@@ -92,20 +96,32 @@ fn a_host_that_checks_paths_and_states_strictly_answers_for_captured_networks(da
         lab.sensor_command(&format!("sysctl -q -w net.ipv4.{setting}=1"));
     }
     lab.sensor_command("sysctl -q -w net.ipv6.fwmark_reflect=1");
-    let engine = lab.engine().rules(RULES).config(&config(datapath)).start();
-    for (to, family) in dark(7005).into_iter().zip(["ipv4", "ipv6"]) {
-        let mut stream = lab.dial(to);
-        for _ in 0..20 {
-            assert_eq!(echo(&mut stream, &[0x55; 4000]).unwrap(), [0x55; 4000]);
+    for tracking in TRACKING {
+        let engine = lab.engine().rules(RULES).config(&(config(datapath) + tracking)).start();
+        for to in dark(7005) {
+            let mut stream = lab.dial(to);
+            for _ in 0..20 {
+                assert_eq!(echo(&mut stream, &[0x55; 4000]).unwrap(), [0x55; 4000]);
+            }
         }
-        if datapath == "tproxy" {
-            let table = lab.sensor_command(&format!("conntrack -L -f {family} -p tcp"));
-            let wanted = format!("dst={} sport={} dport=7005 ", to.ip(), stream.local_addr().unwrap().port());
-            let entry = table.lines().find(|line| line.contains(&wanted));
-            assert!(entry.is_some_and(|entry| entry.contains("[ASSURED]")), "no entry with {wanted} in\n{table}");
-        }
+        engine.stop();
     }
     assert_eq!(invalid_dropped(&lab), 0, "packets of served connections were INVALID");
+}
+
+#[test]
+fn conntrack_shows_the_dialled_address_of_a_captured_network() {
+    let lab = Lab::new();
+    route_dark_nets(&lab);
+    let engine = lab.engine().rules(RULES).config(&config("tproxy")).start();
+    for (to, family) in dark(7005).into_iter().zip(["ipv4", "ipv6"]) {
+        let mut stream = lab.dial(to);
+        assert_eq!(echo(&mut stream, b"hello").unwrap(), b"hello");
+        let table = lab.sensor_command(&format!("conntrack -L -f {family} -p tcp"));
+        let wanted = format!("dst={} sport={} dport=7005 ", to.ip(), stream.local_addr().unwrap().port());
+        let entry = table.lines().find(|line| line.contains(&wanted));
+        assert!(entry.is_some_and(|entry| entry.contains("[ASSURED]")), "no entry with {wanted} in\n{table}");
+    }
     engine.stop();
 }
 
@@ -113,19 +129,34 @@ fn a_way_for_small_packets_only_is_found_out(datapath: &str) {
     let lab = Lab::new();
     route_dark_nets(&lab);
     let far = far_away(&lab);
-    let engine = lab.engine().rules(RULES).config(&config(datapath)).start();
-    for to in dark(7005) {
-        let sent = [0x66; 100_000];
-        let mut stream = far.run(|| dial(to)).unwrap().unwrap();
-        let mut answers = stream.try_clone().unwrap();
-        std::thread::scope(|scope| {
-            scope.spawn(move || sent.chunks(1000).for_each(|chunk| stream.write_all(chunk).unwrap()));
-            let mut heard = vec![0; sent.len()];
-            answers.read_exact(&mut heard).unwrap_or_else(|error| panic!("from {to}: {error}"));
-            assert_eq!(heard, sent);
-        });
+    for tracking in TRACKING {
+        let engine = lab.engine().rules(RULES).config(&(config(datapath) + tracking)).start();
+        for to in dark(7005) {
+            let mut stream = far.run(|| dial(to)).unwrap().unwrap();
+            assert_echoes_in_large_packets(&mut stream);
+        }
+        engine.stop();
+        forget_paths(&lab);
     }
-    engine.stop();
+}
+
+/// Sends little at a time and reads nothing until all is sent, so that answers come as large as may be.
+fn assert_echoes_in_large_packets(stream: &mut TcpStream) {
+    let sent = [0x66; 100_000];
+    let mut asking = stream.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || sent.chunks(1000).for_each(|chunk| asking.write_all(chunk).unwrap()));
+        let mut heard = vec![0; sent.len()];
+        stream.read_exact(&mut heard).unwrap_or_else(|error| panic!("from {:?}: {error}", stream.peer_addr()));
+        assert_eq!(heard, sent);
+    });
+}
+
+/// Makes the sensor forget what it has learnt of path MTUs.
+fn forget_paths(lab: &Lab) {
+    for family in ["-4", "-6"] {
+        lab.sensor_command(&format!("ip {family} route flush cache"));
+    }
 }
 
 /// A namespace behind the attacker's. Towards it, packets of more than 1300 bytes do not fit, and only the attacker's router knows: the client
@@ -168,16 +199,18 @@ fn when_the_engine_is_killed_it_takes_rules_and_routes_along_and_comes_back(data
 fn the_queue_sees_one_packet_of_a_connection_to_a_captured_network() {
     let lab = Lab::new();
     route_dark_nets(&lab);
-    let engine = lab.engine().rules(RULES).config(&config("auto")).start();
-    for to in dark(7005) {
-        let before = lab.packets_queued();
-        let mut stream = lab.dial(to);
-        for _ in 0..50 {
-            assert_eq!(echo(&mut stream, &[0x33; 3000]).unwrap(), [0x33; 3000]);
+    for tracking in TRACKING {
+        let engine = lab.engine().rules(RULES).config(&(config("auto") + tracking)).start();
+        for to in dark(7005) {
+            let before = lab.packets_queued();
+            let mut stream = lab.dial(to);
+            for _ in 0..50 {
+                assert_eq!(echo(&mut stream, &[0x33; 3000]).unwrap(), [0x33; 3000]);
+            }
+            assert_eq!(lab.packets_queued() - before, 1, "{to}, {tracking}");
         }
-        assert_eq!(lab.packets_queued() - before, 1, "{to}");
+        engine.stop();
     }
-    engine.stop();
 }
 
 #[test]
@@ -296,14 +329,12 @@ fn what_the_sensor_only_forwards_is_left_alone() {
     engine.stop();
 }
 
-#[test]
-fn an_untracked_dark_net_leaves_no_entry_in_the_connection_table() {
+fn an_untracked_dark_net_leaves_no_entry_in_the_connection_table(datapath: &str) {
     let lab = Lab::new();
     route_dark_nets(&lab);
     // A strict firewall makes the kernel track connections; one of the sensor's own shows that it does.
     install_operators_rules(&lab, Variant::System);
-    let config = "[engine]\ncapture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]\nconntrack = false\n";
-    let engine = lab.engine().rules(RULES).config(config).start();
+    let engine = lab.engine().rules(RULES).config(&(config(datapath) + "conntrack = false\n")).start();
     let mut streams = Vec::new();
     for host in ["203.0.113.9", "2001:db8:77::9"] {
         for port in 7000..7020 {
