@@ -268,6 +268,7 @@ impl Engine {
     fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
         self.settings.kernel.marks?;
         let captured = self.capture.is_captured(tuple.host);
+        let keeps_mark = !captured || !self.capture.untracked;
         let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
         let may_leave = match datapath {
             Datapath::Auto => !active.rules.has_packet_rules(),
@@ -275,10 +276,8 @@ impl Engine {
             Datapath::Userspace => false,
         };
         match rule.action {
-            // Passing needs no listener: it leaves user space whatever carries the others, if the connection can keep a mark.
-            Action::Pass if !active.rules.has_packet_rules() && !(captured && self.capture.untracked) => {
-                Some(Disposition::Leave)
-            }
+            // Passing needs no listener: it leaves user space whatever carries the others, if something keeps the mark.
+            Action::Pass if keeps_mark && !active.rules.has_packet_rules() => Some(Disposition::Leave),
             // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
                 if may_leave

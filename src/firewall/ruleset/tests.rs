@@ -231,7 +231,9 @@ fn packets_to_captured_networks_keep_the_mark_by_which_they_are_routed() {
     assert_eq!(
         lines,
         [
+            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m mark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-KEEP ! -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j RETURN",
             "-A GLUTTON-NFQ-IN -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j MARK --set-xmark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j RETURN",
@@ -251,5 +253,8 @@ rule add priority 99 fwmark 0x20000000/0x30000000 lookup 4770 protocol 171
 EOF
 iptables-restore ";
     assert!(commands.starts_with(expected), "{commands}");
+    let untracked = text_of(&Plan { conntrack: false, ..plan.clone() }, Family::V6);
+    let (found, queued) = (untracked.find("-m socket --transparent"), untracked.find("GLUTTON-NFQ-RAW -p tcp -m tcp"));
+    assert!(found.is_some() && found < queued, "what has a socket is not queued: {untracked}");
     assert!(!text_of(&Plan { capture: Vec::new(), ..plan }, Family::V6).contains("-d "));
 }
