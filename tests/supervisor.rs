@@ -5,6 +5,8 @@
 //! the child for ever. The threads of the usual test harness would be such; so this program is its own harness, and calls itself
 //! again for every supervisor.
 
+#![cfg(test)]
+
 use std::io::Read;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
