@@ -162,6 +162,7 @@ impl Sensor {
             interfaces.push(host::default_interface()?);
         }
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
+        host::check_captured(&engine.capture)?;
         let loopback = interfaces.iter().any(|name| name == "lo");
         let mut in_use = host::ports_in_use(loopback)?;
         in_use.tcp.extend(&engine.exempt_ports);

@@ -129,13 +129,7 @@ fn when_parent_and_engine_are_killed_traffic_passes_and_the_next_start_sweeps() 
     let lab = Lab::new();
     let _own = own_services(&lab);
     let before = saved_rules(&lab, Variant::System);
-    let mut engine = lab.engine().rules(RULES).start();
-    for pid in engine.children() {
-        // Stopped, the parent cannot answer the death of its child.
-        kill_process(engine.parent(), Signal::STOP).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-    }
-    engine.end_with(Signal::KILL);
+    kill_parent_and_engine(&lab);
     assert!(saved_rules(&lab, Variant::System).contains("GLUTTON-NFQ"), "nobody was left to remove the rules");
     for port in [EXEMPT, PASSED] {
         assert_eq!(
@@ -150,6 +144,17 @@ fn when_parent_and_engine_are_killed_traffic_passes_and_the_next_start_sweeps() 
         "web hello"
     );
     serves_and_cleans(&lab, &before);
+}
+
+/// Starts an engine and ends both its processes, so that nobody is left to clean up.
+fn kill_parent_and_engine(lab: &Lab) {
+    let mut engine = lab.engine().rules(RULES).start();
+    for pid in engine.children() {
+        // Stopped, the parent cannot answer the death of its child.
+        kill_process(engine.parent(), Signal::STOP).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+    engine.end_with(Signal::KILL);
 }
 
 /// A new engine serves, and its end leaves the firewall as it was before the first.
@@ -186,12 +191,7 @@ fn sigterm_and_sigint_leave_the_firewall_as_it_was_in_both_iptables_variants() {
 fn clean_removes_what_a_killed_engine_left() {
     let lab = Lab::new();
     let before = saved_rules(&lab, Variant::System);
-    let mut engine = lab.engine().rules(RULES).start();
-    for pid in engine.children() {
-        kill_process(engine.parent(), Signal::STOP).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-    }
-    engine.end_with(Signal::KILL);
+    kill_parent_and_engine(&lab);
     lab.sensor_command(&format!("{} clean", env!("CARGO_BIN_EXE_glutton-nfq")));
     assert_eq!(saved_rules(&lab, Variant::System), before);
 }
