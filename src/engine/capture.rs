@@ -12,9 +12,9 @@ pub struct Capture {
     pub networks: Vec<Prefix>,
     /// The kernel keeps no entries for them: their packets are not tracked, in or out.
     pub untracked: bool,
-    /// An address of this host.
+    /// An address of this host; `None`: IPv4 networks are not captured. A sensor does not start with one that it cannot answer for.
     pub v4: Option<Ipv4Addr>,
-    /// An address of this host.
+    /// An address of this host; `None`: IPv6 networks are not captured.
     pub v6: Option<Ipv6Addr>,
 }
 
