@@ -33,7 +33,7 @@ use thiserror::Error;
 
 use crate::config::{self, Config, Datapath, Prefix};
 use crate::engine::{Kernel, MarkField, Settings};
-use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, Queues};
+use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, PolicyRoute, Queues};
 use crate::flow::Transport;
 use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
@@ -101,7 +101,7 @@ impl Sensor {
     pub fn dry_run(&self) -> Result<String, Error> {
         let host = Host::probe().unwrap_or_default();
         let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
-        let plan = self.diversion(self.settings(&closed, host.carries))?.plan(&self.rules);
+        let plan = self.diversion(self.settings(&closed, host.carries), host.routes)?.plan(&self.rules);
         Ok(firewall::build(&plan, &host)?.to_string())
     }
 
@@ -125,11 +125,13 @@ impl Sensor {
             warn!("this host cannot mark connections or has no TPROXY: every packet is carried in user space");
         }
         let settings = self.settings(&closed, host.carries);
-        let diversion = self.diversion(settings)?;
+        let diversion = self.diversion(settings, host.routes)?;
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process = EngineProcess { config, rules, registry, settings, interfaces, account, identity };
+        let carries_captured = diversion.route.is_some();
+        let process =
+            EngineProcess { config, rules, registry, settings, interfaces, carries_captured, account, identity };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
@@ -154,8 +156,8 @@ impl Sensor {
         }
     }
 
-    /// What the rules have no say in.
-    fn diversion(&self, settings: Settings) -> Result<Diversion, Error> {
+    /// What the rules have no say in. `routes`: this host has policy routing.
+    fn diversion(&self, settings: Settings, routes: bool) -> Result<Diversion, Error> {
         let engine = &self.config.engine;
         let mut interfaces = engine.interfaces.clone();
         if interfaces.is_empty() {
@@ -168,7 +170,19 @@ impl Sensor {
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
         let conntrack = engine.conntrack;
-        Ok(Diversion { interfaces, capture, conntrack, queues, in_use, settings, listen })
+        let route = self.policy_route(settings);
+        if route.is_some() && !routes && engine.datapath != Datapath::Userspace {
+            warn!("this host has no policy routing or no `ip` (iproute2): captured networks are carried in user space");
+        }
+        let route = route.filter(|_| routes);
+        Ok(Diversion { interfaces, capture, conntrack, route, queues, in_use, settings, listen })
+    }
+
+    /// How packets to captured networks, which are not this host's, reach the transparent listener: by mark.
+    fn policy_route(&self, settings: Settings) -> Option<PolicyRoute> {
+        let engine = &self.config.engine;
+        let route = PolicyRoute { table: engine.capture_table, priority: engine.capture_priority };
+        (settings.kernel.marks.is_some() && !engine.capture.is_empty()).then_some(route)
     }
 }
 
@@ -199,6 +213,7 @@ struct Diversion {
     interfaces: Vec<String>,
     capture: Vec<Prefix>,
     conntrack: bool,
+    route: Option<PolicyRoute>,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -242,6 +257,7 @@ impl Diversion {
             listener: carries.then_some(self.settings.tcp_port),
             closed: self.settings.closed_tcp_port,
             addresses: [true, false].into_iter().filter_map(fixed).copied().collect(),
+            route: self.route.filter(|_| carries),
         })
     }
 

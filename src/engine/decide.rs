@@ -267,9 +267,8 @@ impl Engine {
     /// How the kernel carries a flow that this rule takes: `None` when every packet must be seen here.
     fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
         self.settings.kernel.marks?;
-        if self.capture.stand_in(tuple.host).is_some() {
-            return None;
-        }
+        let captured = self.capture.is_captured(tuple.host);
+        let keeps_mark = !captured || !self.capture.untracked;
         let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
         let may_leave = match datapath {
             Datapath::Auto => !active.rules.has_packet_rules(),
@@ -277,11 +276,14 @@ impl Engine {
             Datapath::Userspace => false,
         };
         match rule.action {
-            // Passing needs no listener: it leaves user space whatever carries the others.
-            Action::Pass if !active.rules.has_packet_rules() => Some(Disposition::Leave),
+            // Passing needs no listener: it leaves user space whatever carries the others, if something keeps the mark.
+            Action::Pass if keeps_mark && !active.rules.has_packet_rules() => Some(Disposition::Leave),
             // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
-                if may_leave && tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
+                if may_leave
+                    && tuple.transport == Transport::Tcp
+                    && !self.is_own_port(tuple)
+                    && (self.capture.carried || !captured) =>
             {
                 Some(Disposition::Carry)
             }

@@ -84,10 +84,14 @@ struct Bed {
 
 impl Bed {
     fn new(rules: &str) -> Self {
+        Self::with(rules, SETTINGS)
+    }
+
+    fn with(rules: &str, settings: Settings) -> Self {
         let rules = RuleSet::from_yaml(&format!("rules:\n{rules}"), "test.yml").unwrap();
         let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
         let counters = Arc::new(Counters::default());
-        let engine = Engine::new(Arc::new(rules), Arc::new(flows), Arc::clone(&counters), SETTINGS);
+        let engine = Engine::new(Arc::new(rules), Arc::new(flows), Arc::clone(&counters), settings);
         Self { engine, counters, records: Vec::new() }
     }
 
@@ -128,6 +132,34 @@ fn endpoints(bytes: &[u8]) -> Endpoints {
 }
 
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
+#[test]
+fn the_kernel_carries_flows_to_captured_networks_only_where_it_can() {
+    let field = MarkField::new(0x3000_0000).unwrap();
+    let kernel = Kernel { marks: Some(field), datapath: crate::config::Datapath::Auto };
+    for family in BOTH {
+        let networks = vec![family.sensor().to_string().parse().unwrap()];
+        let capture = Capture {
+            networks,
+            v4: Some([10, 9, 9, 9].into()),
+            v6: Some("fd00::9".parse().unwrap()),
+            ..Capture::default()
+        };
+        for (capture, carried, passed) in [
+            (Capture { carried: true, ..capture.clone() }, Verdict::Repeat, Verdict::Repeat),
+            (capture.clone(), Verdict::Accept, Verdict::Repeat),
+            (Capture { untracked: true, ..capture.clone() }, Verdict::Accept, Verdict::Accept),
+            (Capture { untracked: true, carried: true, ..capture }, Verdict::Repeat, Verdict::Accept),
+        ] {
+            let rules = "  - { match: dst port 9500, type: pass }\n  - { type: handler, target: tcp }\n";
+            let mut bed = Bed::with(rules, Settings { kernel, ..SETTINGS });
+            bed.engine = bed.engine.capturing(capture);
+            assert_eq!(bed.enter(&mut family.syn(40_000, 23)).verdict, carried);
+            assert_eq!(bed.enter(&mut family.syn(40_000, 9_500)).verdict, passed);
+            assert!(bed.enter(&mut family.udp(40_000, 53, b"?")).rewritten, "datagrams stay in user space");
+        }
+    }
+}
 
 #[test]
 fn a_handler_sees_the_client_and_the_answer_comes_from_the_dialled_port() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::tool::{Error, Tool, Variant};
-use super::{CHAIN_TRY, Family, Table, save};
+use super::{CHAIN_TRY, Family, Table, routes, save};
 
 /// The families that get rules here, and what must be noted for removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Host {
     pub new_tables: Vec<(Family, Table)>,
     /// Every family can mark connections and bring them to a transparent listener.
     pub carries: bool,
+    /// Every family has policy routing.
+    pub routes: bool,
     /// One line for each thing that an operator should know, such as missing IPv6 rules.
     pub warnings: Vec<String>,
 }
@@ -21,7 +23,13 @@ pub struct Host {
 impl Default for Host {
     /// Both families, all tables in use already: what `--dry-run` assumes where it may not look.
     fn default() -> Self {
-        Self { families: Family::ALL.to_vec(), new_tables: Vec::new(), carries: true, warnings: Vec::new() }
+        Self {
+            families: Family::ALL.to_vec(),
+            new_tables: Vec::new(),
+            carries: true,
+            routes: true,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -31,7 +39,7 @@ impl Host {
     /// # Errors
     /// There is no usable `iptables`, or we may not use it.
     pub fn probe() -> Result<Self, Error> {
-        let mut host = Self { families: Vec::new(), new_tables: Vec::new(), carries: true, warnings: Vec::new() };
+        let mut host = Self { families: Vec::new(), ..Self::default() };
         host.add(Family::V4)?;
         if !Path::new("/proc/thread-self/net/if_inet6").exists() {
             host.warnings.push("this kernel has IPv6 disabled: rules for IPv4 only".to_owned());
@@ -55,6 +63,7 @@ impl Host {
             self.carries = false;
             log::debug!("{}: {error}", family.program());
         }
+        self.routes &= routes::are_possible(family);
         self.families.push(family);
         Ok(())
     }

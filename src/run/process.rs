@@ -63,6 +63,8 @@ pub(super) struct EngineProcess {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     pub(super) interfaces: Vec<String>,
+    /// The kernel delivers packets to captured networks.
+    pub(super) carries_captured: bool,
     pub(super) account: Account,
     pub(super) identity: Identity,
 }
@@ -210,7 +212,7 @@ impl EngineProcess {
         let networks = self.config.engine.capture.clone();
         let (v4, v6) = if networks.is_empty() { (None, None) } else { host::stand_ins() };
         let untracked = !self.config.engine.conntrack;
-        Capture { networks, untracked, v4, v6 }
+        Capture { networks, untracked, carried: self.carries_captured, v4, v6 }
     }
 
     /// Proxy targets of the rules, to be resolved at once.

@@ -27,12 +27,12 @@ fn everything_to(port: u16) -> String {
 }
 
 /// Replaces the rule file as editors do.
-fn replace_rules(lab: &Lab, text: &str) {
+pub(crate) fn replace_rules(lab: &Lab, text: &str) {
     std::fs::rename(lab.file("draft.yml", text), lab.path("rules.yml")).unwrap();
 }
 
 /// Asks the engine as `glutton-nfq reload` does.
-fn reload(lab: &Lab) -> Answer {
+pub(crate) fn reload(lab: &Lab) -> Answer {
     lab.sensor(|| control::call(0, "reload")).unwrap()
 }
 
