@@ -31,7 +31,7 @@ use std::sync::Arc;
 use log::warn;
 use thiserror::Error;
 
-use crate::config::{Config, Datapath, Prefix};
+use crate::config::{self, Config, Datapath, Prefix};
 use crate::engine::{Kernel, MarkField, Settings};
 use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, PolicyRoute, Queues};
 use crate::flow::Transport;
@@ -164,10 +164,8 @@ impl Sensor {
             interfaces.push(host::default_interface()?);
         }
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
-        let loopback = interfaces.iter().any(|name| name == "lo");
-        let mut in_use = host::ports_in_use(loopback)?;
-        in_use.tcp.extend(&engine.exempt_ports);
-        in_use.udp.extend(&engine.exempt_ports);
+        host::check_captured(&engine.capture)?;
+        let in_use = ports_in_use(&interfaces, engine)?;
         let queues = Queues { first: engine.queue_num, count: engine.queues };
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
@@ -188,6 +186,15 @@ impl Sensor {
     }
 }
 
+/// Ports that stay with the host unless a rule names them, as of now.
+fn ports_in_use(interfaces: &[String], engine: &config::Engine) -> Result<Ports, host::Error> {
+    let loopback = interfaces.iter().any(|name| name == "lo");
+    let mut in_use = host::ports_in_use(loopback)?;
+    in_use.tcp.extend(&engine.exempt_ports);
+    in_use.udp.extend(&engine.exempt_ports);
+    Ok(in_use)
+}
+
 fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String> {
     let names: Vec<&str> = registry.names().collect();
     let ports = [config.server.tcp_port, config.server.udp_port];
@@ -200,7 +207,7 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
     rules.warnings(&surroundings).iter().map(ToString::to_string).collect()
 }
 
-/// What is diverted, as far as the rules have no say in it: looked up once, at start.
+/// What is diverted, as far as the rules have no say in it: looked up at start, the ports in use at every reload, too.
 #[derive(Debug)]
 struct Diversion {
     interfaces: Vec<String>,

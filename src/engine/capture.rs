@@ -14,9 +14,9 @@ pub struct Capture {
     pub untracked: bool,
     /// The kernel delivers packets to them to a transparent listener of this host, if told to.
     pub carried: bool,
-    /// An address of this host.
+    /// An address of this host; `None`: IPv4 networks are not captured. A sensor does not start with one that it cannot answer for.
     pub v4: Option<Ipv4Addr>,
-    /// An address of this host.
+    /// An address of this host; `None`: IPv6 networks are not captured.
     pub v6: Option<Ipv6Addr>,
 }
 
