@@ -20,12 +20,19 @@ struct Cause {
     mend: &'static str,
 }
 
-const CAUSES: [Cause; 7] = [
+const CAUSES: [Cause; 8] = [
     Cause {
         counters: &[Counter::KernelQueueDropped],
         name: "full queue",
         happens: "packets are dropped",
         happened: "packets were dropped",
+        mend: "raise engine.queues if CPUs are idle, or engine.queue_len for short bursts",
+    },
+    Cause {
+        counters: &[Counter::QueuesFoundFull],
+        name: "full queue that fails open",
+        happens: "packets pass undecided",
+        happened: "times a queue was found full",
         mend: "raise engine.queues if CPUs are idle, or engine.queue_len for short bursts",
     },
     Cause {

@@ -15,7 +15,7 @@ use super::identity::Identity;
 use super::overload::Overload;
 use super::queue::{self, QueueDecider, QueueThread};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Fail};
 use crate::control::{Counter, Counters};
 use crate::engine::{Capture, Engine, Settings};
 use crate::events::{self, Event, EventSender, EventWriter, Level, Owner, Record};
@@ -142,6 +142,10 @@ impl EngineProcess {
         let queues = queues.collect::<Result<Vec<_>, Error>>()?;
         let statistics = Statistics::open(first, 2 * count);
         let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
+        let statistics = statistics.map(|statistics| match config.engine.fail {
+            Fail::Open => statistics.failing_open(config.engine.queue_len),
+            Fail::Closed => statistics,
+        });
         let mut server = server::bind(&config.server)?;
         if self.settings.kernel.marks.is_some() {
             server.make_transparent().map_err(io_error("make the listeners transparent"))?;
