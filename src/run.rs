@@ -19,8 +19,10 @@
 
 mod closed_port;
 mod identity;
+mod overload;
 mod parent;
 mod process;
+mod queue;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -126,6 +128,8 @@ impl Sensor {
         }
         let settings = self.settings(&closed, host.carries);
         let diversion = self.diversion(settings, host.routes)?;
+        // An engine that is started again serves the queues that the firewall names, whatever CPUs there are by then.
+        self.config.engine.queues = diversion.queues.count;
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
@@ -166,7 +170,8 @@ impl Sensor {
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
         host::check_captured(&engine.capture)?;
         let in_use = ports_in_use(&interfaces, engine)?;
-        let queues = Queues { first: engine.queue_num, count: engine.queues };
+        let count = engine.workers(host::parallelism());
+        let queues = Queues { first: engine.queue_num, count, spread: engine.spread };
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
         let conntrack = engine.conntrack;
