@@ -240,7 +240,7 @@ fn routes_that_were_left_behind_are_swept_by_the_next_start_and_by_clean() {
     route_dark_nets(&lab);
     let before = saved_rules(&lab, Variant::System);
     let routes_before = saved_routes(&lab);
-    kill_parent_and_engine(lab.engine().rules(RULES).config(&config("auto")));
+    kill_parent_and_engine(lab.engine().config(&config("auto")));
     assert!(saved_routes(&lab).contains("table 4770"), "nobody was left to remove the routes");
     // Whatever is configured then: no captured network, or another table.
     let plain = lab.engine().rules(RULES).start();
@@ -249,7 +249,7 @@ fn routes_that_were_left_behind_are_swept_by_the_next_start_and_by_clean() {
     lab.sensor_command(&format!("{} clean", env!("CARGO_BIN_EXE_glutton-nfq")));
     assert_eq!(saved_rules(&lab, Variant::System), before);
     let elsewhere = config("auto") + "capture_table = 300\ncapture_priority = 7\n";
-    kill_parent_and_engine(lab.engine().rules(RULES).config(&elsewhere));
+    kill_parent_and_engine(lab.engine().config(&elsewhere));
     let left = saved_routes(&lab);
     assert!(left.contains("7:\tfrom all fwmark") && left.contains("lookup 300 "), "{left}");
     let again = lab.engine().rules(RULES).config(&config("auto")).start();
