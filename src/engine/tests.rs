@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::config::Timeouts;
+use crate::config::{Datapath, Timeouts};
 use crate::control::{Counter, Counters};
 use crate::flow::{FlowEvent, FlowTable, Seed, Tuple};
 use crate::packet::{Address, Endpoints, Packet, Payload, Quoted, Transport, transport_checksum_is_valid};
@@ -84,10 +84,14 @@ struct Bed {
 
 impl Bed {
     fn new(rules: &str) -> Self {
+        Self::with(SETTINGS, rules)
+    }
+
+    fn with(settings: Settings, rules: &str) -> Self {
         let rules = RuleSet::from_yaml(&format!("rules:\n{rules}"), "test.yml").unwrap();
         let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
         let counters = Arc::new(Counters::default());
-        let engine = Engine::new(Arc::new(rules), Arc::new(flows), Arc::clone(&counters), SETTINGS);
+        let engine = Engine::new(Arc::new(rules), Arc::new(flows), Arc::clone(&counters), settings);
         Self { engine, counters, records: Vec::new() }
     }
 
@@ -325,6 +329,67 @@ fn zero_ports_are_ports_like_any_other() {
         transport: Transport::Tcp,
     };
     assert_eq!(bed.engine.flows().translated(&key).unwrap().key.dialled_port, 0);
+}
+
+/// What the kernel is told to do with the connection of this SYN; `None` when the packet was rewritten here.
+fn course(bed: &mut Bed, mut syn: Vec<u8>) -> Option<u32> {
+    let decision = bed.enter(&mut syn);
+    assert_eq!(decision.verdict == Verdict::Repeat, decision.mark.is_some());
+    assert_eq!(decision.rewritten, decision.mark.is_none());
+    decision.mark
+}
+
+/// A kernel that can do everything, and redirects to this port.
+fn kernel(datapath: Datapath) -> Kernel {
+    Kernel { marks: MarkField::new(0x30), datapath, transparent: true, redirect_port: Some(6_000) }
+}
+
+#[test]
+fn a_datapath_of_the_configuration_or_the_rule_says_who_carries_a_connection() {
+    let rules = "- {match: tcp dst port 1, type: handler, target: tcp, datapath: tproxy}
+- {match: tcp dst port 2, type: handler, target: tcp, datapath: userspace}
+- {match: tcp dst port 3, type: rewrite, target: 9}
+- {match: tcp dst port 4, type: pass}
+- {type: handler, target: tcp}
+";
+    let mut bed = Bed::with(Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS }, rules);
+    for family in BOTH {
+        for (port, told) in [(1, Some(0x20)), (2, None), (3, None), (4, Some(0x10)), (5, Some(0x30))] {
+            assert_eq!(course(&mut bed, family.syn(40_000, port)), told, "port {port}");
+        }
+        assert_eq!(bed.enter(&mut family.udp(40_000, 5, b"x")), Decision::REWRITTEN, "datagrams stay here");
+        let mut syn = family.syn(40_000, 6_000);
+        assert_eq!(bed.enter(&mut syn), Decision::REWRITTEN, "the listener itself is no port for visitors");
+        assert_eq!(endpoints(&syn).dst_port, SETTINGS.tcp_port);
+    }
+}
+
+#[test]
+fn of_one_client_port_to_one_address_one_connection_is_redirected_and_the_others_are_rewritten() {
+    for family in BOTH {
+        let settings = Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS };
+        let mut bed = Bed::with(settings, "- {type: handler, target: tcp}\n");
+        assert_eq!(course(&mut bed, family.syn(40_000, 22)), Some(0x30));
+        assert_eq!(course(&mut bed, family.syn(40_000, 22)), Some(0x30), "the same SYN again");
+        let seen: Vec<u16> = (23..123)
+            .map(|port| {
+                let mut syn = family.syn(40_000, port);
+                assert_eq!(bed.enter(&mut syn), Decision::REWRITTEN);
+                assert_eq!(endpoints(&syn).dst_port, SETTINGS.tcp_port);
+                endpoints(&syn).src_port
+            })
+            .collect();
+        assert_eq!(seen.iter().collect::<std::collections::HashSet<_>>().len(), 100, "each has a port of its own");
+        assert_eq!(bed.counters.value(Counter::RedirectsClashed), 100);
+        assert_eq!(course(&mut bed, family.syn(40_001, 23)), Some(0x30), "another client port");
+    }
+}
+
+#[test]
+fn a_kernel_that_cannot_redirect_leaves_connections_here() {
+    let kernel = Kernel { redirect_port: None, ..kernel(Datapath::Redirect) };
+    let mut bed = Bed::with(Settings { kernel, ..SETTINGS }, "- {type: handler, target: tcp}\n");
+    assert_eq!(course(&mut bed, Family::V4.syn(40_000, 22)), None);
 }
 
 proptest! {

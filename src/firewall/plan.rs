@@ -20,6 +20,9 @@ pub struct Plan {
     pub capture: Vec<Prefix>,
     /// Whether connections to those networks are tracked.
     pub conntrack: bool,
+    /// First and last of the UDP ports from which this host asks others, on a host without connection tracking: what comes to them is never
+    /// diverted. `None`: tracking tells the host's own connections from those of visitors.
+    pub own_udp: Option<(u16, u16)>,
     /// The queues that the engine has bound.
     pub queues: Queues,
     /// What is diverted on its way in.
@@ -40,6 +43,8 @@ pub struct KernelPath {
     pub marks: MarkField,
     /// The transparent listener's port; `None` when only passed connections leave.
     pub listener: Option<u16>,
+    /// The port of the listener for redirected connections; `None` when none are.
+    pub redirect: Option<u16>,
     /// A TCP port at which nobody listens.
     pub closed: u16,
     /// Where it listens, if that is no wildcard: one address of each family at most.
@@ -116,7 +121,14 @@ impl Plan {
         self.inbound.icmp_echo |= icmp_echo;
         self.inbound.icmpv6_echo |= icmpv6_echo;
         self.outbound.unreachable |= before.outbound.unreachable;
-        self.kernel = self.kernel.or_else(|| before.kernel.clone());
+        self.kernel = match (self.kernel, before.kernel.clone()) {
+            (Some(mine), Some(theirs)) => Some(KernelPath {
+                listener: mine.listener.or(theirs.listener),
+                redirect: mine.redirect.or(theirs.redirect),
+                ..mine
+            }),
+            (mine, theirs) => mine.or(theirs),
+        };
         for (mine, theirs) in [(&mut self.outbound.ports, &before.outbound.ports), (&mut self.exempt, &before.exempt)] {
             mine.tcp.extend(&theirs.tcp);
             mine.udp.extend(&theirs.udp);

@@ -95,6 +95,11 @@ impl Parent {
         for warning in warnings(&rules, &self.process.registry, &self.process.config) {
             warn!("{warning}");
         }
+        if self.diversion.is_unprepared_for(&rules) {
+            warn!(
+                "a rule has datapath redirect, and none had at start: its flows are carried in user space until a restart"
+            );
+        }
         let wanted = self.diversion.plan(&rules);
         let both = wanted.clone().together_with(&self.plan);
         self.divert(both.clone()).map_err(|error| Refusal::Failed(format!("{error}; the old rules go on")))?;

@@ -30,6 +30,8 @@ mod mixed;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]
+mod redirect;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod reload;
