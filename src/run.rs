@@ -161,7 +161,8 @@ impl Sensor {
             Feature::Redirect => redirect,
         };
         let lacks: Vec<String> = host.lacks.iter().filter(matters).map(ToString::to_string).collect();
-        let lacking = format!("this host has no {}: every packet is carried in user space", lacks.join(" and no "));
+        let lacking =
+            format!("this host has no {}: connections that need it are carried in user space", lacks.join(" and no "));
         let mut lines = Vec::new();
         lines.extend((!lacks.is_empty()).then_some(lacking));
         lines.extend((!host.has(&[Feature::Tracking])).then(|| {

@@ -11,9 +11,9 @@
 //!
 //! Removal needs no memory: [`remove`] reads `iptables-save` and deletes what carries our names. Where the nft variant
 //! had no such table before us, an empty chain `GLUTTON-NFQ-NEW` inside it says so, and removal takes the table along
-//! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle, raw or,
-//! where connections are redirected, nat, `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that iptables made for us stay,
-//! empty; only `nft list ruleset` shows them.
+//! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle, raw or (for
+//! redirected connections) nat, `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that
+//! iptables made for us stay, empty; only `nft list ruleset` shows them.
 
 mod install;
 mod plan;

@@ -4,8 +4,8 @@
 pub(super) type Values<'a> = &'a [(&'a str, Vec<String>)];
 
 /// Writes every line of `template` once for each value of each placeholder in it; a placeholder without values drops
-/// the line, an empty value leaves one blank. Comments, blank lines and tables that nothing is left of are left out. A placeholder that `values` does not know stays as it is, which
-/// iptables refuses.
+/// the line, an empty value leaves one blank. Comments, blank lines and tables that nothing is left of are left out. A
+/// placeholder that `values` does not know stays as it is, which iptables refuses.
 pub(super) fn expand(template: &str, values: Values<'_>) -> String {
     let mut text = String::new();
     for line in template.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {

@@ -47,7 +47,7 @@ pub struct NewFlow {
     pub rule: Arc<Rule>,
     /// What it decided.
     pub disposition: Disposition,
-    /// Where translated packets go; for other dispositions the dialled address and port.
+    /// Where translated and redirected packets go; for other dispositions the dialled address and port.
     pub target: (Address, u16),
     /// Where it is translated to instead when the kernel cannot redirect it to `target` because of another flow.
     pub instead: Option<(Address, u16)>,
@@ -307,13 +307,16 @@ impl Shard {
         victim.is_some()
     }
 
-    /// The flow of a connection that the handler server has accepted; one that the kernel carries is held by its session from now on.
+    /// The flow of a connection that the handler server has accepted; one that the kernel carries is held by its session from now on. What only
+    /// lingers has been reported as over.
     pub(super) fn take_over(&mut self, shared: &Shared, index: u32) -> Option<FlowRef> {
-        if let Some(flow) = self.flow(index).filter(|flow| flow.disposition.is_held()) {
+        let flow = self.flow(index).filter(|flow| flow.state != State::TcpLingering)?;
+        let reference = flow.reference();
+        if flow.disposition.is_held() {
             // A flow that is taken over does not end by that: there is nothing to record.
             self.change_state(shared, index, State::TcpHeld, flow.last_seen, &mut |_| {});
         }
-        Some(self.flow(index)?.reference())
+        Some(reference)
     }
 
     /// Whether a session holds this flow.

@@ -237,6 +237,7 @@ fn a_redirected_flow_that_nobody_completed_is_reported_and_forgotten_in_time() {
     redirect(&mut world, tuple(1, 40_000, 22));
     world.wait(Timeouts::default().tcp_handshake + Duration::from_secs(1));
     assert_eq!((world.reasons(), world.table.len()), (vec![CloseReason::Timeout], 1));
+    assert!(world.table.redirected(&tuple(1, 40_000, 22)).is_none(), "what is over is not opened again");
     assert_eq!(redirect(&mut world, tuple(1, 40_000, 23)), Disposition::Translate);
     world.wait(Duration::from_secs(131));
     assert_eq!((world.reasons().len(), world.table.len()), (2, 0));

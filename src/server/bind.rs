@@ -152,13 +152,11 @@ impl BoundServer {
     /// # Errors
     /// When the port is taken.
     pub fn listen_for_redirected(&mut self, mut port: u16) -> Result<u16, BindError> {
-        let listened = |v4: bool| {
-            let mut addresses = self.workers.iter().flat_map(|worker| &worker.tcp).map(TcpListener::local_addr);
-            addresses.any(|address| address.is_ok_and(|address| address.is_ipv4() == v4))
-        };
-        let wildcards: [(bool, IpAddr); 2] =
-            [(listened(true), Ipv4Addr::UNSPECIFIED.into()), (listened(false), Ipv6Addr::UNSPECIFIED.into())];
-        for (_, ip) in wildcards.into_iter().filter(|(listened, _)| *listened) {
+        let listeners = self.workers.iter().flat_map(|worker| &worker.tcp);
+        let listened: Vec<SocketAddr> = listeners.filter_map(|listener| listener.local_addr().ok()).collect();
+        let wildcards = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        let is_listened = |ip: &IpAddr| listened.iter().any(|address| address.is_ipv4() == ip.is_ipv4());
+        for ip in wildcards.into_iter().filter(is_listened) {
             for worker in &mut self.workers {
                 let address = SocketAddr::new(ip, port);
                 let listener = TcpListener::from(open(Socket::Tcp, address)?);

@@ -192,3 +192,34 @@ fn a_reload_that_asks_for_redirect_for_the_first_time_is_told_to_restart_and_ser
     assert!(said.is_some(), "{}", engine.said());
     engine.stop();
 }
+
+#[test]
+fn new_rules_leave_redirected_connections_alone_and_decide_about_the_next() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().rules(RULES).start();
+    let mut streams = SENSOR.map(|address| visit(&lab, 40_000, at(address, 7005)));
+    let mut reload = |text: &str| {
+        let reloads = |seen: &[Value]| seen.iter().filter(|event| kind(event) == "reload").count();
+        let before = engine.events.await_that("events", PATIENCE, |seen| Some(reloads(seen)));
+        lab.file("rules.yml", text);
+        kill_process(engine.parent(), Signal::HUP).unwrap();
+        engine.events.await_that("reload", PATIENCE, |seen| (reloads(seen) > before).then_some(()));
+    };
+    let others = ["{match: udp dst port 1, type: rewrite, target: 4444}", "{match: tcp dst port 1, type: drop}"];
+    for (rule, client_port) in others.into_iter().zip(41_000..) {
+        reload(&format!("rules:\n- {rule}\n- {{match: tcp, type: handler, target: echo, datapath: userspace}}\n"));
+        let before = lab.packets_queued();
+        for stream in &mut streams {
+            assert_eq!(echo(stream, b"still here").unwrap(), b"still here");
+        }
+        assert_eq!(lab.packets_queued(), before, "the kernel still carries them");
+        drop(visit(&lab, client_port, at(SENSOR[0], 7005)));
+        assert!(lab.packets_queued() > before + 3, "new ones are seen whole");
+    }
+    reload(RULES);
+    drop(visit(&lab, 42_000, at(SENSOR[0], 7005)));
+    for stream in &mut streams {
+        assert_eq!(echo(stream, b"still here").unwrap(), b"still here");
+    }
+    engine.stop();
+}
