@@ -130,6 +130,10 @@ pub struct Engine {
     pub receive_buffer: usize,
     /// Networks that are not this host's and whose addresses are answered as if they were.
     pub capture: Vec<Prefix>,
+    /// Routing table that delivers what the kernel carries to those networks.
+    pub capture_table: u32,
+    /// Priority of the routing rule that names this table.
+    pub capture_priority: u32,
     /// Whether the kernel keeps an entry for each connection to those networks.
     pub conntrack: bool,
     /// Who carries the packets of a flow.
@@ -278,6 +282,8 @@ impl Default for Engine {
             queue_len: 65_536,
             receive_buffer: 64 << 20,
             capture: Vec::new(),
+            capture_table: 4_770,
+            capture_priority: 4_770,
             conntrack: true,
             datapath: Datapath::Auto,
             mark_mask: 0x3000_0000,

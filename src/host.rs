@@ -10,11 +10,13 @@ mod route;
 mod ssh;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use thiserror::Error;
+
+use crate::config::Prefix;
 
 pub use listen::Listener;
 
@@ -50,6 +52,16 @@ pub enum Error {
         name: String,
         /// Those that exist.
         present: Vec<String>,
+    },
+    /// Nothing can stand in for the addresses of a captured network.
+    #[error(
+        "capture: {network} cannot be answered: this host has no {} address that others can reach; give it one, or take the network \
+         out of `capture` in [engine]",
+        if network.is_v4() { "IPv4" } else { "IPv6" }
+    )]
+    NoStandIn {
+        /// The network.
+        network: Prefix,
     },
     /// A file of `/proc` cannot be read.
     #[error("cannot read {}: {source}; is /proc mounted?", path.display())]
@@ -125,6 +137,21 @@ pub fn own_ports() -> (u16, u16) {
 pub fn addresses() -> Vec<IpAddr> {
     let v4 = address::v4(&read_optional("fib_trie").unwrap_or_default());
     v4.into_iter().chain(address::v6(&read_optional("if_inet6").unwrap_or_default())).collect()
+}
+
+/// The first address of each family that others can reach: captured networks are answered by it.
+pub fn stand_ins() -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+    address::reachable(&addresses())
+}
+
+/// Checks that every captured network has an address of this host that can stand in for its own.
+///
+/// # Errors
+/// One has not.
+pub fn check_captured(networks: &[Prefix]) -> Result<(), Error> {
+    let (v4, v6) = if networks.is_empty() { (None, None) } else { stand_ins() };
+    let lacks = |network: &&Prefix| if network.is_v4() { v4.is_none() } else { v6.is_none() };
+    networks.iter().find(lacks).map_or(Ok(()), |&network| Err(Error::NoStandIn { network }))
 }
 
 /// The port of the SSH connection that this process was started over, from its environment or, because sudo clears

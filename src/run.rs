@@ -31,9 +31,9 @@ use std::sync::Arc;
 use log::warn;
 use thiserror::Error;
 
-use crate::config::{Config, Datapath, Prefix};
+use crate::config::{self, Config, Datapath, Prefix};
 use crate::engine::{Kernel, MarkField, Settings};
-use crate::firewall::{self, Feature, Host, Inbound, KernelPath, Outbound, Plan, Queues};
+use crate::firewall::{self, Feature, Host, Inbound, KernelPath, Outbound, Plan, PolicyRoute, Queues};
 use crate::flow::Transport;
 use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
@@ -128,7 +128,9 @@ impl Sensor {
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process = EngineProcess { config, rules, registry, settings, interfaces, account, identity };
+        let carries_captured = diversion.route.is_some();
+        let process =
+            EngineProcess { config, rules, registry, settings, interfaces, carries_captured, account, identity };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
@@ -168,6 +170,10 @@ impl Sensor {
         lines.extend((!host.has(&[Feature::Tracking])).then(|| {
             let (first, last) = host::own_ports();
             format!("without connection tracking, UDP to ports {first} to {last} stays with the host: answers to its own lookups come there")
+        }));
+        lines.extend(((auto || tproxy) && !host.routes && !self.config.engine.capture.is_empty()).then(|| {
+            "this host has no policy routing or no `ip` (iproute2): captured networks are carried in user space"
+                .to_owned()
         }));
         lines.extend((redirect && self.is_on_loopback()).then(|| {
             "what this host sends to itself is never redirected: with `lo` among the interfaces, `redirect` is `userspace`"
@@ -212,17 +218,32 @@ impl Sensor {
             interfaces.push(host::default_interface()?);
         }
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
-        let loopback = interfaces.iter().any(|name| name == "lo");
-        let mut in_use = host::ports_in_use(loopback)?;
-        in_use.tcp.extend(&engine.exempt_ports);
-        in_use.udp.extend(&engine.exempt_ports);
+        host::check_captured(&engine.capture)?;
+        let in_use = ports_in_use(&interfaces, engine)?;
         let queues = Queues { first: engine.queue_num, count: engine.queues };
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
         let tracks = host.has(&[Feature::Tracking]);
         let (conntrack, own_udp) = (engine.conntrack || !tracks, (!tracks).then(host::own_ports));
-        Ok(Diversion { interfaces, capture, conntrack, own_udp, queues, in_use, settings, listen })
+        let route = self.policy_route(settings).filter(|_| host.routes);
+        Ok(Diversion { interfaces, capture, conntrack, own_udp, route, queues, in_use, settings, listen })
     }
+
+    /// How packets to captured networks, which are not this host's, reach the transparent listener: by mark.
+    fn policy_route(&self, settings: Settings) -> Option<PolicyRoute> {
+        let engine = &self.config.engine;
+        let route = PolicyRoute { table: engine.capture_table, priority: engine.capture_priority };
+        (settings.kernel.transparent && !engine.capture.is_empty()).then_some(route)
+    }
+}
+
+/// Ports that stay with the host unless a rule names them, as of now.
+fn ports_in_use(interfaces: &[String], engine: &config::Engine) -> Result<Ports, host::Error> {
+    let loopback = interfaces.iter().any(|name| name == "lo");
+    let mut in_use = host::ports_in_use(loopback)?;
+    in_use.tcp.extend(&engine.exempt_ports);
+    in_use.udp.extend(&engine.exempt_ports);
+    Ok(in_use)
 }
 
 fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String> {
@@ -237,13 +258,14 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
     rules.warnings(&surroundings).iter().map(ToString::to_string).collect()
 }
 
-/// What is diverted, as far as the rules have no say in it: looked up once, at start.
+/// What is diverted, as far as the rules have no say in it: looked up at start, the ports in use at every reload, too.
 #[derive(Debug)]
 struct Diversion {
     interfaces: Vec<String>,
     capture: Vec<Prefix>,
     conntrack: bool,
     own_udp: Option<(u16, u16)>,
+    route: Option<PolicyRoute>,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -253,9 +275,11 @@ struct Diversion {
 }
 
 impl Diversion {
-    /// A rule asks for a datapath that was not prepared for at start.
-    fn is_unprepared_for(&self, rules: &RuleSet) -> bool {
-        rules.has_datapath(Datapath::Redirect) && self.settings.kernel.redirect_port.is_none()
+    /// What these rules ask for that was not prepared at start.
+    fn unprepared(&self, rules: &RuleSet) -> Option<String> {
+        let is_unprepared = rules.has_datapath(Datapath::Redirect) && self.settings.kernel.redirect_port.is_none();
+        let said = "a rule has datapath redirect, which was not asked for at start or cannot be had: its flows are carried in user space";
+        is_unprepared.then(|| said.to_owned())
     }
 
     /// What is diverted under these rules: only the protocols that a rule can match, never the host's own services unless a rule names them.
@@ -285,15 +309,17 @@ impl Diversion {
         let kernel = self.settings.kernel;
         let marks = kernel.marks?;
         let mut datapaths = rules.rules().iter().map(|rule| rule.datapath.unwrap_or(kernel.datapath));
-        let transparent = datapaths.any(|datapath| matches!(datapath, Datapath::Auto | Datapath::Tproxy));
+        let wanted = datapaths.any(|datapath| matches!(datapath, Datapath::Auto | Datapath::Tproxy));
+        let carries = wanted && kernel.transparent;
         let wildcard = |v4: bool| self.listen.iter().any(|address| address.is_ipv4() == v4 && address.is_unspecified());
         let fixed = |v4: bool| self.listen.iter().find(|address| address.is_ipv4() == v4).filter(|_| !wildcard(v4));
         Some(KernelPath {
             marks,
-            listener: (transparent && kernel.transparent).then_some(self.settings.tcp_port),
+            listener: carries.then_some(self.settings.tcp_port),
             redirect: kernel.redirect_port,
             closed: self.settings.closed_tcp_port,
             addresses: [true, false].into_iter().filter_map(fixed).copied().collect(),
+            route: self.route.filter(|_| carries),
         })
     }
 

@@ -60,6 +60,10 @@ settings! {
             "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
         "capture" => engine.capture = prefixes(),
             "Networks routed to this host whose addresses are answered as if they were its own, such as `203.0.113.0/24`";
+        "capture_table" => engine.capture_table = integer(256..=u32::MAX),
+            "Number of the routing table by which the kernel delivers what it carries to captured networks; nobody else may use it";
+        "capture_priority" => engine.capture_priority = integer(1..=32_765),
+            "Priority of the routing rule for that table; rules with lower ones come first (`ip rule`)";
         "conntrack" => engine.conntrack = boolean(),
             "Whether the kernel tracks connections to captured networks; `false` keeps its table empty under a flood";
         "datapath" => engine.datapath = datapath(),

@@ -58,7 +58,7 @@ counters! {
     HandlerPanics "handler_panics" "handlers that panicked; their session was closed",
     AcceptErrors "accept_errors" "failed accept calls (descriptor limit, aborted connections)",
     ProxyFailures "proxy_failures" "proxied connections whose target could not be reached",
-    PayloadTruncated "payload_truncated" "payload events cut at max_tcp_payload",
+    PayloadTruncated "payload_truncated" "events marked `truncated`: they hold less than what came (max_tcp_payload)",
     DatagramsReceived "datagrams_received" "datagrams that came to the handler port",
     DatagramsWithoutFlow "datagrams_without_flow" "datagrams to the handler port that no flow explains, dropped",
     DatagramBytesReceived "datagram_bytes_received" "bytes of datagrams that a handler got",

@@ -268,18 +268,19 @@ impl Engine {
     /// How the kernel carries a flow that this rule takes: `None` when every packet must be seen here.
     fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
         self.settings.kernel.marks?;
-        if self.capture.stand_in(tuple.host).is_some() {
-            return None;
-        }
+        let captured = self.capture.is_captured(tuple.host);
+        let keeps_mark = !captured || !self.capture.untracked;
         let (kernel, whole) = (&self.settings.kernel, active.rules.has_packet_rules());
+        // NAT to a port of ours leaves the address, and a captured one is not this host's.
+        let can_be = |carriage: &Disposition| !captured || (self.capture.carried && *carriage == Disposition::Carry);
         match rule.action {
-            // Passing needs no listener: it leaves user space whatever carries the others.
-            Action::Pass if !whole => Some(Disposition::Leave),
+            // Passing needs no listener: it leaves user space whatever carries the others, if something keeps the mark.
+            Action::Pass if keeps_mark && !whole => Some(Disposition::Leave),
             // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
                 if tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
             {
-                kernel.carriage(rule.datapath.unwrap_or(kernel.datapath), whole)
+                kernel.carriage(rule.datapath.unwrap_or(kernel.datapath), whole).filter(can_be)
             }
             _ => None,
         }

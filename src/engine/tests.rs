@@ -84,10 +84,10 @@ struct Bed {
 
 impl Bed {
     fn new(rules: &str) -> Self {
-        Self::with(SETTINGS, rules)
+        Self::with(rules, SETTINGS)
     }
 
-    fn with(settings: Settings, rules: &str) -> Self {
+    fn with(rules: &str, settings: Settings) -> Self {
         let rules = RuleSet::from_yaml(&format!("rules:\n{rules}"), "test.yml").unwrap();
         let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
         let counters = Arc::new(Counters::default());
@@ -132,6 +132,34 @@ fn endpoints(bytes: &[u8]) -> Endpoints {
 }
 
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
+#[test]
+fn the_kernel_carries_flows_to_captured_networks_only_where_it_can() {
+    let field = MarkField::new(0x3000_0000).unwrap();
+    let kernel = Kernel { marks: Some(field), datapath: Datapath::Auto, transparent: true, redirect_port: None };
+    for family in BOTH {
+        let networks = vec![family.sensor().to_string().parse().unwrap()];
+        let capture = Capture {
+            networks,
+            v4: Some([10, 9, 9, 9].into()),
+            v6: Some("fd00::9".parse().unwrap()),
+            ..Capture::default()
+        };
+        for (capture, carried, passed) in [
+            (Capture { carried: true, ..capture.clone() }, Verdict::Repeat, Verdict::Repeat),
+            (capture.clone(), Verdict::Accept, Verdict::Repeat),
+            (Capture { untracked: true, ..capture.clone() }, Verdict::Accept, Verdict::Accept),
+            (Capture { untracked: true, carried: true, ..capture }, Verdict::Repeat, Verdict::Accept),
+        ] {
+            let rules = "  - { match: dst port 9500, type: pass }\n  - { type: handler, target: tcp }\n";
+            let mut bed = Bed::with(rules, Settings { kernel, ..SETTINGS });
+            bed.engine = bed.engine.capturing(capture);
+            assert_eq!(bed.enter(&mut family.syn(40_000, 23)).verdict, carried);
+            assert_eq!(bed.enter(&mut family.syn(40_000, 9_500)).verdict, passed);
+            assert!(bed.enter(&mut family.udp(40_000, 53, b"?")).rewritten, "datagrams stay in user space");
+        }
+    }
+}
 
 #[test]
 fn a_handler_sees_the_client_and_the_answer_comes_from_the_dialled_port() {
@@ -352,7 +380,7 @@ fn a_datapath_of_the_configuration_or_the_rule_says_who_carries_a_connection() {
 - {match: tcp dst port 4, type: pass}
 - {type: handler, target: tcp}
 ";
-    let mut bed = Bed::with(Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS }, rules);
+    let mut bed = Bed::with(rules, Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS });
     for family in BOTH {
         for (port, told) in [(1, Some(0x20)), (2, None), (3, None), (4, Some(0x10)), (5, Some(0x30))] {
             assert_eq!(course(&mut bed, family.syn(40_000, port)), told, "port {port}");
@@ -368,7 +396,7 @@ fn a_datapath_of_the_configuration_or_the_rule_says_who_carries_a_connection() {
 fn of_one_client_port_to_one_address_one_connection_is_redirected_and_the_others_are_rewritten() {
     for family in BOTH {
         let settings = Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS };
-        let mut bed = Bed::with(settings, "- {type: handler, target: tcp}\n");
+        let mut bed = Bed::with("- {type: handler, target: tcp}\n", settings);
         assert_eq!(course(&mut bed, family.syn(40_000, 22)), Some(0x30));
         assert_eq!(course(&mut bed, family.syn(40_000, 22)), Some(0x30), "the same SYN again");
         let seen: Vec<u16> = (23..123)
@@ -386,9 +414,22 @@ fn of_one_client_port_to_one_address_one_connection_is_redirected_and_the_others
 }
 
 #[test]
+fn connections_to_captured_networks_are_not_redirected() {
+    for family in BOTH {
+        let networks = vec![family.sensor().to_string().parse().unwrap()];
+        let own = (Some([10, 9, 9, 9].into()), Some("fd00::9".parse().unwrap()));
+        let capture = Capture { networks, carried: true, v4: own.0, v6: own.1, ..Capture::default() };
+        let settings = Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS };
+        let mut bed = Bed::with("- {type: handler, target: tcp}\n", settings);
+        bed.engine = bed.engine.capturing(capture);
+        assert_eq!(course(&mut bed, family.syn(40_000, 22)), None);
+    }
+}
+
+#[test]
 fn a_kernel_that_cannot_redirect_leaves_connections_here() {
     let kernel = Kernel { redirect_port: None, ..kernel(Datapath::Redirect) };
-    let mut bed = Bed::with(Settings { kernel, ..SETTINGS }, "- {type: handler, target: tcp}\n");
+    let mut bed = Bed::with("- {type: handler, target: tcp}\n", Settings { kernel, ..SETTINGS });
     assert_eq!(course(&mut bed, Family::V4.syn(40_000, 22)), None);
 }
 

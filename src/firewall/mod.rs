@@ -1,7 +1,7 @@
 //! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
 //!
 //! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle, `GLUTTON-NFQ-OUT` and `GLUTTON-NFQ-RAW` in raw, `GLUTTON-NFQ-NAT` in nat, the
-//! jumps to them, and nothing else.
+//! jumps to them, the routing rules and routes that captured networks need, and nothing else.
 //! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
 //! matter (`host` and the rules say).
 //!
@@ -9,7 +9,7 @@
 //! what [`apply`] runs. Text goes through `iptables-restore --noflush`, which takes a table as a whole or not at all,
 //! in the nft and the legacy variant alike.
 //!
-//! Removal needs no memory: [`remove`] reads `iptables-save` and deletes what carries our names. Where the nft variant
+//! Removal needs no memory: [`remove`] reads `iptables-save`, `ip rule` and `ip route` and deletes what carries our names and number. Where the nft variant
 //! had no such table before us, an empty chain `GLUTTON-NFQ-NEW` inside it says so, and removal takes the table along
 //! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle, raw or (for
 //! redirected connections) nat, `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that
@@ -18,6 +18,7 @@
 mod install;
 mod plan;
 mod probe;
+mod routes;
 mod ruleset;
 mod save;
 mod template;
@@ -26,6 +27,7 @@ mod tool;
 pub use install::{Removed, apply, installed, remove, replace, sweep};
 pub use plan::{Inbound, KernelPath, Outbound, Plan, PlanError, Queues};
 pub use probe::{Feature, Host};
+pub use routes::PolicyRoute;
 pub use ruleset::{RuleSetText, build};
 pub use tool::Error;
 

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use super::Ports;
+use super::{Family, PolicyRoute, Ports};
 use crate::config::Prefix;
-use crate::engine::MarkField;
+use crate::engine::{Course, MarkField};
 
 /// IFNAMSIZ of `linux/if.h`, less the terminating zero.
 const INTERFACE_NAME_MAX: usize = 15;
@@ -49,6 +49,15 @@ pub struct KernelPath {
     pub closed: u16,
     /// Where it listens, if that is no wildcard: one address of each family at most.
     pub addresses: Vec<IpAddr>,
+    /// How packets to captured networks reach it; `None` when user space carries all of them.
+    pub route: Option<PolicyRoute>,
+}
+
+impl KernelPath {
+    /// Our bits for this course, value and mask, as iptables and `ip` read them.
+    pub(super) fn mark(&self, course: Course) -> String {
+        format!("{:#x}/{:#x}", self.marks.value(course), self.marks.mask())
+    }
 }
 
 /// Two runs of queue numbers of the same length: `first` and the following for flows that were answered, then as many for first packets. Within a
@@ -121,19 +130,22 @@ impl Plan {
         self.inbound.icmp_echo |= icmp_echo;
         self.inbound.icmpv6_echo |= icmpv6_echo;
         self.outbound.unreachable |= before.outbound.unreachable;
-        self.kernel = match (self.kernel, before.kernel.clone()) {
-            (Some(mine), Some(theirs)) => Some(KernelPath {
-                listener: mine.listener.or(theirs.listener),
-                redirect: mine.redirect.or(theirs.redirect),
-                ..mine
-            }),
-            (mine, theirs) => mine.or(theirs),
-        };
+        self.kernel = self.kernel.or_else(|| before.kernel.clone());
+        if let (Some(mine), Some(theirs)) = (&mut self.kernel, &before.kernel) {
+            mine.listener = mine.listener.or(theirs.listener);
+            mine.redirect = mine.redirect.or(theirs.redirect);
+            mine.route = mine.route.or(theirs.route);
+        }
         for (mine, theirs) in [(&mut self.outbound.ports, &before.outbound.ports), (&mut self.exempt, &before.exempt)] {
             mine.tcp.extend(&theirs.tcp);
             mine.udp.extend(&theirs.udp);
         }
         self
+    }
+
+    /// The captured networks of this family.
+    pub(super) fn captured(&self, family: Family) -> Vec<Prefix> {
+        self.capture.iter().filter(|network| network.is_v4() == (family == Family::V4)).copied().collect()
     }
 
     /// Checks what iptables would otherwise refuse or, worse, understand differently.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::tool::{Error, Tool, Variant};
-use super::{CHAIN_TRY, Family, Table, save};
+use super::{CHAIN_TRY, Family, Table, routes, save};
 
 /// Something that iptables may lack: an extension of the command, or the kernel's part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Host {
     pub new_tables: Vec<(Family, Table)>,
     /// Of the features that were asked for, those that some family lacks.
     pub lacks: Vec<Feature>,
+    /// Every family has policy routing.
+    pub routes: bool,
     /// One line for each thing that an operator should know, such as missing IPv6 rules.
     pub warnings: Vec<String>,
 }
@@ -73,7 +75,13 @@ pub struct Host {
 impl Default for Host {
     /// Both families, all tables in use already, nothing lacking: what `--dry-run` assumes where it may not look.
     fn default() -> Self {
-        Self { families: Family::ALL.to_vec(), new_tables: Vec::new(), lacks: Vec::new(), warnings: Vec::new() }
+        Self {
+            families: Family::ALL.to_vec(),
+            new_tables: Vec::new(),
+            lacks: Vec::new(),
+            routes: true,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -117,6 +125,7 @@ impl Host {
                 }
             }
         }
+        self.routes &= routes::are_possible(family);
         self.families.push(family);
         Ok(())
     }

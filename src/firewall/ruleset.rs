@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::routes::Routes;
 use super::tool::RESTORE_OPTIONS;
 use super::{CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
 use crate::engine::Course;
@@ -26,11 +27,12 @@ const ICMPV6_ECHO_REQUEST: u8 = 128;
 const ICMP_UNREACHABLE: u8 = 3;
 const ICMPV6_UNREACHABLE: u8 = 1;
 
-/// Rules for iptables-restore, one text a family. `Display` prints the commands that [`super::apply`] runs, ready for a
+/// Rules for iptables-restore, one text a family, and the routes that they lead to. `Display` prints the commands that [`super::apply`] runs, ready for a
 /// shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSetText {
     texts: Vec<(Family, String)>,
+    routes: Vec<Routes>,
 }
 
 impl RuleSetText {
@@ -38,10 +40,17 @@ impl RuleSetText {
     pub fn texts(&self) -> impl Iterator<Item = (Family, &str)> {
         self.texts.iter().map(|(family, text)| (*family, text.as_str()))
     }
+
+    pub(super) fn routes(&self) -> impl Iterator<Item = &Routes> {
+        self.routes.iter()
+    }
 }
 
 impl fmt::Display for RuleSetText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for routes in self.routes() {
+            f.write_str(&routes.command())?;
+        }
         for (family, text) in self.texts() {
             writeln!(f, "{}-restore {} <<'EOF'\n{text}EOF", family.program(), RESTORE_OPTIONS.join(" "))?;
         }
@@ -57,7 +66,8 @@ pub fn build(plan: &Plan, host: &Host) -> Result<RuleSetText, PlanError> {
     plan.validate()?;
     let queues = [plan.queues.option()?, plan.queues.first_packets()?.option()?];
     let texts = host.families.iter().map(|&family| (family, text(plan, host, family, &queues))).collect();
-    Ok(RuleSetText { texts })
+    let routes = host.families.iter().filter_map(|&family| Routes::of(plan, family)).collect();
+    Ok(RuleSetText { texts, routes })
 }
 
 fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String; 2]) -> String {
@@ -68,11 +78,12 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         Family::V4 => (icmp, Vec::new(), unreachable, Vec::new()),
         Family::V6 => (Vec::new(), icmp, Vec::new(), unreachable),
     };
-    let captured = captured(plan, family);
+    let captured: Vec<String> = plan.captured(family).iter().map(ToString::to_string).collect();
     let path = plan.kernel.as_ref();
-    let mark = |course| path.map(|path| format!("{:#x}/{:#x}", path.marks.value(course), path.marks.mask()));
+    let mark = |course| path.map(|path| path.mark(course));
     let redirect = path.and_then(|path| path.redirect);
     let redirected = mark(Course::Redirect).filter(|_| redirect.is_some());
+    let routed = path.is_some_and(|path| path.route.is_some());
     let listener = path.and_then(|path| Some((path, path.listener?)));
     let nowhere = listener.map(|(path, _)| target(path, path.closed, family));
     let listener = listener.map(|(path, port)| target(path, port, family));
@@ -88,7 +99,8 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("listener", listener.into_iter().collect()),
         ("nowhere", nowhere.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
-        ("capture", if plan.conntrack { captured.clone() } else { Vec::new() }),
+        ("routed", if routed { captured.clone() } else { Vec::new() }),
+        ("capture", if plan.conntrack || routed { captured.clone() } else { Vec::new() }),
         ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
         ("untracked", if plan.conntrack { Vec::new() } else { captured }),
         ("queue", vec![queue.clone()]),
@@ -121,11 +133,6 @@ fn target(path: &KernelPath, port: u16, family: Family) -> String {
         Some(address) => format!("--on-port {port} --on-ip {address}"),
         None => format!("--on-port {port}"),
     }
-}
-
-fn captured(plan: &Plan, family: Family) -> Vec<String> {
-    let of_family = plan.capture.iter().filter(|network| network.is_v4() == (family == Family::V4));
-    of_family.map(ToString::to_string).collect()
 }
 
 fn when(wanted: bool, value: impl Into<String>) -> Vec<String> {

@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -64,6 +63,8 @@ pub(super) struct EngineProcess {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     pub(super) interfaces: Vec<String>,
+    /// The kernel delivers packets to captured networks.
+    pub(super) carries_captured: bool,
     pub(super) account: Account,
     pub(super) identity: Identity,
 }
@@ -209,26 +210,12 @@ impl EngineProcess {
         Ok(Running { signals, statistics, writer, collector, server, workers, engine, events, counters, clock })
     }
 
-    /// The captured networks, and what stands in for them: the first address of each family that others can reach.
+    /// The captured networks, and what stands in for them.
     fn capture(&self) -> Capture {
         let networks = self.config.engine.capture.clone();
-        let own = if networks.is_empty() { Vec::new() } else { host::addresses() };
-        let v4 = own.iter().find_map(|address| match address {
-            IpAddr::V4(address) if !address.is_loopback() && !address.is_link_local() => Some(*address),
-            _ => None,
-        });
-        let v6 = own.iter().find_map(|address| match address {
-            IpAddr::V6(address) if !address.is_loopback() && !address.is_unicast_link_local() => Some(*address),
-            _ => None,
-        });
-        for network in &networks {
-            let has_stand_in = if network.is_v4() { v4.is_some() } else { v6.is_some() };
-            if !has_stand_in {
-                warn!("capture: {network} cannot be answered: this host has no address of that family");
-            }
-        }
+        let (v4, v6) = if networks.is_empty() { (None, None) } else { host::stand_ins() };
         let untracked = !self.config.engine.conntrack;
-        Capture { networks, untracked, v4, v6 }
+        Capture { networks, untracked, carried: self.carries_captured, v4, v6 }
     }
 
     /// Proxy targets of the rules, to be resolved at once.

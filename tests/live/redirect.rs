@@ -188,7 +188,7 @@ fn a_reload_that_asks_for_redirect_for_the_first_time_is_told_to_restart_and_ser
     kill_process(engine.parent(), Signal::HUP).unwrap();
     engine.events.await_event("reload", |event| kind(event) == "reload" && event["level"] == "info");
     drop(visit(&lab, 40_000, at(SENSOR[0], 7005)));
-    let said = within(PATIENCE, || engine.said().contains("until a restart").then_some(()));
+    let said = within(PATIENCE, || engine.said().contains("which was not asked for at start").then_some(()));
     assert!(said.is_some(), "{}", engine.said());
     engine.stop();
 }
