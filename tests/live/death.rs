@@ -218,14 +218,17 @@ fn the_commands_of_the_readme_remove_everything_by_hand() {
         let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
         kill_parent_and_engine(lab.engine().config(&format!("[engine]\nconntrack = {conntrack}\n{networks}\n")));
         let captured = readme_commands("Where `capture` names networks");
-        let captured = if conntrack { &captured[..1] } else { &captured[1..] };
-        let commands = [captured, &readme_commands("By hand, should it")].concat();
-        for (family, network) in [("iptables", "203.0.113.0/24"), ("ip6tables", "2001:db8:77::/48")] {
-            for command in &commands {
-                let command = command.replace("iptables", family).replace("IFACE", "veth0");
-                lab.sensor_command(&command.replace("NETWORK", network));
+        let is_there = |command: &String| !conntrack || !command.contains("-t raw");
+        let commands = captured.into_iter().filter(is_there).chain(readme_commands("By hand, should it"));
+        for command in commands {
+            for [iptables, ip, network] in
+                [["iptables", "ip -4", "203.0.113.0/24"], ["ip6tables", "ip -6", "2001:db8:77::/48"]]
+            {
+                let command = command.replace("iptables", iptables).replace("ip -4", ip);
+                lab.sensor_command(&command.replace("IFACE", "veth0").replace("NETWORK", network));
             }
         }
+        assert!(!lab.sensor_command("ip rule").contains("4770") && !lab.sensor_command("ip -6 rule").contains("4770"));
         let left = saved_rules(&lab, Variant::System);
         // The note that the table is new, and nothing else.
         let left: Vec<&str> = left.lines().filter(|line| line.contains("GLUTTON-NFQ")).collect();
