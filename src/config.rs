@@ -100,12 +100,15 @@ pub enum Datapath {
     Userspace,
     /// The first packet is seen here; then the kernel carries TCP flows to a transparent listener.
     Tproxy,
+    /// As `tproxy`, by the kernel's NAT to a listener of its own. Of the flows from one client port to one address, NAT carries one at a time: the
+    /// others stay here.
+    Redirect,
 }
 
 impl Datapath {
     /// The names in configuration and rules.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("auto", Self::Auto), ("userspace", Self::Userspace), ("tproxy", Self::Tproxy)];
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("auto", Self::Auto), ("userspace", Self::Userspace), ("tproxy", Self::Tproxy), ("redirect", Self::Redirect)];
 }
 
 /// Whether a mask has two bits or more, side by side, and no others.

@@ -26,6 +26,9 @@ pub use listen::Listener;
 /// connection of its own for conntrack; diverted, it would cost the host its address.
 pub const DHCP_CLIENT_PORTS: [u16; 2] = [68, 546];
 
+/// What the kernel begins with, should `/proc/sys` be hidden.
+const DEFAULT_OWN_PORTS: (u16, u16) = (32_768, 60_999);
+
 /// Network files of this thread's namespace. `/proc/net` would be that of the main thread.
 const PROC_NET: &str = "/proc/thread-self/net";
 
@@ -126,6 +129,13 @@ pub fn ports_in_use(loopback: bool) -> Result<Ports, Error> {
     ports.tcp.extend(ssh_port());
     ports.udp.extend(DHCP_CLIENT_PORTS);
     Ok(ports)
+}
+
+/// First and last of the ports from which this host opens connections when nobody says another (ip(7), `ip_local_port_range`).
+pub fn own_ports() -> (u16, u16) {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ports = text.split_ascii_whitespace().map_while(|word| word.parse().ok());
+    ports.next().zip(ports.next()).unwrap_or(DEFAULT_OWN_PORTS)
 }
 
 /// Every address of this host, loopback included; those that `/proc` does not show are left out.

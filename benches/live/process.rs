@@ -26,6 +26,8 @@ const QUEUES: u16 = 16;
 pub(crate) enum Datapath {
     /// The kernel after the first packet, as shipped.
     Auto,
+    /// The kernel after the first packet, by NAT.
+    Redirect,
     /// The engine sees them all.
     Userspace,
 }
@@ -80,6 +82,7 @@ impl Server {
     pub(crate) fn engine_with(namespace: &Namespace, rules: &str, queues: u16, datapath: Datapath) -> Result<Self> {
         let datapath = match datapath {
             Datapath::Auto => "auto",
+            Datapath::Redirect => "redirect",
             Datapath::Userspace => "userspace",
         };
         let dir = tempfile::tempdir()?;

@@ -125,7 +125,7 @@ fn wrong_values_name_the_mend() {
         ("[server]\nuser = \"\"", "empty: give a name"),
         ("[engine]\nmax_flows = 10", "give 1024 to 16777216"),
         ("[engine]\nfail = \"ajar\"", "give \"open\" or \"closed\""),
-        ("[engine]\ndatapath = \"kernel\"", "give one of \"auto\", \"userspace\", \"tproxy\""),
+        ("[engine]\ndatapath = \"kernel\"", "give one of \"auto\", \"userspace\", \"tproxy\", \"redirect\""),
         ("[engine]\nspread = \"random\"", "not how packets can be spread: give one of \"hosts\", \"cpu\""),
         ("[engine]\nnew_flows_beyond = \"reject\"", "give one of \"drop\", \"pass\""),
         ("[engine]\nmark_mask = 5", "two bits or more, side by side: give a mask such as 0x30000000"),

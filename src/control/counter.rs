@@ -38,6 +38,7 @@ counters! {
     FlowsRefused "flows_refused" "first packets dropped because the flow table was full of better flows",
     FlowsLimited "flows_limited" "first packets dropped or passed because their source had opened new_flows_per_source",
     AliasesUsed "aliases_used" "flows whose source port was translated because another flow held it",
+    RedirectsClashed "redirects_clashed" "flows with datapath redirect carried in user space because another of the same client port is or was redirected",
     AliasesExhausted "aliases_exhausted" "first packets dropped because no source port was left for translation",
     UnmatchedPackets "unmatched_packets" "packets without a flow that no rule matched",
     LimitExceeded "limit_exceeded" "matches that the limit of a rule left to the next rule",

@@ -11,7 +11,7 @@ use super::limit::{Active, Applicant, Limiter};
 use super::source_limit::SourceLimit;
 use super::{Course, Decision, Hook, Kernel, Meta, Verdict};
 use crate::clock::Timestamp;
-use crate::config::{self, Datapath};
+use crate::config;
 use crate::control::{Counter, Counters};
 use crate::flow::FlowEvent;
 use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
@@ -167,6 +167,7 @@ impl Engine {
                 self.counters.count(Counter::FlowsOpened);
                 self.counters.add(Counter::FlowsEvicted, u64::from(admission.evicted));
                 self.counters.add(Counter::AliasesUsed, u64::from(admission.aliased));
+                self.counters.add(Counter::RedirectsClashed, u64::from(admission.clashed));
                 self.carry_out(bytes, packet, known, meta)
             }
             Inbound::Unknown => alone.unwrap_or(Decision::ACCEPT),
@@ -208,6 +209,7 @@ impl Engine {
             Disposition::Pass => Decision::ACCEPT,
             Disposition::Leave => self.leave_to_kernel(Course::Pass, meta),
             Disposition::Carry => self.leave_to_kernel(Course::Transparent, meta),
+            Disposition::Redirect => self.leave_to_kernel(Course::Redirect, meta),
             Disposition::Drop => Decision::DROP,
             Disposition::Translate if known.endpoints == endpoints(packet) => Decision::ACCEPT,
             Disposition::Translate => {
@@ -286,37 +288,33 @@ impl Engine {
         self.settings.kernel.marks?;
         let captured = self.capture.is_captured(tuple.host);
         let keeps_mark = !captured || !self.capture.untracked;
-        let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
-        let may_leave = match datapath {
-            Datapath::Auto => !active.rules.has_packet_rules(),
-            Datapath::Tproxy => true,
-            Datapath::Userspace => false,
-        };
+        let (kernel, whole) = (&self.settings.kernel, active.rules.has_packet_rules());
+        // NAT to a port of ours leaves the address, and a captured one is not this host's.
+        let can_be = |carriage: &Disposition| !captured || (self.capture.carried && *carriage == Disposition::Carry);
         match rule.action {
             // Passing needs no listener: it leaves user space whatever carries the others, if something keeps the mark.
-            Action::Pass if keeps_mark && !active.rules.has_packet_rules() => Some(Disposition::Leave),
+            Action::Pass if keeps_mark && !whole => Some(Disposition::Leave),
             // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
-                if may_leave
-                    && tuple.transport == Transport::Tcp
-                    && !self.is_own_port(tuple)
-                    && (self.capture.carried || !captured) =>
+                if tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
             {
-                Some(Disposition::Carry)
+                kernel.carriage(rule.datapath.unwrap_or(kernel.datapath), whole).filter(can_be)
             }
             _ => None,
         }
     }
 
     fn flow_of(&self, rule: &Arc<Rule>, tuple: &Tuple, carriage: Option<Disposition>) -> NewFlow {
+        let settings = &self.settings;
         if let Some(disposition) = carriage {
-            let target = (tuple.host, tuple.host_port);
-            return NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target };
+            let redirect = settings.kernel.redirect_port.filter(|_| disposition == Disposition::Redirect);
+            let target = (tuple.host, redirect.unwrap_or(tuple.host_port));
+            let instead = redirect.map(|_| (tuple.host, settings.tcp_port));
+            return NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target, instead };
         }
         let tcp = tuple.transport == Transport::Tcp;
         let icmp = matches!(tuple.transport, Transport::Icmp | Transport::Icmpv6);
         let port_of = |for_tcp, for_udp| if tcp { for_tcp } else { for_udp };
-        let settings = &self.settings;
         // What is delivered to this host must be addressed to it.
         let host = self.capture.stand_in(tuple.host).unwrap_or(tuple.host);
         let (disposition, target) = match &rule.action {
@@ -338,14 +336,17 @@ impl Engine {
             }
         };
         let target = target.unwrap_or((tuple.host, tuple.host_port));
-        NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target }
+        NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target, instead: None }
     }
 
     /// Whether a client dials a port that only translated packets should reach.
     fn is_own_port(&self, tuple: &Tuple) -> bool {
-        let Settings { tcp_port, udp_port, .. } = self.settings;
-        (tuple.transport == Transport::Tcp && tuple.host_port == tcp_port)
-            || (tuple.transport == Transport::Udp && tuple.host_port == udp_port)
+        let Settings { tcp_port, udp_port, kernel, .. } = self.settings;
+        match tuple.transport {
+            Transport::Tcp => tuple.host_port == tcp_port || kernel.redirect_port == Some(tuple.host_port),
+            Transport::Udp => tuple.host_port == udp_port,
+            Transport::Icmp | Transport::Icmpv6 => false,
+        }
     }
 
     /// ICMP errors about translated flows are translated inside; all others go on as they are.

@@ -68,7 +68,7 @@ pub fn replace(rules: &RuleSetText) -> Result<(), Error> {
 
 /// What is ours alone. iptables-restore empties a chain that is declared anew, also with `--noflush`.
 fn without_jumps(text: &str) -> String {
-    let is_jump = |line: &str| line.starts_with("-A ") && !line.starts_with("-A GLUTTON-NFQ-");
+    let is_jump = |line: &str| line.starts_with('-') && !line.starts_with("-A GLUTTON-NFQ-");
     text.lines().filter(|line| !is_jump(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn rules_are_replaced_without_touching_the_jumps() {
         let text = "*raw\n:GLUTTON-NFQ-OUT - [0:0]\n-A GLUTTON-NFQ-OUT -p tcp -j NFQUEUE\n\
-                    -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT\nCOMMIT\n";
+                    -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT\n-I PREROUTING -i eth0 -j GLUTTON-NFQ-NAT\nCOMMIT\n";
         let own = "*raw\n:GLUTTON-NFQ-OUT - [0:0]\n-A GLUTTON-NFQ-OUT -p tcp -j NFQUEUE\nCOMMIT\n";
         assert_eq!(without_jumps(text), own);
     }

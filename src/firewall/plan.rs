@@ -20,6 +20,9 @@ pub struct Plan {
     pub capture: Vec<Prefix>,
     /// Whether connections to those networks are tracked.
     pub conntrack: bool,
+    /// First and last of the UDP ports from which this host asks others, on a host without connection tracking: what comes to them is never
+    /// diverted. `None`: tracking tells the host's own connections from those of visitors.
+    pub own_udp: Option<(u16, u16)>,
     /// The queues that the engine has bound.
     pub queues: Queues,
     /// What is diverted on its way in.
@@ -40,6 +43,8 @@ pub struct KernelPath {
     pub marks: MarkField,
     /// The transparent listener's port; `None` when only passed connections leave.
     pub listener: Option<u16>,
+    /// The port of the listener for redirected connections; `None` when none are.
+    pub redirect: Option<u16>,
     /// A TCP port at which nobody listens.
     pub closed: u16,
     /// Where it listens, if that is no wildcard: one address of each family at most.
@@ -130,6 +135,7 @@ impl Plan {
         self.kernel = self.kernel.or_else(|| before.kernel.clone());
         if let (Some(mine), Some(theirs)) = (&mut self.kernel, &before.kernel) {
             mine.listener = mine.listener.or(theirs.listener);
+            mine.redirect = mine.redirect.or(theirs.redirect);
             mine.route = mine.route.or(theirs.route);
         }
         for (mine, theirs) in [(&mut self.outbound.ports, &before.outbound.ports), (&mut self.exempt, &before.exempt)] {

@@ -5,13 +5,18 @@ use std::fmt;
 
 use super::routes::Routes;
 use super::tool::RESTORE_OPTIONS;
-use super::{CHAIN_KEEP, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
+use super::{CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
 use crate::engine::Course;
 
 const TEMPLATE: &str = include_str!("../../iptables/rules.template");
 
 /// Ports that one `multiport` match takes (XT_MULTI_PORTS of `linux/netfilter/xt_multiport.h`).
 const MULTIPORT_MAX: usize = 15;
+
+/// Packets of connections that others opened.
+const ORIGINAL: &str = "-m conntrack --ctdir ORIGINAL";
+/// Those of connections that were answered.
+const ESTABLISHED: &str = "-m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL";
 
 /// ICMP errors about a datagram (RFC 792): destination unreachable, time exceeded, parameter problem.
 const ICMP_ERRORS: [u8; 3] = [3, 11, 12];
@@ -76,14 +81,20 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
     let captured: Vec<String> = plan.captured(family).iter().map(ToString::to_string).collect();
     let path = plan.kernel.as_ref();
     let mark = |course| path.map(|path| path.mark(course));
+    let redirect = path.and_then(|path| path.redirect);
+    let redirected = mark(Course::Redirect).filter(|_| redirect.is_some());
     let routed = path.is_some_and(|path| path.route.is_some());
     let listener = path.and_then(|path| Some((path, path.listener?)));
     let nowhere = listener.map(|(path, _)| target(path, path.closed, family));
     let listener = listener.map(|(path, port)| target(path, port, family));
+    let tracked = |extension: &str| vec![if plan.own_udp.is_none() { extension.to_owned() } else { String::new() }];
     let values = [
         ("keep", when(path.is_some(), CHAIN_KEEP)),
         ("mask", path.map(|path| format!("{:#x}", path.marks.mask())).into_iter().collect()),
-        ("passed", mark(Course::Pass).into_iter().collect()),
+        ("left", mark(Course::Pass).into_iter().chain(redirected.clone()).collect()),
+        ("redirected", redirected.into_iter().collect()),
+        ("redirect_chain", when(redirect.is_some(), CHAIN_NAT)),
+        ("redirect_port", redirect.map(|port| port.to_string()).into_iter().collect()),
         ("carried", mark(Course::Transparent).filter(|_| listener.is_some()).into_iter().collect()),
         ("listener", listener.into_iter().collect()),
         ("nowhere", nowhere.into_iter().collect()),
@@ -93,9 +104,14 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
         ("untracked", if plan.conntrack { Vec::new() } else { captured }),
         ("queue", vec![queue.clone()]),
+        ("answered_queue", when(plan.own_udp.is_none(), queue)),
         ("first_queue", vec![first_queue.clone()]),
+        ("tracked", tracked(ORIGINAL)),
+        ("established", tracked(ESTABLISHED)),
+        ("own_udp", plan.own_udp.map(|(first, last)| format!("{first}:{last}")).into_iter().collect()),
         ("new_mangle", marker(Table::Mangle)),
         ("new_raw", marker(Table::Raw)),
+        ("new_nat", if redirect.is_some() { marker(Table::Nat) } else { Vec::new() }),
         ("exempt_tcp", multiport(&plan.exempt.tcp)),
         ("exempt_udp", multiport(&plan.exempt.udp)),
         ("tcp", when(plan.inbound.tcp, "tcp")),

@@ -110,9 +110,9 @@ impl FlowTable {
             return Inbound::Refused(Refusal::Full);
         }
         match shard.admit(&self.shared, hash, new, packet.now, record) {
-            Ok((index, aliased)) => shard
+            Ok((index, admission)) => shard
                 .pass(&self.shared, index, packet, record)
-                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, Admission { evicted, aliased })),
+                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, Admission { evicted, ..admission })),
             Err(refusal) => Inbound::Refused(refusal),
         }
     }
@@ -151,7 +151,7 @@ impl FlowTable {
     pub fn answered(&self, tuple: &Tuple) -> Option<Endpoints> {
         let shard = self.shard(tuple.client);
         let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
-        Some(flow.answered())
+        (flow.disposition == Disposition::Translate).then(|| flow.answered())
     }
 
     /// The flow that was translated to this tuple: who is behind a connection that our server has accepted. A flow that the kernel carries
@@ -159,9 +159,15 @@ impl FlowTable {
     pub fn translated(&self, tuple: &Tuple) -> Option<FlowRef> {
         let mut shard = self.shard(tuple.client);
         let index = shard.find_translated(shard.hash(tuple), tuple)?;
-        // A flow that is taken over does not end by that: there is nothing to record.
-        shard.hold(&self.shared, index, &mut |_| {});
-        Some(shard.flow(index)?.reference())
+        shard.take_over(&self.shared, index)
+    }
+
+    /// As [`Self::translated`], for a connection that the kernel has redirected: by what the client dialled.
+    pub fn redirected(&self, dialled: &Tuple) -> Option<FlowRef> {
+        let mut shard = self.shard(dialled.client);
+        let index = shard.find_dialled(shard.hash(dialled), dialled)?;
+        let is_redirected = shard.flow(index)?.disposition == Disposition::Redirect;
+        if is_redirected { shard.take_over(&self.shared, index) } else { None }
     }
 
     /// The session that our server had on a flow is over. Of a flow that the kernel carries nobody else sees the end.
@@ -170,7 +176,7 @@ impl FlowTable {
         let mut shard = self.shard(tuple.client);
         let held = shard.find_dialled(shard.hash(&tuple), &tuple).filter(|&index| shard.is_held(index, flow.id));
         if let Some(index) = held {
-            shard.remove(&self.shared, index, now, CloseReason::Finished, record);
+            shard.retire(&self.shared, index, now, CloseReason::Finished, record);
         }
     }
 

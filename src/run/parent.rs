@@ -119,7 +119,8 @@ impl Parent {
     /// Answers must be diverted before the first flow that needs it is decided, and a port of the host's only after the rules that name it
     /// are in force. So the firewall first fits the old rules and the new, then the new.
     fn take_over(&mut self, engine: &mut Line, rules: RuleSet, sources: Sources) -> Result<String, Refusal> {
-        let warnings = warnings(&rules, &self.process.registry, &self.process.config);
+        let mut warnings = warnings(&rules, &self.process.registry, &self.process.config);
+        warnings.extend(self.diversion.unprepared(&rules));
         let wanted = self.diversion.plan(&rules);
         let both = wanted.clone().together_with(&self.plan);
         self.divert(both.clone()).map_err(|error| Refusal::Failed(format!("{error}; the old rules go on")))?;

@@ -148,8 +148,11 @@ impl EngineProcess {
             Fail::Closed => statistics,
         });
         let mut server = server::bind(&config.server)?;
-        if self.settings.kernel.marks.is_some() {
+        if self.settings.kernel.transparent {
             server.make_transparent().map_err(io_error("make the listeners transparent"))?;
+        }
+        if let Some(port) = self.settings.kernel.redirect_port {
+            server.listen_for_redirected(port)?;
         }
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
         let sinks = events::open_sinks(&config.events, Some(owner))?;

@@ -68,6 +68,8 @@ fn when_the_engine_is_killed_the_host_answers_and_the_engine_is_back_or_its_rule
     let lab = Lab::new();
     let _own = own_services(&lab);
     let mut engine = lab.engine().rules(RULES).start();
+    // Events are written a little after they happen: the kill must not come in between.
+    engine.events.await_event("first sensor_start", |event| kind(event) == "sensor_start");
     let watches = SENSOR.map(|address| Watch::over(&lab, at(address, EXEMPT)));
     let killed = engine.children();
     assert!(!killed.is_empty(), "the parent has a child");

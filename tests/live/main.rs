@@ -36,6 +36,8 @@ mod queues;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]
+mod redirect;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod reload;

@@ -27,7 +27,7 @@ use engine::EngineBuilder;
 pub(crate) const SENSOR: [IpAddr; 2] = [IpAddr::V4(netns::SENSOR_V4), IpAddr::V6(netns::SENSOR_V6)];
 /// The attacker's addresses, in the order of [`SENSOR`].
 pub(crate) const ATTACKER: [IpAddr; 2] = [IpAddr::V4(netns::ATTACKER_V4), IpAddr::V6(netns::ATTACKER_V6)];
-/// Makes each of these functions, which take a datapath, two tests: what a visitor notices must not depend on who carries the packets.
+/// Makes each of these functions, which take a datapath, three tests: what a visitor notices must not depend on who carries the packets.
 #[macro_export]
 macro_rules! on_each_datapath {
     ($($test:ident,)*) => {
@@ -41,6 +41,12 @@ macro_rules! on_each_datapath {
             $(#[test]
             fn $test() {
                 super::$test("tproxy");
+            })*
+        }
+        mod redirect {
+            $(#[test]
+            fn $test() {
+                super::$test("redirect");
             })*
         }
     };
