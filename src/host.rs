@@ -1,10 +1,11 @@
-//! Facts about this host that decide what must not be diverted: interfaces, default route, listening ports, the
-//! operator's SSH.
+//! Facts about this host: what must not be diverted (interfaces, default route, listening ports, the operator's SSH), and
+//! its CPUs.
 //!
 //! Owns the reading of `/proc`; every parser takes text and can be fed anything. Refuses to open sockets and to change
 //! anything.
 
 mod address;
+mod cpu;
 mod listen;
 mod route;
 mod ssh;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 use crate::config::Prefix;
 
+pub use cpu::{cpus, parallelism};
 pub use listen::Listener;
 
 /// UDP ports of the DHCP clients (RFC 2131, section 4.1; RFC 8415, section 7.2). An answer to a broadcast opens a
@@ -46,7 +48,10 @@ pub enum Error {
     #[error("no default route, so no interface to divert from: name one with -i (`ip link` lists them)")]
     NoDefaultRoute,
     /// No such interface.
-    #[error("interface `{name}` does not exist: this host has {}; name one with -i", present.join(", "))]
+    #[error(
+        "interface `{name}` does not exist: this host has {}; name one with -i, or `-i {name}+` if it will come later",
+        present.join(", ")
+    )]
     NoInterface {
         /// As the operator wrote it.
         name: String,

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use glutton_nfq::config::Spread;
 use glutton_nfq::firewall::{
     self, CHAIN_IN, CHAIN_NEW, CHAIN_OUT, Family, Host, Inbound, Outbound, Plan, Queues, RuleSetText, build,
 };
@@ -94,7 +95,7 @@ fn plan(interfaces: &[&str]) -> Plan {
         capture: Vec::new(),
         conntrack: true,
         own_udp: None,
-        queues: Queues { first: 0, count: 2 },
+        queues: Queues { first: 0, count: 2, spread: Spread::Hosts },
         inbound: Inbound { tcp: true, udp: true, icmp_echo: true, icmpv6_echo: true },
         exempt: Ports { tcp: (1..=40).collect(), udp: [68, 546].into() },
         kernel: None,

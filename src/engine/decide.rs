@@ -1,5 +1,6 @@
 //! `decide`: from a packet and what is known to a decision.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,8 +8,10 @@ use arc_swap::ArcSwap;
 
 use super::capture::Capture;
 use super::limit::{Active, Applicant, Limiter};
+use super::source_limit::SourceLimit;
 use super::{Course, Decision, Hook, Kernel, Meta, Verdict};
 use crate::clock::Timestamp;
+use crate::config;
 use crate::control::{Counter, Counters};
 use crate::flow::FlowEvent;
 use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
@@ -36,6 +39,7 @@ pub struct Settings {
 pub struct Engine {
     active: ArcSwap<Active>,
     limiter: Limiter,
+    source_limit: Option<SourceLimit>,
     flows: Arc<FlowTable>,
     counters: Arc<Counters>,
     settings: Settings,
@@ -71,13 +75,21 @@ impl Engine {
             Arc::new(Rule { position: usize::MAX, name: "#own-ports".to_owned(), ..Rule::new(Action::Reject) });
         let active = ArcSwap::from_pointee(Active::new(rules));
         let (limiter, capture) = (Limiter::new(), Capture::default());
-        Self { active, limiter, flows, counters, settings, capture, own_ports }
+        Self { active, limiter, source_limit: None, flows, counters, settings, capture, own_ports }
     }
 
     /// Answers for networks that are not this host's.
     #[must_use]
     pub fn capturing(self, capture: Capture) -> Self {
         Self { capture, ..self }
+    }
+
+    /// Limits what one source may open, as `new_flows_per_source` and `new_flows_beyond` say.
+    #[must_use]
+    pub fn limiting_sources(self, config: &config::Engine) -> Self {
+        let per_second = NonZeroU32::new(config.new_flows_per_source);
+        let source_limit = per_second.map(|per_second| SourceLimit::new(per_second, config.new_flows_beyond));
+        Self { source_limit, ..self }
     }
 
     /// Puts other rules in force, from the next packet on: each packet is decided by the old rules or by the new ones. Flows keep what
@@ -229,8 +241,8 @@ impl Engine {
         self.limiter.takes(active, rule, applicant, &self.flows, &self.counters)
     }
 
-    /// The flow that the first rule which takes it makes of a packet that has none. A rule with `per: packet` that stands behind one with
-    /// a limit may take the packet `alone` instead.
+    /// The flow that the first rule which takes it makes of a packet that has none. The limit of its source, or a rule with `per: packet` that stands
+    /// behind one with a limit, may decide the packet `alone` instead.
     fn wanted(
         &self,
         active: &Active,
@@ -244,6 +256,12 @@ impl Engine {
             segment.tcp.is_none_or(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST) == tcp_flag::SYN);
         if !opens {
             self.counters.count(Counter::MidstreamPackets);
+            return None;
+        }
+        if let Some(limit) = &self.source_limit
+            && let Some(decision) = limit.refuse(applicant, &self.flows, &self.counters)
+        {
+            *alone = Some(decision);
             return None;
         }
         // Those that decide_alone has asked are not asked again.

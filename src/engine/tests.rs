@@ -1,5 +1,7 @@
 //! What each rule does to packets, with the shipped code and no kernel.
 
+mod load;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -78,6 +80,7 @@ impl Family {
 
 struct Bed {
     engine: Engine,
+    rules: Arc<RuleSet>,
     counters: Arc<Counters>,
     records: Vec<FlowEvent>,
 }
@@ -88,11 +91,11 @@ impl Bed {
     }
 
     fn with(rules: &str, settings: Settings) -> Self {
-        let rules = RuleSet::from_yaml(&format!("rules:\n{rules}"), "test.yml").unwrap();
+        let rules = Arc::new(RuleSet::from_yaml(&format!("rules:\n{rules}"), "test.yml").unwrap());
         let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
         let counters = Arc::new(Counters::default());
-        let engine = Engine::new(Arc::new(rules), Arc::new(flows), Arc::clone(&counters), settings);
-        Self { engine, counters, records: Vec::new() }
+        let engine = Engine::new(Arc::clone(&rules), Arc::new(flows), Arc::clone(&counters), settings);
+        Self { engine, rules, counters, records: Vec::new() }
     }
 
     fn decide(&mut self, bytes: &mut [u8], hook: Hook) -> Decision {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use super::{Family, PolicyRoute, Ports};
-use crate::config::Prefix;
+use crate::config::{Prefix, Spread};
 use crate::engine::{Course, MarkField};
 
 /// IFNAMSIZ of `linux/if.h`, less the terminating zero.
@@ -61,13 +61,15 @@ impl KernelPath {
 }
 
 /// Two runs of queue numbers of the same length: `first` and the following for flows that were answered, then as many for first packets. Within a
-/// run of more than one, the kernel picks by a hash of the two addresses (`--queue-balance`).
+/// run of more than one (`--queue-balance`), the kernel picks by a hash of the two addresses, or by CPU (`--queue-cpu-fanout`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queues {
     /// Number of the first queue.
     pub first: u16,
     /// Length of each run, at least 1.
     pub count: u16,
+    /// How the kernel picks.
+    pub spread: Spread,
 }
 
 /// Protocols diverted on their way in. ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1 to 4) come along with TCP or
@@ -182,10 +184,11 @@ impl Queues {
     /// The option of the NFQUEUE target for this run.
     pub(super) fn option(self) -> Result<String, PlanError> {
         let last = self.last()?;
-        Ok(if last == self.first {
-            format!("--queue-num {last}")
-        } else {
-            format!("--queue-balance {}:{last}", self.first)
+        let run = format!("--queue-balance {}:{last}", self.first);
+        Ok(match self.spread {
+            _ if last == self.first => format!("--queue-num {last}"),
+            Spread::Hosts => run,
+            Spread::Cpu => run + " --queue-cpu-fanout",
         })
     }
 }
@@ -236,12 +239,14 @@ mod tests {
 
     #[test]
     fn queue_numbers_end_at_65535() {
-        assert_eq!(Queues { first: 65_535, count: 1 }.option().unwrap(), "--queue-num 65535");
-        assert_eq!(Queues { first: 3, count: 4 }.option().unwrap(), "--queue-balance 3:6");
-        assert_eq!(
-            Queues { first: 65_535, count: 2 }.option(),
-            Err(PlanError::QueueRange { first: 65_535, last: 65_536 })
-        );
-        assert_eq!(Queues { first: 0, count: 0 }.option(), Err(PlanError::NoQueue));
+        let option = |first, count, spread| Queues { first, count, spread }.option();
+        for spread in [Spread::Hosts, Spread::Cpu] {
+            assert_eq!(option(65_535, 1, spread).unwrap(), "--queue-num 65535");
+            let past = PlanError::QueueRange { first: 65_535, last: 65_536 };
+            assert_eq!(option(65_535, 2, spread), Err(past));
+            assert_eq!(option(0, 0, spread), Err(PlanError::NoQueue));
+        }
+        assert_eq!(option(3, 4, Spread::Hosts).unwrap(), "--queue-balance 3:6");
+        assert_eq!(option(3, 4, Spread::Cpu).unwrap(), "--queue-balance 3:6 --queue-cpu-fanout");
     }
 }

@@ -27,6 +27,8 @@ const ALIASES: u64 = 65_536 - FIRST_ALIAS as u64;
 pub(super) struct Shared {
     pub(super) live: AtomicUsize,
     pub(super) max_flows: usize,
+    /// Room that any shard may take beyond its share.
+    pub(super) spare: AtomicUsize,
     pub(super) next_id: AtomicU64,
     pub(super) timeouts: Timeouts,
 }
@@ -35,6 +37,12 @@ impl Shared {
     /// Whether a flow must go before another can come.
     pub(super) fn is_full(&self) -> bool {
         self.live.load(Relaxed) >= self.max_flows
+    }
+
+    /// Takes spare room for so many flows at most; says for how many.
+    fn take_spare(&self, wanted: usize) -> usize {
+        let before = self.spare.fetch_update(Relaxed, Relaxed, |spare| Some(spare.saturating_sub(wanted)));
+        before.unwrap_or(0).min(wanted)
     }
 }
 
@@ -88,6 +96,9 @@ pub struct Passage<'a> {
 #[derive(Debug)]
 pub(super) struct Shard {
     key: Key,
+    /// Flows that there was memory for at the beginning, and that there may be memory for by now.
+    share: usize,
+    room: usize,
     flows: Slab<Flow>,
     by_dialled: Index,
     by_translated: Index,
@@ -99,6 +110,8 @@ impl Shard {
     pub(super) fn new(key: Key, capacity: usize, now: Timestamp) -> Self {
         Self {
             key,
+            share: capacity,
+            room: capacity,
             flows: Slab::with_capacity(capacity),
             by_dialled: Index::with_capacity(capacity),
             by_translated: Index::with_capacity(capacity),
@@ -188,6 +201,18 @@ impl Shard {
             self.wheel.remove(&mut self.flows, index);
             self.wheel.insert(&mut self.flows, index, now, timeout_after);
         }
+    }
+
+    /// Whether there is room for one more flow, which may be spare room: that stays with the shard, for memory that was used is not given back. So sources
+    /// that fill the table one after the other cannot make every shard as large as the table.
+    pub(super) fn has_room(&mut self, shared: &Shared) -> bool {
+        if self.flows.len() < self.room {
+            return true;
+        }
+        let more = shared.take_spare(self.share);
+        self.flows.reserve_exact(more);
+        self.room += more;
+        more > 0
     }
 
     /// Takes a new flow in and finds a source port for it; `hash` is that of the dialled tuple. Says whether that port is another than the
@@ -444,6 +469,11 @@ pub struct Admission {
 impl Shard {
     pub(super) fn len(&self) -> usize {
         self.flows.len()
+    }
+
+    /// Flows that memory was taken for.
+    pub(super) fn capacity(&self) -> usize {
+        self.flows.capacity()
     }
 
     /// Both indices and both lists hold exactly the flows that there are, each where it belongs.

@@ -166,6 +166,23 @@ fn one_client_that_fills_the_table_does_not_shut_out_the_others() {
 }
 
 #[test]
+fn clients_that_fill_the_table_one_after_the_other_do_not_make_it_grow_beyond_twice_its_size() {
+    const MAX: usize = 1_280;
+    let mut world = World::new(MAX);
+    // Clients in many shards, each with the table to itself when its turn comes.
+    world.table = FlowTable::new(MAX, Timeouts::default(), Seed([1, 2, 0x9e37_79b9_7f4a_7c15]), START);
+    for client in 0..=250 {
+        for i in 0..MAX as u16 {
+            assert!(matches!(world.inbound(tuple(client, i, 80), tcp_flag::SYN, 0), Inbound::Opened(..)), "{client}");
+        }
+        assert!(world.table.len() <= MAX && world.table.capacity() <= 2 * MAX, "{}", world.table.capacity());
+        world.wait(Duration::from_secs(60));
+        world.records.clear();
+    }
+    world.table.check_invariants();
+}
+
+#[test]
 fn a_reused_five_tuple_begins_a_new_flow() {
     let mut world = World::new(10);
     let dialled = tuple(1, 40_000, 23);

@@ -54,13 +54,15 @@ pub enum Inbound {
 }
 
 impl FlowTable {
-    /// An empty table for at most `max_flows` flows. Memory is reserved for all of them now and touched when they come.
+    /// An empty table for at most `max_flows` flows. Memory is reserved for all of them now, a share in each shard, and touched when they come. As much
+    /// again is taken, at most, when the flows of few clients outgrow the shares of their shards.
     pub fn new(max_flows: usize, timeouts: Timeouts, Seed([k0, k1, spread]): Seed, now: Timestamp) -> Self {
         let capacity = max_flows.div_ceil(SHARDS);
         let shards = Box::new(std::array::from_fn(|_| Slot(Mutex::new(Shard::new(Key(k0, k1), capacity, now)))));
         let shared = Shared {
             live: AtomicUsize::new(0),
             max_flows,
+            spare: AtomicUsize::new(max_flows),
             // Microseconds since the epoch: restarts do not reuse numbers unless more than a million flows a second came before.
             next_id: AtomicU64::new(now.as_micros()),
             timeouts,
@@ -99,8 +101,12 @@ impl FlowTable {
             shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);
         }
         let Some(new) = wanted() else { return Inbound::Unknown };
-        let evicted = self.shared.is_full();
-        if evicted && !shard.evict(&self.shared, packet.now, record) && !self.evict_elsewhere(packet.now, record) {
+        let has_room = shard.has_room(&self.shared);
+        let evicted = self.shared.is_full() || !has_room;
+        if evicted
+            && !shard.evict(&self.shared, packet.now, record)
+            && !(has_room && self.evict_elsewhere(packet.now, record))
+        {
             return Inbound::Refused(Refusal::Full);
         }
         match shard.admit(&self.shared, hash, new, packet.now, record) {
@@ -213,6 +219,10 @@ impl FlowTable {
 impl FlowTable {
     pub(super) fn for_each_shard(&self, check: impl Fn(&Shard)) {
         self.shards.iter().map(Slot::lock).filter(|shard| shard.len() > 0).for_each(|shard| check(&shard));
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.shards.iter().map(|slot| slot.lock().capacity()).sum()
     }
 
     pub(super) fn shard_sizes(&self) -> Vec<usize> {

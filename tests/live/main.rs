@@ -24,9 +24,15 @@ mod garbage;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod interface;
+#[cfg(test)]
 mod long;
 #[cfg(test)]
 mod mixed;
+#[cfg(test)]
+mod overload;
+#[cfg(test)]
+mod queues;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]

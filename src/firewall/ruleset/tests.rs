@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::config::Spread;
 use crate::firewall::{CHAIN_IN, CHAIN_OUT, Inbound, Outbound, PolicyRoute, Queues, save};
 use crate::host::Ports;
 
@@ -15,7 +16,7 @@ fn readme_plan() -> Plan {
         capture: Vec::new(),
         conntrack: true,
         own_udp: None,
-        queues: Queues { first: 0, count: 1 },
+        queues: Queues { first: 0, count: 1, spread: Spread::Hosts },
         inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
         exempt: ports(&[22], &[68, 546]),
         outbound: Outbound { ports: ports(&[5000], &[5001]), unreachable: true },
@@ -98,7 +99,7 @@ COMMIT
 fn every_interface_is_hooked_and_several_queues_are_balanced() {
     let mut plan = readme_plan();
     plan.interfaces = vec!["eth0".to_owned(), "veth+".to_owned()];
-    plan.queues = Queues { first: 2, count: 3 };
+    plan.queues = Queues { first: 2, count: 3, spread: Spread::Hosts };
     let text = text_of(&plan, Family::V4);
     for hook in ["-A PREROUTING -i", "-A OUTPUT -o"] {
         for interface in ["eth0", "veth+"] {

@@ -127,10 +127,21 @@ impl Lab {
         self.queue_column(2)
     }
 
-    /// Sum of a column of `/proc/net/netfilter/nfnetlink_queue`, over all queues of the sensor.
+    /// Packets that ever entered this queue.
+    pub(crate) fn packets_queued_in(&self, queue: u64) -> u64 {
+        self.queue_table().iter().find(|row| row[0] == queue).map_or(0, |row| row[7])
+    }
+
+    /// Sum of a column over all queues of the sensor.
     fn queue_column(&self, column: usize) -> u64 {
+        self.queue_table().iter().map(|row| row[column]).sum()
+    }
+
+    /// `/proc/net/netfilter/nfnetlink_queue` of the sensor, a row for each queue.
+    fn queue_table(&self) -> Vec<Vec<u64>> {
         let table = self.sensor(|| std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").unwrap());
-        table.lines().map(|line| line.split_whitespace().nth(column).unwrap().parse::<u64>().unwrap()).sum()
+        let row = |line: &str| line.split_whitespace().map(|word| word.parse().unwrap()).collect();
+        table.lines().map(row).collect()
     }
 }
 
