@@ -176,7 +176,15 @@ impl Docker {
                 &self.with(cx, |machine| machine.container(id).map(|c| c.inspected(now))).unwrap_or_default(),
             ),
             ("POST", "start") => {
-                let missing = self.with(cx, |machine| machine.container(id).and_then(|c| c.missing_program()));
+                let missing = self.with(cx, |machine| {
+                    let container = machine.container(id)?;
+                    let program = container.missing_program()?;
+                    // Whoever waits for its end waits for its removal.
+                    if container.removes_itself() {
+                        machine.remove_container(id);
+                    }
+                    Some(program)
+                });
                 if let Some(program) = missing {
                     let why = format!(
                         "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: {program:?}: executable file not found in $PATH: unknown"
