@@ -113,7 +113,8 @@ impl Open {
     ) -> Result<(), Status> {
         match &mut self.object {
             Object::Pipe(pipe) => {
-                let caller = Caller { host, now: cx.now(), is_admin: !user.is_anonymous };
+                let (now, seed) = (cx.now(), cx.session().seed);
+                let caller = Caller { host, now, seed, user: &user.name, is_admin: !user.is_anonymous };
                 let result = pipe.write(&caller, bytes);
                 pipe.take_events().into_iter().for_each(|event| cx.event(event));
                 result
