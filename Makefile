@@ -108,7 +108,7 @@ bench: cargo ## Measure the engine and print the tables (root, for the live ones
 	ALONE=1 cargo test --locked --test live reload::a_hundred -- --nocapture
 	$(hand_back)
 
-build: cargo
+build: cargo ## Build target/release/glutton-nfq
 	cargo build --locked --release
 	$(hand_back)
 

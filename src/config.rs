@@ -3,6 +3,7 @@
 //! Every key is a row of [`SETTINGS`]: its name, its meaning, how it is read, checked and shown. The loader, `check --show-config` and the
 //! table in the README walk that one list.
 
+mod choice;
 mod error;
 mod given;
 mod load;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use choice::{Beyond, Spread};
 pub use error::{ConfigError, Fault, InFile};
 pub use prefix::Prefix;
 pub use setting::{SETTINGS, Setting};
@@ -65,7 +67,7 @@ impl Config {
                 "name the networks that it is meant for in `capture`",
             ));
         }
-        let Engine { queues, queue_num, .. } = self.engine;
+        let (queues, queue_num) = (self.engine.queues.max(1), self.engine.queue_num);
         if queue_num.checked_add(2 * queues).is_none() {
             let problem = format!("{} queues (two a worker) from {queue_num} on go past queue 65535", 2 * queues);
             return Err(Fault::new("engine.queue_num", queue_num, problem, "give a lower number"));
@@ -98,12 +100,15 @@ pub enum Datapath {
     Userspace,
     /// The first packet is seen here; then the kernel carries TCP flows to a transparent listener.
     Tproxy,
+    /// As `tproxy`, by the kernel's NAT to a listener of its own. Of the flows from one client port to one address, NAT carries one at a time: the
+    /// others stay here.
+    Redirect,
 }
 
 impl Datapath {
     /// The names in configuration and rules.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("auto", Self::Auto), ("userspace", Self::Userspace), ("tproxy", Self::Tproxy)];
+    pub const NAMES: [(&'static str, Self); 4] =
+        [("auto", Self::Auto), ("userspace", Self::Userspace), ("tproxy", Self::Tproxy), ("redirect", Self::Redirect)];
 }
 
 /// Whether a mask has two bits or more, side by side, and no others.
@@ -117,16 +122,24 @@ pub const fn is_mark_mask(mask: u32) -> bool {
 pub struct Engine {
     /// Interfaces whose traffic is diverted; empty = the one of the default route.
     pub interfaces: Vec<String>,
-    /// Pairs of queues, one worker thread each: one queue for flows that were answered, one for first packets.
+    /// Pairs of queues, one worker thread each: one queue for flows that were answered, one for first packets. 0 = see [`Engine::workers`].
     pub queues: u16,
     /// Number of the first queue.
     pub queue_num: u16,
+    /// How packets are spread over the workers.
+    pub spread: Spread,
+    /// Whether each worker is kept on a CPU of its own.
+    pub pin: bool,
     /// Packets that the kernel holds per queue.
     pub queue_len: u32,
     /// Bytes of kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload.
     pub receive_buffer: usize,
     /// Networks that are not this host's and whose addresses are answered as if they were.
     pub capture: Vec<Prefix>,
+    /// Routing table that delivers what the kernel carries to those networks.
+    pub capture_table: u32,
+    /// Priority of the routing rule that names this table.
+    pub capture_priority: u32,
     /// Whether the kernel keeps an entry for each connection to those networks.
     pub conntrack: bool,
     /// Who carries the packets of a flow.
@@ -137,12 +150,28 @@ pub struct Engine {
     pub fail: Fail,
     /// Upper bound of the flow table.
     pub max_flows: usize,
+    /// Flows a second that one source may open; twice as many at once. 0 = no limit.
+    pub new_flows_per_source: u32,
+    /// What becomes of packets that would open more.
+    pub new_flows_beyond: Beyond,
     /// Ports that are never diverted unless a rule names them, besides those found on the host.
     pub exempt_ports: Vec<u16>,
     /// Timeouts by protocol state.
     pub timeouts: Timeouts,
     /// Directory for what outlives a run (`sensor-id`).
     pub state_dir: PathBuf,
+}
+
+/// Workers that are started unless the configuration says how many: each may hold twice `receive_buffer` of kernel memory.
+const AUTOMATIC_QUEUES: u16 = 16;
+
+impl Engine {
+    /// How many workers a host with so many CPUs gets: `queues`, or one for each CPU, as far as there are queue numbers and at most 16.
+    pub fn workers(&self, cpus: usize) -> u16 {
+        let numbers = (u16::MAX - self.queue_num) / 2;
+        let most = AUTOMATIC_QUEUES.min(numbers).max(1);
+        if self.queues > 0 { self.queues } else { u16::try_from(cpus).unwrap_or(most).clamp(1, most) }
+    }
 }
 
 /// How long a flow may be silent, by protocol state (`timeout_*_secs`).
@@ -270,16 +299,22 @@ impl Default for Engine {
     fn default() -> Self {
         Self {
             interfaces: Vec::new(),
-            queues: 1,
+            queues: 0,
             queue_num: 0,
+            spread: Spread::Hosts,
+            pin: false,
             queue_len: 65_536,
             receive_buffer: 64 << 20,
             capture: Vec::new(),
+            capture_table: 4_770,
+            capture_priority: 4_770,
             conntrack: true,
             datapath: Datapath::Auto,
             mark_mask: 0x3000_0000,
             fail: Fail::Closed,
             max_flows: 1_000_000,
+            new_flows_per_source: 0,
+            new_flows_beyond: Beyond::Drop,
             exempt_ports: Vec::new(),
             timeouts: Timeouts::default(),
             state_dir: PathBuf::from("/var/lib/glutton-nfq"),

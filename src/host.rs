@@ -1,26 +1,33 @@
-//! Facts about this host that decide what must not be diverted: interfaces, default route, listening ports, the
-//! operator's SSH.
+//! Facts about this host: what must not be diverted (interfaces, default route, listening ports, the operator's SSH), and
+//! its CPUs.
 //!
 //! Owns the reading of `/proc`; every parser takes text and can be fed anything. Refuses to open sockets and to change
 //! anything.
 
 mod address;
+mod cpu;
 mod listen;
 mod route;
 mod ssh;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use thiserror::Error;
 
+use crate::config::Prefix;
+
+pub use cpu::{cpus, parallelism};
 pub use listen::Listener;
 
 /// UDP ports of the DHCP clients (RFC 2131, section 4.1; RFC 8415, section 7.2). An answer to a broadcast opens a
 /// connection of its own for conntrack; diverted, it would cost the host its address.
 pub const DHCP_CLIENT_PORTS: [u16; 2] = [68, 546];
+
+/// What the kernel begins with, should `/proc/sys` be hidden.
+const DEFAULT_OWN_PORTS: (u16, u16) = (32_768, 60_999);
 
 /// Network files of this thread's namespace. `/proc/net` would be that of the main thread.
 const PROC_NET: &str = "/proc/thread-self/net";
@@ -41,12 +48,25 @@ pub enum Error {
     #[error("no default route, so no interface to divert from: name one with -i (`ip link` lists them)")]
     NoDefaultRoute,
     /// No such interface.
-    #[error("interface `{name}` does not exist: this host has {}; name one with -i", present.join(", "))]
+    #[error(
+        "interface `{name}` does not exist: this host has {}; name one with -i, or `-i {name}+` if it will come later",
+        present.join(", ")
+    )]
     NoInterface {
         /// As the operator wrote it.
         name: String,
         /// Those that exist.
         present: Vec<String>,
+    },
+    /// Nothing can stand in for the addresses of a captured network.
+    #[error(
+        "capture: {network} cannot be answered: this host has no {} address that others can reach; give it one, or take the network \
+         out of `capture` in [engine]",
+        if network.is_v4() { "IPv4" } else { "IPv6" }
+    )]
+    NoStandIn {
+        /// The network.
+        network: Prefix,
     },
     /// A file of `/proc` cannot be read.
     #[error("cannot read {}: {source}; is /proc mounted?", path.display())]
@@ -111,10 +131,32 @@ pub fn ports_in_use(loopback: bool) -> Result<Ports, Error> {
     Ok(ports)
 }
 
+/// First and last of the ports from which this host opens connections when nobody says another (ip(7), `ip_local_port_range`).
+pub fn own_ports() -> (u16, u16) {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ports = text.split_ascii_whitespace().map_while(|word| word.parse().ok());
+    ports.next().zip(ports.next()).unwrap_or(DEFAULT_OWN_PORTS)
+}
+
 /// Every address of this host, loopback included; those that `/proc` does not show are left out.
 pub fn addresses() -> Vec<IpAddr> {
     let v4 = address::v4(&read_optional("fib_trie").unwrap_or_default());
     v4.into_iter().chain(address::v6(&read_optional("if_inet6").unwrap_or_default())).collect()
+}
+
+/// The first address of each family that others can reach: captured networks are answered by it.
+pub fn stand_ins() -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+    address::reachable(&addresses())
+}
+
+/// Checks that every captured network has an address of this host that can stand in for its own.
+///
+/// # Errors
+/// One has not.
+pub fn check_captured(networks: &[Prefix]) -> Result<(), Error> {
+    let (v4, v6) = if networks.is_empty() { (None, None) } else { stand_ins() };
+    let lacks = |network: &&Prefix| if network.is_v4() { v4.is_none() } else { v6.is_none() };
+    networks.iter().find(lacks).map_or(Ok(()), |&network| Err(Error::NoStandIn { network }))
 }
 
 /// The port of the SSH connection that this process was started over, from its environment or, because sudo clears

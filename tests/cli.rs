@@ -106,8 +106,8 @@ fn wrong_usage_is_refused() {
 
 #[test]
 fn wrong_flag_value_names_flag_and_mend_in_one_line() {
-    for args in [&["--queues", "0"][..], &["check", "--queues", "0"]] {
-        assert_eq!(refused(args), "glutton-nfq: --queues = 0: out of range: give 1 to 64\n");
+    for args in [&["--queues", "65"][..], &["check", "--queues", "65"]] {
+        assert_eq!(refused(args), "glutton-nfq: --queues = 65: out of range: give 0 to 64\n");
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use glutton_nfq::config::Spread;
 use glutton_nfq::firewall::{
     self, CHAIN_IN, CHAIN_NEW, CHAIN_OUT, Family, Host, Inbound, Outbound, Plan, Queues, RuleSetText, build,
 };
@@ -93,7 +94,8 @@ fn plan(interfaces: &[&str]) -> Plan {
         interfaces: interfaces.iter().copied().map(str::to_owned).collect(),
         capture: Vec::new(),
         conntrack: true,
-        queues: Queues { first: 0, count: 2 },
+        own_udp: None,
+        queues: Queues { first: 0, count: 2, spread: Spread::Hosts },
         inbound: Inbound { tcp: true, udp: true, icmp_echo: true, icmpv6_echo: true },
         exempt: Ports { tcp: (1..=40).collect(), udp: [68, 546].into() },
         kernel: None,
@@ -102,7 +104,7 @@ fn plan(interfaces: &[&str]) -> Plan {
 }
 
 fn rules(plan: &Plan) -> RuleSetText {
-    build(plan, &Host::probe().unwrap()).unwrap()
+    build(plan, &Host::probe(&[]).unwrap()).unwrap()
 }
 
 #[test]
@@ -303,7 +305,7 @@ fn when_ipv6_rules_are_refused_ipv4_rules_do_not_stay() {
 fn without_ip6tables_the_rules_are_for_ipv4_and_a_warning_says_so() {
     in_both_variants("without_ip6tables_the_rules_are_for_ipv4_and_a_warning_says_so", |_| {
         replace("ip6tables", "echo broken >&2; exit 127");
-        let host = Host::probe().unwrap();
+        let host = Host::probe(&[]).unwrap();
         assert_eq!(host.families, [Family::V4]);
         let [warning] = host.warnings.as_slice() else { panic!("{:?}", host.warnings) };
         assert!(warning.contains("IPv4 only") && warning.contains("broken"), "{warning}");
@@ -314,7 +316,7 @@ fn without_ip6tables_the_rules_are_for_ipv4_and_a_warning_says_so() {
 fn who_may_not_change_the_firewall_is_told_in_one_line() {
     in_both_variants("who_may_not_change_the_firewall_is_told_in_one_line", |_| {
         privilege::drop_to(&Account { uid: 65_534, gid: 65_534 }).unwrap();
-        let error = Host::probe().unwrap_err().to_string();
+        let error = Host::probe(&[]).unwrap_err().to_string();
         assert!(error.contains("run as root") && !error.contains('\n'), "{error}");
     });
 }

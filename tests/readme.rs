@@ -49,6 +49,19 @@ fn limits_name_settings_and_counters_that_exist() {
 }
 
 #[test]
+fn the_explanation_is_what_the_rules_above_it_give() {
+    let between = |from: &str, to: &str| README.split_once(from).unwrap().1.split_once(to).unwrap().0;
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yml");
+    std::fs::write(&rules, between("```yaml\n", "```")).unwrap();
+    let shown = between("<!-- explain -->\n```\n", "```");
+    let packet = between("`glutton-nfq explain -r rules.yml '", "'");
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_glutton-nfq"));
+    let said = command.args(["explain", "-r"]).arg(&rules).arg(packet).output().unwrap();
+    assert_eq!(String::from_utf8(said.stdout).unwrap(), shown);
+}
+
+#[test]
 fn files_that_are_linked_exist() {
     for link in README.split("](").skip(1) {
         let path = link.split(')').next().unwrap();

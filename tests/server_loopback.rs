@@ -153,6 +153,17 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).take(len).collect()
 }
 
+/// Reads to the end, so many bytes at a time.
+fn read_in_pieces(stream: &mut TcpStream, len: usize) -> Vec<u8> {
+    let (mut received, mut piece) = (Vec::new(), vec![0; len]);
+    loop {
+        match stream.read(&mut piece).unwrap() {
+            0 => return received,
+            len => received.extend_from_slice(&piece[..len]),
+        }
+    }
+}
+
 #[test]
 fn a_megabyte_is_echoed_bit_for_bit_to_a_slow_reader() {
     let sensor = Sensor::handler("echo");
@@ -167,14 +178,7 @@ fn a_megabyte_is_echoed_bit_for_bit_to_a_slow_reader() {
         writer.shutdown(Shutdown::Write).unwrap();
     });
     // Small reads: the sender runs ahead until back-pressure stops it.
-    let mut received = Vec::new();
-    let mut buffer = [0; 1_000];
-    loop {
-        match stream.read(&mut buffer).unwrap() {
-            0 => break,
-            len => received.extend_from_slice(&buffer[..len]),
-        }
-    }
+    let received = read_in_pieces(&mut stream, 1_000);
     sending.join().unwrap();
     assert!(received == expected);
     let (handler, event) = sensor.event();
@@ -183,6 +187,24 @@ fn a_megabyte_is_echoed_bit_for_bit_to_a_slow_reader() {
     assert_eq!(event.fields["truncated"], true);
     assert_eq!(sensor.counters.value(Counter::PayloadTruncated), 1);
     sensor.stop();
+}
+
+#[test]
+fn what_an_event_leaves_out_is_counted_whatever_the_handler() {
+    let stranger = [0xff; 10_000];
+    for handler in ["tcp", "mqtt", "jabber", "log_http", "telnet"] {
+        let sensor = Sensor::handler(handler);
+        let mut stream = sensor.connect();
+        stream.write_all(&stranger).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        sensor.wait_for(Counter::SessionsClosed, 1);
+        let cut = sensor
+            .records
+            .try_iter()
+            .filter(|record| matches!(record, Record::Session { event, .. } if event.is_truncated()));
+        assert_eq!((cut.count(), sensor.counters.value(Counter::PayloadTruncated)), (1, 1), "{handler}");
+        sensor.stop();
+    }
 }
 
 #[test]
@@ -409,14 +431,7 @@ fn a_relay_carries_megabytes_both_ways_past_a_slow_reader() {
                 writer.write_all(&data).unwrap();
                 writer.shutdown(Shutdown::Write).unwrap();
             });
-            let mut received = Vec::new();
-            let mut buffer = [0; 3_000];
-            loop {
-                match reader.read(&mut buffer).unwrap() {
-                    0 => break,
-                    len => received.extend_from_slice(&buffer[..len]),
-                }
-            }
+            let received = read_in_pieces(&mut reader, 3_000);
             sending.join().unwrap();
             received
         }));

@@ -14,7 +14,7 @@ use glutton_nfq::handlers::{Guise, Registry};
 use glutton_nfq::netns::{INTERFACE, Namespace};
 use glutton_nfq::rules::{Rule, RuleSet};
 use glutton_nfq::samples::SampleSender;
-use glutton_nfq::server::{self, FlowLookup, ServerHandle, Services};
+use glutton_nfq::server::{self, BoundServer, FlowLookup, ServerHandle, Services};
 use tempfile::TempDir;
 
 /// The handler server of this crate, reached on its own port. Events are written as the engine writes them.
@@ -41,19 +41,39 @@ impl FlowLookup for Everybody {
 impl Direct {
     /// Reached on its own port.
     pub(crate) fn start(namespace: &Namespace, rules: &str) -> Result<Self> {
-        Self::start_with(namespace, rules, false)
+        Self::start_with(namespace, rules, |bound| Ok(bound.tcp_port()))
     }
 
     /// Reached on every TCP port, by a plain TPROXY rule of the kernel's.
     pub(crate) fn behind_tproxy(namespace: &Namespace, rules: &str) -> Result<Self> {
-        let direct = Self::start_with(namespace, rules, true)?;
-        let rule = format!("-t mangle -A PREROUTING -i {INTERFACE} -p tcp -j TPROXY --on-port {}", direct.port);
-        let output = namespace.output(Command::new("iptables").args(rule.split_whitespace()))?;
-        ensure!(output.status.success(), "iptables: {}", String::from_utf8_lossy(&output.stderr));
+        let direct = Self::start_with(namespace, rules, |bound| {
+            bound.make_transparent()?;
+            Ok(bound.tcp_port())
+        })?;
+        iptables(
+            namespace,
+            &format!("-t mangle -A PREROUTING -i {INTERFACE} -p tcp -j TPROXY --on-port {}", direct.port),
+        )?;
         Ok(direct)
     }
 
-    fn start_with(namespace: &Namespace, rules: &str, transparent: bool) -> Result<Self> {
+    /// Reached on every TCP port, by a plain REDIRECT rule of the kernel's.
+    pub(crate) fn behind_redirect(namespace: &Namespace, rules: &str) -> Result<Self> {
+        let listen = |bound: &mut BoundServer| Ok(namespace.run(|| bound.listen_for_redirected(0))??);
+        let direct = Self::start_with(namespace, rules, listen)?;
+        iptables(
+            namespace,
+            &format!("-t nat -A PREROUTING -i {INTERFACE} -p tcp -j REDIRECT --to-ports {}", direct.port),
+        )?;
+        Ok(direct)
+    }
+
+    /// `reach` makes the server ready for the way on which connections come, and gives the port.
+    fn start_with(
+        namespace: &Namespace,
+        rules: &str,
+        reach: impl FnOnce(&mut BoundServer) -> Result<u16>,
+    ) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let file = Some(dir.path().join("events.jsonl"));
         let events_config = config::Events { stdout: false, file, ..Config::default().events };
@@ -79,11 +99,14 @@ impl Direct {
             targets: Vec::new(),
         };
         let mut bound = namespace.run(|| server::bind(&server_config))??;
-        if transparent {
-            bound.make_transparent()?;
-        }
-        let port = bound.tcp_port();
+        let port = reach(&mut bound)?;
         let server = bound.spawn(services, sender, || Ok(()))?;
         Ok(Self { port, _server: server, _writer: writer, _dir: dir })
     }
+}
+
+fn iptables(namespace: &Namespace, rule: &str) -> Result<()> {
+    let output = namespace.output(Command::new("iptables").args(rule.split_whitespace()))?;
+    ensure!(output.status.success(), "iptables: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use glutton_nfq::netns::Pair;
+use glutton_nfq::netns::{INTERFACE, Pair};
 
 use super::Options;
 use super::datagrams::{Flood, drained};
@@ -44,7 +44,10 @@ impl Side {
 
     fn peer(mut command: Command) -> Result<Self> {
         let pair = Pair::create()?;
-        let server = Server::peer(&pair.sensor, &mut command)?;
+        let diverting = format!(
+            "-t mangle -A PREROUTING -i {INTERFACE} -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0"
+        );
+        let server = Server::peer(&pair.sensor, &mut command, &[diverting])?;
         Self::new(pair, server)
     }
 

@@ -23,22 +23,34 @@ const CHUNK: usize = 256 << 10;
 /// No call waits longer.
 const STALL: Duration = Duration::from_secs(5);
 
-/// Measures a handler behind TPROXY and a server behind a `pass` rule.
+/// Measures a handler behind TPROXY and behind NAT, and a server behind a `pass` rule.
 pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
-    Ok(vec![tproxy(options)?, pass(options)?])
+    Ok(vec![tproxy(options)?, redirect(options)?, pass(options)?])
 }
 
 fn tproxy(options: &Options) -> Result<Figure> {
-    let (queued, bare) = (Pair::create()?, Pair::create()?);
-    let mut engine = Server::engine_with(&queued.sensor, ECHO, 1, Datapath::Auto)?;
+    let bare = Pair::create()?;
     let _direct = Direct::behind_tproxy(&bare.sensor, ECHO)?;
+    carried(options, &bare, Datapath::Auto, "bulk TCP echoed, tproxy, vs plain TPROXY", 0.97)
+}
+
+fn redirect(options: &Options) -> Result<Figure> {
+    let bare = Pair::create()?;
+    let _direct = Direct::behind_redirect(&bare.sensor, ECHO)?;
+    carried(options, &bare, Datapath::Redirect, "bulk TCP echoed, redirect, vs plain REDIRECT", 0.95)
+}
+
+/// Up and down at once through the echo handler on this datapath, against the same server in `bare`.
+fn carried(options: &Options, bare: &Pair, datapath: Datapath, name: &'static str, goal: f64) -> Result<Figure> {
+    let queued = Pair::create()?;
+    let mut engine = Server::engine_with(&queued.sensor, ECHO, 1, datapath)?;
     let before = engine.usage()?;
     let figure = Figure::compare(
-        "bulk TCP echoed, tproxy, vs plain TPROXY",
+        name,
         "Gbit/s",
-        Goal::AtLeast(0.97),
+        Goal::AtLeast(goal),
         || echoed(&queued, options.transfer()),
-        || echoed(&bare, options.transfer()),
+        || echoed(bare, options.transfer()),
     )?;
     told(figure, &mut engine, before)
 }

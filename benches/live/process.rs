@@ -26,6 +26,8 @@ const QUEUES: u16 = 16;
 pub(crate) enum Datapath {
     /// The kernel after the first packet, as shipped.
     Auto,
+    /// The kernel after the first packet, by NAT.
+    Redirect,
     /// The engine sees them all.
     Userspace,
 }
@@ -80,6 +82,7 @@ impl Server {
     pub(crate) fn engine_with(namespace: &Namespace, rules: &str, queues: u16, datapath: Datapath) -> Result<Self> {
         let datapath = match datapath {
             Datapath::Auto => "auto",
+            Datapath::Redirect => "redirect",
             Datapath::Userspace => "userspace",
         };
         let dir = tempfile::tempdir()?;
@@ -105,19 +108,18 @@ impl Server {
         Self::watched(child, serving, namespace, dir)
     }
 
-    /// Starts a program that binds queue 0, accepts everything, and says a line when it has begun; and diverts what comes to UDP ports
-    /// into its queue, where the engine would.
-    pub(crate) fn peer(namespace: &Namespace, command: &mut Command) -> Result<Self> {
+    /// Starts a program that binds queue 0, accepts everything, and says a line when it has begun; and adds the iptables rules that divert
+    /// packets into its queue, where the engine would.
+    pub(crate) fn peer(namespace: &Namespace, command: &mut Command, diverting: &[String]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let mut child = namespace.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
         ensure!(line.starts_with("ready"), "the peer did not bind its queue");
-        let rule = format!(
-            "-t mangle -A PREROUTING -i {INTERFACE} -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0"
-        );
-        let output = namespace.output(Command::new("iptables").args(rule.split_whitespace()))?;
-        ensure!(output.status.success(), "iptables: {}", String::from_utf8_lossy(&output.stderr));
+        for rule in diverting {
+            let output = namespace.output(Command::new("iptables").args(rule.split_whitespace()))?;
+            ensure!(output.status.success(), "iptables: {}", String::from_utf8_lossy(&output.stderr));
+        }
         let serving = child.id();
         Self::watched(child, serving, namespace, dir)
     }

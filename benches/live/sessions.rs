@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use glutton_nfq::netns::{Pair, SENSOR_V4};
+use glutton_nfq::netns::{INTERFACE, Pair, SENSOR_V4};
 
-use super::Options;
 use super::direct::Direct;
 use super::process::{Datapath, Server};
 use super::report::{Figure, Goal, ROUNDS};
 use super::visitors::{IN_FLIGHT, Visitors};
+use super::{Options, peer};
 
 const RULES: &str = "rules:\n  - { name: echo, match: tcp, type: handler, target: echo }\n";
 /// What visitors of the engine dial.
@@ -25,13 +25,33 @@ enum Peer {
     Tproxy,
 }
 
-/// Measures connections a second: as shipped, carried by the kernel, and seen whole in user space.
+/// Measures connections a second: as shipped, carried by the kernel, and seen whole in user space; and what the queue alone leaves of them.
 pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
     Ok(vec![
         versus("new connections to echo, as shipped", Datapath::Auto, Peer::Unqueued, Goal::AtLeast(0.7), options)?,
         versus("  the same vs plain TPROXY", Datapath::Auto, Peer::Tproxy, Goal::AtLeast(0.85), options)?,
         versus("  every packet in user space", Datapath::Userspace, Peer::Unqueued, Goal::AtLeast(0.8), options)?,
+        queue_alone(options)?,
     ])
+}
+
+/// The server on its own port, every packet in and out taken and accepted by the C loop: nothing decided, rewritten or written down.
+fn queue_alone(options: &Options) -> Result<Figure> {
+    let (queued, bare) = (Pair::create()?, Pair::create()?);
+    let (served, direct) = (Direct::start(&queued.sensor, RULES)?, Direct::start(&bare.sensor, RULES)?);
+    let diverting = [
+        format!("-t mangle -A PREROUTING -i {INTERFACE} -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 0"),
+        format!("-t raw -A OUTPUT -o {INTERFACE} -p tcp --sport {} -j NFQUEUE --queue-num 0", served.port),
+    ];
+    let _peer = Server::peer(&queued.sensor, &mut peer::c_loop(&super::output_dir())?, &diverting)?;
+    let (mut to_queued, mut to_bare) = (Visitors::new(&queued.attacker)?, Visitors::new(&bare.attacker)?);
+    Figure::compare(
+        &format!("  the C loop accepts every packet, {IN_FLIGHT} in flight"),
+        "/s",
+        Goal::None,
+        || to_queued.run(&queued.attacker, SocketAddr::from((SENSOR_V4, served.port)), options.visits()),
+        || to_bare.run(&bare.attacker, SocketAddr::from((SENSOR_V4, direct.port)), options.visits()),
+    )
 }
 
 fn versus(name: &str, datapath: Datapath, peer: Peer, goal: Goal, options: &Options) -> Result<Figure> {

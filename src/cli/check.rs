@@ -13,8 +13,18 @@ use crate::config::Config;
 use crate::host;
 use crate::rules::{Surroundings, Warning};
 
+const EXAMPLES: &str = "\
+Examples:
+  glutton-nfq check -r rules.yml -c glutton-nfq.toml
+          Say what is wrong or doubtful, with line and column
+  glutton-nfq check --show-config > glutton-nfq.toml
+          Write a configuration with every key, its meaning and its default
+  glutton-nfq check -r rules.yml --json
+          For editors and CI";
+
 /// Flags of `check`.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct CheckArgs {
     #[command(flatten)]
     settings: Settings,

@@ -7,8 +7,15 @@ use clap_complete::Shell;
 
 use super::Cli;
 
+const EXAMPLES: &str = "\
+Examples:
+  glutton-nfq completions bash > /etc/bash_completion.d/glutton-nfq
+  glutton-nfq completions zsh > /usr/local/share/zsh/site-functions/_glutton-nfq
+  glutton-nfq completions fish > ~/.config/fish/completions/glutton-nfq.fish";
+
 /// Flags of `completions`.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct CompletionsArgs {
     /// The shell
     shell: Shell,

@@ -22,7 +22,7 @@ Examples:
   glutton-nfq explain 'tcp 1.2.3.4:5 > 10.0.0.1:80 psh-ack data \"GET / HTTP/1.1\\r\\n\"'
           With data, for rules that look at the payload
   glutton-nfq explain 'icmp 1.2.3.4 > 10.0.0.1 echo'
-  glutton-nfq explain --hex '45 00 00 1c ...'
+  glutton-nfq explain --hex '4500001c 00000000 40110000 c6336407 c0000201 9c400035 00080000'
           The bytes of an IP packet
   glutton-nfq explain -r rules.yml --capture capture.pcap 17
           Packet 17 of a capture, counted as `match` counts

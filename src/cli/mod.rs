@@ -104,6 +104,7 @@ pub enum Command {
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page (roff)
+    #[command(after_long_help = "Examples:\n  glutton-nfq man | man -l -\n          Read it")]
     Man,
 }
 

@@ -7,8 +7,16 @@ use clap::Args;
 use super::{Error, Settings};
 use crate::control::{self, Answer, CallError};
 
+const EXAMPLES: &str = "\
+Examples:
+  sudo glutton-nfq reload
+          Read the rule file and its lists again; if they are wrong, say so and go on with the old rules
+  sudo glutton-nfq reload --queue-num 8
+          The same for an engine that runs with --queue-num 8";
+
 /// Flags of `reload`: they find the engine.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct ReloadArgs {
     /// Configuration file that the engine was started with, for its queue number
     #[arg(short, long, value_name = "CONFIG")]

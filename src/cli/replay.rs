@@ -71,13 +71,14 @@ impl ReplayArgs {
         let (counted, read) = Counted::new(beginning.chain(file));
         let mut capture = Capture::new(BufReader::with_capacity(BUFFER, counted)).map_err(failed)?;
         let mut writer = self.writer()?;
-        let mut replay = Replay::new(Options {
+        let replay = Replay::new(Options {
             rules,
             settings: settings(&config),
             timeouts: config.engine.timeouts,
             max_flows: config.engine.max_flows,
             hosts: hosts.iter().copied().collect(),
         });
+        let mut replay = replay.limiting_sources(&config.engine);
         let progress = Progress::new(&self.file, read);
         let end = pump(&mut capture, &mut replay, writer.as_mut(), progress)?;
         if let Some(writer) = writer {

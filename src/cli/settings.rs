@@ -27,11 +27,11 @@ pub struct Settings {
     #[arg(short = 'l', long = "log", value_name = "EVENTS.jsonl")]
     pub events: Option<PathBuf>,
 
-    /// Number of queues, one worker thread each
+    /// Number of worker threads, two queues each: one for answered flows, one for first packets; 0 or absent: one for each CPU, at most 16
     #[arg(long, value_name = "N")]
     pub queues: Option<u16>,
 
-    /// Number of the first queue
+    /// Number of the first queue; it and the following ones, two for each worker, must be free
     #[arg(long, value_name = "N")]
     pub queue_num: Option<u16>,
 }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn refused_flag_is_named_as_it_was_typed() {
         let many = Settings { queues: Some(65), ..Settings::default() };
-        assert_eq!(many.to_config().unwrap_err().to_string(), "--queues = 65: out of range: give 1 to 64");
+        assert_eq!(many.to_config().unwrap_err().to_string(), "--queues = 65: out of range: give 0 to 64");
         let contradiction = Settings { queue_num: Some(65_535), ..Settings::default() };
         assert!(contradiction.to_config().unwrap_err().to_string().contains("go past queue 65535"));
         let nameless = Settings { interfaces: vec![String::new()], ..Settings::default() };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Datapath, Downloads, Fail, Prefix, is_mark_mask};
+use super::{Beyond, Datapath, Downloads, Fail, Prefix, Spread, is_mark_mask};
 
 /// Longest name of a network interface in bytes (`IFNAMSIZ` in linux/if.h is 16 with the final NUL).
 const MAX_INTERFACE_NAME: usize = 15;
@@ -166,6 +166,14 @@ impl<'a> Given<'a> {
 
     pub(super) fn datapath(self) -> Taken<Datapath> {
         self.one_of(Datapath::NAMES, "a datapath")
+    }
+
+    pub(super) fn spread(self) -> Taken<Spread> {
+        self.one_of(Spread::NAMES, "how packets can be spread")
+    }
+
+    pub(super) fn beyond(self) -> Taken<Beyond> {
+        self.one_of(Beyond::NAMES, "what becomes of packets")
     }
 
     /// At least two bits, side by side.

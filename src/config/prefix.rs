@@ -27,6 +27,14 @@ impl Prefix {
         }
     }
 
+    /// An address of this network: its second, where it has one, for the first may mean the network itself.
+    pub fn sample(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(first) => IpAddr::V4((first.to_bits() | u32::from(self.len < 32)).into()),
+            IpAddr::V6(first) => IpAddr::V6((first.to_bits() | u128::from(self.len < 128)).into()),
+        }
+    }
+
     /// Whether it is a network of IPv4.
     pub const fn is_v4(&self) -> bool {
         self.address.is_ipv4()
@@ -72,6 +80,7 @@ mod tests {
             let prefix: Prefix = prefix.parse().unwrap();
             assert!(prefix.contains(inside.parse().unwrap()), "{prefix} {inside}");
             assert!(!prefix.contains(outside.parse().unwrap()), "{prefix} {outside}");
+            assert!(prefix.contains(prefix.sample()));
         }
         for all in ["0.0.0.0/0", "::/0"] {
             let all: Prefix = all.parse().unwrap();

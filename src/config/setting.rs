@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::given::{Given, Taken};
-use super::{Config, Datapath, Downloads, Fail, Prefix};
+use super::{Beyond, Config, Datapath, Downloads, Fail, Prefix, Spread};
 
 /// One key of the configuration.
 pub struct Setting {
@@ -53,22 +53,34 @@ settings! {
     ["engine"] {
         "interfaces" => engine.interfaces = interfaces(),
             "Interfaces whose traffic is diverted; empty: the one of the default route (`-i`)";
-        "queues" => engine.queues = integer(1..=64), "Worker threads, each with one queue for answered flows and one for first packets (`--queues`)";
-        "queue_num" => engine.queue_num = integer(0..=u16::MAX), "Number of the first queue (`--queue-num`)";
+        "queues" => engine.queues = integer(0..=64),
+            "Worker threads, each with one queue for answered flows and one for first packets; 0: one for each CPU, at most 16 (`--queues`)";
+        "queue_num" => engine.queue_num = integer(0..=u16::MAX), "Number of the first queue; two for each worker (`--queue-num`)";
+        "spread" => engine.spread = spread(),
+            "How packets are spread over the workers: `hosts`, by both addresses, so that a flow keeps its worker; `cpu`, by the CPU that received the packet, for network cards with a receive queue for each CPU";
+        "pin" => engine.pin = boolean(), "Whether worker N is kept on the N-th CPU that the process may use";
         "queue_len" => engine.queue_len = integer(16..=1 << 20), "Packets that the kernel holds per queue";
         "receive_buffer_bytes" => engine.receive_buffer = integer(1 << 20..=1 << 30),
             "Kernel memory for packets on their way from one queue to its worker; counted by buffer, not by payload";
         "capture" => engine.capture = prefixes(),
             "Networks routed to this host whose addresses are answered as if they were its own, such as `203.0.113.0/24`";
+        "capture_table" => engine.capture_table = integer(256..=u32::MAX),
+            "Number of the routing table by which the kernel delivers what it carries to captured networks; nobody else may use it";
+        "capture_priority" => engine.capture_priority = integer(1..=32_765),
+            "Priority of the routing rule for that table; rules with lower ones come first (`ip rule`)";
         "conntrack" => engine.conntrack = boolean(),
             "Whether the kernel tracks connections to captured networks; `false` keeps its table empty under a flood";
         "datapath" => engine.datapath = datapath(),
-            "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `auto`, the kernel unless a rule has `per: packet`";
+            "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `redirect`, the same by NAT, for one flow at a time from each client port to each address; `auto`, as `tproxy` unless a rule has `per: packet`";
         "mark_mask" => engine.mark_mask = mark_mask(),
             "Bits of packet and connection marks that tell the kernel what to carry: two or more, side by side, that nobody else uses";
         "fail" => engine.fail = fail(),
             "What becomes of packets when a queue is full: `open` lets them pass to the host, `closed` drops them";
         "max_flows" => engine.max_flows = integer(1_024..=1 << 24), "Upper bound of the flow table";
+        "new_flows_per_source" => engine.new_flows_per_source = integer(0..=1_000_000),
+            "Flows that one source (an IPv4 address, an IPv6 /64) may open in a second, twice as many at once; asked before the rules; 0: no limit";
+        "new_flows_beyond" => engine.new_flows_beyond = beyond(),
+            "What becomes of packets that would open more: `drop`, or `pass` to the host";
         "exempt_ports" => engine.exempt_ports = ports(),
             "Ports that are never diverted unless a rule names them, besides those on which this host listens";
         "timeout_tcp_handshake_secs" => engine.timeouts.tcp_handshake = seconds(1..=HOUR),
@@ -195,13 +207,6 @@ impl<T: ToValue> ToValue for Vec<T> {
     }
 }
 
-impl ToValue for Downloads {
-    fn to_value(&self) -> Value {
-        let name = Self::NAMES.iter().find(|(_, downloads)| downloads == self).map_or("record", |(name, _)| name);
-        Value::String(name.to_owned())
-    }
-}
-
 impl ToValue for Fail {
     fn to_value(&self) -> Value {
         let text = match self {
@@ -212,9 +217,16 @@ impl ToValue for Fail {
     }
 }
 
-impl ToValue for Datapath {
-    fn to_value(&self) -> Value {
-        let name = Self::NAMES.iter().find(|(_, datapath)| datapath == self).map_or("auto", |(name, _)| name);
-        Value::String(name.to_owned())
-    }
+macro_rules! choices_to_value {
+    ($($type:ty),*) => {
+        $(impl ToValue for $type {
+            fn to_value(&self) -> Value {
+                // Every choice has a name.
+                let name = Self::NAMES.iter().find(|(_, choice)| choice == self).map_or("", |(name, _)| name);
+                Value::String(name.to_owned())
+            }
+        })*
+    };
 }
+
+choices_to_value!(Beyond, Datapath, Downloads, Spread);

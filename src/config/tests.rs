@@ -102,13 +102,13 @@ fn every_key_of_the_design_is_read() {
 
 #[test]
 fn wrong_value_is_shown_with_file_line_column_caret_and_mend() {
-    let (line, picture) = refused("[engine]\nfail = \"open\"\nqueues = 0\n");
-    assert_eq!(line, "sensor.toml:3:10: engine.queues = 0: out of range: give 1 to 64");
+    let (line, picture) = refused("[engine]\nfail = \"open\"\nqueues = 65\n");
+    assert_eq!(line, "sensor.toml:3:10: engine.queues = 65: out of range: give 0 to 64");
     insta::assert_snapshot!(picture, @r"
      --> sensor.toml:3:10
       |
-    3 | queues = 0
-      |          ^ give 1 to 64
+    3 | queues = 65
+      |          ^^ give 0 to 64
     ");
 }
 
@@ -125,7 +125,9 @@ fn wrong_values_name_the_mend() {
         ("[server]\nuser = \"\"", "empty: give a name"),
         ("[engine]\nmax_flows = 10", "give 1024 to 16777216"),
         ("[engine]\nfail = \"ajar\"", "give \"open\" or \"closed\""),
-        ("[engine]\ndatapath = \"kernel\"", "give one of \"auto\", \"userspace\", \"tproxy\""),
+        ("[engine]\ndatapath = \"kernel\"", "give one of \"auto\", \"userspace\", \"tproxy\", \"redirect\""),
+        ("[engine]\nspread = \"random\"", "not how packets can be spread: give one of \"hosts\", \"cpu\""),
+        ("[engine]\nnew_flows_beyond = \"reject\"", "give one of \"drop\", \"pass\""),
         ("[engine]\nmark_mask = 5", "two bits or more, side by side: give a mask such as 0x30000000"),
         ("[engine]\ninterfaces = [\"an impossible name\"]", "not an interface name"),
         ("[engine]\nexempt_ports = [22, 0]", ":2:21: engine.exempt_ports = 0: out of range"),
@@ -211,7 +213,7 @@ fn flags_pass_the_same_checks() {
     config.set("engine.interfaces", &vec!["eth\"0"].into()).unwrap();
     assert_eq!((config.engine.queues, config.engine.interfaces), (3, vec!["eth\"0".to_owned()]));
     let fault = Config::default().set("engine.queues", &65.into()).unwrap_err();
-    assert_eq!(fault.to_string(), "engine.queues = 65: out of range: give 1 to 64");
+    assert_eq!(fault.to_string(), "engine.queues = 65: out of range: give 0 to 64");
 }
 
 #[test]
@@ -236,4 +238,16 @@ proptest::proptest! {
     fn no_text_makes_the_loader_panic(text in "[\\[\\]a-z_.=\"0-9\\n ü{},-]{0,80}") {
         let _ = parse(&text);
     }
+}
+
+#[test]
+fn unless_told_otherwise_there_is_a_worker_for_each_cpu_within_reason() {
+    let mut engine = Engine::default();
+    assert_eq!([0, 1, 2, 8, 16, 128, 100_000].map(|cpus| engine.workers(cpus)), [1, 1, 2, 8, 16, 16, 16]);
+    engine.queue_num = 65_525;
+    assert_eq!(engine.workers(8), 5, "as many as there are queue numbers left");
+    engine.queue_num = 65_533;
+    assert_eq!(engine.workers(8), 1);
+    engine.queues = 40;
+    assert_eq!(engine.workers(2), 40, "what is asked for");
 }

@@ -12,14 +12,16 @@ pub struct Capture {
     pub networks: Vec<Prefix>,
     /// The kernel keeps no entries for them: their packets are not tracked, in or out.
     pub untracked: bool,
-    /// An address of this host.
+    /// The kernel delivers packets to them to a transparent listener of this host, if told to.
+    pub carried: bool,
+    /// An address of this host; `None`: IPv4 networks are not captured. A sensor does not start with one that it cannot answer for.
     pub v4: Option<Ipv4Addr>,
-    /// An address of this host.
+    /// An address of this host; `None`: IPv6 networks are not captured.
     pub v6: Option<Ipv6Addr>,
 }
 
 impl Capture {
-    fn is_captured(&self, address: Address) -> bool {
+    pub(super) fn is_captured(&self, address: Address) -> bool {
         self.networks.iter().any(|network| network.contains(address.into()))
     }
 

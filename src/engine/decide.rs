@@ -1,5 +1,6 @@
 //! `decide`: from a packet and what is known to a decision.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,9 +8,10 @@ use arc_swap::ArcSwap;
 
 use super::capture::Capture;
 use super::limit::{Active, Applicant, Limiter};
+use super::source_limit::SourceLimit;
 use super::{Course, Decision, Hook, Kernel, Meta, Verdict};
 use crate::clock::Timestamp;
-use crate::config::Datapath;
+use crate::config;
 use crate::control::{Counter, Counters};
 use crate::flow::FlowEvent;
 use crate::flow::{Direction, Disposition, FlowTable, Inbound, Known, NewFlow, Passage, Refusal, Tuple};
@@ -37,6 +39,7 @@ pub struct Settings {
 pub struct Engine {
     active: ArcSwap<Active>,
     limiter: Limiter,
+    source_limit: Option<SourceLimit>,
     flows: Arc<FlowTable>,
     counters: Arc<Counters>,
     settings: Settings,
@@ -72,13 +75,21 @@ impl Engine {
             Arc::new(Rule { position: usize::MAX, name: "#own-ports".to_owned(), ..Rule::new(Action::Reject) });
         let active = ArcSwap::from_pointee(Active::new(rules));
         let (limiter, capture) = (Limiter::new(), Capture::default());
-        Self { active, limiter, flows, counters, settings, capture, own_ports }
+        Self { active, limiter, source_limit: None, flows, counters, settings, capture, own_ports }
     }
 
     /// Answers for networks that are not this host's.
     #[must_use]
     pub fn capturing(self, capture: Capture) -> Self {
         Self { capture, ..self }
+    }
+
+    /// Limits what one source may open, as `new_flows_per_source` and `new_flows_beyond` say.
+    #[must_use]
+    pub fn limiting_sources(self, config: &config::Engine) -> Self {
+        let per_second = NonZeroU32::new(config.new_flows_per_source);
+        let source_limit = per_second.map(|per_second| SourceLimit::new(per_second, config.new_flows_beyond));
+        Self { source_limit, ..self }
     }
 
     /// Puts other rules in force, from the next packet on: each packet is decided by the old rules or by the new ones. Flows keep what
@@ -156,6 +167,7 @@ impl Engine {
                 self.counters.count(Counter::FlowsOpened);
                 self.counters.add(Counter::FlowsEvicted, u64::from(admission.evicted));
                 self.counters.add(Counter::AliasesUsed, u64::from(admission.aliased));
+                self.counters.add(Counter::RedirectsClashed, u64::from(admission.clashed));
                 self.carry_out(bytes, packet, known, meta)
             }
             Inbound::Unknown => alone.unwrap_or(Decision::ACCEPT),
@@ -197,6 +209,7 @@ impl Engine {
             Disposition::Pass => Decision::ACCEPT,
             Disposition::Leave => self.leave_to_kernel(Course::Pass, meta),
             Disposition::Carry => self.leave_to_kernel(Course::Transparent, meta),
+            Disposition::Redirect => self.leave_to_kernel(Course::Redirect, meta),
             Disposition::Drop => Decision::DROP,
             Disposition::Translate if known.endpoints == endpoints(packet) => Decision::ACCEPT,
             Disposition::Translate => {
@@ -228,8 +241,8 @@ impl Engine {
         self.limiter.takes(active, rule, applicant, &self.flows, &self.counters)
     }
 
-    /// The flow that the first rule which takes it makes of a packet that has none. A rule with `per: packet` that stands behind one with
-    /// a limit may take the packet `alone` instead.
+    /// The flow that the first rule which takes it makes of a packet that has none. The limit of its source, or a rule with `per: packet` that stands
+    /// behind one with a limit, may decide the packet `alone` instead.
     fn wanted(
         &self,
         active: &Active,
@@ -243,6 +256,12 @@ impl Engine {
             segment.tcp.is_none_or(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST) == tcp_flag::SYN);
         if !opens {
             self.counters.count(Counter::MidstreamPackets);
+            return None;
+        }
+        if let Some(limit) = &self.source_limit
+            && let Some(decision) = limit.refuse(applicant, &self.flows, &self.counters)
+        {
+            *alone = Some(decision);
             return None;
         }
         // Those that decide_alone has asked are not asked again.
@@ -267,37 +286,35 @@ impl Engine {
     /// How the kernel carries a flow that this rule takes: `None` when every packet must be seen here.
     fn carriage(&self, active: &Active, rule: &Rule, tuple: &Tuple) -> Option<Disposition> {
         self.settings.kernel.marks?;
-        if self.capture.stand_in(tuple.host).is_some() {
-            return None;
-        }
-        let datapath = rule.datapath.unwrap_or(self.settings.kernel.datapath);
-        let may_leave = match datapath {
-            Datapath::Auto => !active.rules.has_packet_rules(),
-            Datapath::Tproxy => true,
-            Datapath::Userspace => false,
-        };
+        let captured = self.capture.is_captured(tuple.host);
+        let keeps_mark = !captured || !self.capture.untracked;
+        let (kernel, whole) = (&self.settings.kernel, active.rules.has_packet_rules());
+        // NAT to a port of ours leaves the address, and a captured one is not this host's.
+        let can_be = |carriage: &Disposition| !captured || (self.capture.carried && *carriage == Disposition::Carry);
         match rule.action {
-            // Passing needs no listener: it leaves user space whatever carries the others.
-            Action::Pass if !active.rules.has_packet_rules() => Some(Disposition::Leave),
+            // Passing needs no listener: it leaves user space whatever carries the others, if something keeps the mark.
+            Action::Pass if keeps_mark && !whole => Some(Disposition::Leave),
             // Datagrams have no connection that a listener could take over; most flows of theirs are one packet.
             Action::Proxy(_) | Action::ProxySsh(_) | Action::Handler(_)
-                if may_leave && tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
+                if tuple.transport == Transport::Tcp && !self.is_own_port(tuple) =>
             {
-                Some(Disposition::Carry)
+                kernel.carriage(rule.datapath.unwrap_or(kernel.datapath), whole).filter(can_be)
             }
             _ => None,
         }
     }
 
     fn flow_of(&self, rule: &Arc<Rule>, tuple: &Tuple, carriage: Option<Disposition>) -> NewFlow {
+        let settings = &self.settings;
         if let Some(disposition) = carriage {
-            let target = (tuple.host, tuple.host_port);
-            return NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target };
+            let redirect = settings.kernel.redirect_port.filter(|_| disposition == Disposition::Redirect);
+            let target = (tuple.host, redirect.unwrap_or(tuple.host_port));
+            let instead = redirect.map(|_| (tuple.host, settings.tcp_port));
+            return NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target, instead };
         }
         let tcp = tuple.transport == Transport::Tcp;
         let icmp = matches!(tuple.transport, Transport::Icmp | Transport::Icmpv6);
         let port_of = |for_tcp, for_udp| if tcp { for_tcp } else { for_udp };
-        let settings = &self.settings;
         // What is delivered to this host must be addressed to it.
         let host = self.capture.stand_in(tuple.host).unwrap_or(tuple.host);
         let (disposition, target) = match &rule.action {
@@ -319,14 +336,17 @@ impl Engine {
             }
         };
         let target = target.unwrap_or((tuple.host, tuple.host_port));
-        NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target }
+        NewFlow { dialled: *tuple, rule: Arc::clone(rule), disposition, target, instead: None }
     }
 
     /// Whether a client dials a port that only translated packets should reach.
     fn is_own_port(&self, tuple: &Tuple) -> bool {
-        let Settings { tcp_port, udp_port, .. } = self.settings;
-        (tuple.transport == Transport::Tcp && tuple.host_port == tcp_port)
-            || (tuple.transport == Transport::Udp && tuple.host_port == udp_port)
+        let Settings { tcp_port, udp_port, kernel, .. } = self.settings;
+        match tuple.transport {
+            Transport::Tcp => tuple.host_port == tcp_port || kernel.redirect_port == Some(tuple.host_port),
+            Transport::Udp => tuple.host_port == udp_port,
+            Transport::Icmp | Transport::Icmpv6 => false,
+        }
     }
 
     /// ICMP errors about translated flows are translated inside; all others go on as they are.

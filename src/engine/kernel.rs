@@ -1,9 +1,11 @@
 //! Flows that leave user space after their first packet, and the marks by which the kernel is told so.
 //!
 //! The verdict on the first packet is "repeat" with a mark: the packet begins its hook again, where rules of `iptables/rules.template`
-//! save the mark with the connection and clear it. Later packets are told by the mark of their connection and never queued.
+//! save the mark with the connection and clear it. Later packets are told by the mark of their connection, or by their socket where connections are
+//! not tracked, and never queued.
 
 use crate::config::{self, Datapath};
+use crate::flow::Disposition;
 
 /// What the kernel shall do with a connection; the value of our bits in its mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Course {
     Pass = 1,
     /// To the handler server's transparent listener.
     Transparent = 2,
+    /// To the handler server's listener for redirected connections, by NAT.
+    Redirect = 3,
 }
 
 /// The bits of packet and connection marks that are ours: all others are kept.
@@ -53,11 +57,26 @@ pub struct Kernel {
     pub marks: Option<MarkField>,
     /// Who carries the flows of rules that do not say.
     pub datapath: Datapath,
+    /// It can bring connections to a transparent listener.
+    pub transparent: bool,
+    /// TCP port of the listener that it can redirect connections to, host byte order; `None` when it cannot.
+    pub redirect_port: Option<u16>,
 }
 
 impl Kernel {
     /// Nothing: every packet is decided here.
-    pub const NONE: Self = Self { marks: None, datapath: Datapath::Userspace };
+    pub const NONE: Self = Self { marks: None, datapath: Datapath::Userspace, transparent: false, redirect_port: None };
+
+    /// What it does with the connections of a rule that has this datapath: `None` when it shall not or cannot carry them. `whole`: some rule
+    /// wants to see every packet.
+    pub(super) fn carriage(&self, datapath: Datapath, whole: bool) -> Option<Disposition> {
+        match datapath {
+            Datapath::Auto if whole => None,
+            Datapath::Auto | Datapath::Tproxy => self.transparent.then_some(Disposition::Carry),
+            Datapath::Redirect => self.redirect_port.map(|_| Disposition::Redirect),
+            Datapath::Userspace => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +88,7 @@ mod tests {
         let field = MarkField::new(0x3000_0000).unwrap();
         assert_eq!(field.set(0x8000_00ff, Course::Transparent), 0xa000_00ff);
         assert_eq!(field.set(0xb000_0001, Course::Pass), 0x9000_0001);
+        assert_eq!(field.set(0x0000_0001, Course::Redirect), 0x3000_0001);
         assert!(field.is_set(0x1000_0000) && !field.is_set(0x4fff_ffff));
     }
 

@@ -1,4 +1,4 @@
-//! What a rule leaves over: the allowances behind `limit`, and the draw behind `sample`.
+//! Allowances, and what a rule leaves over: the limits behind `limit`, and the draw behind `sample`.
 //!
 //! An allowance is one number, the time until which it is used up (the generic cell rate algorithm, ITU-T I.371): a token bucket without
 //! tokens to fill. One that lies in the past says nothing and can be forgotten; so the table of sources forgets without loss until
@@ -6,15 +6,17 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::control::{Counter, Counters};
 use crate::flow::{FlowTable, Tuple};
 use crate::rules::{Limit, Rule, RuleSet, Sample, Share};
 
-/// Sources and destinations whose allowance is known, over all rules with a limit: 16 bytes each.
+/// Addresses whose allowance is known: sources and destinations over all rules with a limit, and as many sources of new flows; 16 bytes each.
 pub const LIMITED_ADDRESSES: usize = SHARDS * SETS * WAYS;
 /// Parts of the table with a lock each.
 const SHARDS: usize = 16;
@@ -76,9 +78,15 @@ pub(super) struct Applicant<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Decides what rules leave over. One for all queue workers; it allocates when it is made and never again.
+/// Decides what rules leave over. One for all queue workers.
 #[derive(Debug)]
 pub(super) struct Limiter {
+    allowances: Allowances,
+}
+
+/// Allowances by key. One for all queue workers; it allocates when it is made and never again.
+#[derive(Debug)]
+pub(super) struct Allowances {
     shards: Box<[Mutex<Box<[Allowance]>>]>,
 }
 
@@ -92,7 +100,7 @@ struct Allowance {
 
 /// What a place in the table said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Granted,
     /// Another address is forgotten although it had something used up.
     GrantedAtACost,
@@ -101,8 +109,7 @@ enum Answer {
 
 impl Limiter {
     pub(super) fn new() -> Self {
-        let shard = |_| Mutex::new(vec![Allowance::default(); SETS * WAYS].into_boxed_slice());
-        Self { shards: (0..SHARDS).map(shard).collect() }
+        Self { allowances: Allowances::new() }
     }
 
     /// Whether a rule that matches takes this packet or flow, too.
@@ -137,9 +144,9 @@ impl Limiter {
 
     fn ask(&self, limit: Limit, state: &RuleState, applicant: Applicant<'_>, flows: &FlowTable) -> Answer {
         let rate = Rate::of(limit);
-        let now = applicant.now.as_micros().saturating_mul(1_000);
         let address = match limit.share {
             Share::Rule => {
+                let now = nanos(applicant.now);
                 let used = state.used_until.fetch_update(Relaxed, Relaxed, |used_until| rate.after(used_until, now));
                 return if used.is_ok() { Answer::Granted } else { Answer::Exceeded };
             }
@@ -147,11 +154,20 @@ impl Limiter {
             Share::Destination => applicant.tuple.host,
         };
         let [high, low] = address.words();
-        self.ask_for(flows.keyed_hash(&[state.id, high, low]), rate, now)
+        self.allowances.ask(flows.keyed_hash(&[state.id, high, low]), rate, applicant.now)
+    }
+}
+
+impl Allowances {
+    pub(super) fn new() -> Self {
+        let shard = |_| Mutex::new(vec![Allowance::default(); SETS * WAYS].into_boxed_slice());
+        Self { shards: (0..SHARDS).map(shard).collect() }
     }
 
-    /// Looks among the few places where the key can be; a new one takes that of the address with the least used up.
-    fn ask_for(&self, key: u64, rate: Rate, now: u64) -> Answer {
+    /// Whether the address behind this key may have one more. Looks among the few places where the key can be; a new one takes that of the
+    /// address with the least used up.
+    pub(super) fn ask(&self, key: u64, rate: Rate, now: Timestamp) -> Answer {
+        let now = nanos(now);
         let (shard, set) = ((key >> 32) as usize % SHARDS, key as usize % SETS);
         let Some(shard) = self.shards.get(shard) else { return Answer::Granted };
         // A thread that panicked under this lock leaves numbers that are still numbers.
@@ -175,26 +191,35 @@ impl Limiter {
     }
 }
 
+fn nanos(time: Timestamp) -> u64 {
+    time.as_micros().saturating_mul(1_000)
+}
+
 /// A limit in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-struct Rate {
+pub(super) struct Rate {
     /// What one packet or flow uses up.
     step: u64,
     /// How far into the future may be used up.
-    period: u64,
+    burst: u64,
 }
 
 impl Rate {
     fn of(limit: Limit) -> Self {
-        let period = u64::try_from(limit.period.as_nanos()).unwrap_or(u64::MAX);
-        Self { step: period / u64::from(limit.count.get()), period }
+        Self::new(limit.period, limit.count, limit.period)
+    }
+
+    /// So many in each `period`, and at once as many as `burst` allows.
+    pub(super) fn new(period: Duration, count: NonZeroU32, burst: Duration) -> Self {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self { step: nanos(period) / u64::from(count.get()), burst: nanos(burst) }
     }
 
     /// Until when the allowance is used up after one more; `None` when that is too far in the future.
     const fn after(self, used_until: u64, now: u64) -> Option<u64> {
         let start = if used_until > now { used_until } else { now };
         let end = start.saturating_add(self.step);
-        if end - now <= self.period { Some(end) } else { None }
+        if end - now <= self.burst { Some(end) } else { None }
     }
 }
 
@@ -212,12 +237,12 @@ mod tests {
     use super::*;
 
     const MILLI: u64 = 1_000_000;
-    const RATE: Rate = Rate { step: 100 * MILLI, period: 1_000 * MILLI };
+    const RATE: Rate = Rate { step: 100 * MILLI, burst: 1_000 * MILLI };
 
     #[test]
     fn as_many_as_the_limit_says_come_at_once_and_then_one_after_the_other() {
-        let limiter = Limiter::new();
-        let asked = |now: u64| limiter.ask_for(7, RATE, now * MILLI) == Answer::Granted;
+        let allowances = Allowances::new();
+        let asked = |now: u64| allowances.ask(7, RATE, Timestamp::from_micros(now * 1_000)) == Answer::Granted;
         assert_eq!((0..20).filter(|_| asked(5_000)).count(), 10);
         assert!(!asked(5_099) && asked(5_100) && !asked(5_100));
         assert_eq!((0..20).filter(|_| asked(60_000)).count(), 10, "what was not used is not saved up beyond the limit");
@@ -225,14 +250,14 @@ mod tests {
 
     #[test]
     fn a_source_at_its_limit_stays_there_while_others_come_and_go() {
-        let limiter = Limiter::new();
-        let now = 1_000 * MILLI;
-        while limiter.ask_for(1, RATE, now) == Answer::Granted {}
+        let allowances = Allowances::new();
+        let now = Timestamp::from_micros(1_000_000);
+        while allowances.ask(1, RATE, now) == Answer::Granted {}
         // All of these share its place in the table.
-        let cost = (1..=100_u64).filter(|n| limiter.ask_for(1 + n * SETS as u64, RATE, now) != Answer::Granted).count();
-        assert_eq!(limiter.ask_for(1, RATE, now), Answer::Exceeded, "who has used the most up is forgotten last");
+        let cost = (1..=100_u64).filter(|n| allowances.ask(1 + n * SETS as u64, RATE, now) != Answer::Granted).count();
+        assert_eq!(allowances.ask(1, RATE, now), Answer::Exceeded, "who has used the most up is forgotten last");
         assert_eq!(cost, 100 + 1 - WAYS, "others are forgotten, and that is counted");
-        let later = now + RATE.step;
-        assert_eq!(limiter.ask_for(1 + 500 * SETS as u64, RATE, later), Answer::Granted, "a new start costs nobody");
+        let later = now + Duration::from_nanos(RATE.step);
+        assert_eq!(allowances.ask(1 + 500 * SETS as u64, RATE, later), Answer::Granted, "a new start costs nobody");
     }
 }

@@ -7,6 +7,7 @@ mod capture;
 mod decide;
 mod kernel;
 mod limit;
+mod source_limit;
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,11 @@ impl Event {
         self
     }
 
+    /// Whether its field `truncated` says that it holds less than what came.
+    pub fn is_truncated(&self) -> bool {
+        self.fields.get("truncated") == Some(&Value::Bool(true))
+    }
+
     /// Sets the severity.
     #[must_use]
     pub const fn at_level(mut self, level: Level) -> Self {

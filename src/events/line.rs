@@ -35,7 +35,7 @@ impl LineFormat {
         Self { sensor_id: sensor_id.into(), second: 0, date: date(0) }
     }
 
-    /// Appends the record as one JSON object and a newline.
+    /// Appends the record as one JSON object and a newline. Times are those of the record: `ts` in seconds since 1970, to the microsecond.
     pub fn append(&mut self, record: &Record, out: &mut Vec<u8>) {
         match record {
             Record::Flow(FlowEvent::Opened { at, flow }) => {

@@ -13,7 +13,7 @@ pub enum Record {
     Flow(FlowEvent),
     /// Something happened in a session of this flow.
     Session {
-        /// When.
+        /// When: the wake-up of the server thread that saw it.
         at: Timestamp,
         /// Which flow.
         flow: FlowRef,

@@ -26,7 +26,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Starts the threads. To be called after privileges are given up: they keep what the caller has.
+    /// Starts the threads: each of `sinks` gets every one of `records`, in lines that carry `sensor_id`. To be called after privileges are given up: they keep what the caller has.
     ///
     /// # Errors
     /// What the system says when it gives no thread.

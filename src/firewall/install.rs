@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::save::{self, Removal};
 use super::tool::{Error, Tool};
-use super::{CHAIN_IN, Family, RuleSetText, Table};
+use super::{CHAIN_IN, Family, RuleSetText, Table, routes};
 
 /// What a removal took out, over all families.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Removed {
     pub chains: usize,
     /// Tables that were not there before us and that nobody used since (nft variant).
     pub tables: usize,
+    /// Routing rules and routes of ours.
+    pub routes: usize,
 }
 
 impl Removed {
@@ -29,7 +31,8 @@ impl fmt::Display for Removed {
         if self.is_empty() {
             return f.write_str("nothing to remove");
         }
-        write!(f, "removed: {} jumps, {} chains, {} tables of ours", self.jumps, self.chains, self.tables)
+        let Self { jumps, chains, tables, routes } = self;
+        write!(f, "removed: {jumps} jumps, {chains} chains, {tables} tables, {routes} routes of ours")
     }
 }
 
@@ -39,18 +42,18 @@ impl fmt::Display for Removed {
 /// Call it when the queues are bound: a second engine, which would take them from the first, has failed by then.
 ///
 /// # Errors
-/// iptables is missing, not permitted, locked, or refuses the rules.
+/// iptables is missing, not permitted, locked, or refuses the rules; routes collide with somebody else's.
 pub fn apply(rules: &RuleSetText) -> Result<(), Error> {
     sweep()?;
-    for (family, text) in rules.texts() {
-        if let Err(error) = Tool::of(family).restore(text) {
-            if let Err(left) = remove() {
-                log::error!("rules of glutton-nfq may be left behind: {left}");
-            }
-            return Err(error);
-        }
+    // Routes first: the rules send packets their way.
+    let routed = rules.routes().try_for_each(routes::Routes::install);
+    let applied = routed.and_then(|()| rules.texts().try_for_each(|(family, text)| Tool::of(family).restore(text)));
+    if applied.is_err()
+        && let Err(left) = remove()
+    {
+        log::error!("rules of glutton-nfq may be left behind: {left}");
     }
-    Ok(())
+    applied
 }
 
 /// Puts these rules into our chains, in place of those that are there: each table in one step, so that no packet meets half of them. The
@@ -59,24 +62,26 @@ pub fn apply(rules: &RuleSetText) -> Result<(), Error> {
 /// # Errors
 /// As [`apply`]. A table that failed has its old rules.
 pub fn replace(rules: &RuleSetText) -> Result<(), Error> {
+    rules.routes().try_for_each(routes::Routes::install)?;
     rules.texts().try_for_each(|(family, text)| Tool::of(family).restore(&without_jumps(text)))
 }
 
 /// What is ours alone. iptables-restore empties a chain that is declared anew, also with `--noflush`.
 fn without_jumps(text: &str) -> String {
-    let is_jump = |line: &str| line.starts_with("-A ") && !line.starts_with("-A GLUTTON-NFQ-");
+    let is_jump = |line: &str| line.starts_with('-') && !line.starts_with("-A GLUTTON-NFQ-");
     text.lines().filter(|line| !is_jump(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Takes out our jumps and chains, all of them, and nothing else; does nothing when there are none.
+/// Takes out our jumps, chains and routes, all of them, and nothing else; does nothing when there are none.
 ///
 /// # Errors
-/// `iptables` is missing or fails. What could be removed of the other family has been.
+/// `iptables` is missing, or it or `ip` fails. What else could be removed has been.
 pub fn remove() -> Result<Removed, Error> {
     let v4 = remove_with(&Tool::of(Family::V4));
     let v6 = unless_missing(remove_with(&Tool::of(Family::V6)));
-    let (v4, v6) = (v4?, v6?);
-    Ok(sum(v4, v6))
+    let routes = Family::ALL.map(routes::remove);
+    let removed = sum(v4?, v6?);
+    routes.into_iter().try_fold(removed, |removed, routes| Ok(Removed { routes: removed.routes + routes?, ..removed }))
 }
 
 /// As [`remove`], and also looks into the iptables variant that is not the chosen one: the choice may have changed
@@ -116,7 +121,7 @@ fn remove_with(tool: &Tool) -> Result<Removed, Error> {
             tables += 1;
         }
     }
-    Ok(Removed { jumps, chains, tables })
+    Ok(Removed { jumps, chains, tables, routes: 0 })
 }
 
 fn unless_missing(removed: Result<Removed, Error>) -> Result<Removed, Error> {
@@ -127,7 +132,12 @@ fn unless_missing(removed: Result<Removed, Error>) -> Result<Removed, Error> {
 }
 
 fn sum(a: Removed, b: Removed) -> Removed {
-    Removed { jumps: a.jumps + b.jumps, chains: a.chains + b.chains, tables: a.tables + b.tables }
+    Removed {
+        jumps: a.jumps + b.jumps,
+        chains: a.chains + b.chains,
+        tables: a.tables + b.tables,
+        routes: a.routes + b.routes,
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +147,7 @@ mod tests {
     #[test]
     fn rules_are_replaced_without_touching_the_jumps() {
         let text = "*raw\n:GLUTTON-NFQ-OUT - [0:0]\n-A GLUTTON-NFQ-OUT -p tcp -j NFQUEUE\n\
-                    -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT\nCOMMIT\n";
+                    -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT\n-I PREROUTING -i eth0 -j GLUTTON-NFQ-NAT\nCOMMIT\n";
         let own = "*raw\n:GLUTTON-NFQ-OUT - [0:0]\n-A GLUTTON-NFQ-OUT -p tcp -j NFQUEUE\nCOMMIT\n";
         assert_eq!(without_jumps(text), own);
     }

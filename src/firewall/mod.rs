@@ -1,7 +1,7 @@
 //! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
 //!
-//! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle, `GLUTTON-NFQ-OUT` and `GLUTTON-NFQ-RAW` in raw, the jumps to them, and nothing
-//! else.
+//! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle, `GLUTTON-NFQ-OUT` and `GLUTTON-NFQ-RAW` in raw, `GLUTTON-NFQ-NAT` in nat, the
+//! jumps to them, the routing rules and routes that captured networks need, and nothing else.
 //! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
 //! matter (`host` and the rules say).
 //!
@@ -9,15 +9,16 @@
 //! what [`apply`] runs. Text goes through `iptables-restore --noflush`, which takes a table as a whole or not at all,
 //! in the nft and the legacy variant alike.
 //!
-//! Removal needs no memory: [`remove`] reads `iptables-save` and deletes what carries our names. Where the nft variant
+//! Removal needs no memory: [`remove`] reads `iptables-save`, `ip rule` and `ip route` and deletes what carries our names and number. Where the nft variant
 //! had no such table before us, an empty chain `GLUTTON-NFQ-NEW` inside it says so, and removal takes the table along
-//! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle or raw,
-//! `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that iptables made for us stay,
-//! empty; only `nft list ruleset` shows them.
+//! once it is empty. A legacy table cannot be unloaded: after the first run of a host that never used mangle, raw or (for
+//! redirected connections) nat, `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that
+//! iptables made for us stay, empty; only `nft list ruleset` shows them.
 
 mod install;
 mod plan;
 mod probe;
+mod routes;
 mod ruleset;
 mod save;
 mod template;
@@ -25,7 +26,8 @@ mod tool;
 
 pub use install::{Removed, apply, installed, remove, replace, sweep};
 pub use plan::{Inbound, KernelPath, Outbound, Plan, PlanError, Queues};
-pub use probe::Host;
+pub use probe::{Feature, Host};
+pub use routes::PolicyRoute;
 pub use ruleset::{RuleSetText, build};
 pub use tool::Error;
 
@@ -39,6 +41,8 @@ pub const CHAIN_KEEP: &str = "GLUTTON-NFQ-KEEP";
 pub const CHAIN_OUT: &str = "GLUTTON-NFQ-OUT";
 /// Our chain in raw for packets to captured networks that are not tracked, jumped to from PREROUTING.
 pub const CHAIN_RAW: &str = "GLUTTON-NFQ-RAW";
+/// Our chain in nat for connections that are redirected, jumped to from PREROUTING.
+pub const CHAIN_NAT: &str = "GLUTTON-NFQ-NAT";
 /// A chain that nothing jumps to, for the time of a look at what this host can do.
 pub const CHAIN_TRY: &str = "GLUTTON-NFQ-TRY";
 /// An empty chain that says: this table was not there before us.
@@ -73,17 +77,20 @@ pub enum Table {
     Mangle,
     /// raw, for packets on their way out.
     Raw,
+    /// nat, for connections that are redirected.
+    Nat,
 }
 
 impl Table {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Mangle, Self::Raw];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mangle, Self::Raw, Self::Nat];
 
     /// The name as iptables knows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mangle => "mangle",
             Self::Raw => "raw",
+            Self::Nat => "nat",
         }
     }
 }

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use super::Ports;
-use crate::config::Prefix;
-use crate::engine::MarkField;
+use super::{Family, PolicyRoute, Ports};
+use crate::config::{Prefix, Spread};
+use crate::engine::{Course, MarkField};
 
 /// IFNAMSIZ of `linux/if.h`, less the terminating zero.
 const INTERFACE_NAME_MAX: usize = 15;
@@ -20,6 +20,9 @@ pub struct Plan {
     pub capture: Vec<Prefix>,
     /// Whether connections to those networks are tracked.
     pub conntrack: bool,
+    /// First and last of the UDP ports from which this host asks others, on a host without connection tracking: what comes to them is never
+    /// diverted. `None`: tracking tells the host's own connections from those of visitors.
+    pub own_udp: Option<(u16, u16)>,
     /// The queues that the engine has bound.
     pub queues: Queues,
     /// What is diverted on its way in.
@@ -40,20 +43,33 @@ pub struct KernelPath {
     pub marks: MarkField,
     /// The transparent listener's port; `None` when only passed connections leave.
     pub listener: Option<u16>,
+    /// The port of the listener for redirected connections; `None` when none are.
+    pub redirect: Option<u16>,
     /// A TCP port at which nobody listens.
     pub closed: u16,
     /// Where it listens, if that is no wildcard: one address of each family at most.
     pub addresses: Vec<IpAddr>,
+    /// How packets to captured networks reach it; `None` when user space carries all of them.
+    pub route: Option<PolicyRoute>,
+}
+
+impl KernelPath {
+    /// Our bits for this course, value and mask, as iptables and `ip` read them.
+    pub(super) fn mark(&self, course: Course) -> String {
+        format!("{:#x}/{:#x}", self.marks.value(course), self.marks.mask())
+    }
 }
 
 /// Two runs of queue numbers of the same length: `first` and the following for flows that were answered, then as many for first packets. Within a
-/// run of more than one, the kernel picks by a hash of the two addresses (`--queue-balance`).
+/// run of more than one (`--queue-balance`), the kernel picks by a hash of the two addresses, or by CPU (`--queue-cpu-fanout`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queues {
     /// Number of the first queue.
     pub first: u16,
     /// Length of each run, at least 1.
     pub count: u16,
+    /// How the kernel picks.
+    pub spread: Spread,
 }
 
 /// Protocols diverted on their way in. ICMP errors (IPv4 types 3, 11, 12; IPv6 types 1 to 4) come along with TCP or
@@ -117,11 +133,21 @@ impl Plan {
         self.inbound.icmpv6_echo |= icmpv6_echo;
         self.outbound.unreachable |= before.outbound.unreachable;
         self.kernel = self.kernel.or_else(|| before.kernel.clone());
+        if let (Some(mine), Some(theirs)) = (&mut self.kernel, &before.kernel) {
+            mine.listener = mine.listener.or(theirs.listener);
+            mine.redirect = mine.redirect.or(theirs.redirect);
+            mine.route = mine.route.or(theirs.route);
+        }
         for (mine, theirs) in [(&mut self.outbound.ports, &before.outbound.ports), (&mut self.exempt, &before.exempt)] {
             mine.tcp.extend(&theirs.tcp);
             mine.udp.extend(&theirs.udp);
         }
         self
+    }
+
+    /// The captured networks of this family.
+    pub(super) fn captured(&self, family: Family) -> Vec<Prefix> {
+        self.capture.iter().filter(|network| network.is_v4() == (family == Family::V4)).copied().collect()
     }
 
     /// Checks what iptables would otherwise refuse or, worse, understand differently.
@@ -158,10 +184,11 @@ impl Queues {
     /// The option of the NFQUEUE target for this run.
     pub(super) fn option(self) -> Result<String, PlanError> {
         let last = self.last()?;
-        Ok(if last == self.first {
-            format!("--queue-num {last}")
-        } else {
-            format!("--queue-balance {}:{last}", self.first)
+        let run = format!("--queue-balance {}:{last}", self.first);
+        Ok(match self.spread {
+            _ if last == self.first => format!("--queue-num {last}"),
+            Spread::Hosts => run,
+            Spread::Cpu => run + " --queue-cpu-fanout",
         })
     }
 }
@@ -212,12 +239,14 @@ mod tests {
 
     #[test]
     fn queue_numbers_end_at_65535() {
-        assert_eq!(Queues { first: 65_535, count: 1 }.option().unwrap(), "--queue-num 65535");
-        assert_eq!(Queues { first: 3, count: 4 }.option().unwrap(), "--queue-balance 3:6");
-        assert_eq!(
-            Queues { first: 65_535, count: 2 }.option(),
-            Err(PlanError::QueueRange { first: 65_535, last: 65_536 })
-        );
-        assert_eq!(Queues { first: 0, count: 0 }.option(), Err(PlanError::NoQueue));
+        let option = |first, count, spread| Queues { first, count, spread }.option();
+        for spread in [Spread::Hosts, Spread::Cpu] {
+            assert_eq!(option(65_535, 1, spread).unwrap(), "--queue-num 65535");
+            let past = PlanError::QueueRange { first: 65_535, last: 65_536 };
+            assert_eq!(option(65_535, 2, spread), Err(past));
+            assert_eq!(option(0, 0, spread), Err(PlanError::NoQueue));
+        }
+        assert_eq!(option(3, 4, Spread::Hosts).unwrap(), "--queue-balance 3:6");
+        assert_eq!(option(3, 4, Spread::Cpu).unwrap(), "--queue-balance 3:6 --queue-cpu-fanout");
     }
 }

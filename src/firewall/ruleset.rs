@@ -3,14 +3,20 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::routes::Routes;
 use super::tool::RESTORE_OPTIONS;
-use super::{CHAIN_KEEP, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
+use super::{CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
 use crate::engine::Course;
 
 const TEMPLATE: &str = include_str!("../../iptables/rules.template");
 
 /// Ports that one `multiport` match takes (XT_MULTI_PORTS of `linux/netfilter/xt_multiport.h`).
 const MULTIPORT_MAX: usize = 15;
+
+/// Packets of connections that others opened.
+const ORIGINAL: &str = "-m conntrack --ctdir ORIGINAL";
+/// Those of connections that were answered.
+const ESTABLISHED: &str = "-m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL";
 
 /// ICMP errors about a datagram (RFC 792): destination unreachable, time exceeded, parameter problem.
 const ICMP_ERRORS: [u8; 3] = [3, 11, 12];
@@ -21,11 +27,12 @@ const ICMPV6_ECHO_REQUEST: u8 = 128;
 const ICMP_UNREACHABLE: u8 = 3;
 const ICMPV6_UNREACHABLE: u8 = 1;
 
-/// Rules for iptables-restore, one text a family. `Display` prints the commands that [`super::apply`] runs, ready for a
+/// Rules for iptables-restore, one text a family, and the routes that they lead to. `Display` prints the commands that [`super::apply`] runs, ready for a
 /// shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSetText {
     texts: Vec<(Family, String)>,
+    routes: Vec<Routes>,
 }
 
 impl RuleSetText {
@@ -33,10 +40,17 @@ impl RuleSetText {
     pub fn texts(&self) -> impl Iterator<Item = (Family, &str)> {
         self.texts.iter().map(|(family, text)| (*family, text.as_str()))
     }
+
+    pub(super) fn routes(&self) -> impl Iterator<Item = &Routes> {
+        self.routes.iter()
+    }
 }
 
 impl fmt::Display for RuleSetText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for routes in self.routes() {
+            f.write_str(&routes.command())?;
+        }
         for (family, text) in self.texts() {
             writeln!(f, "{}-restore {} <<'EOF'\n{text}EOF", family.program(), RESTORE_OPTIONS.join(" "))?;
         }
@@ -52,7 +66,8 @@ pub fn build(plan: &Plan, host: &Host) -> Result<RuleSetText, PlanError> {
     plan.validate()?;
     let queues = [plan.queues.option()?, plan.queues.first_packets()?.option()?];
     let texts = host.families.iter().map(|&family| (family, text(plan, host, family, &queues))).collect();
-    Ok(RuleSetText { texts })
+    let routes = host.families.iter().filter_map(|&family| Routes::of(plan, family)).collect();
+    Ok(RuleSetText { texts, routes })
 }
 
 fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String; 2]) -> String {
@@ -63,27 +78,40 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         Family::V4 => (icmp, Vec::new(), unreachable, Vec::new()),
         Family::V6 => (Vec::new(), icmp, Vec::new(), unreachable),
     };
-    let captured = captured(plan, family);
+    let captured: Vec<String> = plan.captured(family).iter().map(ToString::to_string).collect();
     let path = plan.kernel.as_ref();
-    let mark = |course| path.map(|path| format!("{:#x}/{:#x}", path.marks.value(course), path.marks.mask()));
+    let mark = |course| path.map(|path| path.mark(course));
+    let redirect = path.and_then(|path| path.redirect);
+    let redirected = mark(Course::Redirect).filter(|_| redirect.is_some());
+    let routed = path.is_some_and(|path| path.route.is_some());
     let listener = path.and_then(|path| Some((path, path.listener?)));
     let nowhere = listener.map(|(path, _)| target(path, path.closed, family));
     let listener = listener.map(|(path, port)| target(path, port, family));
+    let tracked = |extension: &str| vec![if plan.own_udp.is_none() { extension.to_owned() } else { String::new() }];
     let values = [
         ("keep", when(path.is_some(), CHAIN_KEEP)),
         ("mask", path.map(|path| format!("{:#x}", path.marks.mask())).into_iter().collect()),
-        ("passed", mark(Course::Pass).into_iter().collect()),
+        ("left", mark(Course::Pass).into_iter().chain(redirected.clone()).collect()),
+        ("redirected", redirected.into_iter().collect()),
+        ("redirect_chain", when(redirect.is_some(), CHAIN_NAT)),
+        ("redirect_port", redirect.map(|port| port.to_string()).into_iter().collect()),
         ("carried", mark(Course::Transparent).filter(|_| listener.is_some()).into_iter().collect()),
         ("listener", listener.into_iter().collect()),
         ("nowhere", nowhere.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
-        ("capture", if plan.conntrack { captured.clone() } else { Vec::new() }),
+        ("routed", if routed { captured.clone() } else { Vec::new() }),
+        ("capture", if plan.conntrack || routed { captured.clone() } else { Vec::new() }),
         ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
         ("untracked", if plan.conntrack { Vec::new() } else { captured }),
         ("queue", vec![queue.clone()]),
+        ("answered_queue", when(plan.own_udp.is_none(), queue)),
         ("first_queue", vec![first_queue.clone()]),
+        ("tracked", tracked(ORIGINAL)),
+        ("established", tracked(ESTABLISHED)),
+        ("own_udp", plan.own_udp.map(|(first, last)| format!("{first}:{last}")).into_iter().collect()),
         ("new_mangle", marker(Table::Mangle)),
         ("new_raw", marker(Table::Raw)),
+        ("new_nat", if redirect.is_some() { marker(Table::Nat) } else { Vec::new() }),
         ("exempt_tcp", multiport(&plan.exempt.tcp)),
         ("exempt_udp", multiport(&plan.exempt.udp)),
         ("tcp", when(plan.inbound.tcp, "tcp")),
@@ -105,11 +133,6 @@ fn target(path: &KernelPath, port: u16, family: Family) -> String {
         Some(address) => format!("--on-port {port} --on-ip {address}"),
         None => format!("--on-port {port}"),
     }
-}
-
-fn captured(plan: &Plan, family: Family) -> Vec<String> {
-    let of_family = plan.capture.iter().filter(|network| network.is_v4() == (family == Family::V4));
-    of_family.map(ToString::to_string).collect()
 }
 
 fn when(wanted: bool, value: impl Into<String>) -> Vec<String> {

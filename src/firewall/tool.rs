@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
 use thiserror::Error;
@@ -49,6 +50,29 @@ pub enum Error {
         program: String,
         /// What it said.
         cause: String,
+    },
+    /// Somebody else's routes are in the table that is to be ours.
+    #[error("routing table {table} has routes already: name another in `engine.capture_table`")]
+    TableInUse {
+        /// Number of the table.
+        table: u32,
+    },
+    /// An earlier routing rule takes what ours is for.
+    #[error(
+        "packets to {network} would not reach this host: a routing rule before priority {priority} takes them (`ip rule`); \
+         give a lower `engine.capture_priority`"
+    )]
+    RoutedElsewhere {
+        /// The captured network.
+        network: String,
+        /// Of our rule.
+        priority: u32,
+    },
+    /// The command was killed.
+    #[error("{program} was killed")]
+    Killed {
+        /// The command.
+        program: String,
     },
     /// The command could not be run or failed otherwise.
     #[error("{program} failed: {cause}")]
@@ -115,7 +139,7 @@ impl Tool {
 }
 
 /// Runs the command with `input` on its standard input; gives its standard output.
-fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Error> {
+pub(super) fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Error> {
     log::debug!("{program} {}\n{input}", arguments.join(" "));
     let output = output(program, arguments, input).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::Missing { program: program.to_owned() },
@@ -160,7 +184,9 @@ fn failure(program: &str, output: &Output) -> Error {
     let cause = text.lines().map(str::trim).filter(hint).collect::<Vec<_>>().join(", ");
     let cause = if cause.is_empty() { output.status.to_string() } else { cause };
     let program = program.to_owned();
-    if cause.contains("xtables lock") || cause.contains("Resource temporarily unavailable") {
+    if output.status.signal().is_some() {
+        Error::Killed { program }
+    } else if cause.contains("xtables lock") || cause.contains("Resource temporarily unavailable") {
         Error::Locked { program }
     } else if ["Permission denied", "Operation not permitted", "must be root"].iter().any(|s| cause.contains(s)) {
         not_permitted(&program, cause)

@@ -25,17 +25,24 @@ pub enum Disposition {
     Leave,
     /// To a transparent listener of this host, carried by the kernel: no later packet is seen here, the listener says when it is over.
     Carry,
+    /// As [`Self::Carry`], to a listener that the kernel's NAT redirects to.
+    Redirect,
 }
 
 impl Disposition {
     /// A server of this host answers: our own packets of the flow are found by what they look like.
     pub(super) const fn is_served_here(self) -> bool {
-        matches!(self, Self::Translate | Self::Carry)
+        matches!(self, Self::Translate | Self::Carry | Self::Redirect)
+    }
+
+    /// The kernel carries it to a session of ours, which says when it is over.
+    pub(super) const fn is_held(self) -> bool {
+        matches!(self, Self::Carry | Self::Redirect)
     }
 
     /// The kernel carries it.
     pub(super) const fn is_carried(self) -> bool {
-        matches!(self, Self::Leave | Self::Carry)
+        matches!(self, Self::Leave) || self.is_held()
     }
 }
 

@@ -27,6 +27,8 @@ const ALIASES: u64 = 65_536 - FIRST_ALIAS as u64;
 pub(super) struct Shared {
     pub(super) live: AtomicUsize,
     pub(super) max_flows: usize,
+    /// Room that any shard may take beyond its share.
+    pub(super) spare: AtomicUsize,
     pub(super) next_id: AtomicU64,
     pub(super) timeouts: Timeouts,
 }
@@ -35,6 +37,12 @@ impl Shared {
     /// Whether a flow must go before another can come.
     pub(super) fn is_full(&self) -> bool {
         self.live.load(Relaxed) >= self.max_flows
+    }
+
+    /// Takes spare room for so many flows at most; says for how many.
+    fn take_spare(&self, wanted: usize) -> usize {
+        let before = self.spare.fetch_update(Relaxed, Relaxed, |spare| Some(spare.saturating_sub(wanted)));
+        before.unwrap_or(0).min(wanted)
     }
 }
 
@@ -47,8 +55,10 @@ pub struct NewFlow {
     pub rule: Arc<Rule>,
     /// What it decided.
     pub disposition: Disposition,
-    /// Where translated packets go; for other dispositions the dialled address and port.
+    /// Where translated and redirected packets go; for other dispositions the dialled address and port.
     pub target: (Address, u16),
+    /// Where it is translated to instead when the kernel cannot redirect it to `target` because of another flow.
+    pub instead: Option<(Address, u16)>,
 }
 
 /// Why a flow was not taken in.
@@ -86,6 +96,9 @@ pub struct Passage<'a> {
 #[derive(Debug)]
 pub(super) struct Shard {
     key: Key,
+    /// Flows that there was memory for at the beginning, and that there may be memory for by now.
+    share: usize,
+    room: usize,
     flows: Slab<Flow>,
     by_dialled: Index,
     by_translated: Index,
@@ -97,6 +110,8 @@ impl Shard {
     pub(super) fn new(key: Key, capacity: usize, now: Timestamp) -> Self {
         Self {
             key,
+            share: capacity,
+            room: capacity,
             flows: Slab::with_capacity(capacity),
             by_dialled: Index::with_capacity(capacity),
             by_translated: Index::with_capacity(capacity),
@@ -188,28 +203,47 @@ impl Shard {
         }
     }
 
+    /// Whether there is room for one more flow, which may be spare room: that stays with the shard, for memory that was used is not given back. So sources
+    /// that fill the table one after the other cannot make every shard as large as the table.
+    pub(super) fn has_room(&mut self, shared: &Shared) -> bool {
+        if self.flows.len() < self.room {
+            return true;
+        }
+        let more = shared.take_spare(self.share);
+        self.flows.reserve_exact(more);
+        self.room += more;
+        more > 0
+    }
+
     /// Takes a new flow in and finds a source port for it; `hash` is that of the dialled tuple. Says whether that port is another than the
-    /// client's own.
+    /// client's own, and whether the flow stays in user space because the kernel cannot redirect it.
     pub(super) fn admit(
         &mut self,
         shared: &Shared,
         hash: u64,
-        new: NewFlow,
+        mut new: NewFlow,
         now: Timestamp,
         record: &mut impl FnMut(FlowEvent),
-    ) -> Result<(u32, bool), Refusal> {
-        let (host, host_port) = new.target;
+    ) -> Result<(u32, Admission), Refusal> {
+        let mut admission = Admission::default();
         let mut place = Place { dialled: hash, translated: None, alias: new.dialled.client_port };
         if new.disposition.is_served_here() {
-            place = self.place(shared, hash, &new, now, record).ok_or(Refusal::NoAlias)?;
+            let mut found = self.place(shared, hash, &new, now, record);
+            if let (None, Some(instead)) = (&found, new.instead) {
+                admission.clashed = true;
+                (new.disposition, new.target) = (Disposition::Translate, instead);
+                found = self.place(shared, hash, &new, now, record);
+            }
+            place = found.ok_or(Refusal::NoAlias)?;
         }
-        let aliased = place.alias != new.dialled.client_port;
+        admission.aliased = place.alias != new.dialled.client_port;
+        let (host, host_port) = new.target;
         let translation = Translation { host, host_port, alias: place.alias };
         let index = self.insert(shared, new, translation, &place, now);
         if let Some(flow) = self.flow(index) {
             record(FlowEvent::Opened { at: now, flow: flow.reference() });
         }
-        Ok((index, aliased))
+        Ok((index, admission))
     }
 
     fn insert(
@@ -267,7 +301,7 @@ impl Shard {
         let (host, host_port) = new.target;
         let mut last_resort = None;
         // What the kernel carries keeps the client's own port.
-        let tries = if new.disposition == Disposition::Carry { 1 } else { ALIAS_PROBES };
+        let tries = if new.disposition.is_held() { 1 } else { ALIAS_PROBES };
         for alias in aliases(hash, new.dialled.client_port).take(usize::from(tries)) {
             let tuple = Tuple { host, host_port, client_port: alias, ..new.dialled };
             let translated = self.hash(&tuple);
@@ -278,7 +312,9 @@ impl Shard {
                     self.remove(shared, holder, now, CloseReason::Replaced, record);
                     return Some(place);
                 }
-                Some(state) if state.is_over() => last_resort = last_resort.or(Some((place, holder))),
+                Some(state) if state.is_over() && state != State::TcpLingering => {
+                    last_resort = last_resort.or(Some((place, holder)))
+                }
                 _ => {}
             }
         }
@@ -296,11 +332,16 @@ impl Shard {
         victim.is_some()
     }
 
-    /// A session of the handler server has taken over a flow that the kernel carries.
-    pub(super) fn hold(&mut self, shared: &Shared, index: u32, record: &mut impl FnMut(FlowEvent)) {
-        if let Some(flow) = self.flow(index).filter(|flow| flow.disposition == Disposition::Carry) {
-            self.change_state(shared, index, State::TcpHeld, flow.last_seen, record);
+    /// The flow of a connection that the handler server has accepted; one that the kernel carries is held by its session from now on. What only
+    /// lingers has been reported as over.
+    pub(super) fn take_over(&mut self, shared: &Shared, index: u32) -> Option<FlowRef> {
+        let flow = self.flow(index).filter(|flow| flow.state != State::TcpLingering)?;
+        let reference = flow.reference();
+        if flow.disposition.is_held() {
+            // A flow that is taken over does not end by that: there is nothing to record.
+            self.change_state(shared, index, State::TcpHeld, flow.last_seen, &mut |_| {});
         }
+        Some(reference)
     }
 
     /// Whether a session holds this flow.
@@ -311,6 +352,29 @@ impl Shard {
     /// Whether a SYN to this flow begins a new one.
     pub(super) fn is_over(&self, index: u32) -> bool {
         self.flow(index).is_some_and(|flow| flow.state.is_over())
+    }
+
+    /// Ends a flow, or what is known of it. One that the kernel redirected lingers: its ports do, too.
+    pub(super) fn retire(
+        &mut self,
+        shared: &Shared,
+        index: u32,
+        now: Timestamp,
+        reason: CloseReason,
+        record: &mut impl FnMut(FlowEvent),
+    ) {
+        let Some(flow) = self.flows.get_mut(index as usize) else { return };
+        if flow.disposition != Disposition::Redirect || flow.state == State::TcpLingering {
+            return self.remove(shared, index, now, reason, record);
+        }
+        if !flow.reported {
+            flow.reported = true;
+            record(flow.close_record(now, reason));
+        }
+        flow.last_seen = now;
+        self.change_state(shared, index, State::TcpLingering, now, record);
+        self.wheel.remove(&mut self.flows, index);
+        self.wheel.insert(&mut self.flows, index, now, State::TcpLingering.timeout(&shared.timeouts));
     }
 
     pub(super) fn remove(
@@ -349,7 +413,7 @@ impl Shard {
             let (timeout, last_seen) = (flow.state.timeout(&shared.timeouts), flow.last_seen);
             if now.saturating_since(last_seen) >= timeout {
                 let reason = flow.reason();
-                self.remove(shared, index, now, reason, record);
+                self.retire(shared, index, now, reason, record);
             } else {
                 self.wheel.remove(&mut self.flows, index);
                 self.wheel.insert(&mut self.flows, index, last_seen, timeout);
@@ -397,12 +461,19 @@ pub struct Admission {
     pub evicted: bool,
     /// The source port is translated.
     pub aliased: bool,
+    /// The flow should have been redirected, and is translated because of another that is or was.
+    pub clashed: bool,
 }
 
 #[cfg(test)]
 impl Shard {
     pub(super) fn len(&self) -> usize {
         self.flows.len()
+    }
+
+    /// Flows that memory was taken for.
+    pub(super) fn capacity(&self) -> usize {
+        self.flows.capacity()
     }
 
     /// Both indices and both lists hold exactly the flows that there are, each where it belongs.

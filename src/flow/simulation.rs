@@ -40,7 +40,13 @@ impl World {
         let opens = flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN;
         let wanted = || {
             let target = (tuple.host, SERVER);
-            opens.then_some(NewFlow { dialled: tuple, rule, disposition: Disposition::Translate, target })
+            opens.then_some(NewFlow {
+                dialled: tuple,
+                rule,
+                disposition: Disposition::Translate,
+                target,
+                instead: None,
+            })
         };
         self.table.inbound(&tuple, &passage, &mut |record| self.records.push(record), wanted)
     }
@@ -160,6 +166,23 @@ fn one_client_that_fills_the_table_does_not_shut_out_the_others() {
 }
 
 #[test]
+fn clients_that_fill_the_table_one_after_the_other_do_not_make_it_grow_beyond_twice_its_size() {
+    const MAX: usize = 1_280;
+    let mut world = World::new(MAX);
+    // Clients in many shards, each with the table to itself when its turn comes.
+    world.table = FlowTable::new(MAX, Timeouts::default(), Seed([1, 2, 0x9e37_79b9_7f4a_7c15]), START);
+    for client in 0..=250 {
+        for i in 0..MAX as u16 {
+            assert!(matches!(world.inbound(tuple(client, i, 80), tcp_flag::SYN, 0), Inbound::Opened(..)), "{client}");
+        }
+        assert!(world.table.len() <= MAX && world.table.capacity() <= 2 * MAX, "{}", world.table.capacity());
+        world.wait(Duration::from_secs(60));
+        world.records.clear();
+    }
+    world.table.check_invariants();
+}
+
+#[test]
 fn a_reused_five_tuple_begins_a_new_flow() {
     let mut world = World::new(10);
     let dialled = tuple(1, 40_000, 23);
@@ -170,6 +193,71 @@ fn a_reused_five_tuple_begins_a_new_flow() {
     assert_eq!(world.reasons(), [CloseReason::Finished]);
     assert_eq!(world.connect(dialled), seen, "the same source port serves again");
     assert_eq!(world.table.len(), 1);
+}
+
+/// The kernel's listener for redirected connections.
+const REDIRECT: u16 = 6_000;
+
+/// A SYN that a rule wants redirected; gives what was decided.
+fn redirect(world: &mut World, dialled: Tuple) -> Disposition {
+    let tcp = Tcp { src_port: dialled.client_port, dst_port: dialled.host_port, seq: 1, ack: 0, flags: tcp_flag::SYN };
+    let passage = Passage { direction: Direction::In, tcp: Some(&tcp), len: 40, now: world.now };
+    let new = NewFlow {
+        dialled,
+        rule: Arc::clone(&world.rule),
+        disposition: Disposition::Redirect,
+        target: (dialled.host, REDIRECT),
+        instead: Some((dialled.host, SERVER)),
+    };
+    match world.table.inbound(&dialled, &passage, &mut |record| world.records.push(record), || Some(new)) {
+        Inbound::Known(known) | Inbound::Opened(known, _) => known.disposition,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_kernel_redirects_another_flow_of_a_client_port_only_when_it_has_forgotten_the_last() {
+    let mut world = World::new(10);
+    let (first, second) = (tuple(1, 40_000, 22), tuple(1, 40_000, 23));
+    assert_eq!(redirect(&mut world, first), Disposition::Redirect);
+    let flow = world.table.redirected(&first).unwrap();
+    assert_eq!(flow.key.dialled_port, 22);
+    assert_eq!(redirect(&mut world, second), Disposition::Translate);
+    assert!(world.table.redirected(&second).is_none());
+    world.table.release(&flow, world.now, &mut |record| world.records.push(record));
+    assert_eq!(world.reasons(), [CloseReason::Finished], "reported once, at the end of its session");
+    assert_eq!(redirect(&mut world, tuple(1, 40_000, 24)), Disposition::Translate, "the kernel still knows the first");
+    world.wait(Duration::from_secs(131));
+    assert_eq!(redirect(&mut world, tuple(1, 40_000, 25)), Disposition::Redirect);
+    world.table.check_invariants();
+}
+
+#[test]
+fn a_redirected_five_tuple_that_comes_again_is_redirected_again() {
+    let mut world = World::new(10);
+    let dialled = tuple(1, 40_000, 22);
+    for _ in 0..3 {
+        assert_eq!(redirect(&mut world, dialled), Disposition::Redirect);
+        let flow = world.table.redirected(&dialled).unwrap();
+        world.wait(Duration::from_secs(7_300));
+        assert!(world.table.redirected(&dialled).is_some(), "a held flow does not end by silence");
+        world.table.release(&flow, world.now, &mut |record| world.records.push(record));
+        world.table.check_invariants();
+    }
+    assert_eq!(world.reasons(), [CloseReason::Finished; 3]);
+    assert_eq!(world.table.len(), 1);
+}
+
+#[test]
+fn a_redirected_flow_that_nobody_completed_is_reported_and_forgotten_in_time() {
+    let mut world = World::new(10);
+    redirect(&mut world, tuple(1, 40_000, 22));
+    world.wait(Timeouts::default().tcp_handshake + Duration::from_secs(1));
+    assert_eq!((world.reasons(), world.table.len()), (vec![CloseReason::Timeout], 1));
+    assert!(world.table.redirected(&tuple(1, 40_000, 22)).is_none(), "what is over is not opened again");
+    assert_eq!(redirect(&mut world, tuple(1, 40_000, 23)), Disposition::Translate);
+    world.wait(Duration::from_secs(131));
+    assert_eq!((world.reasons().len(), world.table.len()), (2, 0));
 }
 
 #[test]

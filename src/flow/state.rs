@@ -46,6 +46,8 @@ pub enum State {
     },
     /// TCP, carried by the kernel, and a session of the handler server holds it: it lasts until that lets go.
     TcpHeld,
+    /// TCP, redirected and over: the kernel may still know the connection, and then redirects no other that has its client's address and port.
+    TcpLingering,
     /// UDP, no answer seen.
     UdpNew,
     /// UDP, answered.
@@ -58,7 +60,8 @@ pub enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Worth {
-    /// Costs a forger one packet: half-open TCP, unanswered UDP, ICMP, and every flow that is not translated (forgetting it changes nothing).
+    /// Costs a forger one packet: half-open TCP, unanswered UDP, ICMP, what only lingers, and every flow that is not translated (forgetting it
+    /// changes nothing).
     Unproven,
     /// Over.
     Closed,
@@ -73,6 +76,10 @@ pub(super) enum Worth {
 /// Longer than any session lasts (`max_session_secs` is 30 days at most).
 const HELD: Duration = Duration::from_secs(31 * 86_400);
 
+/// Longer than the kernel knows a connection whose end was seen: its TIME_WAIT is 120 s (`nf_conntrack_tcp_timeout_time_wait`), and so is the time in which it
+/// sends a SYN-ACK again.
+const LINGERING: Duration = Duration::from_secs(130);
+
 /// Classes that may be evicted, in their order.
 pub(super) const EVICTABLE: [Worth; 4] = [Worth::Unproven, Worth::Closed, Worth::Closing, Worth::Answered];
 /// Number of classes.
@@ -85,6 +92,7 @@ impl State {
             Self::TcpHandshake { .. } => timeouts.tcp_handshake,
             Self::TcpEstablished => timeouts.tcp_established,
             Self::TcpHeld => HELD,
+            Self::TcpLingering => LINGERING,
             Self::TcpClosing { .. } => timeouts.tcp_closing,
             Self::TcpClosed { .. } | Self::TcpReset { .. } => timeouts.tcp_closed,
             Self::UdpNew => timeouts.udp_new,
@@ -95,7 +103,7 @@ impl State {
 
     pub(super) const fn worth(self) -> Worth {
         match self {
-            Self::TcpHandshake { .. } | Self::UdpNew | Self::Icmp => Worth::Unproven,
+            Self::TcpHandshake { .. } | Self::TcpLingering | Self::UdpNew | Self::Icmp => Worth::Unproven,
             Self::TcpEstablished | Self::TcpHeld => Worth::Established,
             Self::TcpClosing { .. } => Worth::Closing,
             Self::TcpClosed { .. } | Self::TcpReset { .. } => Worth::Closed,
@@ -114,7 +122,7 @@ impl State {
 
     /// Whether the connection is over as far as this end can see.
     pub(super) const fn is_over(self) -> bool {
-        matches!(self, Self::TcpClosed { .. } | Self::TcpReset { .. })
+        matches!(self, Self::TcpClosed { .. } | Self::TcpReset { .. } | Self::TcpLingering)
     }
 
     /// Whether the kernel surely holds nothing for the translated tuple any more.
@@ -126,7 +134,7 @@ impl State {
     #[must_use]
     pub(super) fn after_tcp(self, direction: Direction, tcp: &Tcp) -> Self {
         let has = |flag| tcp.flags & flag != 0;
-        if self == Self::TcpHeld {
+        if matches!(self, Self::TcpHeld | Self::TcpLingering) {
             return self;
         }
         if has(tcp_flag::RST) {

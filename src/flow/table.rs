@@ -54,13 +54,15 @@ pub enum Inbound {
 }
 
 impl FlowTable {
-    /// An empty table for at most `max_flows` flows. Memory is reserved for all of them now and touched when they come.
+    /// An empty table for at most `max_flows` flows. Memory is reserved for all of them now, a share in each shard, and touched when they come. As much
+    /// again is taken, at most, when the flows of few clients outgrow the shares of their shards.
     pub fn new(max_flows: usize, timeouts: Timeouts, Seed([k0, k1, spread]): Seed, now: Timestamp) -> Self {
         let capacity = max_flows.div_ceil(SHARDS);
         let shards = Box::new(std::array::from_fn(|_| Slot(Mutex::new(Shard::new(Key(k0, k1), capacity, now)))));
         let shared = Shared {
             live: AtomicUsize::new(0),
             max_flows,
+            spare: AtomicUsize::new(max_flows),
             // Microseconds since the epoch: restarts do not reuse numbers unless more than a million flows a second came before.
             next_id: AtomicU64::new(now.as_micros()),
             timeouts,
@@ -99,14 +101,18 @@ impl FlowTable {
             shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);
         }
         let Some(new) = wanted() else { return Inbound::Unknown };
-        let evicted = self.shared.is_full();
-        if evicted && !shard.evict(&self.shared, packet.now, record) && !self.evict_elsewhere(packet.now, record) {
+        let has_room = shard.has_room(&self.shared);
+        let evicted = self.shared.is_full() || !has_room;
+        if evicted
+            && !shard.evict(&self.shared, packet.now, record)
+            && !(has_room && self.evict_elsewhere(packet.now, record))
+        {
             return Inbound::Refused(Refusal::Full);
         }
         match shard.admit(&self.shared, hash, new, packet.now, record) {
-            Ok((index, aliased)) => shard
+            Ok((index, admission)) => shard
                 .pass(&self.shared, index, packet, record)
-                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, Admission { evicted, aliased })),
+                .map_or(Inbound::Unknown, |known| Inbound::Opened(known, Admission { evicted, ..admission })),
             Err(refusal) => Inbound::Refused(refusal),
         }
     }
@@ -145,7 +151,7 @@ impl FlowTable {
     pub fn answered(&self, tuple: &Tuple) -> Option<Endpoints> {
         let shard = self.shard(tuple.client);
         let flow = shard.flow(shard.find_translated(shard.hash(tuple), tuple)?)?;
-        Some(flow.answered())
+        (flow.disposition == Disposition::Translate).then(|| flow.answered())
     }
 
     /// The flow that was translated to this tuple: who is behind a connection that our server has accepted. A flow that the kernel carries
@@ -153,9 +159,15 @@ impl FlowTable {
     pub fn translated(&self, tuple: &Tuple) -> Option<FlowRef> {
         let mut shard = self.shard(tuple.client);
         let index = shard.find_translated(shard.hash(tuple), tuple)?;
-        // A flow that is taken over does not end by that: there is nothing to record.
-        shard.hold(&self.shared, index, &mut |_| {});
-        Some(shard.flow(index)?.reference())
+        shard.take_over(&self.shared, index)
+    }
+
+    /// As [`Self::translated`], for a connection that the kernel has redirected: by what the client dialled.
+    pub fn redirected(&self, dialled: &Tuple) -> Option<FlowRef> {
+        let mut shard = self.shard(dialled.client);
+        let index = shard.find_dialled(shard.hash(dialled), dialled)?;
+        let is_redirected = shard.flow(index)?.disposition == Disposition::Redirect;
+        if is_redirected { shard.take_over(&self.shared, index) } else { None }
     }
 
     /// The session that our server had on a flow is over. Of a flow that the kernel carries nobody else sees the end.
@@ -164,7 +176,7 @@ impl FlowTable {
         let mut shard = self.shard(tuple.client);
         let held = shard.find_dialled(shard.hash(&tuple), &tuple).filter(|&index| shard.is_held(index, flow.id));
         if let Some(index) = held {
-            shard.remove(&self.shared, index, now, CloseReason::Finished, record);
+            shard.retire(&self.shared, index, now, CloseReason::Finished, record);
         }
     }
 
@@ -207,6 +219,10 @@ impl FlowTable {
 impl FlowTable {
     pub(super) fn for_each_shard(&self, check: impl Fn(&Shard)) {
         self.shards.iter().map(Slot::lock).filter(|shard| shard.len() > 0).for_each(|shard| check(&shard));
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.shards.iter().map(|slot| slot.lock().capacity()).sum()
     }
 
     pub(super) fn shard_sizes(&self) -> Vec<usize> {

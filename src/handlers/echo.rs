@@ -7,7 +7,6 @@ use super::builtin::Builtin;
 use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker, boxed};
 use super::{Context, Handler, Session};
-use crate::control::Counter;
 use crate::flow::Transport;
 use serde::Deserialize;
 
@@ -43,9 +42,6 @@ impl Handler for Echo {
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
-        if self.recording.is_truncated() {
-            cx.count(Counter::PayloadTruncated);
-        }
         cx.event(self.recording.event(Direction::Recv));
     }
 }

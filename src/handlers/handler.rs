@@ -139,12 +139,12 @@ impl<'a> Context<'a> {
         self.out.deadline = Some(None);
     }
 
-    /// Sends what is queued, then closes.
+    /// Sends what is queued, then closes; over UDP the session ends.
     pub fn close(&mut self) {
         self.out.close = Some(Close::Graceful);
     }
 
-    /// Closes with a TCP reset.
+    /// Closes with a TCP reset; what is queued is lost. A UDP session ends as with [`Context::close`].
     pub fn reset(&mut self) {
         self.out.close = Some(Close::Reset);
     }

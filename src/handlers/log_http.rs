@@ -14,7 +14,6 @@ use super::recording::{Direction, Recording, with_payload};
 use super::registry::{Environment, Maker, boxed};
 use super::{Context, Handler, Session};
 use crate::clock::Timestamp;
-use crate::control::Counter;
 use crate::events::Event;
 use crate::flow::Transport;
 
@@ -77,9 +76,6 @@ impl LogHttp {
         let status = if head.has_its_host() { 200 } else { 400 };
         let keep = status == 200 && head.keeps_alive() && self.requests < MAX_REQUESTS;
         cx.event(request_event(request, status));
-        if request.body.is_truncated() {
-            cx.count(Counter::PayloadTruncated);
-        }
         cx.send(response(cx.now(), status, Some(head), keep));
         if !keep {
             cx.close();

@@ -148,7 +148,7 @@ impl Persona {
         format!("{}.{}", self.host_name, self.domain)
     }
 
-    /// Address of the network card.
+    /// Address of the network card, in the order of its text, which is that on the wire.
     pub const fn mac(&self) -> [u8; 6] {
         self.mac
     }

@@ -16,7 +16,7 @@ pub type Maker = Arc<dyn Fn(&Session) -> Box<dyn Handler> + Send + Sync>;
 
 type Prepare = Arc<dyn Fn(&Environment<'_>) -> Result<Maker, toml::de::Error> + Send + Sync>;
 
-/// What a handler is prepared from, once at start and again at every reload.
+/// What a handler is prepared from: once with its defaults, again when the configuration is known. A reload of the rules changes no handler.
 #[derive(Debug)]
 pub struct Environment<'a> {
     table: &'a toml::Table,

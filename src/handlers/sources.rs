@@ -1,10 +1,11 @@
 //! What a handler remembers of each source, across its sessions and workers.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::packet::Address;
 use crate::recency::Recency;
 
 /// Forgotten sources that one call gives up.
@@ -65,10 +66,7 @@ impl<T: Default> Sources<T> {
 
 /// What counts as one source.
 fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
+    Address::from(source).source().into()
 }
 
 #[cfg(test)]

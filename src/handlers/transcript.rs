@@ -142,6 +142,17 @@ impl Transcript {
     }
 }
 
+/// These bytes with one to three of them, drawn by the seed, replaced.
+pub(super) fn damaged(whole: &[u8], seed: u64) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let mut damaged = whole.to_vec();
+    for _ in 0..random.within(&(1..=3)) {
+        let at = usize::try_from(random.within(&(0..=damaged.len() as u64 - 1))).unwrap();
+        damaged[at] = random.bits().to_le_bytes()[0];
+    }
+    damaged
+}
+
 fn configured(tables: &toml::Table) -> Registry {
     let mut registry = Registry::builtin();
     registry.configure(tables, 4_096, &Guise::example()).unwrap();

@@ -53,9 +53,6 @@ impl Handler for Recorder {
         self.records_left = left;
         let mut recording = Recording::new(self.limit);
         recording.push(bytes);
-        if recording.is_truncated() {
-            cx.count(Counter::PayloadTruncated);
-        }
         cx.event(recording.event(Direction::Recv));
     }
 }

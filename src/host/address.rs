@@ -25,6 +25,19 @@ pub(super) fn v6(if_inet6: &str) -> Vec<IpAddr> {
     if_inet6.lines().filter_map(digits).map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits))).collect()
 }
 
+/// The first address of each family that is neither loopback nor link-local.
+pub(super) fn reachable(addresses: &[IpAddr]) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+    let v4 = addresses.iter().find_map(|address| match address {
+        IpAddr::V4(address) if !address.is_loopback() && !address.is_link_local() => Some(*address),
+        _ => None,
+    });
+    let v6 = addresses.iter().find_map(|address| match address {
+        IpAddr::V6(address) if !address.is_loopback() && !address.is_unicast_link_local() => Some(*address),
+        _ => None,
+    });
+    (v4, v6)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +50,9 @@ mod tests {
         let table =
             "20010db8000000000000000000000001 02 40 00 80 eth0\n00000000000000000000000000000001 01 80 10 80 lo\nx\n";
         assert_eq!(v6(table), ["2001:db8::1", "::1"].map(|text| text.parse::<IpAddr>().unwrap()));
+        let own =
+            ["127.0.0.1", "169.254.1.1", "::1", "fe80::1", "10.0.0.5"].map(|text| text.parse::<IpAddr>().unwrap());
+        assert_eq!(reachable(&own), (Some(Ipv4Addr::new(10, 0, 0, 5)), None));
         assert!(v4("garbage\n/32 host LOCAL").is_empty() && v6("é").is_empty());
     }
 }

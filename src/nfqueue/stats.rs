@@ -56,6 +56,8 @@ pub struct Statistics {
     file: File,
     first: u16,
     queues: u16,
+    /// Packets that wait in a queue from which others pass undecided.
+    full_at: Option<u32>,
     buffer: Vec<u8>,
 }
 
@@ -66,17 +68,31 @@ impl Statistics {
     /// # Errors
     /// When there is no such file (no NFQUEUE in the kernel) or it cannot be opened.
     pub fn open(first: u16, queues: u16) -> io::Result<Self> {
-        Ok(Self { file: File::open(PATH)?, first, queues, buffer: vec![0; READ_LIMIT] })
+        Ok(Self { file: File::open(PATH)?, first, queues, full_at: None, buffer: vec![0; READ_LIMIT] })
+    }
+
+    /// For queues of this length with `fail = "open"`: what passes undecided is counted by nobody, so [`Self::refresh`] counts the queues that it
+    /// finds full.
+    #[must_use]
+    pub fn failing_open(self, queue_len: u32) -> Self {
+        // A worker takes packets while we look: a queue that is nearly full was full a moment ago.
+        Self { full_at: Some(queue_len - queue_len / 8), ..self }
     }
 
     /// Reads the table and sets `KernelQueueDropped` and `KernelUserDropped`, each the sum over the queues. When none of them is bound (any
-    /// more), the last values stay.
+    /// more), the last values stay. Counts `QueuesFoundFull` if queues fail open.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn refresh(&mut self, counters: &Counters) -> io::Result<()> {
-        let dropped = self.read()?.map(|queue| (u64::from(queue.queue_dropped), u64::from(queue.user_dropped)));
-        if let Some((queue_dropped, user_dropped)) = dropped.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1)) {
+        let (full_at, mut full) = (self.full_at, 0);
+        let dropped = self.read()?.map(|queue| {
+            full += u64::from(full_at.is_some_and(|length| queue.waiting >= length));
+            (u64::from(queue.queue_dropped), u64::from(queue.user_dropped))
+        });
+        let dropped = dropped.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1));
+        counters.add(Counter::QueuesFoundFull, full);
+        if let Some((queue_dropped, user_dropped)) = dropped {
             counters.set(Counter::KernelQueueDropped, queue_dropped);
             counters.set(Counter::KernelUserDropped, user_dropped);
         }

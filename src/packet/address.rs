@@ -36,6 +36,11 @@ impl Address {
         [self.high, self.low]
     }
 
+    /// What limits by source count as one: an IPv4 address, or the /64 of an IPv6 address, which is what one subscriber gets at least.
+    pub const fn source(self) -> Self {
+        if self.is_v4() { self } else { Self { low: 0, ..self } }
+    }
+
     /// The octets as on the wire: 4 or 16 of them.
     pub(super) fn write(self, slot: &mut [u8]) {
         if self.is_v4() {

@@ -1,25 +1,28 @@
-//! Each test runs in a forked child, which alone loses its privileges. They need root, and fail without.
+//! Each test runs in a process of its own, which alone loses its privileges. They need root, and fail without.
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::{env, fs};
 
-use rustix::process::{Signal, WaitOptions, waitpid};
+use rustix::process::Signal;
 
 use super::*;
 
-/// Runs `body` in a child and fails when it panics there.
-fn in_child(body: impl FnOnce()) {
-    assert!(rustix::process::geteuid().is_root(), "this test needs root: run it with sudo");
-    match process::fork().unwrap() {
-        None => {
-            let code = i32::from(catch_unwind(AssertUnwindSafe(body)).is_err());
-            std::process::exit(code);
-        }
-        Some(pid) => {
-            let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
-            assert_eq!(status.exit_status(), Some(0), "the child failed, see its message: {status:?}");
-        }
+/// Set in the process that is to lose its privileges.
+const ALONE: &str = "GLUTTON_TEST_ALONE";
+
+/// Runs `body`, which is what the test `name` does, in a process that runs this test alone; fails when it fails there.
+///
+/// Not in a forked child: that would inherit, locked for ever, the locks that the threads of other tests hold.
+fn alone(name: &str, body: impl FnOnce()) {
+    if env::var_os(ALONE).is_some() {
+        return body();
     }
+    assert!(rustix::process::geteuid().is_root(), "this test needs root: run it with sudo");
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([&format!("privilege::tests::{name}"), "--exact", "--nocapture"]).env(ALONE, "");
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 fn field(name: &str) -> String {
@@ -34,7 +37,7 @@ const NONE: &str = "0000000000000000";
 
 #[test]
 fn the_engine_keeps_net_admin_and_nothing_else() {
-    in_child(|| {
+    alone("the_engine_keeps_net_admin_and_nothing_else", || {
         set_parent_process_death_signal(Some(Signal::TERM)).unwrap();
         drop_to(&ACCOUNT).unwrap();
         assert_eq!(field("Uid"), "65534 65534 65534 65534");
@@ -53,7 +56,7 @@ fn the_engine_keeps_net_admin_and_nothing_else() {
 
 #[test]
 fn a_server_thread_keeps_nothing_while_the_queue_thread_keeps_net_admin() {
-    in_child(|| {
+    alone("a_server_thread_keeps_nothing_while_the_queue_thread_keeps_net_admin", || {
         drop_to(&ACCOUNT).unwrap();
         std::thread::spawn(|| {
             drop_all().unwrap();
@@ -69,12 +72,12 @@ fn a_server_thread_keeps_nothing_while_the_queue_thread_keeps_net_admin() {
 
 #[test]
 fn a_thread_of_root_may_not_call_itself_harmless() {
-    in_child(|| assert!(matches!(drop_all(), Err(Error::Left(_)))));
+    alone("a_thread_of_root_may_not_call_itself_harmless", || assert!(matches!(drop_all(), Err(Error::Left(_)))));
 }
 
 #[test]
 fn without_net_admin_the_error_says_how_to_get_it() {
-    in_child(|| {
+    alone("without_net_admin_the_error_says_how_to_get_it", || {
         drop_to(&ACCOUNT).unwrap();
         drop_all().unwrap();
         let error = drop_to(&ACCOUNT).unwrap_err().to_string();
@@ -84,7 +87,7 @@ fn without_net_admin_the_error_says_how_to_get_it() {
 
 #[test]
 fn a_process_that_starts_unprivileged_with_net_admin_keeps_its_user() {
-    in_child(|| {
+    alone("a_process_that_starts_unprivileged_with_net_admin_keeps_its_user", || {
         drop_to(&ACCOUNT).unwrap();
         drop_to(&Account { uid: 2000, gid: 2000 }).unwrap();
         assert_eq!(field("Uid"), "65534 65534 65534 65534");

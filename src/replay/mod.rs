@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::capture::{CapturedPacket, Record};
 use crate::clock::Timestamp;
-use crate::config::Timeouts;
+use crate::config::{self, Timeouts};
 use crate::control::Counters;
 use crate::engine::{Checksum, Decision, Engine, Hook, Meta, Settings};
 use crate::flow::{Disposition, FlowEvent, FlowTable, Seed, Transport, Tuple};
@@ -80,6 +80,12 @@ impl Replay {
             housekept: Timestamp::default(),
             bytes: Vec::new(),
         }
+    }
+
+    /// Limits what one source may open, as live.
+    #[must_use]
+    pub fn limiting_sources(self, config: &config::Engine) -> Self {
+        Self { engine: self.engine.limiting_sources(config), ..self }
     }
 
     /// Takes the next record of the capture. The bytes of its packet as they go on; `None` if it is dropped, or no IP.

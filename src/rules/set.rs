@@ -8,6 +8,7 @@ use super::file::FileRule;
 use super::filter::{Constraints, Filter, Input};
 use super::index::{Demand, Fields, Index};
 use super::rule::{Rule, Scope};
+use crate::config::Datapath;
 use crate::flow::Transport;
 
 /// The rules in the order of the file, indexed. The first that matches decides.
@@ -129,6 +130,11 @@ impl RuleSet {
     /// Whether any rule has [`Scope::Packet`].
     pub const fn has_packet_rules(&self) -> bool {
         self.has_packet_rules
+    }
+
+    /// Whether any rule says this datapath itself.
+    pub fn has_datapath(&self, datapath: Datapath) -> bool {
+        self.rules.iter().any(|rule| rule.datapath == Some(datapath))
     }
 
     /// The IP protocols that any rule can match.

@@ -6,11 +6,12 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 
 use super::process::{EngineProcess, Order};
-use super::{Diversion, warnings};
+use super::{Diversion, ports_in_use, warnings};
 use crate::control::{Answer, ControlSocket};
 use crate::firewall::{self, Host, Plan, PlanError};
 use crate::rules::{RuleSet, Sources};
@@ -30,12 +31,18 @@ enum Refusal {
 /// Times that removing the rules is tried: an iptables command may be killed along with the engine, or wait for another's lock.
 const REMOVE_TRIES: u32 = 3;
 
+/// Reloads in quick succession look once in this time for the ports in use: the kernel walks its whole table of TCP connections for that,
+/// some milliseconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 /// What the parent knows.
 pub(super) struct Parent {
     /// What the next engine is started with.
     process: EngineProcess,
     rule_file: Option<PathBuf>,
     diversion: Diversion,
+    /// When the ports in use were looked for.
+    looked: Instant,
     host: Host,
     /// What is diverted now: for the rules in force and, since flows keep what was decided for them, for all before.
     plan: Plan,
@@ -53,7 +60,7 @@ impl Parent {
     ) -> Result<Self, PlanError> {
         let plan = diversion.plan(&process.rules);
         let firewall = firewall::build(&plan, &host)?;
-        Ok(Self { process, rule_file, diversion, host, plan, firewall, control: None })
+        Ok(Self { process, rule_file, diversion, looked: Instant::now(), host, plan, firewall, control: None })
     }
 
     /// Listens for callers, unless that is done already.
@@ -67,11 +74,10 @@ impl Parent {
         }
     }
 
-    /// Reads the rule file again; says what came of it. Whatever fails, what went on before goes on.
+    /// Reads the rule file again, and which ports the host listens on; says what came of it. Whatever fails, what went on before goes on.
     fn reload(&mut self, engine: &mut Line) -> Result<String, Refusal> {
-        let Some(path) = &self.rule_file else {
-            return Ok("the rules are those built in: there is no file to read again".to_owned());
-        };
+        self.look_again();
+        let Some(path) = &self.rule_file else { return self.keep_rules() };
         let read = Sources::read(path).and_then(|mut sources| Ok((sources.rules()?, sources)));
         let outcome = match read {
             Ok((rules, sources)) => self.take_over(engine, rules, sources),
@@ -83,18 +89,38 @@ impl Parent {
             }
         };
         match &outcome {
-            Ok(text) => info!("{text}"),
+            // Warnings follow the first line; they have been logged.
+            Ok(text) => info!("{}", text.lines().next().unwrap_or_default()),
             Err(refusal) => error!("reload: {refusal}"),
         }
         outcome
     }
 
+    /// A service that was started meanwhile keeps its port.
+    fn look_again(&mut self) {
+        if self.looked.elapsed() < LOOK_AGAIN {
+            return;
+        }
+        match ports_in_use(&self.diversion.interfaces, &self.process.config.engine) {
+            Ok(ports) => self.diversion.in_use = ports,
+            Err(error) => warn!("{error}; the ports that stayed with the host before still do"),
+        }
+        self.looked = Instant::now();
+    }
+
+    /// The rules stay, and what is diverted fits the host as it is now.
+    fn keep_rules(&mut self) -> Result<String, Refusal> {
+        let wanted = self.diversion.plan(&self.process.rules);
+        let plan = Plan { exempt: wanted.exempt.clone(), ..wanted.together_with(&self.plan) };
+        self.divert(plan).map_err(|error| Refusal::Failed(error.to_string()))?;
+        Ok("the rules are those built in: there is no file to read again".to_owned())
+    }
+
     /// Answers must be diverted before the first flow that needs it is decided, and a port of the host's only after the rules that name it
     /// are in force. So the firewall first fits the old rules and the new, then the new.
     fn take_over(&mut self, engine: &mut Line, rules: RuleSet, sources: Sources) -> Result<String, Refusal> {
-        for warning in warnings(&rules, &self.process.registry, &self.process.config) {
-            warn!("{warning}");
-        }
+        let mut warnings = warnings(&rules, &self.process.registry, &self.process.config);
+        warnings.extend(self.diversion.unprepared(&rules));
         let wanted = self.diversion.plan(&rules);
         let both = wanted.clone().together_with(&self.plan);
         self.divert(both.clone()).map_err(|error| Refusal::Failed(format!("{error}; the old rules go on")))?;
@@ -109,7 +135,8 @@ impl Parent {
         self.process.rules = Arc::new(rules);
         let after = Plan { exempt: wanted.exempt, ..both };
         self.divert(after).map_err(|error| Refusal::Failed(format!("the new rules are in force, but {error}")))?;
-        Ok(said)
+        warnings.iter().for_each(|warning| warn!("{warning}"));
+        Ok([&[said], warnings.as_slice()].concat().join("\n"))
     }
 
     /// Makes the firewall divert this; does nothing when it does already.

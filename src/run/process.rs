@@ -2,9 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
@@ -13,15 +11,17 @@ use rustix::process::Signal;
 use thiserror::Error;
 
 use super::identity::Identity;
-use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
+use super::overload::Overload;
+use super::queue::{self, QueueDecider, QueueThread};
+use crate::clock::Clock;
+use crate::config::{Config, Fail};
 use crate::control::{Counter, Counters};
-use crate::engine::{Capture, Decision, Engine, Meta, Settings};
+use crate::engine::{Capture, Engine, Settings};
 use crate::events::{self, Event, EventSender, EventWriter, Level, Owner, Record};
 use crate::flow::{FlowTable, Seed};
 use crate::handlers::Registry;
 use crate::host;
-use crate::nfqueue::{self, Decide, Options, Socket, Statistics, Stopper, Worker};
+use crate::nfqueue::{self, Options, Socket, Statistics, Worker};
 use crate::privilege::{self, Account};
 use crate::process::SignalFd;
 use crate::rules::{Action, ProxyTarget, RuleSet, Sources};
@@ -31,8 +31,6 @@ use crate::supervisor::{EngineSide, Orders};
 
 /// How often the kernel's counters are read and the threads looked after.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
-/// Flows that one round of housekeeping looks at; there are at least ten rounds a second and queue.
-const EXPIRE_BUDGET: usize = 20_000;
 /// Time for sessions to end when the engine stops; the supervisor waits longer.
 const SESSION_GRACE: Duration = Duration::from_secs(1);
 /// Time for the sinks to write what is queued.
@@ -64,6 +62,8 @@ pub(super) struct EngineProcess {
     pub(super) registry: Arc<Registry>,
     pub(super) settings: Settings,
     pub(super) interfaces: Vec<String>,
+    /// The kernel delivers packets to captured networks.
+    pub(super) carries_captured: bool,
     pub(super) account: Account,
     pub(super) identity: Identity,
 }
@@ -143,9 +143,16 @@ impl EngineProcess {
         let queues = queues.collect::<Result<Vec<_>, Error>>()?;
         let statistics = Statistics::open(first, 2 * count);
         let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
+        let statistics = statistics.map(|statistics| match config.engine.fail {
+            Fail::Open => statistics.failing_open(config.engine.queue_len),
+            Fail::Closed => statistics,
+        });
         let mut server = server::bind(&config.server)?;
-        if self.settings.kernel.marks.is_some() {
+        if self.settings.kernel.transparent {
             server.make_transparent().map_err(io_error("make the listeners transparent"))?;
+        }
+        if let Some(port) = self.settings.kernel.redirect_port {
+            server.listen_for_redirected(port)?;
         }
         let owner = Owner { uid: self.account.uid, gid: self.account.gid };
         let sinks = events::open_sinks(&config.events, Some(owner))?;
@@ -194,38 +201,49 @@ impl EngineProcess {
         let server = start_server(opened.server, services, &events)?;
         let rules = Arc::clone(&self.rules);
         let engine = Engine::new(rules, Arc::clone(&flows), Arc::clone(&counters), self.settings);
-        let engine = Arc::new(engine.capturing(self.capture()));
-        let mut workers = Vec::new();
-        for (number, queues) in opened.queues.into_iter().enumerate() {
-            let decider = QueueDecider { engine: Arc::clone(&engine), events: events.clone() };
-            let name = format!("queue-{number}");
-            let worker = Worker::new(queues, config.engine.fail, decider, clock, Arc::clone(&counters))?;
-            workers.push(QueueThread::start(name, worker)?);
-        }
-        let statistics = opened.statistics;
-        Ok(Running { signals, statistics, writer, collector, server, workers, engine, events, counters, clock })
+        let engine = engine.capturing(self.capture()).limiting_sources(&config.engine);
+        let engine = Arc::new(engine);
+        let workers = self.start_workers(opened.queues, &engine, &events, &counters, clock)?;
+        let (statistics, overload) = (opened.statistics, Overload::default());
+        Ok(Running {
+            signals,
+            statistics,
+            overload,
+            writer,
+            collector,
+            server,
+            workers,
+            engine,
+            events,
+            counters,
+            clock,
+        })
     }
 
-    /// The captured networks, and what stands in for them: the first address of each family that others can reach.
+    fn start_workers(
+        &self,
+        queues: Vec<Vec<Socket>>,
+        engine: &Arc<Engine>,
+        events: &EventSender,
+        counters: &Arc<Counters>,
+        clock: Clock,
+    ) -> Result<Vec<QueueThread>, Error> {
+        let config = &self.config.engine;
+        let places = if config.pin { queue::places(queues.len()) } else { vec![None; queues.len()] };
+        let start = |((number, queues), cpu)| {
+            let decider = QueueDecider { engine: Arc::clone(engine), events: events.clone() };
+            let worker = Worker::new(queues, config.fail, decider, clock, Arc::clone(counters))?;
+            QueueThread::start(number, worker, cpu).map_err(io_error("start a queue thread"))
+        };
+        queues.into_iter().enumerate().zip(places).map(start).collect()
+    }
+
+    /// The captured networks, and what stands in for them.
     fn capture(&self) -> Capture {
         let networks = self.config.engine.capture.clone();
-        let own = if networks.is_empty() { Vec::new() } else { host::addresses() };
-        let v4 = own.iter().find_map(|address| match address {
-            IpAddr::V4(address) if !address.is_loopback() && !address.is_link_local() => Some(*address),
-            _ => None,
-        });
-        let v6 = own.iter().find_map(|address| match address {
-            IpAddr::V6(address) if !address.is_loopback() && !address.is_unicast_link_local() => Some(*address),
-            _ => None,
-        });
-        for network in &networks {
-            let has_stand_in = if network.is_v4() { v4.is_some() } else { v6.is_some() };
-            if !has_stand_in {
-                warn!("capture: {network} cannot be answered: this host has no address of that family");
-            }
-        }
+        let (v4, v6) = if networks.is_empty() { (None, None) } else { host::stand_ins() };
         let untracked = !self.config.engine.conntrack;
-        Capture { networks, untracked, v4, v6 }
+        Capture { networks, untracked, carried: self.carries_captured, v4, v6 }
     }
 
     /// Proxy targets of the rules, to be resolved at once.
@@ -250,45 +268,11 @@ fn random_seed() -> Seed {
     Seed(std::array::from_fn(|_| RandomState::new().build_hasher().finish()))
 }
 
-/// The engine as a queue's thread calls it.
-struct QueueDecider {
-    engine: Arc<Engine>,
-    events: EventSender,
-}
-
-impl Decide for QueueDecider {
-    fn decide(&mut self, packet: &mut [u8], meta: &Meta, now: Timestamp) -> Decision {
-        self.engine.decide(packet, meta, now, &mut |event| self.events.send(Record::Flow(event)))
-    }
-
-    fn housekeeping(&mut self, now: Timestamp) {
-        self.engine.housekeeping(now, EXPIRE_BUDGET, &mut |event| self.events.send(Record::Flow(event)));
-    }
-}
-
-/// One queue's thread.
-struct QueueThread {
-    stopper: Stopper,
-    thread: JoinHandle<()>,
-}
-
-impl QueueThread {
-    fn start(name: String, worker: Worker<Socket, QueueDecider>) -> Result<Self, Error> {
-        let stopper = worker.stopper();
-        let run = move || {
-            if let Err(error) = worker.run() {
-                error!("{error}");
-            }
-        };
-        let thread = thread::Builder::new().name(name).spawn(run).map_err(io_error("start a queue thread"))?;
-        Ok(Self { stopper, thread })
-    }
-}
-
 /// The running engine.
 struct Running {
     signals: SignalFd,
     statistics: Option<Statistics>,
+    overload: Overload,
     writer: EventWriter,
     collector: Collector,
     server: ServerHandle,
@@ -330,6 +314,7 @@ impl Running {
                 return Err("a server thread has ended: the engine cannot go on".to_owned());
             }
             self.read_statistics();
+            self.overload.look(&self.counters, self.clock.now(), |line| warn!("{line}"));
             let mut waiting = vec![PollFd::new(&self.signals, PollFlags::IN)];
             waiting.extend(orders.as_ref().map(|orders| PollFd::new(orders, PollFlags::IN)));
             // Interrupted or not: the loop looks again.
@@ -397,6 +382,7 @@ impl Running {
             warn!("samples were lost: they were not stored within {} s", WRITE_GRACE.as_secs());
         }
         let now = self.clock.now();
+        self.overload.finish(&self.counters, now, |line| warn!("{line}"));
         self.engine.flows().close_all(now, &mut |event| self.events.send(Record::Flow(event)));
         let summary = self.counters.summary();
         let event = Event::new("sensor_stop", summary.clone());

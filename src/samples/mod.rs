@@ -30,7 +30,7 @@ pub use thread::Collector;
 /// Where a file came from.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// When.
+    /// When it was seen.
     pub at: Timestamp,
     /// In which flow.
     pub flow: FlowRef,

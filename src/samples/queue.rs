@@ -64,7 +64,7 @@ impl SampleSender {
         }
     }
 
-    /// URLs that visitors name are events of their own.
+    /// Whether URLs that visitors name are events of their own.
     pub fn records_downloads(&self) -> bool {
         self.mode != Downloads::Off
     }
@@ -86,7 +86,7 @@ impl SampleSender {
         }
     }
 
-    /// Hands over a URL to be fetched, if that is wanted at all. Never blocks.
+    /// Hands over a URL to be fetched, if that is wanted at all. Never blocks: one that finds no room is dropped and counted.
     pub fn fetch(&self, origin: Origin, download: Download) {
         if let Some(downloads) = &self.downloads
             && downloads.try_send((origin, download)).is_err()

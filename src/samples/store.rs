@@ -77,12 +77,13 @@ impl Store {
         Ok(Self { directory, used, max_bytes: limits.max_bytes, max_file_bytes: limits.max_file_bytes as u64 })
     }
 
-    /// Bytes that the store holds.
+    /// Bytes that the store holds, descriptions included.
     pub const fn used(&self) -> u64 {
         self.used
     }
 
-    /// Keeps a file and, when it is a new one, what is known about it.
+    /// Keeps a file and, when it is a new one, what is known about it: `about` is an object. `hash` is the SHA-256 of `bytes`, which nobody
+    /// checks here.
     ///
     /// # Errors
     /// A limit, or the disk.

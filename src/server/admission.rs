@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::packet::Address;
+
 const SHARDS: usize = 16;
 
-/// Whom limits by source count as one: an IPv4 address, or an IPv6 /64, which is what one subscriber gets at least.
+/// Whom limits by source count as one.
 pub(super) fn source_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
+    Address::from(address).source().into()
 }
 
 /// Why a session is refused.

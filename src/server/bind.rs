@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -89,6 +89,8 @@ fn by(holder: Option<&str>) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     pub(super) tcp: Vec<TcpListener>,
+    /// For connections that the kernel has redirected.
+    pub(super) redirected: Vec<TcpListener>,
     pub(super) udp: Vec<UdpSocket>,
     /// The TCP listeners take connections to any address and port.
     pub(super) transparent: bool,
@@ -112,7 +114,7 @@ pub fn bind(config: &config::Server) -> Result<BoundServer, BindError> {
     let workers = config.workers.max(1);
     let mut sockets: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
     for address in config.listen.clone() {
-        if address == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) && !has_ipv6() {
+        if address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !has_ipv6() {
             log::warn!("this host has no IPv6: the server listens on IPv4 only");
             continue;
         }
@@ -144,6 +146,29 @@ impl BoundServer {
         Ok(())
     }
 
+    /// Listens for connections that the firewall's NAT rules redirect to this port, in each family that is listened on; port 0 lets the kernel
+    /// choose. Gives the port. Whoever else has bound it must have set SO_REUSEPORT, too.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub fn listen_for_redirected(&mut self, mut port: u16) -> Result<u16, BindError> {
+        let listeners = self.workers.iter().flat_map(|worker| &worker.tcp);
+        let listened: Vec<SocketAddr> = listeners.filter_map(|listener| listener.local_addr().ok()).collect();
+        let wildcards = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        let is_listened = |ip: &IpAddr| listened.iter().any(|address| address.is_ipv4() == ip.is_ipv4());
+        for ip in wildcards.into_iter().filter(is_listened) {
+            for worker in &mut self.workers {
+                let address = SocketAddr::new(ip, port);
+                let listener = TcpListener::from(open(Socket::Tcp, address)?);
+                let bound = listener.local_addr();
+                let unbound = |error| BindError::Address { socket: Socket::Tcp.to_string(), address, error };
+                port = bound.map_err(unbound)?.port();
+                worker.redirected.push(listener);
+            }
+        }
+        Ok(port)
+    }
+
     /// The TCP port that it listens on.
     pub fn tcp_port(&self) -> u16 {
         self.config.tcp_port
@@ -157,7 +182,7 @@ impl BoundServer {
 
 fn has_ipv6() -> bool {
     RawSocket::new(Domain::IPV6, Type::DGRAM, None)
-        .and_then(|socket| socket.bind(&SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0)).into()))
+        .and_then(|socket| socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into()))
         .is_ok()
 }
 

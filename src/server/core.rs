@@ -10,7 +10,7 @@ use super::resolver::Resolver;
 use super::timer::Timers;
 use crate::clock::{Clock, Timestamp};
 use crate::config;
-use crate::control::Counters;
+use crate::control::{Counter, Counters};
 use crate::events::{Event, FlowRef, Record};
 use crate::handlers::{Output, Registry};
 use crate::samples::SampleSender;
@@ -93,8 +93,11 @@ impl Core {
         self.flows.release(flow, self.now, &mut |record| (self.sink)(record));
     }
 
-    /// Records what happened in a session.
+    /// Records what happened in a session; counts what does not hold all that came.
     pub(super) fn record(&self, flow: &FlowRef, handler: &Arc<str>, event: Event) {
+        if event.is_truncated() {
+            self.counters.count(Counter::PayloadTruncated);
+        }
         (self.sink)(Record::Session {
             at: self.now,
             flow: flow.clone(),

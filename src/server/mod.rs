@@ -48,6 +48,11 @@ pub trait FlowLookup: Send + Sync {
     /// rewritten to that.
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef>;
 
+    /// The flow of `peer` to `dialled` that the kernel has redirected here; `None` when there is none.
+    fn redirected(&self, peer: SocketAddr, dialled: SocketAddr) -> Option<FlowRef> {
+        self.lookup(Transport::Tcp, peer, dialled)
+    }
+
     /// The connection of this flow is over; what there is to say about it goes to `record`.
     fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut dyn FnMut(Record)) {
         let _ = (flow, now, record);
@@ -56,18 +61,21 @@ pub trait FlowLookup: Send + Sync {
 
 impl FlowLookup for FlowTable {
     fn lookup(&self, transport: Transport, peer: SocketAddr, local: SocketAddr) -> Option<FlowRef> {
-        self.translated(&Tuple {
-            client: peer.ip().into(),
-            host: local.ip().into(),
-            client_port: peer.port(),
-            host_port: local.port(),
-            transport,
-        })
+        self.translated(&tuple(transport, peer, local))
+    }
+
+    fn redirected(&self, peer: SocketAddr, dialled: SocketAddr) -> Option<FlowRef> {
+        Self::redirected(self, &tuple(Transport::Tcp, peer, dialled))
     }
 
     fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut dyn FnMut(Record)) {
         Self::release(self, flow, now, &mut |event| record(Record::Flow(event)));
     }
+}
+
+fn tuple(transport: Transport, client: SocketAddr, host: SocketAddr) -> Tuple {
+    let [client_port, host_port] = [client.port(), host.port()];
+    Tuple { client: client.ip().into(), host: host.ip().into(), client_port, host_port, transport }
 }
 
 /// Where records go; a clone for every worker. Must not block.

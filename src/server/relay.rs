@@ -139,9 +139,6 @@ impl Relay {
         }
         for (pipe, direction) in [(&self.inward, Direction::Recv), (&self.outward, Direction::Send)] {
             let recording = pipe.recording();
-            if recording.is_truncated() {
-                core.counters.count(Counter::PayloadTruncated);
-            }
             if direction == Direction::Recv || recording.total() > 0 {
                 core.record(&self.flow, &self.name, recording.event(direction));
             }

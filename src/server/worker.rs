@@ -11,7 +11,9 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
 
+use super::FlowLookup;
 use super::admission::{Admission, Permit, Refusal};
 use super::bind::Sockets;
 use super::binding::{Binding, Service};
@@ -44,13 +46,22 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 struct Listener {
     socket: TcpListener,
-    address: SocketAddr,
-    /// Every connection is to this address: it is no wildcard and the socket not transparent.
-    is_fixed: bool,
+    entrance: Entrance,
     /// Connections may be waiting.
     ready: bool,
     /// Set while it rests.
     armed: Option<Timestamp>,
+}
+
+/// How connections come to a listener, and so which flow each belongs to.
+#[derive(Debug, Clone, Copy)]
+enum Entrance {
+    /// All to this address: it is no wildcard and the socket not transparent.
+    Fixed(SocketAddr),
+    /// To the socket's own address, whichever that is.
+    Any,
+    /// Redirected by the kernel, which knows what was dialled.
+    Redirected,
 }
 
 /// What a worker is made of.
@@ -89,12 +100,17 @@ impl Worker {
     fn new(parts: WorkerParts) -> io::Result<Self> {
         let WorkerParts { core, poll, sockets, admission, stop } = parts;
         let core = Core::new(core, poll.registry().try_clone()?);
-        let listeners = sockets.tcp.into_iter().enumerate();
+        let Sockets { tcp, redirected, udp, transparent } = sockets;
+        let dialled = tcp.into_iter().map(|socket| Ok((Entrance::of(&socket, transparent)?, socket)));
+        let redirected = redirected.into_iter().map(|socket| Ok((Entrance::Redirected, socket)));
+        let listeners = dialled.chain(redirected).enumerate();
         let listeners = listeners
-            .map(|(index, socket)| Listener::new(socket, sockets.transparent, index, &core.poll))
+            .map(|(index, found)| {
+                found.and_then(|(entrance, socket)| Listener::new(socket, entrance, index, &core.poll))
+            })
             .collect::<io::Result<_>>()?;
         let mut ports = Vec::new();
-        for (index, socket) in sockets.udp.into_iter().enumerate() {
+        for (index, socket) in udp.into_iter().enumerate() {
             core.poll.register(
                 &mut SourceFd(&socket.as_fd().as_raw_fd()),
                 Source::Port(index).into(),
@@ -224,12 +240,8 @@ impl Worker {
             let Some(listener) = self.listeners.get_mut(index).filter(|listener| listener.ready) else { return };
             match listener.socket.accept() {
                 Ok((stream, peer)) => {
-                    let bound = listener.address;
-                    let local = if listener.is_fixed { Ok(bound) } else { stream.local_addr() };
-                    // Without a local address the visitor has gone already.
-                    if let Ok(local) = local {
-                        self.admit(stream, peer, local);
-                    }
+                    let entrance = listener.entrance;
+                    self.admit(stream, peer, entrance);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -246,9 +258,8 @@ impl Worker {
     }
 
     /// Decides whether an accepted connection is served, and by what.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
-        let flow = self.core.flows.lookup(Transport::Tcp, peer, local);
-        let Some(flow) = flow else {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, entrance: Entrance) {
+        let Some(flow) = entrance.flow(&*self.core.flows, &stream, peer) else {
             return self.refuse(&stream, Counter::SessionsWithoutFlow);
         };
         let binding = self.core.bindings.of(&flow.rule, Transport::Tcp, &self.core.registry);
@@ -297,13 +308,35 @@ impl Worker {
 }
 
 impl Listener {
-    fn new(socket: std::net::TcpListener, transparent: bool, index: usize, poll: &mio::Registry) -> io::Result<Self> {
-        let address = socket.local_addr()?;
+    fn new(socket: std::net::TcpListener, entrance: Entrance, index: usize, poll: &mio::Registry) -> io::Result<Self> {
         let mut socket = TcpListener::from_std(socket);
         poll.register(&mut socket, Source::Listener(index).into(), Interest::READABLE)?;
-        let is_fixed = !address.ip().is_unspecified() && !transparent;
-        Ok(Self { socket, address, is_fixed, ready: false, armed: None })
+        Ok(Self { socket, entrance, ready: false, armed: None })
     }
+}
+
+impl Entrance {
+    fn of(listener: &std::net::TcpListener, transparent: bool) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        Ok(if address.ip().is_unspecified() || transparent { Self::Any } else { Self::Fixed(address) })
+    }
+
+    /// The flow of a connection that came this way. A visitor who has gone already leaves a socket that knows no address.
+    fn flow(self, flows: &dyn FlowLookup, stream: &TcpStream, peer: SocketAddr) -> Option<FlowRef> {
+        match self {
+            Self::Fixed(local) => flows.lookup(Transport::Tcp, peer, local),
+            Self::Any => flows.lookup(Transport::Tcp, peer, stream.local_addr().ok()?),
+            Self::Redirected => flows.redirected(peer, dialled(stream, peer.is_ipv4())?),
+        }
+    }
+}
+
+/// What the client of a redirected connection dialled, as the kernel's connection tracking knows (SO_ORIGINAL_DST of linux/netfilter_ipv4.h,
+/// IP6T_SO_ORIGINAL_DST of linux/netfilter_ipv6/ip6_tables.h).
+fn dialled(stream: &TcpStream, v4: bool) -> Option<SocketAddr> {
+    let socket = SockRef::from(stream);
+    let dialled = if v4 { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    dialled.ok()?.as_socket()
 }
 
 /// An accept failed because of the host's limits, not because of the one connection: the next would fail as well.

@@ -1,4 +1,5 @@
-//! Counts what each thread has allocated and not given back.
+//! Counts what each thread has allocated and not given back, and how often it asked.
+#![allow(dead_code, reason = "each test program asks for one of the counts")]
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait; this one passes every call on")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,11 +7,17 @@ use std::cell::Cell;
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Bytes that this thread holds.
 pub(crate) fn held() -> usize {
     HELD.get()
+}
+
+/// How often this thread has asked for memory.
+pub(crate) fn calls() -> usize {
+    CALLS.get()
 }
 
 /// A thread that is ending has no counter any more, and nothing to count.
@@ -24,6 +31,7 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         change(|held| held.wrapping_add(layout.size()));
+        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`, which is that of `System`.
         unsafe { System.alloc(layout) }
     }

@@ -3,10 +3,13 @@
 
 use std::time::Duration;
 
-use crate::lab::client::echo;
+use crate::lab::client::{ask, ask_datagram, datagrams, dial, echo};
 use crate::lab::events::{dialled, kind};
-use crate::lab::service::Service;
-use crate::lab::{Lab, SENSOR, at, within};
+use crate::lab::service::{DatagramService, Service};
+use crate::lab::{ATTACKER, Lab, PATIENCE, SENSOR, at, within};
+
+/// Those on which the kernel carries connections.
+const DATAPATHS: [&str; 2] = ["auto", "redirect"];
 
 const RULES: &str = "
 version: 1
@@ -30,13 +33,15 @@ fn queued_while_talking(lab: &Lab, port: u16) -> u64 {
 
 #[test]
 fn the_queue_sees_one_packet_of_a_connection_that_the_kernel_carries() {
-    let lab = Lab::new();
-    let _passed = Service::echo(lab.sensor_namespace(), 9500);
-    let engine = lab.engine().rules(RULES).start();
-    assert_eq!(queued_while_talking(&lab, 7005), 2, "one for each of two connections to a handler");
-    assert_eq!(queued_while_talking(&lab, 9500), 2, "one for each of two connections that pass");
-    assert!(queued_while_talking(&lab, 7006) > 200, "a rule that wants every packet gets every packet");
-    engine.stop();
+    for datapath in DATAPATHS {
+        let lab = Lab::new();
+        let _passed = Service::echo(lab.sensor_namespace(), 9500);
+        let engine = lab.engine().rules(RULES).datapath(datapath).start();
+        assert_eq!(queued_while_talking(&lab, 7005), 2, "one for each of two connections to a handler, {datapath}");
+        assert_eq!(queued_while_talking(&lab, 9500), 2, "one for each of two connections that pass, {datapath}");
+        assert!(queued_while_talking(&lab, 7006) > 200, "a rule that wants every packet gets every packet");
+        engine.stop();
+    }
 }
 
 #[test]
@@ -50,13 +55,15 @@ fn a_rule_for_single_packets_keeps_every_packet_in_user_space() {
 
 #[test]
 fn marks_of_others_are_kept_on_packets_and_connections() {
+    DATAPATHS.into_iter().for_each(marks_of_others_are_kept);
+}
+
+fn marks_of_others_are_kept(datapath: &str) {
     let lab = Lab::new();
     lab.sensor_command("iptables -t mangle -A PREROUTING -p tcp --dport 7005 -j MARK --set-xmark 0x55/0xff");
     lab.sensor_command("iptables -t mangle -A PREROUTING -p tcp --dport 7005 -j CONNMARK --set-xmark 0x7700/0xff00");
-    lab.sensor_command(
-        "iptables -t filter -A INPUT -p tcp --dport 7005 -m mark --mark 0x55 -m connmark --mark 0x7700/0xff00",
-    );
-    let engine = lab.engine().rules(RULES).start();
+    lab.sensor_command("iptables -t filter -A INPUT -p tcp -m mark --mark 0x55 -m connmark --mark 0x7700/0xff00");
+    let engine = lab.engine().rules(RULES).datapath(datapath).start();
     let mut stream = lab.dial(at(SENSOR[0], 7005));
     assert_eq!(echo(&mut stream, b"hello").unwrap(), b"hello");
     let counted = lab.sensor_command("iptables -t filter -vnxL INPUT");
@@ -70,8 +77,12 @@ fn marks_of_others_are_kept_on_packets_and_connections() {
 
 #[test]
 fn a_connection_that_the_kernel_carries_is_reported_when_it_ends() {
+    DATAPATHS.into_iter().for_each(is_reported_when_it_ends);
+}
+
+fn is_reported_when_it_ends(datapath: &str) {
     let lab = Lab::new();
-    let mut engine = lab.engine().rules(RULES).start();
+    let mut engine = lab.engine().rules(RULES).datapath(datapath).start();
     for address in SENSOR {
         let to = at(address, 7005);
         let mut stream = lab.dial(to);
@@ -86,27 +97,72 @@ fn a_connection_that_the_kernel_carries_is_reported_when_it_ends() {
     engine.stop();
 }
 
-#[test]
-fn a_host_without_tproxy_is_told_once_and_served_in_user_space() {
-    let lab = Lab::new();
+/// Starts engines whose `iptables-restore` refuses rules in which one of these words stands.
+fn path_without(lab: &Lab, words: &[&str]) -> String {
     let directory = lab.path("poor");
     std::fs::create_dir(&directory).unwrap();
-    for family in ["iptables", "ip6tables"] {
-        let program = format!("{family}-restore");
+    let patterns: Vec<String> = words.iter().map(|word| format!("*'{word}'*")).collect();
+    for program in ["iptables-restore", "ip6tables-restore"] {
         let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-            .map(|path| path.join(&program))
+            .map(|path| path.join(program))
             .find(|path| path.exists());
         let script = format!(
-            "#!/bin/sh\ntext=$(cat)\ncase $text in *TPROXY*) echo 'unknown target TPROXY' >&2; exit 1;; esac\nprintf '%s\\n' \"$text\" | {} \"$@\"\n",
+            "#!/bin/sh\ntext=$(cat)\ncase $text in {}) echo 'no such extension' >&2; exit 1;; esac\nprintf '%s\\n' \"$text\" | {} \"$@\"\n",
+            patterns.join("|"),
             real.unwrap().display()
         );
         let file = lab.file(&format!("poor/{program}"), &script);
         std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
-    let path = format!("PATH={}:{}", directory.display(), std::env::var("PATH").unwrap());
-    let engine = lab.engine().rules(RULES).through(&["env", &path]).start();
-    assert!(queued_while_talking(&lab, 7005) > 200);
-    let warnings = || engine.said().matches("has no TPROXY").count();
-    assert_eq!(within(Duration::from_secs(1), || (warnings() > 0).then(warnings)), Some(1), "{}", engine.said());
+    format!("PATH={}:{}", directory.display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn a_host_that_lacks_what_carries_connections_is_told_once_and_served_in_user_space() {
+    let lacking: [(&str, &[&str], &str); 5] = [
+        ("auto", &["TPROXY"], "has no TPROXY"),
+        ("auto", &["-m connmark", "CONNMARK"], "has no connection marks"),
+        ("redirect", &["DNAT"], "has no NAT"),
+        ("redirect", &["-m connmark", "CONNMARK"], "has no connection marks"),
+        ("redirect", &["-m conntrack"], "has no connection tracking"),
+    ];
+    for (datapath, words, told) in lacking {
+        let lab = Lab::new();
+        let path = path_without(&lab, words);
+        let engine = lab.engine().rules(RULES).datapath(datapath).through(&["env", &path]).start();
+        assert!(queued_while_talking(&lab, 7005) > 200, "{datapath} without {words:?}");
+        let warnings = || engine.said().matches("in user space").count();
+        within(PATIENCE, || (warnings() > 0).then_some(()));
+        assert!(engine.said().contains(told), "without {words:?}: {}", engine.said());
+        assert_eq!(warnings(), 1, "{}", engine.said());
+        engine.stop();
+    }
+}
+
+#[test]
+fn a_host_without_connection_tracking_serves_visitors_and_keeps_its_own_connections_and_lookups() {
+    let lab = Lab::new();
+    let _web = Service::named(lab.attacker_namespace(), 80, "web");
+    let _names = DatagramService::named(lab.attacker_namespace(), 53, "names");
+    let path = path_without(&lab, &["-m conntrack"]);
+    let rules = "rules:\n- {match: tcp or udp, type: handler, target: echo}\n";
+    let engine = lab.engine().rules(rules).through(&["env", &path]).start();
+    for (address, attacker) in SENSOR.into_iter().zip(ATTACKER) {
+        assert_eq!(lab.ask(at(address, 7005), "hello").unwrap(), "hello");
+        assert_eq!(ask_datagram(&lab.datagrams(at(address, 7005)), b"hello").unwrap(), b"hello");
+        assert_eq!(lab.sensor(|| ask(&mut dial(at(attacker, 80)).unwrap(), "hello")).unwrap(), "web hello");
+        let lookup = lab.sensor(|| datagrams(at(attacker, 53))).unwrap();
+        assert_eq!(ask_datagram(&lookup, b"example").unwrap(), b"names example");
+    }
+    engine.stop();
+}
+
+#[test]
+fn a_host_without_tproxy_redirects() {
+    let lab = Lab::new();
+    let path = path_without(&lab, &["TPROXY"]);
+    let engine = lab.engine().rules(RULES).datapath("redirect").through(&["env", &path]).start();
+    assert_eq!(queued_while_talking(&lab, 7005), 2);
+    assert!(!engine.said().contains("TPROXY"), "{}", engine.said());
     engine.stop();
 }

@@ -10,6 +10,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
 use crate::lab::client::{ask, dial};
+use crate::lab::engine::EngineBuilder;
 use crate::lab::events::kind;
 use crate::lab::firewall::{Variant, install_operators_rules, saved_rules};
 use crate::lab::service::Service;
@@ -67,6 +68,8 @@ fn when_the_engine_is_killed_the_host_answers_and_the_engine_is_back_or_its_rule
     let lab = Lab::new();
     let _own = own_services(&lab);
     let mut engine = lab.engine().rules(RULES).start();
+    // Events are written a little after they happen: the kill must not come in between.
+    engine.events.await_event("first sensor_start", |event| kind(event) == "sensor_start");
     let watches = SENSOR.map(|address| Watch::over(&lab, at(address, EXEMPT)));
     let killed = engine.children();
     assert!(!killed.is_empty(), "the parent has a child");
@@ -129,13 +132,7 @@ fn when_parent_and_engine_are_killed_traffic_passes_and_the_next_start_sweeps() 
     let lab = Lab::new();
     let _own = own_services(&lab);
     let before = saved_rules(&lab, Variant::System);
-    let mut engine = lab.engine().rules(RULES).start();
-    for pid in engine.children() {
-        // Stopped, the parent cannot answer the death of its child.
-        kill_process(engine.parent(), Signal::STOP).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-    }
-    engine.end_with(Signal::KILL);
+    kill_parent_and_engine(lab.engine());
     assert!(saved_rules(&lab, Variant::System).contains("GLUTTON-NFQ"), "nobody was left to remove the rules");
     for port in [EXEMPT, PASSED] {
         assert_eq!(
@@ -152,15 +149,31 @@ fn when_parent_and_engine_are_killed_traffic_passes_and_the_next_start_sweeps() 
     serves_and_cleans(&lab, &before);
 }
 
+/// Starts an engine and ends both its processes, so that nobody is left to clean up.
+fn kill_parent_and_engine(engine: EngineBuilder<'_>) {
+    let mut engine = engine.rules(RULES).start();
+    for pid in engine.children() {
+        // Stopped, the parent cannot answer the death of its child.
+        kill_process(engine.parent(), Signal::STOP).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+    engine.end_with(Signal::KILL);
+}
+
 /// A new engine serves, and its end leaves the firewall as it was before the first.
 fn serves_and_cleans(lab: &Lab, before: &str) {
+    serves(lab);
+    assert_eq!(saved_rules(lab, Variant::System), before);
+}
+
+/// A new engine serves, and ends when it is told.
+fn serves(lab: &Lab) {
     let mut engine = lab.engine().rules(RULES).start();
     assert_eq!(lab.ask(at(SENSOR[0], 7005), "hello").unwrap(), "hello");
     let installed = saved_rules(lab, Variant::System);
     // Once in each table of each family.
     assert_eq!(installed.matches("-j GLUTTON-NFQ-IN").count(), 2, "{installed}");
     assert_eq!(engine.end_with(Signal::TERM).code(), Some(0));
-    assert_eq!(saved_rules(lab, Variant::System), before);
 }
 
 #[test]
@@ -186,12 +199,39 @@ fn sigterm_and_sigint_leave_the_firewall_as_it_was_in_both_iptables_variants() {
 fn clean_removes_what_a_killed_engine_left() {
     let lab = Lab::new();
     let before = saved_rules(&lab, Variant::System);
-    let mut engine = lab.engine().rules(RULES).start();
-    for pid in engine.children() {
-        kill_process(engine.parent(), Signal::STOP).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-    }
-    engine.end_with(Signal::KILL);
+    kill_parent_and_engine(lab.engine());
     lab.sensor_command(&format!("{} clean", env!("CARGO_BIN_EXE_glutton-nfq")));
     assert_eq!(saved_rules(&lab, Variant::System), before);
+}
+
+/// The commands of a block of the README, one each.
+fn readme_commands(after: &str) -> Vec<String> {
+    const README: &str = include_str!("../../README.md");
+    let (_, rest) = README.split_once(after).unwrap();
+    let block = rest.split("```").nth(1).unwrap();
+    let commands = block.lines().flat_map(|line| line.split(';'));
+    commands.map(|command| command.trim().to_owned()).filter(|command| !command.is_empty()).collect()
+}
+
+#[test]
+fn the_commands_of_the_readme_remove_everything_by_hand() {
+    for conntrack in [true, false] {
+        let lab = Lab::new();
+        let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
+        kill_parent_and_engine(lab.engine().config(&format!("[engine]\nconntrack = {conntrack}\n{networks}\n")));
+        let captured = readme_commands("Where `capture` names networks");
+        let captured = if conntrack { &captured[..1] } else { &captured[1..] };
+        let commands = [captured, &readme_commands("By hand, should it")].concat();
+        for (family, network) in [("iptables", "203.0.113.0/24"), ("ip6tables", "2001:db8:77::/48")] {
+            for command in &commands {
+                let command = command.replace("iptables", family).replace("IFACE", "veth0");
+                lab.sensor_command(&command.replace("NETWORK", network));
+            }
+        }
+        let left = saved_rules(&lab, Variant::System);
+        // The note that the table is new, and nothing else.
+        let left: Vec<&str> = left.lines().filter(|line| line.contains("GLUTTON-NFQ")).collect();
+        assert!(left.iter().all(|line| line.starts_with(":GLUTTON-NFQ-NEW")), "{left:?}");
+        serves(&lab);
+    }
 }

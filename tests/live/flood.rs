@@ -1,10 +1,12 @@
 //! A SYN flood from a million spoofed sources.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::dark::{self, DARK};
 use crate::lab::client::{self, echo};
+use crate::lab::firewall::{Variant, install_operators_rules};
 use crate::lab::frame::FrameSender;
 use crate::lab::{Lab, PATIENCE, SENSOR, at, within};
 
@@ -14,6 +16,8 @@ rules:
   - {name: echo, match: tcp, type: handler, target: echo}
 ";
 const SOURCES: u32 = 1_000_000;
+/// Those of the flood into a captured network.
+const DARK_SOURCES: u32 = 200_000;
 const MEMORY_LIMIT: u64 = 400_000_000;
 /// Packets sent before the sender looks whether the engine keeps up.
 const BURST: u32 = 256;
@@ -26,7 +30,9 @@ const MOST_WAITING: u64 = 4096;
 fn a_syn_flood_from_a_million_sources_disturbs_neither_sessions_nor_memory() {
     let lab = Lab::new();
     let engine = lab.engine().rules(RULES).without_events().start();
-    let exchanges = exchanges_during(&lab, |frames| every_source_once(&lab, frames));
+    let exchanges = exchanges_during(&lab, SENSOR, |frames| {
+        paced(&lab, SOURCES, |n| frames.send_syn(spoofed(n), 1024 + (n % 60_000) as u16, 1 + (n % 4000) as u16));
+    });
     assert!(exchanges > 10, "the sessions stood still");
     assert!(lab.packets_queued() > u64::from(SOURCES), "the flood did not reach the engine");
     assert!(engine.peak_memory() < MEMORY_LIMIT, "the engine took {} bytes", engine.peak_memory());
@@ -38,7 +44,7 @@ fn a_syn_flood_from_a_million_sources_disturbs_neither_sessions_nor_memory() {
 fn a_syn_flood_faster_than_the_engine_does_not_crowd_out_sessions() {
     let lab = Lab::new();
     let engine = lab.engine().rules(RULES).without_events().start();
-    let exchanges = exchanges_during(&lab, |frames| {
+    let exchanges = exchanges_during(&lab, SENSOR, |frames| {
         let begin = Instant::now();
         for n in 0.. {
             frames.send_syn(spoofed(n), 1024 + (n % 60_000) as u16, 1 + (n % 4000) as u16);
@@ -52,9 +58,39 @@ fn a_syn_flood_faster_than_the_engine_does_not_crowd_out_sessions() {
     engine.stop();
 }
 
-/// Exchanges that established sessions over both families manage during a flood; none may fail.
-fn exchanges_during(lab: &Lab, flood: impl FnOnce(&FrameSender)) -> u64 {
-    let mut streams = SENSOR.map(|address| lab.dial(at(address, 7005)));
+#[test]
+fn a_syn_flood_into_an_untracked_dark_net_leaves_the_connection_table_empty() {
+    let lab = Lab::new();
+    dark::route_dark_nets(&lab);
+    // A strict firewall makes the kernel track connections.
+    install_operators_rules(&lab, Variant::System);
+    let config = dark::config("auto") + "conntrack = false\n";
+    let engine = lab.engine().rules(RULES).config(&config).without_events().start();
+    let tracked = || {
+        let count = lab.sensor_command("sysctl -n net.netfilter.nf_conntrack_count");
+        count.trim().parse::<u64>().unwrap()
+    };
+    let mut most = 0;
+    let exchanges = exchanges_during(&lab, DARK.map(|host| host.parse().unwrap()), |frames| {
+        paced(&lab, DARK_SOURCES, |n| {
+            let host = Ipv4Addr::from(u32::from(Ipv4Addr::new(203, 0, 113, 0)) + n % 256);
+            frames.send_syn_to((host, 1 + (n % 4000) as u16), spoofed(n), 1024 + (n % 60_000) as u16);
+            if n % 10_000 == 0 {
+                most = most.max(tracked());
+            }
+        });
+    });
+    assert!(exchanges > 10, "the sessions stood still");
+    assert!(lab.packets_queued() > u64::from(DARK_SOURCES), "the flood did not reach the engine");
+    assert_eq!(most.max(tracked()), 0, "connections were tracked");
+    assert_serves_a_new_client(&lab);
+    assert!(tracked() >= 2, "those to the sensor's own addresses are tracked");
+    engine.stop();
+}
+
+/// Exchanges that established sessions with both addresses manage during a flood; none may fail.
+fn exchanges_during(lab: &Lab, addresses: [IpAddr; 2], flood: impl FnOnce(&FrameSender)) -> u64 {
+    let mut streams = addresses.map(|address| lab.dial(at(address, 7005)));
     let frames = FrameSender::new(lab);
     let flooding = AtomicBool::new(true);
     std::thread::scope(|scope| {
@@ -89,10 +125,10 @@ fn spoofed(n: u32) -> Ipv4Addr {
     Ipv4Addr::from(0x0b00_0000 + n.wrapping_mul(13) % (1 << 24))
 }
 
-/// The pace is the engine's own: what is to be shown is a full table, not a full queue.
-fn every_source_once(lab: &Lab, frames: &FrameSender) {
-    for n in 0..SOURCES {
-        frames.send_syn(spoofed(n), 1024 + (n % 60_000) as u16, 1 + (n % 4000) as u16);
+/// Sends once for every source. The pace is the engine's own: what is to be shown is a full table, not a full queue.
+fn paced(lab: &Lab, sources: u32, mut send: impl FnMut(u32)) {
+    for n in 0..sources {
+        send(n);
         if n % BURST == 0 {
             let room = within(PATIENCE, || (lab.packets_waiting() < MOST_WAITING).then_some(()));
             assert!(room.is_some(), "the engine stands still after {n} packets");

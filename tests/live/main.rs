@@ -24,11 +24,19 @@ mod garbage;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod interface;
+#[cfg(test)]
 mod long;
 #[cfg(test)]
 mod mixed;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
+mod queues;
+#[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod redirect;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::dark::{self, DARK};
 use crate::lab::client::{abort, ask_datagram, datagrams, dial, echo};
 use crate::lab::events::kind;
+use crate::lab::firewall::saved_routes;
 use crate::lab::service::{DatagramService, Service};
 use crate::lab::{Lab, PATIENCE, SENSOR, at, within};
 
@@ -58,6 +60,11 @@ fn visit(round: u64) -> std::io::Result<()> {
         assert!(dial(at(address, 9400)).is_err(), "a rejected port answers");
         datagrams(at(address, 9300))?.send(b"into the void")?;
     }
+    for address in DARK {
+        let dark = at(address.parse().unwrap(), 7005);
+        assert_eq!(echo(&mut dial(dark)?, b"from the dark")?, b"from the dark");
+        assert_eq!(ask_datagram(&datagrams(dark)?, b"datagram")?, b"datagram");
+    }
     Ok(())
 }
 
@@ -104,14 +111,12 @@ fn a_minute_of_everything_with_reloads_and_a_killed_engine_leaves_nothing_behind
     let sensor = lab.sensor_namespace();
     let _streams = [9101, 9201, 9500].map(|port| Service::echo(sensor, port));
     let _datagrams = [9201, 9500].map(|port| DatagramService::named(sensor, port, "own"));
-    // The kernel's own link-local addresses come when it has found them to be free.
-    let routes = |lab: &Lab| {
-        let tables = ["ip rule", "ip -6 rule", "ip route show table all"].map(|line| lab.sensor_command(line));
-        tables.concat().lines().filter(|line| !line.contains("fe80:")).collect::<Vec<_>>().join("\n")
-    };
-    let routes_before = routes(&lab);
+    let routes_before = saved_routes(&lab);
+    dark::route_dark_nets(&lab);
     // The table may touch 16 MiB more as it fills: what grows beyond that is a leak.
-    let mut engine = lab.engine().rules(RULES).config("[engine]\nmax_flows = 65536\n").start();
+    let config = dark::config("auto") + "max_flows = 65536\n";
+    let mut engine = lab.engine().rules(RULES).config(&config).start();
+    assert_ne!(saved_routes(&lab), routes_before, "captured networks have routes while the engine runs");
     // Even while an engine serves; a visit that began under one number and ended under another met the kill.
     let (over, epoch) = (AtomicBool::new(false), AtomicU64::new(0));
     let visits = AtomicU64::new(0);
@@ -176,6 +181,6 @@ fn a_minute_of_everything_with_reloads_and_a_killed_engine_leaves_nothing_behind
         seen.iter().any(|event| kind(event) == "sensor_stop").then(|| leaked(seen))
     });
     assert!(leaked.is_empty(), "opened and not closed once each: {leaked:?}");
-    assert_eq!(routes(&lab), routes_before);
+    assert_eq!(saved_routes(&lab), routes_before);
     engine.assert_rules_as_before();
 }

@@ -74,6 +74,18 @@ fn without_a_default_route_it_asks_for_an_interface() {
 }
 
 #[test]
+fn a_captured_network_that_nothing_can_stand_in_for_is_named() {
+    let lab = Lab::new();
+    lab.sensor_namespace().ip("-6 address flush scope global").unwrap();
+    let config = "[engine]\ncapture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]\n";
+    assert_refused(
+        &lab.engine().rules(RULES).config(config).refusal(),
+        1..=1,
+        &["2001:db8:77::/48", "ipv6", "capture"],
+    );
+}
+
+#[test]
 fn a_queue_that_another_engine_has_bound_is_named_and_that_engine_goes_on() {
     let lab = Lab::new();
     let first = lab.engine().rules(RULES).start();

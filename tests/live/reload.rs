@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::lab::client::{ask, ask_datagram, datagrams, dial};
 use crate::lab::events::kind;
 use crate::lab::service::{DatagramService, Service};
-use crate::lab::{Lab, PATIENCE, SENSOR, at};
+use crate::lab::{Lab, PATIENCE, SENSOR, at, within};
 
 /// Between two questions of a client: the reloads shall find a processor now and then.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -27,12 +27,12 @@ fn everything_to(port: u16) -> String {
 }
 
 /// Replaces the rule file as editors do.
-fn replace_rules(lab: &Lab, text: &str) {
+pub(crate) fn replace_rules(lab: &Lab, text: &str) {
     std::fs::rename(lab.file("draft.yml", text), lab.path("rules.yml")).unwrap();
 }
 
 /// Asks the engine as `glutton-nfq reload` does.
-fn reload(lab: &Lab) -> Answer {
+pub(crate) fn reload(lab: &Lab) -> Answer {
     lab.sensor(|| control::call(0, "reload")).unwrap()
 }
 
@@ -173,6 +173,55 @@ fn sighup_brings_rules_that_need_other_ports_and_protocols_diverted_and_an_engin
     });
     assert_eq!(lab.ask(at(SENSOR[0], 7000), "hello").unwrap(), "two hello");
     engine.stop();
+}
+
+#[test]
+fn new_rules_may_name_any_handler_and_one_that_does_not_exist_is_told_and_recorded() {
+    let lab = Lab::new();
+    let mut engine =
+        lab.engine().rules("rules:\n- {match: 'tcp dst port 7000', type: handler, target: echo}\n").start();
+    let rules = "rules:\n- {name: web, match: 'tcp dst port 7001', type: handler, target: log_http}\n\
+                 - {name: typo, match: 'tcp dst port 7002', type: handler, target: tellnet}\n";
+    replace_rules(&lab, rules);
+    let answer = reload(&lab);
+    assert_eq!(answer.code, 0, "{}", answer.text);
+    assert!(
+        answer.text.starts_with("reloaded: 2 rules") && answer.text.contains("did you mean `telnet`?"),
+        "{}",
+        answer.text
+    );
+    let said = lab.ask(at(SENSOR[0], 7001), "GET / HTTP/1.0\r\n\r\n").unwrap();
+    assert!("HTTP/1.0 200 OK".starts_with(&said[..8]), "{said}");
+    let mut stream = lab.dial(at(SENSOR[0], 7002));
+    std::io::Write::write_all(&mut stream, b"hello").unwrap();
+    drop(stream);
+    let event = engine.events.await_event("the recording", |event| event["rule"] == "typo" && kind(event) == "payload");
+    assert_eq!(event["handler"], "tcp");
+    engine.stop();
+}
+
+/// Reloads in quick succession see the host as it was a moment ago: asks for another until port 7 answers like this.
+fn reload_until(lab: &Lab, wanted: &str) {
+    let seen = within(PATIENCE, || {
+        assert_eq!(reload(lab).code, 0);
+        lab.ask(at(SENSOR[0], 7), "hello").is_ok_and(|answer| answer == wanted).then_some(())
+    });
+    assert!(seen.is_some(), "port 7 never said `{wanted}`");
+}
+
+#[test]
+fn a_reload_leaves_ports_to_the_host_on_which_it_listens_by_now() {
+    for rules in ["rules:\n- {match: tcp, type: handler, target: echo}\n", ""] {
+        let lab = Lab::new();
+        let engine = lab.engine();
+        let engine = if rules.is_empty() { engine } else { engine.rules(rules) }.start();
+        let own = Service::named(lab.sensor_namespace(), 7, "own");
+        assert_eq!(lab.ask(at(SENSOR[0], 7), "hello").unwrap(), "hello", "as it was at the start");
+        reload_until(&lab, "own hello");
+        drop(own);
+        reload_until(&lab, "hello");
+        engine.stop();
+    }
 }
 
 #[test]

@@ -17,8 +17,16 @@ use crate::netns::{ATTACKER_V4, NetnsError, Pair, SENSOR_V4, SENSOR_V6};
 use sensor::Sensor;
 use visit::Visit;
 
+const EXAMPLES: &str = "\
+Examples:
+  sudo glutton-nfq demo
+          A visit of everything that the shipped rules do, and a sweep of ports
+  sudo glutton-nfq demo -r rules.yml --events
+          The same with rules of your own, and every event that they led to";
+
 /// Flags of `demo`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Options {
     /// Rules for the sensor instead of the shipped ones
     #[arg(short, long, value_name = "FILE")]

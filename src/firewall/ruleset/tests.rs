@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::firewall::{CHAIN_IN, CHAIN_OUT, Inbound, Outbound, Queues, save};
+use crate::config::Spread;
+use crate::firewall::{CHAIN_IN, CHAIN_OUT, Inbound, Outbound, PolicyRoute, Queues, save};
 use crate::host::Ports;
 
 fn ports(tcp: &[u16], udp: &[u16]) -> Ports {
@@ -14,7 +15,8 @@ fn readme_plan() -> Plan {
         interfaces: vec!["eth0".to_owned()],
         capture: Vec::new(),
         conntrack: true,
-        queues: Queues { first: 0, count: 1 },
+        own_udp: None,
+        queues: Queues { first: 0, count: 1, spread: Spread::Hosts },
         inbound: Inbound { tcp: true, udp: true, ..Inbound::default() },
         exempt: ports(&[22], &[68, 546]),
         outbound: Outbound { ports: ports(&[5000], &[5001]), unreachable: true },
@@ -97,7 +99,7 @@ COMMIT
 fn every_interface_is_hooked_and_several_queues_are_balanced() {
     let mut plan = readme_plan();
     plan.interfaces = vec!["eth0".to_owned(), "veth+".to_owned()];
-    plan.queues = Queues { first: 2, count: 3 };
+    plan.queues = Queues { first: 2, count: 3, spread: Spread::Hosts };
     let text = text_of(&plan, Family::V4);
     for hook in ["-A PREROUTING -i", "-A OUTPUT -o"] {
         for interface in ["eth0", "veth+"] {
@@ -180,21 +182,39 @@ fn commands(family: Family, text: &str) -> Vec<String> {
 fn the_readme_of_iptables_says_the_same_by_hand() {
     let readme = include_str!("../../../iptables/README.md");
     let shown: Vec<String> = readme.lines().filter(|line| line.contains("tables -t ")).map(str::to_owned).collect();
+    let marks = crate::engine::MarkField::new(crate::config::Config::default().engine.mark_mask).unwrap();
+    let path =
+        KernelPath { marks, listener: None, redirect: Some(40_123), closed: 61, addresses: Vec::new(), route: None };
+    let [plain, redirecting] = [None, Some(path)].map(|kernel| {
+        let rules = build(&Plan { kernel, ..readme_plan() }, &Host::default()).unwrap();
+        let install = rules.texts().flat_map(|(family, text)| commands(family, text)).collect::<Vec<_>>();
+        let remove = rules.texts().flat_map(|(family, text)| commands(family, &save::removal(&as_saved(text)).text));
+        [install, remove.collect()]
+    });
     let mut expected = Vec::new();
-    let rules = build(&readme_plan(), &Host::default()).unwrap();
-    for (family, text) in rules.texts() {
-        expected.extend(commands(family, text));
-    }
-    for (family, text) in rules.texts() {
-        expected.extend(commands(family, &save::removal(text).text));
+    for (plain, redirecting) in plain.into_iter().zip(redirecting) {
+        let more: Vec<String> = redirecting.into_iter().filter(|command| !plain.contains(command)).collect();
+        expected.extend([plain, more].concat());
     }
     assert_eq!(shown, expected);
+}
+
+/// `iptables-save` shows a rule that was put in front as any other.
+fn as_saved(text: &str) -> String {
+    text.replace("-I PREROUTING", "-A PREROUTING")
 }
 
 #[test]
 fn decided_connections_leave_user_space_before_anything_is_queued() {
     let marks = crate::engine::MarkField::new(0x3000_0000).unwrap();
-    let path = KernelPath { marks, listener: Some(5000), closed: 61, addresses: vec!["192.0.2.1".parse().unwrap()] };
+    let path = KernelPath {
+        marks,
+        listener: Some(5000),
+        redirect: None,
+        closed: 61,
+        addresses: vec!["192.0.2.1".parse().unwrap()],
+        route: None,
+    };
     let plan = Plan { kernel: Some(path), ..readme_plan() };
     let text = text_of(&plan, Family::V4);
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("mark")).collect();
@@ -209,6 +229,95 @@ fn decided_connections_leave_user_space_before_anything_is_queued() {
             "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --on-ip 192.0.2.1",
         ]
     );
-    assert!(text.find("connmark") < text.find("NFQUEUE"));
+    assert!(text.find("connmark") < text.find("NFQUEUE") && !text.contains("*nat"));
     assert!(text_of(&plan, Family::V6).contains("TPROXY --on-port 5000 --tproxy-mark"), "a wildcard there");
+}
+
+#[test]
+fn redirected_connections_are_translated_by_a_chain_of_ours_in_nat() {
+    let marks = crate::engine::MarkField::new(0x30).unwrap();
+    let path =
+        KernelPath { marks, listener: None, redirect: Some(40_123), closed: 61, addresses: Vec::new(), route: None };
+    let plan = Plan { kernel: Some(path), ..readme_plan() };
+    let host = Host { new_tables: vec![(Family::V6, Table::Nat)], ..Host::default() };
+    let rules = build(&plan, &host).unwrap();
+    for (family, text) in rules.texts() {
+        let (others, nat) = text.split_once("*nat\n").unwrap();
+        let new = if family == Family::V6 { ":GLUTTON-NFQ-NEW - [0:0]\n" } else { "" };
+        assert_eq!(
+            nat,
+            format!(
+                ":GLUTTON-NFQ-NAT - [0:0]\n{new}\
+                 -A GLUTTON-NFQ-NAT -p tcp -m connmark --mark 0x30/0x30 -j DNAT --to-destination :40123\n\
+                 -I PREROUTING -i eth0 -j GLUTTON-NFQ-NAT\nCOMMIT\n"
+            )
+        );
+        let left = "-A GLUTTON-NFQ-IN -m connmark --mark 0x30/0x30 -j RETURN\n";
+        assert!(others.find(left) < others.find("NFQUEUE") && others.contains(left), "{others}");
+    }
+}
+
+#[test]
+fn new_rules_do_not_end_what_the_kernel_carries_by_the_old() {
+    let marks = crate::engine::MarkField::new(0x30).unwrap();
+    let path =
+        |listener| KernelPath { marks, listener, redirect: None, closed: 61, addresses: Vec::new(), route: None };
+    let [before, after] = [Some(5_000), None].map(|listener| Plan { kernel: Some(path(listener)), ..readme_plan() });
+    assert_eq!(after.together_with(&before).kernel, Some(path(Some(5_000))));
+}
+
+#[test]
+fn without_connection_tracking_the_hosts_own_lookups_are_told_by_their_ports() {
+    let plan = Plan { own_udp: Some((32_768, 60_999)), ..readme_plan() };
+    let text = text_of(&plan, Family::V4);
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("-A GLUTTON-NFQ-IN -p udp")).collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "-A GLUTTON-NFQ-IN -p udp -m udp --dport 32768:60999 -j RETURN",
+            "-A GLUTTON-NFQ-IN -p udp -j NFQUEUE --queue-num 1 --queue-bypass",
+        ]
+    );
+    assert!(!text.contains("conntrack") && text.contains("-A GLUTTON-NFQ-IN -p tcp -j NFQUEUE --queue-num 1"));
+    assert!(text.contains("--tcp-flags SYN,RST NONE -j NFQUEUE --queue-num 0"));
+}
+
+#[test]
+fn packets_to_captured_networks_keep_the_mark_by_which_they_are_routed() {
+    let marks = crate::engine::MarkField::new(0x3000_0000).unwrap();
+    let route = Some(PolicyRoute { table: 4770, priority: 99 });
+    let path = KernelPath { marks, listener: Some(5000), redirect: None, closed: 61, addresses: Vec::new(), route };
+    let capture = ["203.0.113.0/24", "198.51.100.0/25", "2001:db8::/48"].map(|network| network.parse().unwrap());
+    let plan = Plan { kernel: Some(path), capture: capture.to_vec(), ..readme_plan() };
+    let text = text_of(&plan, Family::V6);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("-d 2001:db8::/48")).collect();
+    assert_eq!(
+        lines,
+        [
+            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m mark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-KEEP ! -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j RETURN",
+            "-A GLUTTON-NFQ-IN -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j MARK --set-xmark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j RETURN",
+            "-A PREROUTING -i eth0 -d 2001:db8::/48 -j GLUTTON-NFQ-IN",
+        ]
+    );
+    let commands = build(&plan, &Host::default()).unwrap().to_string();
+    let expected = "\
+ip -4 -batch - <<'EOF'
+route replace local 203.0.113.0/24 dev lo table 4770 proto 171
+route replace local 198.51.100.0/25 dev lo table 4770 proto 171
+rule add priority 99 fwmark 0x20000000/0x30000000 lookup 4770 protocol 171
+EOF
+ip -6 -batch - <<'EOF'
+route replace local 2001:db8::/48 dev lo table 4770 proto 171
+rule add priority 99 fwmark 0x20000000/0x30000000 lookup 4770 protocol 171
+EOF
+iptables-restore ";
+    assert!(commands.starts_with(expected), "{commands}");
+    let untracked = text_of(&Plan { conntrack: false, ..plan.clone() }, Family::V6);
+    let (found, queued) = (untracked.find("-m socket --transparent"), untracked.find("GLUTTON-NFQ-RAW -p tcp -m tcp"));
+    assert!(found.is_some() && found < queued, "what has a socket is not queued: {untracked}");
+    assert!(!text_of(&Plan { capture: Vec::new(), ..plan }, Family::V6).contains("-d "));
 }

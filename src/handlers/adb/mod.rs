@@ -27,7 +27,6 @@ use super::recording::{Direction, Recording, with_payload};
 use super::registry::{Environment, Maker, boxed};
 use super::shell::{Device, Flavor};
 use super::{Context, Handler, Session};
-use crate::control::Counter;
 use crate::events::Event;
 use crate::flow::Transport;
 
@@ -310,9 +309,6 @@ impl Handler for Adb {
     fn closed(&mut self, cx: &mut Context<'_>) {
         self.close_streams(cx);
         if let Some((fault, recording)) = self.broken.take() {
-            if recording.is_truncated() {
-                cx.count(Counter::PayloadTruncated);
-            }
             let event = Event::new("payload", format!("no ADB message: {}", fault.text())).with("direction", "recv");
             cx.event(with_payload(event, recording.bytes(), recording.is_truncated()));
         } else if !self.reader.remains().is_empty() || self.messages == 0 {

@@ -11,7 +11,6 @@ use super::face::{Face, Meta};
 use super::record::{fault_event, record_sample, request_event, with_answer};
 use super::site::Site;
 use super::{Fault, Found, Head, Reader, Request};
-use crate::control::Counter;
 
 /// Silence after which what followed a faulty request is taken as the whole.
 const QUIET: Duration = Duration::from_millis(250);
@@ -102,9 +101,6 @@ impl Connection {
         let event = request_event(request, site.shown_of_body);
         cx.event(with_answer(event, family, answer.status, std::mem::take(&mut answer.decoded)));
         record_sample(cx, request, site.shown_of_body);
-        if request.body.is_truncated() {
-            cx.count(Counter::PayloadTruncated);
-        }
         let left = face.max_requests().saturating_sub(self.requests);
         let keep = request.head.keeps_alive() && !answer.close && left > 0;
         self.send(cx, face, &request.head, answer, Meta { now: cx.now(), head: Some(&request.head), keep, left }, rest)

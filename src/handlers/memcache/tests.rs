@@ -1,6 +1,6 @@
 //! Dialogues as memcached 1.6.18 answers them.
 
-use super::super::transcript::{Outcome, Step, Transcript};
+use super::super::transcript::{Outcome, Step, Transcript, damaged};
 
 fn tcp(input: &[u8]) -> Outcome {
     Transcript::tcp("memcache", "").run(&[Step::Recv(input)])
@@ -312,18 +312,12 @@ fn odd_datagrams_are_recorded_and_not_answered() {
 
 #[test]
 fn damaged_commands_are_taken_the_same_in_every_cut() {
-    use super::super::Random;
     let text = b"set a 1 60 5\r\nhello\r\nget a b\r\nms k 3 T10 c\r\nabc\r\nmg k v t s\r\nincr a 1\r\nstats items\r\ncas a 0 0 1 1\r\nx\r\n";
     let binary =
         [request(0x01, b"k", &[0; 8], b"v", 0), request(0x0c, b"k", b"", b"", 0), request(0x0a, b"", b"", b"", 0)];
     for whole in [text.to_vec(), binary.concat()] {
         for seed in 0..40 {
-            let mut random = Random::new(seed);
-            let mut damaged = whole.clone();
-            for _ in 0..random.within(&(1..=3)) {
-                let at = usize::try_from(random.within(&(0..=damaged.len() as u64 - 1))).unwrap();
-                damaged[at] = random.bits().to_le_bytes()[0];
-            }
+            let damaged = damaged(&whole, seed);
             let outcome = tcp(&damaged);
             assert!(outcome.sent().len() < 8 * 1024, "{}", damaged.escape_ascii());
             assert!(!outcome.events.is_empty());

@@ -2,8 +2,8 @@
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
-use super::super::transcript::{Outcome, Step, Transcript};
-use super::super::{Context, Handler, Output, Random, Registry, Session};
+use super::super::transcript::{Outcome, Step, Transcript, damaged};
+use super::super::{Context, Handler, Output, Registry, Session};
 use super::packet::{packet, put_binary, put_length};
 use crate::clock::Timestamp;
 use crate::flow::Transport;
@@ -361,12 +361,7 @@ fn damaged_packets_are_taken_the_same_in_every_cut() {
             [hello, subscribe("a/#", 2), publish.clone(), b"\xc0\0".to_vec(), b"\xa2\x05\0\x07\0\x01a".to_vec()]
                 .concat();
         for seed in 0..40 {
-            let mut random = Random::new(seed);
-            let mut damaged = whole.clone();
-            for _ in 0..random.within(&(1..=3)) {
-                let at = usize::try_from(random.within(&(0..=damaged.len() as u64 - 1))).unwrap();
-                damaged[at] = random.bits().to_le_bytes()[0];
-            }
+            let damaged = damaged(&whole, seed);
             let outcome = Transcript::tcp("mqtt", "").run(&[Step::Recv(&damaged), Step::Wait(100)]);
             assert!(outcome.sent().len() < 16 * damaged.len(), "{}", damaged.escape_ascii());
             assert!(!outcome.events.is_empty());

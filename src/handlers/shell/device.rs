@@ -1,5 +1,7 @@
 //! What kind of computer the visitor believes to be on: drawn from the persona, the same for all its visitors.
 
+mod proc;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicUsize;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use super::calendar;
 use super::elf::Architecture;
 use super::file_system::{FileSystem, Overlay};
-use super::tree::{Live, Tree};
+use super::tree::Tree;
 use crate::clock::Timestamp;
 use crate::handlers::{Persona, Random, Sources};
 
@@ -304,28 +306,6 @@ impl Device {
         places.iter().any(|place| path.starts_with(place))
     }
 
-    /// `/proc/mounts`. Everything that it calls writable is.
-    pub(super) fn mounts(&self) -> String {
-        let kernel = "proc /proc proc ro,relatime 0 0\nsysfs /sys sysfs ro,relatime 0 0\n";
-        if self.flavor == Flavor::Android {
-            return format!(
-                "rootfs / rootfs ro,seclabel 0 0\ntmpfs /dev tmpfs ro,seclabel,nosuid,relatime,mode=755 0 0\n{kernel}\
-                 /dev/block/mmcblk0p24 /system ext4 ro,seclabel,relatime,data=ordered 0 0\n\
-                 /dev/block/mmcblk0p26 /data/local/tmp ext4 rw,seclabel,nosuid,nodev,relatime,data=ordered 0 0\n\
-                 /dev/fuse /storage/emulated/0 fuse rw,nosuid,nodev,noexec,relatime,user_id=1023,group_id=1023 0 0\n"
-            );
-        }
-        let root = match self.architecture {
-            Architecture::X86 => "/dev/root / ext4 rw,relatime,data=ordered 0 0",
-            Architecture::Arm => "ubi0:rootfs / ubifs rw,relatime 0 0",
-            _ => "/dev/root / jffs2 rw,relatime 0 0",
-        };
-        format!(
-            "{root}\n{kernel}tmpfs /dev tmpfs rw,relatime,size=512k,mode=755 0 0\n\
-             tmpfs /tmp tmpfs rw,nosuid,nodev,relatime 0 0\ntmpfs /var tmpfs rw,relatime 0 0\n"
-        )
-    }
-
     /// What stands for a fetched program: one for this processor, of this length, different for every address.
     pub(super) fn stand_in(&self, len: u32, seed: u64) -> Vec<u8> {
         let mut bytes = self.program.clone();
@@ -336,86 +316,13 @@ impl Device {
         }
         bytes
     }
-
-    /// The files of `/proc` that do not change.
-    pub(super) fn proc_texts(&self) -> Vec<(&'static str, String)> {
-        let (release, build) = (self.kernel_release(), self.kernel_build());
-        vec![
-            ("cpuinfo", self.cpu_info()),
-            ("version", format!("Linux version {release} (build@build) (gcc version 4.9.4 (GCC)) {build}\n")),
-            ("cmdline", "console=ttyS0,115200 root=/dev/root rw rootwait\n".to_owned()),
-            ("filesystems", "nodev\tsysfs\nnodev\trootfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\n\text4\n\tsquashfs\n".to_owned()),
-            ("modules", String::new()),
-            ("partitions", "major minor  #blocks  name\n\n  31        0        256 mtdblock0\n  31        1       3072 mtdblock1\n  31        2      12800 mtdblock2\n".to_owned()),
-            ("devices", "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n 90 mtd\n128 ptm\n136 pts\n\nBlock devices:\n 31 mtdblock\n".to_owned()),
-            ("net/arp", "IP address       HW type     Flags       HW address            Mask     Device\n".to_owned()),
-            ("sys/kernel/hostname", format!("{}\n", self.host())),
-            ("sys/kernel/osrelease", format!("{release}\n")),
-        ]
-    }
-
-    fn cpu_info(&self) -> String {
-        match self.architecture {
-            Architecture::Arm => "processor\t: 0\nmodel name\t: ARMv7 Processor rev 5 (v7l)\nBogoMIPS\t: 38.40\nFeatures\t: half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae\nCPU implementer\t: 0x41\nCPU architecture: 7\nCPU variant\t: 0x0\nCPU part\t: 0xc07\nCPU revision\t: 5\n\nHardware\t: Generic DT based system\nRevision\t: 0000\nSerial\t\t: 0000000000000000\n".to_owned(),
-            Architecture::Aarch64 => "processor\t: 0\nBogoMIPS\t: 38.40\nFeatures\t: fp asimd evtstrm aes pmull sha1 sha2 crc32\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd03\nCPU revision\t: 4\n\nHardware\t: Qualcomm Technologies, Inc\n".to_owned(),
-            Architecture::Mips | Architecture::Mipsel => "system type\t\t: MediaTek MT7621\nmachine\t\t\t: Wireless Router\nprocessor\t\t: 0\ncpu model\t\t: MIPS 1004Kc V2.15\nBogoMIPS\t\t: 583.68\nwait instruction\t: yes\nmicrosecond timers\t: yes\ntlb_entries\t\t: 32\nextra interrupt vector\t: yes\nhardware watchpoint\t: yes, count: 4, address/irw mask: [0x0ffc, 0x0ffc, 0x0ffb, 0x0ffb]\nisa\t\t\t: mips1 mips2 mips32r1 mips32r2\nASEs implemented\t: mips16 dsp mt\nshadow register sets\t: 1\nkscratch registers\t: 0\ncore\t\t\t: 0\nVPE\t\t\t: 0\nVCED exceptions\t\t: not available\nVCEI exceptions\t\t: not available\n\n".to_owned(),
-            Architecture::X86 => "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 55\nmodel name\t: Intel(R) Celeron(R) CPU  J1900  @ 1.99GHz\nstepping\t: 9\nmicrocode\t: 0x90a\ncpu MHz\t\t: 1993.600\ncache size\t: 1024 KB\nphysical id\t: 0\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\ncpuid level\t: 11\nwp\t\t: yes\nflags\t\t: fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss ht syscall nx rdtscp lm constant_tsc ssse3 cx16 sse4_1 sse4_2 movbe popcnt rdrand\nbogomips\t: 3988.27\naddress sizes\t: 36 bits physical, 48 bits virtual\n\n".to_owned(),
-        }
-    }
-
-    /// A file of `/proc` that changes.
-    pub(super) fn live(&self, live: Live, now: Timestamp) -> Vec<u8> {
-        let up = self.up_since(now);
-        let (seconds, hundredths) = (up.as_secs(), up.subsec_millis() / 10);
-        let text = match live {
-            Live::Uptime => format!("{seconds}.{hundredths:02} {}.{:02}\n", seconds * 93 / 100, (hundredths * 7) % 100),
-            Live::Load => {
-                let [one, five, fifteen] = self.load(now).map(|load| format!("{}.{:02}", load / 100, load % 100));
-                format!("{one} {five} {fifteen} 1/{} {}\n", self.processes.len() + 31, self.first_pid + 77)
-            }
-            Live::Memory => {
-                let (total, free) = (self.memory_kib, self.free_kib(now));
-                format!(
-                    "MemTotal:       {total:>8} kB\nMemFree:        {free:>8} kB\nBuffers:        {:>8} kB\nCached:         {:>8} kB\nSwapCached:            0 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n",
-                    total / 40,
-                    total / 5
-                )
-            }
-            Live::Stat => {
-                let idle = seconds * 93;
-                format!(
-                    "cpu  {} 0 {} {idle} 12 0 9 0 0 0\ncpu0 {} 0 {} {idle} 12 0 9 0 0 0\nctxt {}\nbtime {}\nprocesses {}\n",
-                    seconds * 3,
-                    seconds * 4,
-                    seconds * 3,
-                    seconds * 4,
-                    seconds * 210,
-                    self.booted.as_micros() / 1_000_000,
-                    self.first_pid + 99
-                )
-            }
-        };
-        text.into_bytes()
-    }
-
-    /// Load averages over one, five and fifteen minutes, in hundredths; they wander with time.
-    pub(super) fn load(&self, now: Timestamp) -> [u64; 3] {
-        let minute = self.up_since(now).as_secs() / 20;
-        let at = |step: u64| Random::new(minute / step).within(&(0..=28));
-        [at(1), at(8) + 2, 5 + at(30) / 4]
-    }
-
-    /// Free memory in KiB; it wanders with time.
-    pub(super) fn free_kib(&self, now: Timestamp) -> u64 {
-        let drawn = Random::new(self.up_since(now).as_secs() / 7).within(&(0..=999));
-        self.memory_kib / 3 + drawn * 4
-    }
 }
 
 /// One of these.
 pub(super) fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
     let last = (from.len() as u64).saturating_sub(1);
     let drawn = usize::try_from(random.within(&(0..=last))).unwrap_or(0);
+
     #[expect(
         clippy::indexing_slicing,
         reason = "within 0 and the last index; callers hand in constant tables that are not empty"

@@ -1,29 +1,21 @@
 //! The files that one source sees: the device's own, and over them whatever that source has written, changed and removed.
 //!
 //! The device's tree is made once and shared. What a source changes is kept in its [`Overlay`], across its connections, within
-//! [`MAX_FILES`], [`MAX_BYTES`] and a room that all sources share: who wants more finds the disk full.
+//! `overlay::MAX_FILES`, `overlay::MAX_BYTES` and a room that all sources share: who wants more finds the disk full.
+
+mod change;
+mod overlay;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::device::Device;
 use super::tree::{Content, Kind, Node, Tree};
 use crate::clock::Timestamp;
 
-/// Entries that one source can change, removals included.
-pub(super) const MAX_FILES: usize = 512;
-/// Bytes that one source can keep, entries included.
-pub(super) const MAX_BYTES: usize = 2 << 20;
-/// Bytes that all sources of one device can keep together.
-pub(super) const MAX_BYTES_OF_ALL: usize = 128 << 20;
-/// What an entry costs beside its content and its path.
-const ENTRY: usize = 160;
+pub(in crate::handlers) use overlay::Overlay;
 /// Symbolic links that are followed in one path.
 const MAX_LINKS: u32 = 8;
-/// Shorter things (a loader's trial of a directory) are no samples unless they are executed.
-const SAMPLE: usize = 64;
 
 /// Why something cannot be done, in the words of `strerror`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,44 +44,6 @@ impl Fault {
             Self::Denied => "Permission denied",
             Self::Loop => "Too many levels of symbolic links",
         }
-    }
-}
-
-/// What one source has changed.
-#[derive(Debug, Default)]
-pub(in crate::handlers) struct Overlay {
-    /// `None`: removed.
-    nodes: BTreeMap<Vec<u8>, Option<Node>>,
-    bytes: usize,
-    room: Option<Arc<AtomicUsize>>,
-}
-
-impl Overlay {
-    fn grow(&mut self, room: &Arc<AtomicUsize>, by: usize) -> Result<(), Fault> {
-        if self.bytes.saturating_add(by) > MAX_BYTES {
-            return Err(Fault::Full);
-        }
-        let shared = self.room.get_or_insert_with(|| Arc::clone(room));
-        if shared.fetch_add(by, Ordering::Relaxed).saturating_add(by) > MAX_BYTES_OF_ALL {
-            shared.fetch_sub(by, Ordering::Relaxed);
-            return Err(Fault::Full);
-        }
-        self.bytes += by;
-        Ok(())
-    }
-
-    fn shrink(&mut self, by: usize) {
-        let by = by.min(self.bytes);
-        self.bytes -= by;
-        if let Some(room) = &self.room {
-            room.fetch_sub(by, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Overlay {
-    fn drop(&mut self) {
-        self.shrink(self.bytes);
     }
 }
 
@@ -284,228 +238,6 @@ impl<'a> FileSystem<'a> {
     /// The names in a directory: what ADB's `LIST` tells; empty where there is none.
     pub(in crate::handlers) fn names(&self, path: &[u8]) -> Vec<Vec<u8>> {
         self.list(path).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
-    }
-
-    /// The true path of something that is to be made, changed or removed; its directory must be there and writable.
-    fn writable(&self, path: &[u8]) -> Result<Vec<u8>, Fault> {
-        let path = self.resolve(path, true)?;
-        let parent = parent(&path);
-        match self.entry(parent) {
-            Some(node) if node.is_directory() => {}
-            Some(_) => return Err(Fault::NoDirectory),
-            None if parent == b"/" => {}
-            None => return Err(Fault::NotFound),
-        }
-        if self.device.is_read_only(&path) {
-            return Err(Fault::ReadOnly);
-        }
-        if !self.is_root && !self.device.lets_anyone_write(&path) {
-            return Err(Fault::Denied);
-        }
-        Ok(path)
-    }
-
-    fn put(&mut self, path: Vec<u8>, node: Option<Node>) -> Result<(), Fault> {
-        self.keep_sample(&path, false);
-        let cost = ENTRY + path.len() + node.as_ref().map_or(0, Node::kept);
-        let before = self.overlay.nodes.get(&path).map(|node| ENTRY + path.len() + node.as_ref().map_or(0, Node::kept));
-        if before.is_none() && self.overlay.nodes.len() >= MAX_FILES {
-            return Err(Fault::Full);
-        }
-        self.overlay.shrink(before.unwrap_or(0));
-        if let Err(fault) = self.overlay.grow(self.device.room(), cost) {
-            self.overlay.grow(self.device.room(), before.unwrap_or(0))?;
-            return Err(fault);
-        }
-        self.overlay.nodes.insert(path, node);
-        Ok(())
-    }
-
-    /// Makes a file of this content, or gives an old one this content.
-    pub(super) fn write(&mut self, path: &[u8], content: Content, by_visitor: bool) -> Result<(), Fault> {
-        let path = self.writable(path)?;
-        let mode = match self.entry(&path) {
-            Some(node) if node.is_directory() => return Err(Fault::IsDirectory),
-            Some(Node { kind: Kind::Special(_), .. }) => return Ok(()),
-            Some(node) => node.mode,
-            None => 0o644,
-        };
-        let fresh = by_visitor && !matches!(&content, Content::Kept(bytes) if bytes.is_empty());
-        self.put(path, Some(Node { kind: Kind::File { content, fresh }, mode, changed: self.now }))
-    }
-
-    /// Stores a file that the visitor has sent whole, with this mode.
-    pub(in crate::handlers) fn store(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), &'static str> {
-        let kept = self.write(path, Content::Kept(bytes.to_vec()), false);
-        kept.and_then(|()| self.set_mode(path, u16::try_from(mode & 0o7777).unwrap_or(0o644))).map_err(Fault::text)
-    }
-
-    /// Adds to the end of a file, which is made when it is not there.
-    pub(super) fn append(&mut self, path: &[u8], more: &[u8]) -> Result<(), Fault> {
-        let path = self.writable(path)?;
-        let known = matches!(
-            self.overlay.nodes.get(&path),
-            Some(Some(Node { kind: Kind::File { content: Content::Kept(_), .. }, .. }))
-        );
-        if !known {
-            let before = match self.entry(&path) {
-                Some(node) if node.is_directory() => return Err(Fault::IsDirectory),
-                Some(Node { kind: Kind::Special(_), .. }) => return Ok(()),
-                Some(Node { kind: Kind::File { content, .. }, .. }) => self.bytes(content).into_owned(),
-                _ => Vec::new(),
-            };
-            self.write(&path, Content::Kept(before), false)?;
-        }
-        self.overlay.grow(self.device.room(), more.len())?;
-        if let Some(Some(Node { kind: Kind::File { content: Content::Kept(bytes), fresh }, changed, .. })) =
-            self.overlay.nodes.get_mut(&path)
-        {
-            bytes.extend_from_slice(more);
-            *fresh |= !more.is_empty();
-            *changed = self.now;
-        }
-        Ok(())
-    }
-
-    /// Makes a directory.
-    pub(super) fn make_directory(&mut self, path: &[u8]) -> Result<(), Fault> {
-        let path = self.writable(path)?;
-        if self.entry(&path).is_some() || path == b"/" {
-            return Err(Fault::Exists);
-        }
-        self.put(path, Some(Node { kind: Kind::Directory, mode: 0o755, changed: self.now }))
-    }
-
-    /// Makes a symbolic link.
-    pub(super) fn link(&mut self, target: &[u8], path: &[u8]) -> Result<(), Fault> {
-        let path = self.writable(path)?;
-        if self.entry(&path).is_some() {
-            return Err(Fault::Exists);
-        }
-        self.put(path, Some(Node { kind: Kind::Link(target.to_vec()), mode: 0o777, changed: self.now }))
-    }
-
-    /// Removes a file, a link, or a directory with all that is in it.
-    pub(super) fn remove(&mut self, path: &[u8]) -> Result<(), Fault> {
-        let (path, _) = self.find_link(path)?;
-        let parent = parent(&path).to_vec();
-        if self.device.is_read_only(&path) {
-            return Err(Fault::ReadOnly);
-        }
-        if !self.is_root && !self.device.lets_anyone_write(&path) {
-            return Err(Fault::Denied);
-        }
-        self.entry(&parent).ok_or(Fault::NotFound)?;
-        let mut prefix = path.clone();
-        prefix.push(b'/');
-        let inside: Vec<Vec<u8>> = self
-            .overlay
-            .nodes
-            .range(prefix.clone()..)
-            .map(|(path, _)| path.clone())
-            .take_while(|path| path.starts_with(&prefix))
-            .collect();
-        for path in inside {
-            self.forget(&path);
-        }
-        self.forget(&path);
-        if self.tree.get(&path).is_some() { self.put(path, None) } else { Ok(()) }
-    }
-
-    fn forget(&mut self, path: &[u8]) {
-        self.keep_sample(path, false);
-        if let Some(node) = self.overlay.nodes.remove(path) {
-            self.overlay.shrink(ENTRY + path.len() + node.as_ref().map_or(0, Node::kept));
-        }
-    }
-
-    /// Copies a file with its mode.
-    pub(super) fn copy(&mut self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
-        let (_, node) = self.find(from)?;
-        let (mode, content, fresh) = match &node.kind {
-            Kind::File { content: content @ Content::Live(_), fresh } => {
-                (node.mode, Content::Kept(self.bytes(content).into_owned()), *fresh)
-            }
-            Kind::File { content, fresh } => (node.mode, content.clone(), *fresh),
-            Kind::Directory => return Err(Fault::IsDirectory),
-            _ => (0o644, Content::Kept(Vec::new()), false),
-        };
-        let is_new = !self.exists(to);
-        self.write(to, content, fresh)?;
-        if is_new { self.set_mode(to, mode) } else { Ok(()) }
-    }
-
-    /// Gives a file another name.
-    pub(super) fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), Fault> {
-        let (path, node) = self.find_link(from)?;
-        let node = node.clone();
-        if node.is_directory() {
-            let to = self.writable(to)?;
-            if self.entry(&to).is_some() {
-                return Err(Fault::Exists);
-            }
-            for (name, _) in self.list(&path)? {
-                let join = |directory: &[u8]| [directory, b"/", &name].concat();
-                if !self.exists(&to) {
-                    self.put(to.clone(), Some(node.clone()))?;
-                }
-                self.rename(&join(&path), &join(&to))?;
-            }
-            self.put(to, Some(node))?;
-            return self.remove(&path);
-        }
-        let to = self.writable(to)?;
-        if to == path {
-            return Ok(());
-        }
-        self.put(to, Some(node))?;
-        if let Some(Some(Node { kind: Kind::File { fresh, .. }, .. })) = self.overlay.nodes.get_mut(&path) {
-            *fresh = false;
-        }
-        self.remove(&path)
-    }
-
-    /// Sets the permission bits.
-    pub(super) fn set_mode(&mut self, path: &[u8], mode: u16) -> Result<(), Fault> {
-        let (path, node) = self.find(path)?;
-        let node = node.clone();
-        if self.device.is_read_only(&path) {
-            return Err(Fault::ReadOnly);
-        }
-        if !self.is_root && !self.device.lets_anyone_write(&path) {
-            return Err(Fault::Denied);
-        }
-        if node.mode == mode {
-            return Ok(());
-        }
-        if let Some(Some(node)) = self.overlay.nodes.get_mut(&path) {
-            node.mode = mode;
-            return Ok(());
-        }
-        let node = Node { mode, ..node };
-        self.put(path, Some(node))
-    }
-
-    /// Takes a file of the visitor's as a sample, if it was not taken before: always when it is executed, else when it looks like one.
-    pub(super) fn keep_sample(&mut self, path: &[u8], executed: bool) {
-        let Some(Some(Node { kind: Kind::File { content: Content::Kept(bytes), fresh }, .. })) =
-            self.overlay.nodes.get_mut(path)
-        else {
-            return;
-        };
-        let looks = bytes.len() >= SAMPLE || bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"#!");
-        if *fresh && (executed || looks) {
-            *fresh = false;
-            self.samples.push(Sample { path: path.to_vec(), bytes: bytes.clone() });
-        }
-    }
-
-    /// Takes every file of the visitor's that was not taken before: its session ends.
-    pub(super) fn keep_all_samples(&mut self) {
-        let paths: Vec<Vec<u8>> = self.overlay.nodes.keys().cloned().collect();
-        for path in paths {
-            self.keep_sample(&path, false);
-        }
     }
 
     /// The device's own program, or a copy of it.

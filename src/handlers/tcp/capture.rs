@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::control::Counter;
 use crate::handlers::recording::{Direction, Recording};
 use crate::handlers::{Context, Handler, Random};
 
@@ -89,9 +88,6 @@ impl Handler for Capture {
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
-        if self.recording.is_truncated() {
-            cx.count(Counter::PayloadTruncated);
-        }
         let event = self.recording.event(Direction::Recv);
         cx.event(match self.protocol {
             Some(name) => event.with("protocol", name),

@@ -24,7 +24,6 @@ use super::registry::{Environment, Maker, boxed};
 use super::shell::{Device, Flavor, Shell, Terminal};
 use super::{Context, Count, Credentials, Direction, Handler, Policy, Random, Recording, Session};
 use crate::clock::Timestamp;
-use crate::control::Counter;
 use crate::events::Event;
 use crate::flow::Transport;
 
@@ -249,9 +248,6 @@ impl Handler for Telnet {
                     cx.event(with_text(event, "username", name).with("success", false));
                 }
             }
-        }
-        if self.recording.is_truncated() {
-            cx.count(Counter::PayloadTruncated);
         }
         let mut event = self.recording.event(Direction::Recv);
         if let Some(decoded) = self.options.decoded() {

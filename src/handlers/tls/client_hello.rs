@@ -108,7 +108,7 @@ impl ClientHello {
         format!("{},{ciphers},{extensions},{groups},{points}", self.version)
     }
 
-    /// The JA3 fingerprint.
+    /// The JA3 fingerprint: the MD5 of [`ClientHello::ja3_text`], 32 hexadecimal digits.
     pub fn ja3(&self) -> String {
         HEXLOWER.encode(Md5::digest(self.ja3_text()).as_slice())
     }

@@ -19,7 +19,7 @@ pub const MAX_NAME_CHARS: usize = 64;
 const FILE_KEYS: [&str; 2] = ["version", "rules"];
 const RULE_KEYS: [&str; 9] = ["match", "type", "target", "name", "per", "limit", "log", "sample", "datapath"];
 const TRUTHS: [(&str, bool); 2] = [("true", true), ("false", false)];
-const DATAPATHS: [(&str, Datapath); 3] = Datapath::NAMES;
+const DATAPATHS: [(&str, Datapath); 4] = Datapath::NAMES;
 const SCOPES: [(&str, Scope); 2] = [("flow", Scope::Flow), ("packet", Scope::Packet)];
 
 /// Every name of every rule type; `handler` is ours, `conn_handler` and `user_conn` are how the ancestors write it.

@@ -191,6 +191,14 @@ impl Engine<'_> {
         assert_eq!(saved_rules(self.lab, self.variant), self.rules_before, "rules were left behind after {signal:?}");
     }
 
+    /// Stops it with SIGTERM; everything that it has said on standard error.
+    pub(crate) fn end_and_say(mut self) -> String {
+        let status = self.end_with(Signal::TERM);
+        assert_eq!(status.code(), Some(0), "the engine ended with {status}; it said: {}", self.said.text());
+        within(Duration::from_secs(2), || self.said.thread.is_finished().then_some(()));
+        self.said.text()
+    }
+
     /// The firewall is as it was before the engine started.
     pub(crate) fn assert_rules_as_before(&self) {
         assert_eq!(saved_rules(self.lab, self.variant), self.rules_before, "rules were left behind");

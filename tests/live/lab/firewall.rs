@@ -1,4 +1,4 @@
-//! What the sensor's iptables hold, in comparable form, and the choice between the two iptables variants.
+//! What the sensor's iptables and routing tables hold, in comparable form, and the choice between the two iptables variants.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
@@ -42,8 +42,8 @@ impl Variant {
 
 const FAMILIES: [&str; 2] = ["iptables", "ip6tables"];
 
-/// Both families' rules as `iptables-save` prints them, without comments (they hold the time) and packet counters. A legacy table, once
-/// used, cannot be unloaded by anyone: with that variant a table without any rule or chain of one's own counts as absent.
+/// Both families' rules as `iptables-save` prints them, without comments (they hold the time) and packet counters, and [`saved_routes`]. A legacy
+/// table, once used, cannot be unloaded by anyone: with that variant a table without any rule or chain of one's own counts as absent.
 pub(crate) fn saved_rules(lab: &Lab, variant: Variant) -> String {
     let mut all = String::new();
     for family in FAMILIES {
@@ -57,7 +57,14 @@ pub(crate) fn saved_rules(lab: &Lab, variant: Variant) -> String {
             }
         }
     }
-    all
+    all + &saved_routes(lab)
+}
+
+/// Both families' routing rules and routes.
+pub(crate) fn saved_routes(lab: &Lab) -> String {
+    let tables = ["ip rule", "ip -6 rule", "ip route show table all"].map(|line| lab.sensor_command(line)).concat();
+    // The kernel's own link-local addresses come when it has found them to be free.
+    tables.lines().filter(|line| !line.contains("fe80:")).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Runs an iptables command of this variant in the sensor.

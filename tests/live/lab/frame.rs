@@ -37,10 +37,15 @@ impl FrameSender {
         self.send(&[&header.to_bytes()[..], packet].concat());
     }
 
-    /// Sends a TCP SYN with this source, which need not be ours.
+    /// Sends a TCP SYN to the sensor with this source, which need not be ours.
     pub(crate) fn send_syn(&self, source: Ipv4Addr, source_port: u16, port: u16) {
+        self.send_syn_to((SENSOR_V4, port), source, source_port);
+    }
+
+    /// As [`Self::send_syn`], to an address that is routed to the sensor.
+    pub(crate) fn send_syn_to(&self, (host, port): (Ipv4Addr, u16), source: Ipv4Addr, source_port: u16) {
         let builder = PacketBuilder::ethernet2(self.attacker, self.sensor)
-            .ipv4(source.octets(), SENSOR_V4.octets(), 64)
+            .ipv4(source.octets(), host.octets(), 64)
             .tcp(source_port, port, u32::from(source), 64_240)
             .syn();
         let mut frame = Vec::with_capacity(64);

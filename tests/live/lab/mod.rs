@@ -27,7 +27,7 @@ use engine::EngineBuilder;
 pub(crate) const SENSOR: [IpAddr; 2] = [IpAddr::V4(netns::SENSOR_V4), IpAddr::V6(netns::SENSOR_V6)];
 /// The attacker's addresses, in the order of [`SENSOR`].
 pub(crate) const ATTACKER: [IpAddr; 2] = [IpAddr::V4(netns::ATTACKER_V4), IpAddr::V6(netns::ATTACKER_V6)];
-/// Makes each of these functions, which take a datapath, two tests: what a visitor notices must not depend on who carries the packets.
+/// Makes each of these functions, which take a datapath, three tests: what a visitor notices must not depend on who carries the packets.
 #[macro_export]
 macro_rules! on_each_datapath {
     ($($test:ident,)*) => {
@@ -41,6 +41,12 @@ macro_rules! on_each_datapath {
             $(#[test]
             fn $test() {
                 super::$test("tproxy");
+            })*
+        }
+        mod redirect {
+            $(#[test]
+            fn $test() {
+                super::$test("redirect");
             })*
         }
     };
@@ -121,10 +127,21 @@ impl Lab {
         self.queue_column(2)
     }
 
-    /// Sum of a column of `/proc/net/netfilter/nfnetlink_queue`, over all queues of the sensor.
+    /// Packets that ever entered this queue.
+    pub(crate) fn packets_queued_in(&self, queue: u64) -> u64 {
+        self.queue_table().iter().find(|row| row[0] == queue).map_or(0, |row| row[7])
+    }
+
+    /// Sum of a column over all queues of the sensor.
     fn queue_column(&self, column: usize) -> u64 {
+        self.queue_table().iter().map(|row| row[column]).sum()
+    }
+
+    /// `/proc/net/netfilter/nfnetlink_queue` of the sensor, a row for each queue.
+    fn queue_table(&self) -> Vec<Vec<u64>> {
         let table = self.sensor(|| std::fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").unwrap());
-        table.lines().map(|line| line.split_whitespace().nth(column).unwrap().parse::<u64>().unwrap()).sum()
+        let row = |line: &str| line.split_whitespace().map(|word| word.parse().unwrap()).collect();
+        table.lines().map(row).collect()
     }
 }
 

@@ -3,7 +3,9 @@
 mod builtin;
 mod fetch;
 mod file;
+mod lines;
 mod list;
+mod mode;
 mod network;
 mod phone;
 mod process;
@@ -49,13 +51,13 @@ pub(super) const APPLETS: &[Applet] = &[
     row("basename", USR_BIN, "FILE [SUFFIX]", text::basename),
     row("busybox", "", "", busybox),
     row("cat", BIN, "[FILE]...", file::cat),
-    row("chmod", BIN, "[-Rcvf] MODE[,MODE]... FILE...", file::chmod),
-    row("chown", BIN, "[-Rh]... USER[:[GRP]] FILE...", file::chown),
+    row("chmod", BIN, "[-Rcvf] MODE[,MODE]... FILE...", mode::chmod),
+    row("chown", BIN, "[-Rh]... USER[:[GRP]] FILE...", mode::chown),
     row("clear", USR_BIN, "", system::clear),
     row("cp", BIN, "[-arPLHpfilsTu] SOURCE... DEST", file::cp),
     row("crond", USR_SBIN, "-fbS -l N -L LOGFILE -c DIR", system::nothing),
     row("crontab", USR_BIN, "[-c DIR] [-u USER] [-ler]|[FILE]", system::crontab),
-    row("cut", USR_BIN, "[OPTIONS] [FILE]...", text::cut),
+    row("cut", USR_BIN, "[OPTIONS] [FILE]...", lines::cut),
     row("date", BIN, "[OPTIONS] [+FMT] [TIME]", system::date),
     row("dd", BIN, "[if=FILE] [of=FILE] [bs=N] [count=N] [skip=N] [seek=N]", file::dd),
     row("df", BIN, "[-Pkmhai] [-B SIZE] [FILESYSTEM]...", system::df),
@@ -69,9 +71,9 @@ pub(super) const APPLETS: &[Applet] = &[
     row("find", USR_BIN, "[-HL] [PATH]... [OPTIONS] [ACTIONS]", file::find),
     row("free", USR_BIN, "[-b/k/m/g]", system::free),
     row("ftpget", USR_BIN, "[OPTIONS] HOST [LOCAL_FILE] REMOTE_FILE", fetch::ftpget),
-    row("grep", BIN, "[-HhnlLoqvsriwFE] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", text::grep),
+    row("grep", BIN, "[-HhnlLoqvsriwFE] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", lines::grep),
     row("halt", SBIN, "[-d DELAY] [-n] [-f] [-w]", system::nothing),
-    row("head", USR_BIN, "[OPTIONS] [FILE]...", text::head),
+    row("head", USR_BIN, "[OPTIONS] [FILE]...", lines::head),
     row("hostname", BIN, "[OPTIONS] [HOSTNAME | -F FILE]", system::hostname),
     row("id", USR_BIN, "[OPTIONS] [USER]", system::id),
     row("ifconfig", SBIN, "[-a] interface [address]", network::ifconfig),
@@ -113,11 +115,11 @@ pub(super) const APPLETS: &[Applet] = &[
     row("sh", BIN, "[-/+OPTIONS] [-/+o OPT]... [-c 'SCRIPT' [ARG0 [ARGS]] / FILE [ARGS] / -s [ARGS]]", builtin::shell),
     row("sha256sum", USR_BIN, "[-c[sw]] [FILE]...", text::sha256sum),
     row("sleep", BIN, "[N]...", process::sleep),
-    row("sort", USR_BIN, "[-nrugMcszbdfiokt] [FILE]...", text::sort),
+    row("sort", USR_BIN, "[-nrugMcszbdfiokt] [FILE]...", lines::sort),
     row("su", BIN, "[OPTIONS] [-] [USER]", builtin::su),
     row("sync", BIN, "", system::nothing),
     row("syslogd", SBIN, "[OPTIONS]", system::nothing),
-    row("tail", USR_BIN, "[OPTIONS] [FILE]...", text::tail),
+    row("tail", USR_BIN, "[OPTIONS] [FILE]...", lines::tail),
     row("tee", USR_BIN, "[-ai] [FILE]...", text::tee),
     row("telnetd", USR_SBIN, "[OPTIONS]", system::nothing),
     row("test", USR_BIN, "EXPRESSION", builtin::test),
@@ -131,11 +133,11 @@ pub(super) const APPLETS: &[Applet] = &[
     row("tty", USR_BIN, "", system::tty),
     row("umount", BIN, "[OPTIONS] FILESYSTEM|DIRECTORY", system::nothing),
     row("uname", BIN, "[-amnrspvio]", system::uname),
-    row("uniq", USR_BIN, "[-cdu] [-f,s,w N] [INPUT [OUTPUT]]", text::uniq),
+    row("uniq", USR_BIN, "[-cdu] [-f,s,w N] [INPUT [OUTPUT]]", lines::uniq),
     row("uptime", USR_BIN, "", system::uptime),
     row("usleep", BIN, "N", process::usleep),
     row("w", USR_BIN, "", system::w),
-    row("wc", USR_BIN, "[-cmlwL] [FILE]...", text::wc),
+    row("wc", USR_BIN, "[-cmlwL] [FILE]...", lines::wc),
     row(
         "wget",
         USR_BIN,

@@ -1,0 +1,336 @@
+//! One session: streams, TLS within them, the login, and what is recorded of it all.
+
+mod login;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::sasl::Pending;
+use super::stanza::{self, Place};
+use super::xml::{Element, Fault, Found, Parser};
+use super::{Kind, Shared, User, text};
+use crate::events::Event;
+use crate::handlers::recording::{Direction, Recording, with_text};
+use crate::handlers::{Context, Handler, Random, Session, TlsStream};
+
+/// The port of server-to-server streams.
+const SERVER_PORT: u16 = 5_269;
+/// Time for the login.
+const LOGIN_TIME: Duration = Duration::from_secs(120);
+/// How long what follows a fault is gathered before the stream ends.
+const FAULT_TIME: Duration = Duration::from_millis(40);
+/// Streams in one session: the first, after TLS, after SASL, and some to spare.
+const MAX_STREAMS: u32 = 8;
+
+/// One session.
+pub(super) struct Jabber {
+    shared: Arc<Shared>,
+    random: Random,
+    kind: Kind,
+    parser: Parser,
+    /// TLS that was begun within the stream.
+    tls: Option<Box<TlsStream>>,
+    /// TLS was there before the stream.
+    is_inside_tls: bool,
+    said_hello: bool,
+    /// The host of the stream, once its header has come.
+    host: Option<String>,
+    login: Option<Pending>,
+    user: Option<User>,
+    tries: u32,
+    streams: u32,
+    records_left: u32,
+    unrecorded: u64,
+    recorded: bool,
+    /// What was no XML, and everything after it.
+    faulty: Option<(Fault, Recording)>,
+    /// The session is at its end: nothing is read any more.
+    over: bool,
+}
+
+impl Jabber {
+    pub(super) fn new(shared: &Arc<Shared>, session: &Session, is_inside_tls: bool) -> Self {
+        let kind = if session.dialled.port() == SERVER_PORT { Kind::Server } else { Kind::Client };
+        Self {
+            shared: Arc::clone(shared),
+            random: Random::new(session.seed),
+            kind,
+            parser: Parser::default(),
+            tls: None,
+            is_inside_tls,
+            said_hello: false,
+            host: None,
+            login: None,
+            user: None,
+            tries: 0,
+            streams: 0,
+            records_left: shared.settings.max_records,
+            unrecorded: 0,
+            recorded: false,
+            faulty: None,
+            over: false,
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, text: &str) {
+        match &mut self.tls {
+            Some(tls) => {
+                tls.send(text.as_bytes());
+                cx.send(tls.take_output());
+            }
+            None => cx.send(text),
+        }
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>, text: &str) {
+        self.send(cx, text);
+        self.over = true;
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+            cx.send(tls.take_output());
+        }
+        cx.close();
+    }
+
+    /// Ends the stream with an error; one that has not begun is begun for it.
+    fn fail(&mut self, cx: &mut Context<'_>, condition: &str, text: &str) {
+        let header = match self.host {
+            Some(_) => String::new(),
+            None => text::header(self.kind, &self.draw_id(), &self.shared.persona.fqdn(), true),
+        };
+        self.end(cx, &format!("{header}{}", text::stream_error(condition, text)));
+    }
+
+    /// A stream id: up to ten digits.
+    fn draw_id(&mut self) -> String {
+        self.random.within(&(10_000_000..=4_294_967_295)).to_string()
+    }
+
+    fn record(&mut self, cx: &mut Context<'_>, what: &str, raw: &[u8], fields: &[(&str, Option<&str>)]) {
+        self.recorded = true;
+        let Some(left) = self.records_left.checked_sub(1) else {
+            self.unrecorded += 1;
+            return;
+        };
+        self.records_left = left;
+        let mut decoded = Map::new();
+        for (name, value) in fields {
+            if let Some(value) = value {
+                decoded.insert((*name).to_owned(), Value::from(*value));
+            }
+        }
+        let event = Event::new("command", format!("XMPP {what}"));
+        let kept = raw.get(..self.shared.max_payload).unwrap_or(raw);
+        let event = with_text(event, "command", kept).with("decoded", decoded);
+        cx.event(if kept.len() < raw.len() { event.with("truncated", true) } else { event });
+    }
+
+    /// Reads what came in the clear or out of TLS.
+    fn read(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        let mut input = bytes;
+        if let Some((_, recording)) = &mut self.faulty {
+            recording.push(bytes);
+            return;
+        }
+        while !self.over
+            && self.faulty.is_none()
+            && let Some(found) = self.parser.next(&mut input)
+        {
+            match found {
+                Found::Header(header, raw) => self.header(cx, &header, &raw),
+                Found::Stanza(stanza, raw) => {
+                    let starts_tls = self.stanza(cx, &stanza, &raw);
+                    if starts_tls {
+                        // What followed in the clear belongs to the handshake, if to anything.
+                        return self.encrypted(cx, input);
+                    }
+                }
+                Found::End => self.end(cx, "</stream:stream>"),
+                Found::Fault(fault) => self.fault(cx, fault, input),
+            }
+        }
+    }
+
+    fn fault(&mut self, cx: &mut Context<'_>, fault: Fault, rest: &[u8]) {
+        let mut recording = Recording::new(self.shared.max_payload);
+        recording.push(self.parser.remains());
+        recording.push(rest);
+        self.faulty = Some((fault, recording));
+        cx.deadline_in(FAULT_TIME);
+    }
+
+    fn record_fault(&mut self, cx: &mut Context<'_>) -> Option<Fault> {
+        let (fault, recording) = self.faulty.take()?;
+        cx.event(recording.event(Direction::Recv).with("note", "no XML of a stream"));
+        self.recorded = true;
+        Some(fault)
+    }
+
+    fn header(&mut self, cx: &mut Context<'_>, header: &Element, raw: &[u8]) {
+        let fields = ["to", "from", "version", "xmlns", "xml:lang"].map(|name| (name, header.attribute(name)));
+        self.record(cx, "stream", raw, &fields);
+        self.streams += 1;
+        let prefix = header.name.strip_suffix(":stream").unwrap_or_default();
+        let is_stream = header.attribute(&format!("xmlns:{prefix}")) == Some(text::STREAMS);
+        self.kind = match header.namespace() {
+            "jabber:server" => Kind::Server,
+            _ => self.kind,
+        };
+        if !is_stream || !matches!(header.namespace(), "jabber:client" | "jabber:server") {
+            return self.fail(cx, "invalid-namespace", "");
+        }
+        let Some(host) = self.shared.host(cx, header.attribute("to").unwrap_or_default()) else {
+            return self.fail(cx, "host-unknown", "");
+        };
+        if self.streams > MAX_STREAMS {
+            return self.fail(cx, "policy-violation", "");
+        }
+        let version = header.attribute("version").is_some();
+        let mut answer = text::header(self.kind, &self.draw_id(), &host, version);
+        if version {
+            let offers_tls = self.tls.is_none() && !self.is_inside_tls;
+            let shared = Arc::clone(&self.shared);
+            let mechanisms = self.user.is_none().then_some(shared.settings.mechanisms.as_slice());
+            answer.push_str(&text::features(self.kind, offers_tls, mechanisms));
+        }
+        self.host = Some(host);
+        self.send(cx, &answer);
+    }
+
+    /// Answers one stanza; true when TLS begins.
+    fn stanza(&mut self, cx: &mut Context<'_>, stanza: &Element, raw: &[u8]) -> bool {
+        let query = stanza.children.first();
+        let fields = [
+            ("name", Some(stanza.name.as_str())),
+            ("type", stanza.attribute("type")),
+            ("to", stanza.attribute("to")),
+            ("mechanism", stanza.attribute("mechanism")),
+            ("query", query.map(Element::namespace).filter(|namespace| !namespace.is_empty())),
+            ("body", stanza.child("body").map(|body| body.text.as_str())),
+        ];
+        self.record(cx, &stanza.name, raw, &fields);
+        match (stanza.name.as_str(), stanza.namespace()) {
+            ("starttls", text::TLS) => {
+                if self.tls.is_some() || self.is_inside_tls {
+                    self.end(cx, &format!("<failure xmlns='{}'/></stream:stream>", text::TLS));
+                    return false;
+                }
+                self.send(cx, &format!("<proceed xmlns='{}'/>", text::TLS));
+                self.tls = Some(Box::new(TlsStream::new(&self.shared.kit)));
+                self.restart();
+                return true;
+            }
+            ("auth" | "response" | "abort", text::SASL) if self.user.is_none() && self.kind == Kind::Client => {
+                self.login(cx, stanza);
+            }
+            ("db:result" | "db:verify", _) if self.kind == Kind::Server => self.dialback(cx, stanza),
+            _ if self.kind == Kind::Server => {}
+            ("iq" | "message" | "presence", _) if self.user.is_some() => self.reply(cx, stanza),
+            ("iq", _) => self.early(cx, stanza),
+            _ => {}
+        }
+        false
+    }
+
+    /// A new stream begins on the same connection.
+    fn restart(&mut self) {
+        self.parser = Parser::default();
+        self.host = None;
+        self.login = None;
+    }
+
+    fn reply(&mut self, cx: &mut Context<'_>, stanza: &Element) {
+        let shared = Arc::clone(&self.shared);
+        let (Some(user), Some(host)) = (&mut self.user, &self.host) else { return };
+        let seconds = i64::try_from(cx.now().as_micros() / 1_000_000).unwrap_or(0);
+        let utc = jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
+        let uptime = cx.now().saturating_since(shared.persona.booted()).as_secs();
+        let text = stanza::reply(stanza, user, &Place { shared: &shared, host, uptime, utc });
+        if !text.is_empty() {
+            self.send(cx, &text);
+        }
+    }
+
+    /// A server wants to prove its name (XEP-0220). Asking the server of that name would dial out: the proof fails.
+    fn dialback(&mut self, cx: &mut Context<'_>, stanza: &Element) {
+        let text = text::answer(stanza, "invalid", stanza.attribute("from").unwrap_or_default(), None, "");
+        self.send(cx, &text);
+    }
+
+    /// Bytes of the TLS connection.
+    fn encrypted(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        let Some(tls) = &mut self.tls else { return };
+        let received = tls.receive(bytes);
+        cx.send(tls.take_output());
+        if !self.said_hello
+            && let Some(hello) = tls.fingerprint()
+        {
+            self.said_hello = true;
+            let name = hello.server_name.as_deref().unwrap_or("no name");
+            let msg = format!("TLS hello for {name}, {}", hello.ja4());
+            cx.event(Event::new("tls", msg).with("tls", hello.to_value()));
+        }
+        let has_ended = tls.has_ended();
+        match received {
+            Ok(plain) => {
+                self.read(cx, &plain);
+                if has_ended && !self.over {
+                    self.end(cx, "</stream:stream>");
+                }
+            }
+            Err(fault) => {
+                self.read(cx, &fault.plain);
+                cx.event(Event::new("tls_fault", format!("TLS: {}", fault.reason)).with("reason", fault.reason));
+                self.over = true;
+                cx.close();
+            }
+        }
+    }
+}
+
+impl Handler for Jabber {
+    fn open(&mut self, cx: &mut Context<'_>) {
+        cx.deadline_in(LOGIN_TIME);
+    }
+
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        if self.over {
+            return;
+        }
+        match self.tls {
+            Some(_) => self.encrypted(cx, bytes),
+            None => self.read(cx, bytes),
+        }
+    }
+
+    fn eof(&mut self, cx: &mut Context<'_>) {
+        if !self.over {
+            let farewell = if self.host.is_some() { "</stream:stream>" } else { "" };
+            self.end(cx, farewell);
+        }
+    }
+
+    fn deadline(&mut self, cx: &mut Context<'_>) {
+        match self.record_fault(cx) {
+            Some(Fault::NotWellFormed) => self.fail(cx, "xml-not-well-formed", ""),
+            Some(Fault::TooBig) => self.fail(cx, "policy-violation", "XML stanza is too big"),
+            None => self.fail(cx, "connection-timeout", ""),
+        }
+    }
+
+    fn closed(&mut self, cx: &mut Context<'_>) {
+        let was_faulty = self.record_fault(cx).is_some();
+        let rest = self.parser.remains();
+        if !self.over && !was_faulty && !rest.is_empty() || !self.recorded {
+            let mut recording = Recording::new(self.shared.max_payload);
+            recording.push(rest);
+            cx.event(recording.event(Direction::Recv));
+        }
+        if self.unrecorded > 0 {
+            let msg = format!("{} further stanzas were not recorded one by one", self.unrecorded);
+            cx.event(Event::new("command", msg).with("unrecorded", self.unrecorded));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The login: SASL, or the older way by `iq`.
+
+use std::sync::Arc;
+
+use super::{Jabber, User};
+use crate::handlers::Context;
+use crate::handlers::jabber::sasl::{self, Outcome};
+use crate::handlers::jabber::text;
+use crate::handlers::jabber::xml::Element;
+
+/// Logins that one session may try.
+const MAX_TRIES: u32 = 10;
+
+impl Jabber {
+    pub(super) fn login(&mut self, cx: &mut Context<'_>, message: &Element) {
+        let shared = Arc::clone(&self.shared);
+        let outcome = match (message.name.as_str(), self.login.take()) {
+            ("auth", _) => sasl::begin(&shared, cx, &mut self.random, message),
+            ("response", Some(pending)) => sasl::go_on(&shared, cx, &mut self.random, &pending, message),
+            ("response", None) => Outcome::Failure("not-authorized"),
+            _ => Outcome::Failure("aborted"),
+        };
+        match outcome {
+            Outcome::Challenge(text, pending) => {
+                self.login = Some(pending);
+                self.send(cx, &text);
+            }
+            Outcome::Success(text, name) => {
+                self.send(cx, &text);
+                self.enter(cx, name);
+                self.restart();
+            }
+            Outcome::Failure(condition) => {
+                self.send(cx, &text::sasl_failure(condition));
+                self.tries += 1;
+                if self.tries >= MAX_TRIES {
+                    self.fail(cx, "policy-violation", "");
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, cx: &mut Context<'_>, name: String) {
+        cx.clear_deadline();
+        let spare =
+            self.random.within(&(1_000_000_000..=9_999_999_999)).to_string() + &cx.now().as_micros().to_string();
+        self.user = Some(User { name: name.to_lowercase(), resource: None, spare });
+    }
+
+    /// An `iq` before the login: the older way to log in, or nothing that is answered well.
+    pub(super) fn early(&mut self, cx: &mut Context<'_>, stanza: &Element) {
+        let Some(query) = stanza.child("query").filter(|query| query.namespace() == "jabber:iq:auth") else {
+            let error = text::stanza_error(stanza, 503, "cancel", "service-unavailable");
+            let text = text::answer(stanza, "error", "", self.host.as_deref(), &error);
+            return self.send(cx, &text);
+        };
+        let shared = Arc::clone(&self.shared);
+        let host = self.host.clone();
+        let text = if stanza.attribute("type") == Some("get") {
+            let fields = "<query xmlns='jabber:iq:auth'><username/><password/><digest/><resource/></query>";
+            text::answer(stanza, "result", "", host.as_deref(), fields)
+        } else if let Some((name, resource)) = sasl::legacy(&shared, cx, query) {
+            self.enter(cx, name);
+            if let Some(user) = &mut self.user {
+                user.bind(&resource);
+            }
+            text::answer(stanza, "result", "", host.as_deref(), "")
+        } else {
+            self.tries += 1;
+            let error = text::stanza_error(stanza, 401, "auth", "not-authorized");
+            text::answer(stanza, "error", "", host.as_deref(), &error)
+        };
+        self.send(cx, &text);
+        if self.tries >= MAX_TRIES && self.user.is_none() {
+            self.fail(cx, "policy-violation", "");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What one source has changed, and the room that it takes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Fault, Node};
+
+/// Entries that one source can change, removals included.
+pub(super) const MAX_FILES: usize = 512;
+/// Bytes that one source can keep, entries included.
+const MAX_BYTES: usize = 2 << 20;
+/// Bytes that all sources of one device can keep together.
+const MAX_BYTES_OF_ALL: usize = 128 << 20;
+/// What an entry costs beside its content and its path.
+pub(super) const ENTRY: usize = 160;
+
+/// What one source has changed.
+#[derive(Debug, Default)]
+pub(in crate::handlers) struct Overlay {
+    /// `None`: removed.
+    pub(super) nodes: BTreeMap<Vec<u8>, Option<Node>>,
+    bytes: usize,
+    room: Option<Arc<AtomicUsize>>,
+}
+
+impl Overlay {
+    pub(super) fn grow(&mut self, room: &Arc<AtomicUsize>, by: usize) -> Result<(), Fault> {
+        if self.bytes.saturating_add(by) > MAX_BYTES {
+            return Err(Fault::Full);
+        }
+        let shared = self.room.get_or_insert_with(|| Arc::clone(room));
+        if shared.fetch_add(by, Ordering::Relaxed).saturating_add(by) > MAX_BYTES_OF_ALL {
+            shared.fetch_sub(by, Ordering::Relaxed);
+            return Err(Fault::Full);
+        }
+        self.bytes += by;
+        Ok(())
+    }
+
+    pub(super) fn shrink(&mut self, by: usize) {
+        let by = by.min(self.bytes);
+        self.bytes -= by;
+        if let Some(room) = &self.room {
+            room.fetch_sub(by, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        self.shrink(self.bytes);
+    }
+}

@@ -1,0 +1,219 @@
+//! Where commands read and write: the terminal, files, pipes.
+
+use super::Run;
+use crate::handlers::shell::file_system::Fault;
+use crate::handlers::shell::parse::{Redirection, RedirectionKind};
+use crate::handlers::shell::tree::{Content, Kind, Node, Special};
+use crate::handlers::shell::{Act, MAX_OUTPUT};
+
+/// Where a command reads and writes: places in [`Run`]'s lists.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::handlers::shell) struct Io {
+    pub(in crate::handlers::shell) input: usize,
+    pub(in crate::handlers::shell) out: usize,
+    pub(in crate::handlers::shell) err: usize,
+}
+
+/// The visitor's terminal in both lists.
+pub(in crate::handlers::shell) const TERMINAL: usize = 0;
+
+/// Where output goes.
+#[derive(Debug)]
+pub(super) enum Sink {
+    Terminal,
+    Buffer(Vec<u8>),
+    File(Vec<u8>),
+    Null,
+}
+
+/// What input is left.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    at: usize,
+    /// A fetched file that only stands for one: no shell can run its text.
+    is_stand_in: bool,
+}
+
+impl Input {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}
+
+/// Bytes read or written that count as one more command.
+const BYTES_OF_A_STEP: usize = 2 * 1_024;
+
+impl Run<'_, '_> {
+    pub(super) fn redirect(&mut self, redirections: &[Redirection], mut io: Io) -> Option<Io> {
+        for redirection in redirections {
+            let target = self.expand_text(&redirection.target, io);
+            match redirection.kind {
+                RedirectionKind::Document => io.input = self.add_input(target, false),
+                RedirectionKind::From => {
+                    let path = self.path(&target);
+                    io.input = match self.open(&path) {
+                        Ok(input) => input,
+                        Err(fault) => {
+                            let why = if fault == Fault::NotFound { "no such file" } else { fault.text() };
+                            self.complain(io, &[b"can't open ", &target[..], b": ", why.as_bytes()].concat());
+                            return None;
+                        }
+                    };
+                }
+                RedirectionKind::Duplicate => {
+                    let from = match target.as_slice() {
+                        b"1" => io.out,
+                        b"2" => io.err,
+                        b"-" => self.add_sink(Sink::Null),
+                        _ => continue,
+                    };
+                    set(&mut io, redirection.descriptor, from);
+                }
+                RedirectionKind::To | RedirectionKind::Append | RedirectionKind::Both => {
+                    let sink = self.create(&target, redirection.kind == RedirectionKind::Append, io)?;
+                    if redirection.kind == RedirectionKind::Both {
+                        io.err = sink;
+                        io.out = sink;
+                    } else {
+                        set(&mut io, redirection.descriptor, sink);
+                    }
+                }
+            }
+        }
+        Some(io)
+    }
+
+    /// Opens a file for output, as a redirection does.
+    fn create(&mut self, target: &[u8], appends: bool, io: Io) -> Option<usize> {
+        let path = self.path(target);
+        match self.files.find(&path) {
+            Ok((_, Node { kind: Kind::Special(Special::Terminal), .. })) => return Some(TERMINAL),
+            Ok((_, Node { kind: Kind::Special(_), .. })) => return Some(self.add_sink(Sink::Null)),
+            _ => {}
+        }
+        let opened = if appends {
+            self.files.append(&path, b"")
+        } else {
+            self.files.write(&path, Content::Kept(Vec::new()), true)
+        };
+        match opened {
+            Ok(()) => Some(self.add_sink(Sink::File(path))),
+            Err(fault) => {
+                let why = if fault == Fault::NotFound { "nonexistent directory" } else { fault.text() };
+                self.complain(io, &[b"can't create ", target, b": ", why.as_bytes()].concat());
+                None
+            }
+        }
+    }
+
+    /// Opens a file for input. A device that never ends gives as much as a command may read.
+    pub(in crate::handlers::shell) fn open(&mut self, path: &[u8]) -> Result<usize, Fault> {
+        let (_, node) = self.files.find(path)?;
+        let is_stand_in = matches!(node.kind, Kind::File { content: Content::StandIn { .. }, .. });
+        let bytes = match node.kind {
+            Kind::Special(Special::Zero) => vec![0; MAX_OUTPUT],
+            Kind::Special(Special::Random) => {
+                let mut bytes = vec![0; MAX_OUTPUT];
+                self.random.fill(&mut bytes);
+                bytes
+            }
+            _ => self.files.content(path)?.into_owned(),
+        };
+        self.charge(bytes.len() / BYTES_OF_A_STEP);
+        Ok(self.add_input(bytes, is_stand_in))
+    }
+
+    pub(super) fn add_sink(&mut self, sink: Sink) -> usize {
+        self.sinks.push(sink);
+        self.sinks.len() - 1
+    }
+
+    fn add_input(&mut self, bytes: Vec<u8>, is_stand_in: bool) -> usize {
+        self.inputs.push(Input { bytes, at: 0, is_stand_in });
+        self.inputs.len() - 1
+    }
+
+    /// What was written into a buffer becomes input.
+    pub(super) fn input_of(&mut self, sink: usize) -> usize {
+        let bytes = self.take_buffer(sink);
+        self.add_input(bytes, false)
+    }
+
+    pub(super) fn take_buffer(&mut self, sink: usize) -> Vec<u8> {
+        match self.sinks.get_mut(sink) {
+            Some(Sink::Buffer(bytes)) => std::mem::take(bytes),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes to a sink.
+    pub(in crate::handlers::shell) fn print(&mut self, sink: usize, bytes: &[u8]) {
+        self.charge(bytes.len() / BYTES_OF_A_STEP);
+        match self.sinks.get_mut(sink) {
+            None | Some(Sink::Null) => {}
+            Some(Sink::Buffer(buffer)) => {
+                let room = MAX_OUTPUT.saturating_sub(buffer.len());
+                buffer.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            }
+            Some(Sink::File(path)) => {
+                let path = path.clone();
+                // A full disk takes no more; the shell's own echo does not look at that either.
+                let _ = self.files.append(&path, bytes);
+            }
+            Some(Sink::Terminal) => {
+                let room = MAX_OUTPUT.saturating_sub(self.printed);
+                let bytes = bytes.get(..room).unwrap_or(bytes);
+                self.printed += bytes.len();
+                match self.acts.back_mut() {
+                    Some(Act::Print(last)) => last.extend_from_slice(bytes),
+                    _ => self.acts.push_back(Act::Print(bytes.to_vec())),
+                }
+            }
+        }
+    }
+
+    /// Writes a line to a sink.
+    pub(in crate::handlers::shell) fn print_line(&mut self, sink: usize, line: &str) {
+        self.print(sink, line.as_bytes());
+        self.print(sink, b"\n");
+    }
+
+    /// The file that this sink writes to.
+    pub(in crate::handlers::shell) fn sink_file(&self, sink: usize) -> Option<Vec<u8>> {
+        match self.sinks.get(sink) {
+            Some(Sink::File(path)) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
+    /// All input that is left.
+    pub(in crate::handlers::shell) fn read_all(&mut self, io: Io) -> Vec<u8> {
+        let Some(input) = self.inputs.get_mut(io.input) else { return Vec::new() };
+        let rest = input.bytes.get(input.at..).unwrap_or_default().to_vec();
+        input.at = input.bytes.len();
+        rest
+    }
+
+    /// The next line with its end; `None` at the end of the input.
+    pub(in crate::handlers::shell) fn read_line(&mut self, io: Io) -> Option<Vec<u8>> {
+        let input = self.inputs.get_mut(io.input)?;
+        let rest = input.bytes.get(input.at..).filter(|rest| !rest.is_empty())?;
+        let len = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |at| at + 1);
+        input.at += len;
+        rest.get(..len).map(<[u8]>::to_vec)
+    }
+
+    /// The input stands for a fetched file.
+    pub(in crate::handlers::shell) fn is_stand_in(&self, io: Io) -> bool {
+        self.inputs.get(io.input).is_some_and(|input| input.is_stand_in)
+    }
+}
+
+fn set(io: &mut Io, descriptor: u8, place: usize) {
+    match descriptor {
+        1 => io.out = place,
+        2 => io.err = place,
+        _ => {}
+    }
+}
