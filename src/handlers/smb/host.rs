@@ -101,6 +101,8 @@ pub(super) const SHARES: [Share; 4] = [
 pub(super) struct Visitor {
     /// DoublePulsar is installed: an EternalBlue dialogue was completed.
     pub(super) is_infected: bool,
+    /// It has started a service.
+    pub(super) has_services: bool,
     /// Files and directories that it made.
     pub(super) written: Vec<Written>,
 }

@@ -19,6 +19,7 @@ mod ntlm;
 mod one;
 mod open;
 mod pool;
+mod remote;
 mod rpc;
 mod spnego;
 mod status;

@@ -9,6 +9,7 @@ mod service;
 mod srvsvc;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::host::Host;
 use super::status::Status;
@@ -60,6 +61,7 @@ const FEATURES: [u8; 8] = *b"\x2c\x1c\xb7\x6c\x12\x98\x40\x45";
 pub(super) struct Caller<'a> {
     pub(super) host: &'a Host,
     pub(super) now: Timestamp,
+    pub(super) source: IpAddr,
     /// What handles of this session are drawn with.
     pub(super) seed: u64,
     /// The account; empty for nobody's.

@@ -1,5 +1,6 @@
 //! svcctl (MS-SCMR): services that visitors create to run what they uploaded. The command line is what matters here.
 
+use super::super::remote;
 use super::handle::{self, Kind, handle};
 use super::ndr::{Results, Stub};
 use super::{Answer, BAD_STUB, Caller, DENIED, NO_SUCH_OPERATION};
@@ -97,6 +98,7 @@ impl Services {
                 .with("command", command.as_str())
                 .with("service", name.as_str()),
         );
+        remote::ran(caller.host, caller.source, caller.now, command);
         Some(Results::default().returning(REQUEST_TIMEOUT))
     }
 }

@@ -16,7 +16,8 @@ fn host(settings: &str) -> Arc<Host> {
 
 fn caller<'a>(host: &'a Host, user: &'a str) -> Caller<'a> {
     let now = Timestamp::from_micros(1_700_000_000_000_000);
-    Caller { host, now, seed: 7, user, is_admin: !user.is_empty() }
+    let source = IpAddr::from([192, 0, 2, 1]);
+    Caller { host, now, source, seed: 7, user, is_admin: !user.is_empty() }
 }
 
 /// The status that a call returns.
