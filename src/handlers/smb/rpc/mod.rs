@@ -11,6 +11,8 @@ mod srvsvc;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use super::host::Host;
 use super::status::Status;
 use super::wire::{Fields, Put, patch};
@@ -267,6 +269,9 @@ impl Pipe {
                     (2, 2, [0; 20])
                 }
             } else {
+                let uuid = Uuid::from_slice_le(uuid).unwrap_or_default();
+                let text = format!("RPC bind to an interface that there is not: {uuid}");
+                self.events.push(Event::new("request", text).with("interface", uuid.to_string()));
                 (2, 1, [0; 20])
             });
         }

@@ -263,3 +263,5 @@ fn parse(message: &[u8]) -> Option<Request<'_>> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::nobody;

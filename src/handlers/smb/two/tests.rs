@@ -58,17 +58,58 @@ fn play(settings: &str, messages: &[Vec<u8>]) -> (Vec<Vec<u8>>, Outcome) {
     (replies(&outcome), outcome)
 }
 
+/// The two messages that every login begins with.
+fn hello(best: u16, mode: u8) -> Vec<Vec<u8>> {
+    let mut token = b"NTLMSSP\0\x01\0\0\0".to_vec();
+    token.put32(0xe208_8297).put(&[0; 16]);
+    vec![negotiate(best), setup(0, mode, &token)]
+}
+
 /// The messages of a login of alice, the session that it gets, and its key. The challenge is the same in every run of one session.
 fn login(settings: &str, best: u16, mode: u8, password: &str) -> (Vec<Vec<u8>>, u64, [u8; 16]) {
-    let mut first = b"NTLMSSP\0\x01\0\0\0".to_vec();
-    first.put32(0xe208_8297).put(&[0; 16]);
-    let mut messages = vec![negotiate(best), setup(0, mode, &first)];
+    let mut messages = hello(best, mode);
     let (replies, _) = play(settings, &messages);
     let challenge = replies[1][64 + 8 + 24..].first_chunk().copied().unwrap();
     let session = replies[1].le64(40).unwrap();
     let (last, key) = authenticate("alice", password, challenge);
     messages.push(setup(session, mode, &last));
     (messages, session, key)
+}
+
+/// An IOCTL that writes to the first pipe that was opened, and reads.
+fn transceive(session: u64, written: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.put16(57).put16(0).put32(0x0011_c017).put64(0x4000).put64(0x4000);
+    body.put32(120).put_len32(written.len()).put32(0).put32(0).put32(0).put32(4280).put32(1).put32(0).put(written);
+    message(11, (session, 1), None, &body)
+}
+
+/// Nobody's login, and what it asks of lsarpc: to open the policy, and for the SID of a name.
+pub(in super::super) fn nobody() -> Vec<Vec<u8>> {
+    let mut messages = hello(0x0210, 1);
+    let (replies, _) = play("", &messages);
+    let session = replies[1].le64(40).unwrap();
+    let mut token = b"NTLMSSP\0\x03\0\0\0".to_vec();
+    for _ in 0..6 {
+        token.put32(0).put32(64);
+    }
+    token.put32(0xe208_8297);
+    let name = utf16("lsarpc");
+    let mut create = Vec::new();
+    create.put16(57).put16(0).put32(2).put64(0).put64(0).put32(3).put32(0).put32(7).put32(1).put32(0);
+    create.put16(120).put_len16(name.len()).put32(0).put32(0).put(&name);
+    let mut bind = b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xb8\x10\xb8\x10\0\0\0\0\x01\0\0\0\0\0\x01\0".to_vec();
+    bind.put(b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab\0\0\0\0");
+    bind.put(b"\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60\x02\0\0\0");
+    let call = |operation: u16, stub: &[u8]| {
+        let mut pdu = b"\x05\0\0\x03\x10\0\0\0".to_vec();
+        pdu.put_len16(24 + stub.len()).put16(0).put32(2).put_len32(stub.len()).put16(0).put16(operation).put(stub);
+        transceive(session, &pdu)
+    };
+    let open = [&[0; 28][..], &0x0200_0000_u32.to_le_bytes()].concat();
+    messages.extend([setup(session, 1, &token), connect(session, None), message(5, (session, 1), None, &create)]);
+    messages.extend([transceive(session, &bind), call(44, &open), call(14, &[1; 64])]);
+    messages
 }
 
 fn status(reply: &[u8]) -> u32 {
@@ -114,4 +155,26 @@ fn who_can_do_without_signatures_is_let_in_unsigned_and_as_a_guest_where_it_woul
         assert_eq!(replies[2].le32(16), Some(FROM_SERVER));
         assert_eq!(outcome.the_event("login").fields["success"], true);
     }
+}
+
+#[test]
+fn nobody_opens_the_policy_over_a_pipe() {
+    let (replies, outcome) = play("", &nobody());
+    let statuses: Vec<u32> = replies[2..].iter().map(|reply| status(reply)).collect();
+    assert_eq!(statuses, [0; 6]);
+    assert_eq!(replies[2].le16(66), Some(2), "a null session");
+    let (policy, lookup) = (&replies[6][112..], &replies[7][112..]);
+    assert_eq!((policy[2], policy.le32(policy.len() - 4)), (2, Some(0)), "a response that returns success");
+    assert_eq!((lookup[2], lookup.le32(24)), (3, Some(0x1c00_001a)), "a fault: no handle of this session");
+    assert!(outcome.events.iter().any(|event| event.msg == "RPC lsarpc operation 44"));
+}
+
+#[test]
+fn an_interface_that_there_is_not_is_recorded() {
+    let mut messages = nobody();
+    let bind = messages[5].windows(4).position(|part| part == b"\x78\x57\x34\x12").unwrap();
+    messages[5][bind..bind + 4].copy_from_slice(&[1, 2, 3, 4]);
+    let (_, outcome) = play("", &messages);
+    let event = outcome.events.iter().find(|event| event.msg.starts_with("RPC bind")).unwrap();
+    assert_eq!(event.msg, "RPC bind to an interface that there is not: 04030201-1234-abcd-ef00-0123456789ab");
 }
