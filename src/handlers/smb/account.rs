@@ -1,11 +1,12 @@
 //! Logins: the NTLM exchange in its envelopes, judged by the handler's credential policy.
 //!
 //! Signatures are made with a key that the password gives. A list of credentials knows passwords; the other policies let in who proves one
-//! that the sensor never learns. Where the visitor insists on signatures, such a login is refused like a wrong password: an answer that is not
-//! signed would tell more.
+//! that the sensor learns only when it is a common one. Where the visitor insists on signatures, another is refused like a wrong password: an
+//! answer that is not signed would tell more.
 
 use std::cell::Cell;
 
+use super::guess;
 use super::host::Host;
 use super::ntlm::{self, Response};
 use super::spnego;
@@ -109,7 +110,7 @@ pub(super) fn judge(
         let key = Some(response.anonymous_key());
         return Ok(User { name: String::new(), is_anonymous: true, key, needs_signatures: false });
     }
-    let decoded = serde_json::json!({
+    let mut decoded = serde_json::json!({
         "domain": response.domain, "workstation": response.workstation, "hash_type": response.kind(),
     });
     if response.user.eq_ignore_ascii_case("guest") {
@@ -130,20 +131,29 @@ pub(super) fn judge(
         found.is_some()
     };
     let line = response.line(challenge);
-    let is_served = || !needs_signatures || key.get().is_some();
+    let mut note = |name: &str, text: &str| {
+        if let Some(fields) = decoded.as_object_mut() {
+            fields.insert(name.to_owned(), text.into());
+        }
+    };
+    let mut guessed = None;
+    let is_served = || {
+        if key.get().is_none() {
+            guessed = guess::password(response, challenge);
+            key.set(guessed.as_ref().map(|(_, key)| *key));
+        }
+        !needs_signatures || key.get().is_some()
+    };
     let is_accepted = host.credentials.judge_response(cx, response.user.as_bytes(), &line, matches, is_served);
-    let decoded = if needs_signatures { with_signatures(decoded, key.get().is_some()) } else { decoded };
+    if let Some((password, _)) = guessed {
+        note("password", &password);
+    }
+    if needs_signatures {
+        note("signing", if key.get().is_some() { "required" } else { "required, password not known" });
+    }
     cx.event(Event::new("request", format!("NTLM login of {:?}", response.user)).with("decoded", decoded));
     if !is_accepted {
         return Err(Status::LOGON_FAILURE);
     }
     Ok(User { name: response.user.clone(), is_anonymous: false, key: key.get(), needs_signatures })
-}
-
-/// Adds that the visitor insisted on signatures, and whether they can be made.
-fn with_signatures(mut decoded: serde_json::Value, can_sign: bool) -> serde_json::Value {
-    if let Some(fields) = decoded.as_object_mut() {
-        fields.insert("signing".to_owned(), if can_sign { "required" } else { "required, password not known" }.into());
-    }
-    decoded
 }

@@ -13,6 +13,7 @@ mod connection;
 mod des;
 mod disk;
 mod frame;
+mod guess;
 mod host;
 mod info;
 mod ntlm;

@@ -135,13 +135,25 @@ fn who_insists_on_signatures_is_served_when_its_password_is_known() {
 fn who_insists_on_signatures_is_refused_where_no_password_is_known() {
     for policy in ["'accept-all'", "{ list = ['alice:*'] }"] {
         let settings = format!("credentials = {policy}");
-        let (messages, ..) = login(&settings, 0x0210, REQUIRED, "Secret12");
+        let (messages, ..) = login(&settings, 0x0210, REQUIRED, "Tr0ub4dor&3");
         let (replies, outcome) = play(&settings, &messages);
         assert_eq!(status(&replies[2]), 0xc000_006d, "like a wrong password");
         assert_eq!(outcome.the_event("login").fields["success"], false);
         let about = outcome.events.iter().find(|event| event.msg.starts_with("NTLM login")).unwrap();
         assert_eq!(about.fields["decoded"]["signing"], "required, password not known");
     }
+}
+
+#[test]
+fn a_common_password_is_told_and_its_session_signed_whatever_the_policy() {
+    let settings = "credentials = 'accept-all'";
+    let (mut messages, session, key) = login(settings, 0x0311, REQUIRED, "P@ssw0rd");
+    messages.push(connect(session, Some(key)));
+    let (replies, outcome) = play(settings, &messages);
+    assert_eq!((status(&replies[2]), replies[2].le16(66), status(&replies[3])), (0, Some(0), 0));
+    assert!(is_signed(&replies[2], key) && is_signed(&replies[3], key));
+    let about = outcome.events.iter().find(|event| event.msg.starts_with("NTLM login")).unwrap();
+    assert_eq!(about.fields["decoded"]["password"], "P@ssw0rd");
 }
 
 #[test]
