@@ -23,6 +23,7 @@ mod parent;
 mod process;
 mod queue;
 mod reserved_port;
+mod shortcoming;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -128,6 +129,8 @@ impl Sensor {
         self.config.engine.queues = diversion.queues.count;
         // What is not tracked anyway needs no telling.
         self.config.engine.conntrack |= !host.has(&[Feature::Tracking]);
+        // An engine that is started again serves the queues that the firewall names, whatever CPUs there are by then.
+        self.config.engine.queues = diversion.queues.count;
         let settings = diversion.settings;
         let account = Account::find(&self.config.server.user)?;
         let Self { config, rules, registry, rule_file } = self;
@@ -142,59 +145,6 @@ impl Sensor {
     /// What the operator should know about the rules.
     pub fn warnings(&self) -> Vec<String> {
         warnings(&self.rules, &self.registry, &self.config)
-    }
-
-    /// Whether some flow may have this datapath.
-    fn has_datapath(&self, datapath: Datapath) -> bool {
-        self.config.engine.datapath == datapath || self.rules.has_datapath(datapath)
-    }
-
-    /// What iptables must be able to do for the kernel to carry connections. NAT is looked at only when it is asked for: looking loads it.
-    fn features(&self) -> Vec<Feature> {
-        let mut features = vec![Feature::Tracking, Feature::Marks, Feature::Transparent];
-        features.extend(self.has_datapath(Datapath::Redirect).then_some(Feature::Redirect));
-        features
-    }
-
-    /// What was asked for and cannot be had here, a line for each.
-    fn shortcomings(&self, host: &Host) -> Vec<String> {
-        let carried =
-            [Datapath::Auto, Datapath::Tproxy, Datapath::Redirect].map(|datapath| self.has_datapath(datapath));
-        let [auto, tproxy, redirect] = carried;
-        let matters = |feature: &&Feature| match feature {
-            Feature::Tracking | Feature::Marks => auto || tproxy || redirect,
-            Feature::Transparent => auto || tproxy,
-            Feature::Redirect => redirect,
-        };
-        let lacks: Vec<String> = host.lacks.iter().filter(matters).map(ToString::to_string).collect();
-        let lacking =
-            format!("this host has no {}: connections that need it are carried in user space", lacks.join(" and no "));
-        let mut lines = Vec::new();
-        lines.extend((!lacks.is_empty()).then_some(lacking));
-        lines.extend((!host.has(&[Feature::Tracking])).then(|| {
-            let (first, last) = host::own_ports();
-            format!("without connection tracking, UDP to ports {first} to {last} stays with the host: answers to its own lookups come there")
-        }));
-        lines.extend(((auto || tproxy) && !host.routes && !self.config.engine.capture.is_empty()).then(|| {
-            "this host has no policy routing or no `ip` (iproute2): captured networks are carried in user space"
-                .to_owned()
-        }));
-        lines.extend((redirect && self.is_on_loopback()).then(|| {
-            "what this host sends to itself is never redirected: with `lo` among the interfaces, `redirect` is `userspace`"
-                .to_owned()
-        }));
-        lines
-    }
-
-    /// The kernel decides about NAT of what comes by loopback when it leaves, before any rule of ours.
-    fn is_on_loopback(&self) -> bool {
-        self.config.engine.interfaces.iter().any(|name| name == "lo")
-    }
-
-    fn reserve_ports(&self, host: &Host) -> Result<ReservedPorts, Error> {
-        let redirects = host.has(&[Feature::Tracking, Feature::Marks, Feature::Redirect]);
-        let redirect = redirects && self.has_datapath(Datapath::Redirect) && !self.is_on_loopback();
-        ReservedPorts::reserve(redirect).map_err(Error::Ports)
     }
 
     fn settings(&self, ports: &ReservedPorts, host: &Host) -> Settings {
