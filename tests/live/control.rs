@@ -61,7 +61,7 @@ fn frames_with_spoofed_sources_reach_the_sensor() {
 fn both_iptables_variants_take_and_show_the_operators_rules() {
     for variant in [Variant::Legacy, Variant::Nft] {
         let lab = Lab::new();
-        assert_eq!(saved_rules(&lab, variant), "");
+        assert!(!saved_rules(&lab, variant).contains("COMMIT"), "a fresh namespace has no table");
         install_operators_rules(&lab, variant);
         let saved = saved_rules(&lab, variant);
         assert_eq!(saved.matches("--ctstate INVALID -j DROP").count(), 4, "{variant:?}: {saved}");
