@@ -43,10 +43,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Flags of the usual harness that have a value.
+const VALUED: [&str; 6] = ["--test-threads", "--skip", "--format", "--color", "--logfile", "-Z"];
+
 /// As the usual harness: arguments are parts of test names; flags other than `--list` and `--exact` have nothing to say here.
 fn run_tests(arguments: &[String]) -> ExitCode {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let before = std::iter::once("").chain(arguments.iter().map(String::as_str));
+    let is_name = |(before, argument): &(&str, &String)| !argument.starts_with('-') && !VALUED.contains(before);
+    let names: Vec<&String> = before.zip(arguments).filter(is_name).map(|(_, argument)| argument).collect();
     let is_wanted = |test: &&Test| {
         let fits = |name: &&String| if has("--exact") { test.name == *name } else { test.name.contains(*name) };
         names.is_empty() || names.iter().any(fits)

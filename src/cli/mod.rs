@@ -53,7 +53,7 @@ Examples:
   sudo glutton-nfq reload
           Read the rule file again; if it is wrong, say so and go on with the old rules
   sudo glutton-nfq clean
-          Remove firewall rules that a killed run has left
+          Remove firewall rules and routes that a killed run has left
 
 Exit codes:
   0  done
@@ -91,7 +91,7 @@ pub enum Command {
     Reload(reload::ReloadArgs),
     /// List the handlers that rules can name
     Handlers,
-    /// Remove firewall rules that a killed run has left
+    /// Remove firewall rules and routes that a killed run has left
     Clean,
     /// Show attacker and sensor at work in network namespaces, without touching the host's network
     Demo(demo::Options),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use glutton_nfq::netns::Namespace;
 use rustix::process::{Signal, kill_process};
 
+use crate::death::kill_parent_and_engine;
 use crate::lab::client::{ask_datagram, dial, echo};
-use crate::lab::engine::Engine;
 use crate::lab::events::{dialled, kind, source};
 use crate::lab::firewall::{Variant, install_operators_rules, invalid_dropped, saved_routes, saved_rules};
 use crate::lab::service::Service;
@@ -234,23 +234,13 @@ fn a_reload_brings_the_routes_that_new_rules_need_and_keeps_those_of_old_connect
     engine.stop();
 }
 
-/// Kills parent and engine, so that nobody is left to remove anything.
-fn kill_all(engine: &mut Engine<'_>) {
-    for pid in engine.children() {
-        // Stopped, the parent cannot answer the death of its child.
-        kill_process(engine.parent(), Signal::STOP).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
-    }
-    engine.end_with(Signal::KILL);
-}
-
 #[test]
 fn routes_that_were_left_behind_are_swept_by_the_next_start_and_by_clean() {
     let lab = Lab::new();
     route_dark_nets(&lab);
     let before = saved_rules(&lab, Variant::System);
     let routes_before = saved_routes(&lab);
-    kill_all(&mut lab.engine().rules(RULES).config(&config("auto")).start());
+    kill_parent_and_engine(lab.engine().config(&config("auto")));
     assert!(saved_routes(&lab).contains("table 4770"), "nobody was left to remove the routes");
     // Whatever is configured then: no captured network, or another table.
     let plain = lab.engine().rules(RULES).start();
@@ -258,13 +248,8 @@ fn routes_that_were_left_behind_are_swept_by_the_next_start_and_by_clean() {
     drop(plain);
     lab.sensor_command(&format!("{} clean", env!("CARGO_BIN_EXE_glutton-nfq")));
     assert_eq!(saved_rules(&lab, Variant::System), before);
-    kill_all(
-        &mut lab
-            .engine()
-            .rules(RULES)
-            .config(&(config("auto") + "capture_table = 300\ncapture_priority = 7\n"))
-            .start(),
-    );
+    let elsewhere = config("auto") + "capture_table = 300\ncapture_priority = 7\n";
+    kill_parent_and_engine(lab.engine().config(&elsewhere));
     let left = saved_routes(&lab);
     assert!(left.contains("7:\tfrom all fwmark") && left.contains("lookup 300 "), "{left}");
     let again = lab.engine().rules(RULES).config(&config("auto")).start();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::lab::client::{ask, dial};
 use crate::lab::engine::EngineBuilder;
 use crate::lab::events::kind;
-use crate::lab::firewall::{Variant, install_operators_rules, saved_rules};
+use crate::lab::firewall::{Variant, install_operators_rules, saved_routes, saved_rules};
 use crate::lab::service::Service;
 use crate::lab::{ATTACKER, Lab, PATIENCE, SENSOR, at, within};
 
@@ -150,7 +150,7 @@ fn when_parent_and_engine_are_killed_traffic_passes_and_the_next_start_sweeps() 
 }
 
 /// Starts an engine and ends both its processes, so that nobody is left to clean up.
-fn kill_parent_and_engine(engine: EngineBuilder<'_>) {
+pub(crate) fn kill_parent_and_engine(engine: EngineBuilder<'_>) {
     let mut engine = engine.rules(RULES).start();
     for pid in engine.children() {
         // Stopped, the parent cannot answer the death of its child.
@@ -215,16 +215,25 @@ fn readme_commands(after: &str) -> Vec<String> {
 
 #[test]
 fn the_commands_of_the_readme_remove_everything_by_hand() {
-    for conntrack in [true, false] {
+    let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
+    let captured = readme_commands("Where `capture` names networks");
+    let redirected = readme_commands("With the datapath `redirect`");
+    for (config, first) in [
+        (networks.to_owned(), &captured[..3]),
+        (format!("conntrack = false\n{networks}"), &captured[..]),
+        ("datapath = \"redirect\"".to_owned(), &redirected[..]),
+    ] {
         let lab = Lab::new();
-        let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
-        kill_parent_and_engine(lab.engine().config(&format!("[engine]\nconntrack = {conntrack}\n{networks}\n")));
-        let captured = readme_commands("Where `capture` names networks");
-        let captured = if conntrack { &captured[..1] } else { &captured[1..] };
-        let commands = [captured, &readme_commands("By hand, should it")].concat();
-        for (family, network) in [("iptables", "203.0.113.0/24"), ("ip6tables", "2001:db8:77::/48")] {
+        let routes_before = saved_routes(&lab);
+        kill_parent_and_engine(lab.engine().config(&format!("[engine]\n{config}\n")));
+        let has_routes = saved_routes(&lab) != routes_before;
+        assert_eq!(has_routes, config.contains("capture"), "nobody was left to remove the routes");
+        let commands = [first, &readme_commands("By hand, should it")].concat();
+        for (family, ip, network) in
+            [("iptables", "ip -4", "203.0.113.0/24"), ("ip6tables", "ip -6", "2001:db8:77::/48")]
+        {
             for command in &commands {
-                let command = command.replace("iptables", family).replace("IFACE", "veth0");
+                let command = command.replace("iptables", family).replace("ip -4", ip).replace("IFACE", "veth0");
                 lab.sensor_command(&command.replace("NETWORK", network));
             }
         }
@@ -232,6 +241,7 @@ fn the_commands_of_the_readme_remove_everything_by_hand() {
         // The note that the table is new, and nothing else.
         let left: Vec<&str> = left.lines().filter(|line| line.contains("GLUTTON-NFQ")).collect();
         assert!(left.iter().all(|line| line.starts_with(":GLUTTON-NFQ-NEW")), "{left:?}");
+        assert_eq!(saved_routes(&lab), routes_before);
         serves(&lab);
     }
 }

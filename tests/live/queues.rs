@@ -135,6 +135,7 @@ fn many_visitors_at_once_are_decided_once_each_by_two_workers_that_see_every_pac
 #[test]
 fn many_visitors_at_once_are_decided_once_each_by_two_workers_and_carried_by_the_kernel() {
     each_flow_is_decided_once("hosts", "tproxy");
+    each_flow_is_decided_once("hosts", "redirect");
 }
 
 #[test]
