@@ -81,7 +81,7 @@ unit: cargo $(CLIENTS)/ready
 	$(hand_back)
 
 # Optimized as for users, save what takes time: the other crates are those that the tests have compiled, and nothing is optimized across crates.
-OPTIMIZED := $(foreach setting,opt-level=3 debug-assertions=false overflow-checks=false codegen-units=1,--config profile.dev.package.glutton-nfq.$(setting))
+OPTIMIZED := $(foreach setting,opt-level=3 debug-assertions=false overflow-checks=false debug=false codegen-units=1,--config profile.dev.package.glutton-nfq.$(setting))
 
 instructions: cargo ## Count instructions per packet, against what is recorded (NOTE="..." records them anew)
 	$(call need,valgrind:valgrind)

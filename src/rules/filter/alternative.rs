@@ -200,6 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_about_protocols_ports_and_addresses_asks_for_nothing_but_its_conditions() {
+        let suffice = |text: &str| Filter::parse(text).unwrap().alternatives_told().suffice;
+        let whole =
+            ["", "tcp", "tcp port 80 or 8080", "udp and dst portrange 1-9", "src host 10.0.0.1 or dst net ::/16"];
+        let more =
+            ["not tcp", "ip", "ip proto 6", "greater 60", "tcp[13] = 2", "tcp dst port 80 and payload contains \"x\""];
+        assert_eq!((whole.map(suffice), more.map(suffice)), ([true; 5], [false; 6]));
+    }
+
+    #[test]
     fn a_long_choice_stays_short() {
         let text: Vec<String> =
             (1..200).map(|n| format!("(port {n} and host 10.0.0.{n} and net 10.{n}.0.0/16)")).collect();
