@@ -46,11 +46,11 @@ TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtoo
 
 # Clients of tests/clients
 CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra medusa:medusa ncrack:ncrack whatweb:whatweb adb:adb \
-	smbclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static
+	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static
 
 # Clients that are no packages, or whose packages would start a service: Python libraries, and Docker's client alone.
 CLIENTS := $(CURDIR)/target/clients
-PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3
+PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3 impacket==0.13.1 smbprotocol==1.17.0 pysmb==1.2.15
 export GLUTTON_PYTHON ?= $(CLIENTS)/bin/python
 export SLIXMPP_PYTHON ?= $(GLUTTON_PYTHON)
 export PATH := $(PATH):$(CLIENTS)/docker/usr/bin
