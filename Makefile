@@ -33,6 +33,18 @@ define need
 	fi
 endef
 
+# The same for packages with a service: it is not started. invoke-rc.d asks policy-rc.d; where the machine has its own, that one decides.
+define need_stopped
+	@policy=/usr/sbin/policy-rc.d; \
+	if [ "$$(id -u)" = 0 ] && [ ! -e $$policy ]; then printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; fi; \
+	missing=; \
+	for pair in $(1); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+	  [ "$$(id -u)" = 0 ] || { echo "missing:$$missing: run this with sudo" >&2; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing; \
+	fi
+endef
+
 # What cargo wrote under sudo belongs to whoever called sudo.
 define hand_back
 	@if [ -n "$${SUDO_USER:-}" ]; then \
@@ -46,11 +58,14 @@ TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtoo
 
 # Clients of tests/clients
 CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra medusa:medusa ncrack:ncrack whatweb:whatweb adb:adb \
-	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static
+	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
+	gobuster:gobuster ffuf:ffuf dirb:dirb ab:apache2-utils
+# Servers that are the controls of tests/clients: the tests start their own, in namespaces.
+SERVER_TOOLS := nginx:nginx-light memcached:memcached mosquitto:mosquitto prosody:prosody
 
 # Clients that are no packages, or whose packages would start a service: Python libraries, and Docker's client alone.
 CLIENTS := $(CURDIR)/target/clients
-PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3 impacket==0.13.1 smbprotocol==1.17.0 pysmb==1.2.15
+PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3 impacket==0.13.1 smbprotocol==1.17.0 pysmb==1.2.15 paho-mqtt==1.6.1 requests==2.32.3
 export GLUTTON_PYTHON ?= $(CLIENTS)/bin/python
 export SLIXMPP_PYTHON ?= $(GLUTTON_PYTHON)
 export PATH := $(PATH):$(CLIENTS)/docker/usr/bin
@@ -90,6 +105,7 @@ instructions: cargo ## Count instructions per packet, against what is recorded (
 
 $(CLIENTS)/ready: Makefile
 	$(call need,$(CLIENT_TOOLS))
+	$(call need_stopped,$(SERVER_TOOLS))
 	@python3 -c 'import ensurepip' 2>/dev/null || apt-get install -qq -y --no-install-recommends python3-venv
 	python3 -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install -q $(PYTHON_CLIENTS)

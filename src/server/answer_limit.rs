@@ -43,9 +43,52 @@ impl AnswerLimit {
     }
 }
 
+/// What one call of a handler has to say: sent whole or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) datagrams: u64,
+    pub(super) bytes: u64,
+}
+
+impl Answer {
+    /// These datagrams together.
+    pub(super) fn of<'a>(datagrams: impl Iterator<Item = &'a [u8]>) -> Self {
+        datagrams.fold(Self { datagrams: 0, bytes: 0 }, |sum, datagram| Self {
+            datagrams: sum.datagrams + 1,
+            bytes: sum.bytes + datagram.len() as u64,
+        })
+    }
+}
+
+/// Datagrams and bytes that came in one session and have not been answered yet: what may go to an address that nothing has proved.
+#[derive(Debug, Default)]
+pub(super) struct Credit {
+    datagrams: u64,
+    bytes: u64,
+}
+
+impl Credit {
+    /// A datagram of this many bytes came.
+    pub(super) fn earn(&mut self, bytes: u64) {
+        self.datagrams += 1;
+        self.bytes += bytes;
+    }
+
+    /// Takes this answer when it is covered; what it leaves over helps the next one.
+    pub(super) fn spend(&mut self, answer: &Answer) -> bool {
+        let left = self.datagrams.checked_sub(answer.datagrams).zip(self.bytes.checked_sub(answer.bytes));
+        if let Some((datagrams, bytes)) = left {
+            *self = Self { datagrams, bytes };
+        }
+        left.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -63,6 +106,26 @@ mod tests {
     #[test]
     fn zero_means_no_answers() {
         assert!(!AnswerLimit::new(0).allows(IpAddr::from([192, 0, 2, 1]), 1, Timestamp::default()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_datagrams_and_bytes_go_out_than_came_in(
+            turns in prop::collection::vec((prop::option::of(0..1_500_u64), 1..4_u64, 0..3_000_u64), 0..200),
+        ) {
+            let (mut credit, mut came, mut went) = (Credit::default(), (0, 0), (0, 0));
+            for (datagram, datagrams, bytes) in turns {
+                if let Some(bytes) = datagram {
+                    credit.earn(bytes);
+                    came = (came.0 + 1, came.1 + bytes);
+                }
+                let is_covered = went.0 + datagrams <= came.0 && went.1 + bytes <= came.1;
+                prop_assert_eq!(credit.spend(&Answer { datagrams, bytes }), is_covered);
+                if is_covered {
+                    went = (went.0 + datagrams, went.1 + bytes);
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::Token;
 
 use super::FlowLookup;
-use super::answer_limit::AnswerLimit;
+use super::answer_limit::{Answer, AnswerLimit, Credit};
 use super::binding::Service;
 use super::core::Core;
 use super::served::{Call, Served};
@@ -40,11 +40,7 @@ struct DatagramSession {
     /// When the handler's timer is set for.
     armed: Option<Timestamp>,
     active: Timestamp,
-    /// What came, and what went out for it.
-    datagrams_in: u64,
-    datagrams_out: u64,
-    bytes_in: u64,
-    bytes_out: u64,
+    credit: Credit,
 }
 
 /// The UDP sockets of a worker and their sessions.
@@ -150,8 +146,7 @@ impl Datagrams {
         };
         if let Some((_, session)) = self.sessions.at(at) {
             session.active = core.now;
-            session.datagrams_in += 1;
-            session.bytes_in += bytes.len() as u64;
+            session.credit.earn(bytes.len() as u64);
             core.counters.add(Counter::DatagramBytesReceived, bytes.len() as u64);
             self.call(at, Call::Data(bytes), core);
         }
@@ -186,16 +181,7 @@ impl Datagrams {
         }
         let served = Served::new(core, flow, &binding.rule_name, entry);
         let place = self.generations.place(self.sessions.vacancy());
-        let session = DatagramSession {
-            served,
-            place,
-            armed: None,
-            active: core.now,
-            datagrams_in: 0,
-            datagrams_out: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
+        let session = DatagramSession { served, place, armed: None, active: core.now, credit: Credit::default() };
         let at = self.sessions.insert(key, session);
         self.call(at, Call::Open, core);
         self.sessions.at(at).map(|_| at)
@@ -205,30 +191,33 @@ impl Datagrams {
     fn call(&mut self, at: usize, call: Call<'_>, core: &mut Core) {
         let Some((&(index, ends), session)) = self.sessions.at(at) else { return };
         let close = session.served.call(core, call);
-        let client = session.served.flow.key.client;
-        for answer in core.output.sends() {
-            let length = answer.len() as u64;
-            // An address that may be forged gets no more than came in its name: this sensor is of no use for a flood.
-            let is_more =
-                session.datagrams_out == session.datagrams_in || session.bytes_out + length > session.bytes_in;
-            let allowed = (!is_more
-                || (core.proofs.has(client, core.now) && self.answer_bytes.allows(client, length, core.now)))
-                && self.answers.allows(client, 1, core.now);
-            let socket = self.sockets.get(index).filter(|_| allowed);
-            match socket.map(|(socket, _)| sys::send(socket.as_fd(), &ends, answer)) {
-                Some(Ok(())) => {
-                    // What the rate allowed beyond is not held against the next answer.
-                    if !is_more {
-                        session.datagrams_out += 1;
-                        session.bytes_out += length;
+        let answer = Answer::of(core.output.sends());
+        if answer.datagrams > 0 {
+            let is_allowed = self.allows(at, &answer, core);
+            let socket = self.sockets.get(index).filter(|_| is_allowed);
+            for datagram in core.output.sends() {
+                match socket.map(|(socket, _)| sys::send(socket.as_fd(), &ends, datagram)) {
+                    Some(Ok(())) => {
+                        core.counters.count(Counter::DatagramsAnswered);
+                        core.counters.add(Counter::DatagramBytesSent, datagram.len() as u64);
                     }
-                    core.counters.count(Counter::DatagramsAnswered);
-                    core.counters.add(Counter::DatagramBytesSent, length);
+                    Some(Err(_)) | None => core.counters.count(Counter::DatagramsUnanswered),
                 }
-                Some(Err(_)) | None => core.counters.count(Counter::DatagramsUnanswered),
             }
         }
         if close.is_some() { self.end(at, core) } else { self.rearm(at, core) }
+    }
+
+    /// An answer goes whole or not at all: half of one would not look like a loss. An address that may be forged gets no more than came
+    /// in its name: this sensor is of no use for a flood.
+    fn allows(&mut self, at: usize, answer: &Answer, core: &Core) -> bool {
+        let Some((_, session)) = self.sessions.at(at) else { return false };
+        let client = session.served.flow.key.client;
+        // What the rate allows beyond is not held against the next answer.
+        let is_covered = session.credit.spend(answer);
+        let is_proved = || core.proofs.has(client, core.now);
+        (is_covered || is_proved() && self.answer_bytes.allows(client, answer.bytes, core.now))
+            && self.answers.allows(client, answer.datagrams, core.now)
     }
 
     fn rearm(&mut self, at: usize, core: &mut Core) {

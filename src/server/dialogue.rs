@@ -17,6 +17,8 @@ use crate::handlers::Close;
 const MAX_UNSENT: usize = 256 * 1024;
 /// Reads of one session before the others have their turn.
 const READS_PER_TURN: usize = 4;
+/// How much later a handler is called that wants to go on while its visitor takes nothing.
+const HELD_BACK: Duration = Duration::from_millis(100);
 /// Time to send what is queued when the session ends.
 const FLUSH_TIME: Duration = Duration::from_secs(30);
 /// Time and bytes that the visitor has, after our FIN, to end its side. Closing with unread input would send a reset, which can
@@ -108,11 +110,18 @@ impl Dialogue {
     /// A deadline has come.
     pub(super) fn expire(&mut self, core: &mut Core) -> Turn {
         let Phase::Open(served) = &mut self.phase else { return self.over(core) };
-        if served.deadline.is_some_and(|deadline| deadline <= core.now) {
-            served.deadline = None;
-            return self.call(core, Call::Deadline);
-        }
         let idle = self.active + core.limits.idle_timeout <= core.now;
+        if served.deadline.is_some_and(|deadline| deadline <= core.now) {
+            let is_full = self.unsent.len() > MAX_UNSENT;
+            if !is_full {
+                served.deadline = None;
+                return self.call(core, Call::Deadline);
+            }
+            if !idle {
+                served.deadline = Some(core.now + HELD_BACK);
+                return Turn::More;
+            }
+        }
         core.counters.count(if idle { Counter::SessionsIdle } else { Counter::SessionsOverlong });
         self.close(core)
     }

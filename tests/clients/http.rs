@@ -142,6 +142,34 @@ fn the_docker_client_lists_pulls_runs_reads_and_executes() {
     assert_eq!(docker(&["run", "--rm", "busybox", "echo", "hello"]), "hello\n");
     let echo = docker(&["run", "-d", "busybox", "sh", "-c", "echo one; echo two"]);
     assert_eq!(docker(&["logs", echo.trim()]), "one\ntwo\n");
+    assert!(
+        docker(&["inspect", "-f", "{{.NetworkSettings.IPAddress}} {{range .Mounts}}{{.Destination}}{{end}}", id])
+            .starts_with("172.17.")
+    );
+    docker(&["rename", id, "miner"]);
+    docker(&["pause", "miner"]);
+    assert!(docker(&["ps"]).contains("(Paused)") && docker(&["ps"]).contains("miner"));
+    docker(&["unpause", "miner"]);
+    docker(&["tag", "alpine", "mine:1"]);
+    assert!(docker(&["images"]).contains("mine"));
+    assert_eq!(docker(&["network", "create", "inner"]).trim().len(), 64);
+    assert!(
+        docker(&["network", "ls"]).contains("inner")
+            && docker(&["network", "inspect", "bridge"]).contains("172.17.0.0/16")
+    );
+    docker(&["network", "connect", "inner", "miner"]);
+    assert_eq!(docker(&["volume", "create", "loot"]), "loot\n");
+    assert!(docker(&["volume", "ls"]).contains("loot"));
+    assert!(docker(&["system", "df"]).contains("Images") && docker(&["stats", "--no-stream"]).contains("NAME"));
+    docker(&["system", "prune", "-f"]);
+    let file = lab.file("dropper", "#!/bin/sh\n");
+    docker(&["cp", file.to_str().unwrap(), "miner:/tmp/dropper"]);
+    let said = lab.client("docker", &["-H", &host, "cp", "miner:/nope", "-"], b"");
+    assert!(text(&said).contains("Could not find the file /nope in container"), "{}", text(&said));
+    let said = lab.client("docker", &["-H", &host, "run", "--rm", "alpine", "nosuch"], b"");
+    assert!(text(&said).contains("executable file not found in $PATH") && said.status.code() == Some(127), "{said:?}");
+    let typed = lab.client("docker", &["-H", &host, "exec", "-i", "miner", "sh"], b"whoami\nexit\n");
+    assert_eq!(text(&typed), "root\n");
     docker(&["rm", "-f", id]);
 
     let made =

@@ -1,5 +1,6 @@
 //! `jabber` and `jabbers` with slixmpp, nmap and hydra.
 
+use crate::genuine::{Genuine, both};
 use crate::lab::events::kind;
 use crate::lab::{Lab, SENSOR};
 use crate::program::text;
@@ -60,6 +61,19 @@ fn slixmpp_logs_in_through_starttls_and_hears_its_own_message() {
     engine.events.await_event("the message", |event| event["decoded"]["body"] == "to myself");
     engine.events.await_event("the fingerprint", |event| kind(event) == "tls");
     engine.stop();
+}
+
+#[test]
+fn slixmpp_makes_of_prosody_what_it_makes_of_ours() {
+    both(RULES, Genuine::prosody, |lab| {
+        for (port, how) in [("5222", "starttls"), ("5223", "direct")] {
+            let said = slixmpp(lab, port, how);
+            for event in ["connected", "session_start", "message"] {
+                assert!(said.lines().any(|line| line == event), "{event}: {said}");
+            }
+            assert!(!said.contains("stream_error"), "{said}");
+        }
+    });
 }
 
 #[test]

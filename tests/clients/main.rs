@@ -4,6 +4,8 @@
 //! Needs root and the clients, as `sudo make test` has them; without, these tests fail and say so.
 
 #[cfg(test)]
+mod genuine;
+#[cfg(test)]
 #[allow(dead_code, reason = "the laboratory serves tests/live, too")]
 #[path = "../live/lab/mod.rs"]
 mod lab;
@@ -31,3 +33,5 @@ mod scan;
 mod smb;
 #[cfg(test)]
 mod telnet;
+#[cfg(test)]
+mod web;

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use crate::genuine::{Genuine, answers, both};
 use crate::lab::events::kind;
 use crate::lab::{Lab, SENSOR};
 use crate::program::text;
@@ -94,12 +95,95 @@ fn mosquittos_clients_speak_through_tls() {
 
 #[test]
 fn nmap_names_mosquitto_and_its_script_reads_the_topics() {
-    let lab = Lab::new();
-    let engine = lab.engine().rules(RULES).start();
     let target = SENSOR[0].to_string();
     let scan = ["-n", "-Pn", "-sV", "--script", "mqtt-subscribe", "-p", "1883", "--host-timeout", "90s", &target];
-    let said = lab.client_says("nmap", &scan, b"");
-    assert!(said.contains("mosquitto version 2.0.11"), "{said}");
-    assert!(said.contains("| mqtt-subscribe:") && said.contains("$SYS/broker/uptime:"), "{said}");
-    engine.stop();
+    both(RULES, Genuine::mosquitto, |lab| {
+        let said = lab.client_says("nmap", &scan, b"");
+        assert!(said.contains("mosquitto version 2.0."), "{said}");
+        assert!(said.contains("| mqtt-subscribe:") && said.contains("$SYS/broker/uptime:"), "{said}");
+    });
+}
+
+#[test]
+fn properties_of_mqtt_5_travel_with_a_message() {
+    let address = SENSOR[0].to_string();
+    both(RULES, Genuine::mosquitto, |lab| {
+        let host = ["-h", address.as_str(), "-V", "mqttv5", "-q", "1", "-t", "orders"];
+        let publish =
+            ["-r", "-m", "open", "-D", "publish", "user-property", "k", "v", "-D", "publish", "content-type", "text"];
+        let more = ["-D", "publish", "response-topic", "back", "-D", "publish", "message-expiry-interval", "60"];
+        lab.client_says("mosquitto_pub", &[&host[..], &publish, &more].concat(), b"");
+        let read = ["-C", "1", "-W", "20", "-F", "%t %p %q %r %C %R %P"];
+        assert_eq!(
+            lab.client_says("mosquitto_sub", &[&host[..], &read].concat(), b""),
+            "orders open 1 1 text back k:v\n"
+        );
+        // A client that wants nothing of its own, and a will.
+        let alone = [
+            "-D",
+            "subscribe",
+            "subscription-identifier",
+            "7",
+            "--will-topic",
+            "gone",
+            "--will-payload",
+            "x",
+            "-W",
+            "1",
+            "-C",
+            "1",
+        ];
+        lab.client_says("mosquitto_sub", &[&host[..], &alone].concat(), b"");
+    });
+}
+
+/// Publishes to itself in every quality, with a will, and prints what it hears.
+const PAHO: &str = "
+import sys, paho.mqtt.client as mqtt, paho.mqtt.properties as p
+for version in (mqtt.MQTTv31, mqtt.MQTTv311, mqtt.MQTTv5):
+    heard = []
+    client = mqtt.Client(client_id=f'paho{version}', protocol=version)
+    client.will_set('gone', 'x', 1)
+    client.username_pw_set('admin', 'secret')
+    client.on_connect = lambda client, *rest: client.subscribe([('a/+', 2), ('b', 0)])
+    def subscribed(client, *rest):
+        [client.publish(f'a/{qos}', bytes([qos]) * 1000, qos) for qos in range(3)]
+    client.on_subscribe = subscribed
+    def message(client, userdata, message):
+        heard.append((message.topic, message.qos, len(message.payload)))
+        if len(heard) == 3: client.disconnect()
+    client.on_message = message
+    client.connect(sys.argv[1], 1883, 20)
+    client.loop_forever()
+    print(version, sorted(heard))
+";
+
+#[test]
+fn paho_hears_itself_in_every_version_and_quality() {
+    let python = std::env::var("GLUTTON_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    both(RULES, Genuine::mosquitto, |lab| {
+        let said = lab.client_says(&python, &["-c", PAHO, &SENSOR[0].to_string()], b"");
+        let heard = "[('a/0', 0, 1000), ('a/1', 1, 1000), ('a/2', 2, 1000)]";
+        assert_eq!(said, format!("3 {heard}\n4 {heard}\n5 {heard}\n"));
+    });
+}
+
+#[test]
+fn odd_packets_are_answered_in_mosquittos_own_bytes() {
+    let inputs: Vec<(&str, Vec<u8>)> = include_str!("../dialogues/mosquitto.txt")
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(name, hex)| (name, data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()))
+        .collect();
+    // A subscription at the end: its answer is the last.
+    let ended = inputs.iter().map(|(name, input)| {
+        let is_5 = name.ends_with('5') || name.starts_with("v5-");
+        let end: &[u8] = if is_5 { b"\x82\x09ww\0\0\x03end\0" } else { b"\x82\x08ww\0\x03end\0" };
+        [input, end].concat()
+    });
+    let over = |heard: &[u8]| heard.ends_with(b"\x90\x03ww\0") || heard.ends_with(b"\x90\x04ww\0\0");
+    let [genuine, ours] = answers((RULES, ""), (Genuine::mosquitto, 1_883), &ended.collect::<Vec<_>>(), over);
+    for (((name, _), genuine), ours) in inputs.iter().zip(&genuine).zip(&ours) {
+        assert_eq!(ours.escape_ascii().to_string(), genuine.escape_ascii().to_string(), "{name}");
+    }
 }

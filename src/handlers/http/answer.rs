@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::super::Context;
+use crate::clock::Timestamp;
 
 /// An answer before the server's face gives it its head.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub(super) struct Answer {
     pub(super) close: bool,
     /// What the family understood, for the `decoded` object of the request's event.
     pub(super) decoded: Map<String, Value>,
+    /// The body is a file of this date: validators, conditions and ranges are the face's.
+    pub(super) modified: Option<Timestamp>,
     /// What comes instead of a body, over time.
     pub(super) stream: Option<(Framing, Box<dyn Stream>)>,
 }
@@ -82,6 +85,11 @@ impl Answer {
 
     pub(super) fn json(status: u16, value: &Value) -> Self {
         Self::new(status, "application/json", value.to_string())
+    }
+
+    /// A file of this date.
+    pub(super) fn file(content_type: &'static str, body: impl Into<Vec<u8>>, modified: Timestamp) -> Self {
+        Self { modified: Some(modified), ..Self::new(200, content_type, body) }
     }
 
     /// An answer whose body comes over time.

@@ -5,39 +5,31 @@ use std::sync::Arc;
 use super::super::{Context, Credentials, Persona};
 use super::answer::Answer;
 use super::ask::Ask;
-use super::face::{Face, http_date};
+use super::face::Face;
 use super::family::Family;
 use super::login::record_credentials;
 use super::record::command_event;
+use crate::clock::Timestamp;
 
 /// The gateway.
 pub(super) struct Citrix {
     face: Face,
     credentials: Arc<Credentials>,
-    modified: String,
+    modified: Timestamp,
     workgroup: String,
-    /// Part of the ETags and of the page's version marks.
+    /// The page's version mark.
     mark: u64,
 }
 
 impl Citrix {
     pub(super) fn new(persona: &Persona, credentials: &Arc<Credentials>) -> Self {
         Self {
-            face: Face::Apache { server: "Apache".to_owned(), signed: false },
+            face: Face::Apache { server: "Apache".to_owned(), signed_by: None },
             credentials: Arc::clone(credentials),
-            modified: http_date(persona.installed()),
+            modified: persona.installed(),
             workgroup: persona.workgroup().to_owned(),
             mark: persona.random("http citrix").within(&(0x5_0000_0000_0000..=0x5_ffff_ffff_ffff)),
         }
-    }
-
-    /// A file as Apache serves it.
-    fn file(&self, content_type: &'static str, body: String) -> Answer {
-        let tag = format!("\"{:x}-{:x}\"", body.len(), self.mark);
-        Answer::new(200, content_type, body)
-            .header("Last-Modified", self.modified.clone())
-            .header("ETag", tag)
-            .header("Accept-Ranges", "bytes")
     }
 
     fn smb_conf(&self) -> String {
@@ -132,10 +124,12 @@ impl Family for Citrix {
         match path {
             "/" | "/vpn" | "/vpn/" | "/logon/LogonPoint/" | "/cgi/setclient" => Some(found("/vpn/index.html")),
             "/vpn/index.html" | "/logon/LogonPoint/index.html" | "/logon/LogonPoint/tmindex.html" => {
-                Some(self.file("text/html", INDEX.replace("@MARK@", &format!("{:x}", self.mark))))
+                Some(Answer::file("text/html", INDEX.replace("@MARK@", &format!("{:x}", self.mark)), self.modified))
             }
-            "/vpns/cfg/smb.conf" => Some(told(self.file("text/plain; charset=UTF-8", self.smb_conf()))),
-            "/vpn/js/gateway_login_view.js" => Some(self.file("application/x-javascript", VIEW.to_owned())),
+            "/vpns/cfg/smb.conf" => {
+                Some(told(Answer::file("text/plain; charset=UTF-8", self.smb_conf(), self.modified)))
+            }
+            "/vpn/js/gateway_login_view.js" => Some(Answer::file("application/x-javascript", VIEW, self.modified)),
             // A bookmark written by newbm.pl: its template "runs" when it is fetched.
             _ if path.starts_with("/vpns/portal/") && path.ends_with(".xml") => Some(told(Answer::new(
                 200,

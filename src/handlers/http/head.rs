@@ -1,5 +1,7 @@
 //! The head of a request: request line and headers.
 
+use std::borrow::Cow;
+
 use super::{Fault, MAX_BODY, MAX_HEADERS};
 
 /// The head of a request, as it was sent.
@@ -26,9 +28,10 @@ pub(super) enum Framing {
 impl Head {
     /// Reads a complete head.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let readable = understood(bytes);
         let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut slots);
-        match request.parse(bytes) {
+        match request.parse(&readable) {
             Ok(httparse::Status::Complete(_)) => {}
             Ok(httparse::Status::Partial) => return Err(Fault::bad_request("the head ends early")),
             Err(error) => return Err(error.into()),
@@ -44,8 +47,9 @@ impl Head {
 
     /// Finds out early that a head whose end has not come can never become a request.
     pub(super) fn check_beginning(bytes: &[u8]) -> Result<(), Fault> {
+        let readable = understood(bytes);
         let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        httparse::Request::new(&mut slots).parse(bytes).map(drop).map_err(Fault::from)
+        httparse::Request::new(&mut slots).parse(&readable).map(drop).map_err(Fault::from)
     }
 
     /// Values of every header of this name.
@@ -91,9 +95,26 @@ impl Head {
         if length.is_empty() || !length.bytes().all(|digit| digit.is_ascii_digit()) {
             return Err(Fault::bad_request("Content-Length is not a number"));
         }
-        match length.parse() {
-            Ok(length) if length <= MAX_BODY => Ok(Framing::Length(length)),
-            _ => Err(Fault::new(413, "the body is too long")),
+        match length.parse::<i64>().map(u64::try_from) {
+            Ok(Ok(length)) if length <= MAX_BODY => Ok(Framing::Length(length)),
+            Ok(_) => Err(Fault::new(413, "the body is too long")),
+            Err(_) => Err(Fault::bad_request("Content-Length is no number that fits")),
         }
+    }
+}
+
+/// A server takes a later minor version for the last that it knows (RFC 9110 section 2.5).
+fn understood(head: &[u8]) -> Cow<'_, [u8]> {
+    let end = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    let line = head.get(..end).unwrap_or(head).trim_ascii_end();
+    match line.strip_suffix(b"2").or_else(|| line.strip_suffix(b"3")) {
+        Some(start) if start.ends_with(b" HTTP/1.") => {
+            let mut head = head.to_vec();
+            if let Some(minor) = head.get_mut(start.len()) {
+                *minor = b'1';
+            }
+            head.into()
+        }
+        _ => head.into(),
     }
 }

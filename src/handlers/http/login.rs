@@ -9,10 +9,11 @@ use super::super::recording::with_text;
 use super::super::{Context, Credentials, Persona};
 use super::answer::Answer;
 use super::ask::Ask;
-use super::face::{escaped, http_date};
+use super::face::escaped;
 use super::family::Family;
 use super::record::basic_credentials;
 use super::site::draw;
+use crate::clock::Timestamp;
 use crate::events::Event;
 
 /// Names of form fields that hold a user name or a password.
@@ -61,7 +62,7 @@ pub(super) struct Login {
     /// Makes the session cookies of this sensor.
     secret: u64,
     cookie: &'static str,
-    modified: String,
+    modified: Timestamp,
 }
 
 impl Login {
@@ -78,7 +79,7 @@ impl Login {
             colour: random.within(&(0x10_20_30..=0x60_80_a0)),
             secret: random.bits(),
             cookie: draw(&mut random, &["PHPSESSID", "SESSIONID", "sid", "session"]),
-            modified: http_date(persona.installed()),
+            modified: persona.installed(),
         }
     }
 
@@ -178,11 +179,7 @@ impl Family for Login {
                     .header("Set-Cookie", format!("{}=deleted; path=/; Max-Age=0", self.cookie))
                     .header("Location", "/login"),
             ),
-            "/robots.txt" => Some(
-                Answer::new(200, "text/plain", "User-agent: *\nDisallow: /admin/\n")
-                    .header("Last-Modified", self.modified.clone())
-                    .header("Accept-Ranges", "bytes"),
-            ),
+            "/robots.txt" => Some(Answer::file("text/plain", "User-agent: *\nDisallow: /admin/\n", self.modified)),
             _ => None,
         }
     }

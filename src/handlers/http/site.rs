@@ -204,10 +204,11 @@ impl Site {
             Some(refused) => refused,
             None => family.answer(cx, ask).unwrap_or_else(|| face.not_found(ask)),
         };
-        if answer.status == 404 && answer.body.is_empty() && answer.content_type.is_none() {
-            answer = face.not_found(ask);
+        if answer.status >= 400 && answer.body.is_empty() && answer.content_type.is_none() {
+            let page = if answer.status == 404 { face.not_found(ask) } else { face.page(answer.status, ask) };
+            answer = Answer { status: page.status, content_type: page.content_type, body: page.body, ..answer };
         }
-        (family.name(), face, answer)
+        (family.name(), face, face.served(ask, answer))
     }
 }
 
@@ -228,7 +229,7 @@ fn web_server(persona: &Persona, given: &str) -> Face {
     if server.starts_with("nginx") {
         Face::Nginx { server: server.to_owned() }
     } else {
-        Face::Apache { server: server.to_owned(), signed: true }
+        Face::Apache { server: server.to_owned(), signed_by: Some(persona.host_name().to_owned()) }
     }
 }
 

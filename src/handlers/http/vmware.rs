@@ -49,6 +49,19 @@ impl Vmware {
         )
     }
 
+    /// The file that CVE-2009-3733 is tried with: a host's virtual machines.
+    fn inventory(&self) -> Answer {
+        let Self { uuid, .. } = self;
+        let volume = uuid.get(..8).unwrap_or_default().to_ascii_lowercase();
+        let machines = ["dc01", "files"].iter().zip([16, 32]).enumerate().map(|(at, (name, id))| {
+            format!(
+                "  <ConfigEntry id=\"{at:04}\">\n    <objID>{id}</objID>\n    <vmxCfgPath>/vmfs/volumes/{volume}/{name}/{name}.vmx</vmxCfgPath>\n  </ConfigEntry>\n"
+            )
+        });
+        Answer::new(200, "text/xml", format!("<ConfigRoot>\n{}</ConfigRoot>\n", machines.collect::<String>()))
+            .decoded("vulnerability", "CVE-2009-3733")
+    }
+
     fn fault(&self, reason: &str) -> Answer {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -106,6 +119,9 @@ impl Family for Vmware {
             "/sdk" | "/sdk/" if ask.is("GET") => {
                 Some(Answer::new(200, "text/xml; charset=utf-8", self.service_content()))
             }
+            _ if ask.is("GET") && path.ends_with("/etc/vmware/hostd/vmInventory.xml") && is_climbing(path) => {
+                Some(self.inventory())
+            }
             "/sdk/vimServiceVersions.xml" if ask.is("GET") => Some(Answer::new(
                 200,
                 "text/xml",
@@ -119,6 +135,11 @@ impl Family for Vmware {
     fn is_strict(&self) -> bool {
         false
     }
+}
+
+/// The path leaves its directory, by either spelling.
+fn is_climbing(path: &str) -> bool {
+    path.contains("/../") || path.to_ascii_lowercase().contains("/%2e%2e/")
 }
 
 /// The name of the first element in the SOAP body, without its prefix.

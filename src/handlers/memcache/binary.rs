@@ -194,7 +194,7 @@ impl Header {
     fn refuse(&self, status: Status, visit: &mut Visit<'_>) -> Next {
         self.fail(status, visit);
         self.record(&[], visit);
-        if self.body == 0 { Next::Command } else { Next::Swallow(self.body) }
+        if self.body == 0 { Next::Command } else { Next::Swallow(self.body, "") }
     }
 
     fn fail(&self, status: Status, visit: &mut Visit<'_>) {

@@ -35,8 +35,8 @@ pub(super) enum Next {
     Value(Set, usize, Promise),
     /// The body of a binary request.
     Body(binary::Header, Option<Promise>),
-    /// Bytes that are passed over.
-    Swallow(usize),
+    /// Bytes that are passed over, and the line that is said then.
+    Swallow(usize, &'static str),
     /// Nothing is answered any more: the visitor watches the log.
     Watch,
     Close,
@@ -99,11 +99,16 @@ impl Dialogue {
                 visit.reply.close = true;
                 return;
             }
-            Next::Swallow(left) => {
-                let passed = (*left).min(input.len());
+            &Next::Swallow(left, answer) => {
+                let passed = left.min(input.len());
                 *input = input.get(passed..).unwrap_or_default();
                 visit.cache.counts.bytes_read += passed as u64;
-                self.next = if passed == *left { Next::Command } else { Next::Swallow(left - passed) };
+                self.next = Next::Swallow(left - passed, answer);
+                if passed == left {
+                    self.next = Next::Command;
+                    visit.reply.line_unless(answer.is_empty(), answer);
+                    visit.reply.end();
+                }
                 return;
             }
             Next::Value(_, wanted, _) => *wanted,

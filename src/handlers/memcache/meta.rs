@@ -153,7 +153,7 @@ fn delete(word: &[u8], key: &[u8], flags: &Flags, visit: &mut Visit<'_>) -> Resu
         _ if visit.cache.delete(key, visit.now) => b"HD",
         _ => b"NF",
     };
-    let quiet = flags.has(b'q') && answer != b"EX";
+    let quiet = flags.has(b'q') && answer == b"HD";
     visit.reply.line_unless(quiet, [answer, &shown(flags, word, None, 0, visit.now)].concat());
     Ok(())
 }
@@ -178,7 +178,7 @@ fn arithmetic(word: &[u8], key: &[u8], flags: &Flags, visit: &mut Visit<'_>) -> 
         }
         Counted::NotFound => {
             let Some(expires) = made else {
-                visit.reply.line_unless(flags.has(b'q'), "NF");
+                visit.reply.line("NF");
                 return Ok(());
             };
             let item = Item { value: start.to_string().into_bytes(), expires, ..Item::default() };
@@ -240,7 +240,7 @@ pub(super) fn set(line: &[u8], words: &[&[u8]], visit: &mut Visit<'_>) -> Next {
             visit.reply.line(outcome.err().unwrap_or(BAD_FORMAT));
             visit.record(line, decoded, None);
             // A readable length is believed: the value shall not be taken for commands.
-            size.map_or(Next::Command, |size| Next::Swallow(size + 2))
+            size.map_or(Next::Command, |size| Next::Swallow(size + 2, ""))
         }
     }
 }

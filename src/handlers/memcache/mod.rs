@@ -1,7 +1,7 @@
 //! `memcache`: memcached 1.6 as Debian ships it, text and binary protocol, TCP and UDP.
 //!
 //! `dialogue` cuts the stream into commands; `text`, `meta` and `binary` answer them from `store`, which keeps what one source has
-//! stored across its connections; `stats` tells about the server; `udp` holds the frame and the cap on what goes out.
+//! stored across its connections; `stats` tells about the server; `udp` is the frame of datagrams.
 //!
 //! Memory: an idle session holds under 1 KiB; a value on its way counts against the limits of `store` (4 MiB a source, 64 MiB all
 //! together). A call answers at most 4 MiB.
@@ -103,9 +103,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
         let shared = Arc::clone(&shared);
         let records_left = shared.settings.max_records;
         match session.transport {
-            Transport::Udp => {
-                Box::new(Datagrams { shared, balance: udp::Balance::default(), records_left, unrecorded: 0 })
-            }
+            Transport::Udp => Box::new(Datagrams { shared, records_left, unrecorded: 0 }),
             _ => Box::new(Stream { shared, dialogue: Dialogue::default(), records_left, unrecorded: 0, heard: false }),
         }
     }))
@@ -169,14 +167,12 @@ impl Handler for Stream {
 #[derive(Debug)]
 struct Datagrams {
     shared: Arc<Shared>,
-    balance: udp::Balance,
     records_left: u32,
     unrecorded: u64,
 }
 
 impl Handler for Datagrams {
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
-        self.balance.earn(bytes.len());
         let Some((id, request)) = udp::request(bytes) else {
             return self.record_odd(cx, bytes);
         };
@@ -187,12 +183,7 @@ impl Handler for Datagrams {
             dialogue.take(request, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
             dialogue.end(cache)
         });
-        let sent = udp::datagrams(id, &reply);
-        // An answer goes whole or not at all: half of one would not look like a loss.
-        let answered = !sent.is_empty() && self.balance.spend(sent.iter().map(Vec::len).sum());
-        if answered {
-            sent.iter().for_each(|datagram| cx.send(datagram));
-        }
+        udp::datagrams(id, &reply).iter().for_each(|datagram| cx.send(datagram));
         self.records_left = reply.records_left;
         self.unrecorded += reply.unrecorded;
         let request_id = u16::from_be_bytes(id);
@@ -200,7 +191,7 @@ impl Handler for Datagrams {
             self.record_odd(cx, bytes);
         }
         for event in reply.events {
-            cx.event(event.with("request_id", request_id).with("answered", answered));
+            cx.event(event.with("request_id", request_id));
         }
     }
 
@@ -220,7 +211,7 @@ impl Datagrams {
         self.records_left = left;
         let mut recording = Recording::new(self.shared.max_payload);
         recording.push(bytes);
-        cx.event(recording.event(Direction::Recv).with("answered", false));
+        cx.event(recording.event(Direction::Recv));
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn section(name: &[u8], visit: &mut Visit<'_>) -> Option<Pairs> {
         b"slabs" => slabs(visit),
         b"sizes" => own(vec![("sizes_status", "disabled".to_owned())]),
         b"conns" => conns(visit),
+        b"extstore" => Vec::new(),
         b"reset" => {
             reset(visit);
             Vec::new()

@@ -137,9 +137,9 @@ pub(super) fn announce(set: Set, size: usize, visit: &mut Visit<'_>) -> Next {
         Ok(promise) => Next::Value(set, size + 2, promise),
         Err(why) => {
             let answer = if why == NoRoom::TooLarge { TOO_LARGE } else { NO_MEMORY };
-            visit.reply.line_unless(set.quiet && set.meta.is_none(), answer);
+            let is_silent = set.quiet && set.meta.is_none();
             visit.record(&set.line, set.decoded, None);
-            Next::Swallow(size + 2)
+            Next::Swallow(size + 2, if is_silent { "" } else { answer })
         }
     }
 }

@@ -232,13 +232,12 @@ impl Broker {
         let mut any = false;
         for session in &mut self.sessions {
             let own = session.link == Some(from);
-            let matching: Vec<&Subscription> = session
-                .subscriptions
-                .iter()
-                .filter(|subscription| !(own && subscription.no_local) && subscription.matches(&message.topic))
-                .collect();
+            let mut matching: Vec<&Subscription> =
+                session.subscriptions.iter().filter(|subscription| subscription.matches(&message.topic)).collect();
+            // Whoever wants nothing of its own is a subscriber still.
+            any |= !matching.is_empty();
+            matching.retain(|subscription| !(own && subscription.no_local));
             let Some(most) = matching.iter().map(|subscription| subscription.qos).max() else { continue };
-            any = true;
             let delivery = Delivery {
                 message: Arc::clone(message),
                 qos: most.min(qos),

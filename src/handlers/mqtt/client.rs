@@ -128,21 +128,22 @@ impl Client {
         self.heard = turn.now;
         self.unasked = MAX_UNASKED;
         let mut reader = Reader(&packet.body);
+        // mosquitto lets clients of MQTT 3.1 write there what they like.
+        let has_flags = packet.flags == 2 || self.version == 3;
         match packet.kind {
             packet::PUBLISH => self.publish(packet, turn)?,
             packet::PUBACK => self.acknowledged(&mut reader, false)?,
             packet::PUBREC => self.received(&mut reader, turn)?,
-            packet::PUBREL if packet.flags == 2 => self.released(&mut reader, turn)?,
+            packet::PUBREL if has_flags => self.released(&mut reader, turn)?,
             packet::PUBCOMP => self.acknowledged(&mut reader, true)?,
-            packet::SUBSCRIBE if packet.flags == 2 => self.subscribe(&mut reader, turn)?,
-            packet::UNSUBSCRIBE if packet.flags == 2 => self.unsubscribe(&mut reader, turn)?,
+            packet::SUBSCRIBE if has_flags => self.subscribe(&mut reader, turn)?,
+            packet::UNSUBSCRIBE if has_flags => self.unsubscribe(&mut reader, turn)?,
             packet::PUBREL | packet::SUBSCRIBE | packet::UNSUBSCRIBE => return Err(Fault::Malformed.into()),
             packet::PINGREQ => turn.send(packet::PINGRESP, 0, &[]),
             packet::DISCONNECT => return Err(self.goodbye(&mut reader, turn)),
-            packet::CONNECT | packet::CONNACK => return Err(Fault::Protocol.into()),
+            packet::CONNECT | packet::CONNACK | packet::AUTH => return Err(End::HangUp),
             // mosquitto can be a client of other brokers, and takes these without having asked.
             packet::SUBACK | packet::UNSUBACK | packet::PINGRESP => {}
-            packet::AUTH => return Err(End::HangUp),
             _ => return Err(Fault::Protocol.into()),
         }
         self.deliver(turn)

@@ -76,10 +76,12 @@ impl<'a> Properties<'a> {
         self.list.iter().any(|(known, _, _)| *known == id)
     }
 
-    /// The bytes of those properties that travel on with a message.
+    /// The bytes of those properties that travel on with a message; mosquitto writes its expiry last.
     pub(super) fn forwarded(&self) -> Vec<u8> {
-        let kept = self.list.iter().filter(|(id, _, _)| FORWARDED.contains(id));
-        kept.flat_map(|(_, _, raw)| raw.iter().copied()).collect()
+        let kept = |expiry: bool| {
+            self.list.iter().filter(move |(id, _, _)| FORWARDED.contains(id) && (*id == MESSAGE_EXPIRY) == expiry)
+        };
+        kept(false).chain(kept(true)).flat_map(|(_, _, raw)| raw.iter().copied()).collect()
     }
 
     /// For an event.

@@ -1,11 +1,17 @@
 //! A shell on a terminal: echo, line editing, `^C` and `^D`, output played at its time.
 
+use std::time::Duration;
+
 use super::{Act, Acts, MAX_LINE, Shell};
 use crate::clock::Timestamp;
 use crate::handlers::Context;
 
 /// Bytes that are typed ahead while a command runs; what is more is lost, as in a terminal's queue.
 const MAX_AHEAD: usize = 32 * 1_024;
+/// Bytes of output at one instant; the rest follows after a moment, as on a line that is slower than the program: thousands of lines
+/// that arrive together do not make one call print all that they ask for.
+const MAX_AT_ONCE: usize = 256 * 1_024;
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// What a byte from the visitor completes.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,6 +117,8 @@ pub(in crate::handlers) struct Terminal {
     hangs: bool,
     ahead: Vec<u8>,
     ended: bool,
+    /// The present instant, and the bytes printed at it.
+    printed: (Timestamp, usize),
 }
 
 impl Terminal {
@@ -124,6 +132,7 @@ impl Terminal {
             hangs: false,
             ahead: Vec::new(),
             ended: false,
+            printed: (Timestamp::default(), 0),
         }
     }
 
@@ -250,10 +259,23 @@ impl Terminal {
         out.extend_from_slice(self.shell.prompt().as_bytes());
     }
 
+    /// With these bytes more, this instant has seen its share.
+    fn is_enough(&mut self, now: Timestamp, bytes: usize) -> bool {
+        let (at, before) = self.printed;
+        self.printed = (now, if at == now { before + bytes } else { bytes });
+        self.printed.1 > MAX_AT_ONCE
+    }
+
     fn play(&mut self, cx: &Context<'_>, out: &mut Vec<u8>) {
         while let Some(act) = self.acts.pop_front() {
             match act {
-                Act::Print(bytes) => print(&bytes, out),
+                Act::Print(bytes) => {
+                    print(&bytes, out);
+                    if self.is_enough(cx.now(), bytes.len()) {
+                        self.due = Some(cx.now() + MOMENT);
+                        return;
+                    }
+                }
                 Act::Wait(time) => {
                     self.due = Some(cx.now() + time);
                     return;

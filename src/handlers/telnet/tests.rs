@@ -435,3 +435,19 @@ fn a_loop_of_heavy_work_is_over_soon_for_us() {
         assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
     }
 }
+
+#[test]
+fn hundreds_of_lines_that_arrive_together_are_answered_little_by_little() {
+    let make = format!(
+        "cd /tmp; echo {} > f; cat f{} > g; cat g{} > h\r\n",
+        "a".repeat(1_000),
+        " f".repeat(7),
+        " g".repeat(7)
+    );
+    let many = "cat h h h\r\n".repeat(400);
+    let steps = [LOGIN[0], LOGIN[1], Do::Recv(make.as_bytes()), Do::Recv(many.as_bytes()), Do::Wait(60)];
+    let outcome = visit("", &steps);
+    let printed: Vec<usize> = outcome.sent_after.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!((256 << 10..512 << 10).contains(&printed[2]), "{printed:?}");
+    assert!(printed[3] > 256 << 10 && printed[3] < 2 << 20, "{printed:?}");
+}

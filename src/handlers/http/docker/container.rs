@@ -35,6 +35,9 @@ pub(super) struct Container {
     started: Option<Timestamp>,
     /// When it was stopped from outside.
     stopped: Option<Timestamp>,
+    pub(super) paused: bool,
+    /// Its image has no such program.
+    missing: bool,
     pub(super) place: Place,
     ran: Ran,
 }
@@ -58,7 +61,10 @@ impl Container {
         let is_shell = command::is_shell(&command) && (tty || stdin);
         let place = Place { host: id.get(..12).unwrap_or_default().to_owned(), kernel };
         let mut ran = command::run(&command, &place);
-        if is_service || is_shell {
+        let not_found = |program: &String| ran.output == format!("sh: {program}: not found\n").as_bytes();
+        let is_unknown = ran.exit == 127 && command.first().is_some_and(not_found);
+        // What an image brings itself is not known here: it runs.
+        if is_service || is_shell || is_unknown && !is_base(image) {
             ran = Ran { runs: None, ..Ran::default() };
         }
         ran.output.truncate(MAX_OUTPUT);
@@ -75,9 +81,16 @@ impl Container {
             created: now,
             started: None,
             stopped: None,
+            paused: false,
+            missing: is_unknown && is_base(image),
             place,
             ran,
         }
+    }
+
+    /// The program that it cannot be started for.
+    pub(super) fn missing_program(&self) -> Option<String> {
+        self.command.first().filter(|_| self.missing).cloned()
     }
 
     /// Starts it; what it fetches, or `None` when it runs already.
@@ -91,7 +104,7 @@ impl Container {
 
     pub(super) fn stop(&mut self, now: Timestamp) {
         if self.is_running(now) {
-            self.stopped = Some(now);
+            (self.stopped, self.paused) = (Some(now), false);
         }
     }
 
@@ -126,6 +139,7 @@ impl Container {
     fn state(&self, now: Timestamp) -> &'static str {
         match (self.started, self.ended(now)) {
             (None, _) => "created",
+            (Some(_), None) if self.paused => "paused",
             (Some(_), None) => "running",
             (Some(_), Some(_)) => "exited",
         }
@@ -134,7 +148,10 @@ impl Container {
     fn status(&self, now: Timestamp) -> String {
         match (self.started, self.ended(now)) {
             (None, _) => "Created".to_owned(),
-            (Some(started), None) => format!("Up {}", spoken(now.saturating_since(started))),
+            (Some(started), None) => {
+                let paused = if self.paused { " (Paused)" } else { "" };
+                format!("Up {}{paused}", spoken(now.saturating_since(started)))
+            }
             (Some(_), Some(ended)) => {
                 format!("Exited ({}) {} ago", self.exit_code(), spoken(now.saturating_since(ended)))
             }
@@ -178,20 +195,31 @@ impl Container {
             .map_or(("/docker-entrypoint.sh", &[][..]), |(first, rest)| (first.as_str(), rest));
         let mut config = self.config.as_object().cloned().unwrap_or_default();
         let host = config.remove("HostConfig").unwrap_or_else(|| json!({"NetworkMode": "default"}));
+        let mounts: Vec<Value> = words(host.get("Binds")).iter().filter_map(|bind| mount(bind)).collect();
+        // The default network is told twice.
+        let mut network = json!({"Bridge": "", "SandboxID": self.image_id.get(7..).filter(|_| running).unwrap_or_default(), "Ports": {}});
+        let own = self.network(now);
+        if let (Some(settings), Some(own)) = (network.as_object_mut(), own.as_object()) {
+            let shared = ["Gateway", "IPAddress", "IPPrefixLen", "MacAddress", "EndpointID"];
+            settings.extend(shared.iter().filter_map(|key| Some(((*key).to_owned(), own.get(*key)?.clone()))));
+        }
+        if let Some(settings) = network.as_object_mut() {
+            settings.insert("Networks".to_owned(), json!({"bridge": own}));
+        }
         config.remove("NetworkingConfig");
         config.insert("Hostname".to_owned(), self.id.get(..12).into());
         json!({
             "Id": self.id, "Created": rfc3339(self.created), "Path": path, "Args": arguments,
             "State": {
-                "Status": self.state(now), "Running": running, "Paused": false, "Restarting": false, "OOMKilled": false, "Dead": false,
+                "Status": self.state(now), "Running": running, "Paused": running && self.paused, "Restarting": false, "OOMKilled": false, "Dead": false,
                 "Pid": if running { 1_000 + self.created.as_micros() % 30_000 } else { 0 },
                 "ExitCode": if self.ended(now).is_some() { self.exit_code() } else { 0 }, "Error": "",
                 "StartedAt": self.started.map_or_else(never, rfc3339), "FinishedAt": self.ended(now).map_or_else(never, rfc3339),
             },
             "Image": self.image_id, "Name": format!("/{}", self.name), "RestartCount": 0, "Driver": "overlay2", "Platform": "linux",
             "MountLabel": "", "ProcessLabel": "", "AppArmorProfile": "docker-default", "ExecIDs": null, "HostConfig": host,
-            "GraphDriver": {"Data": null, "Name": "overlay2"}, "Mounts": [], "Config": config,
-            "NetworkSettings": {"Ports": {}, "Networks": {"bridge": self.network(now)}},
+            "GraphDriver": {"Data": null, "Name": "overlay2"}, "Mounts": mounts, "Config": config,
+            "NetworkSettings": network,
         })
     }
 
@@ -216,6 +244,16 @@ pub(super) fn command_of(config: &Value) -> Vec<String> {
     command.extend(words(config.get("Cmd")));
     command.truncate(MAX_WORDS);
     command
+}
+
+/// A bind as the engine shows it: `source:destination[:mode]`.
+fn mount(bind: &str) -> Option<Value> {
+    let mut parts = bind.splitn(3, ':');
+    let (source, destination, mode) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
+    Some(json!({
+        "Type": "bind", "Source": source, "Destination": destination, "Mode": mode, "RW": !mode.split(',').any(|word| word == "ro"),
+        "Propagation": "rprivate",
+    }))
 }
 
 /// A list of words, or one text that a shell runs.

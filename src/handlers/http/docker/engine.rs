@@ -149,7 +149,8 @@ impl Engine {
         Value::Object(info)
     }
 
-    pub(super) fn networks(&self) -> Value {
+    /// The networks of every engine, and those of this name and id.
+    pub(super) fn networks(&self, own: &[(String, String)]) -> Vec<Value> {
         let mut random = self.random.clone();
         let created = rfc3339(self.installed);
         let network = |name: &str, driver: &str, id: String| {
@@ -160,10 +161,9 @@ impl Engine {
                 "Containers": {}, "Options": {}, "Labels": {},
             })
         };
-        let list: Vec<Value> = [("bridge", "bridge"), ("host", "host"), ("none", "null")]
-            .map(|(name, driver)| network(name, driver, super::machine::id(random.bits(), 0, name)))
-            .into();
-        list.into()
+        let of_all = [("bridge", "bridge"), ("host", "host"), ("none", "null")]
+            .map(|(name, driver)| network(name, driver, super::machine::id(random.bits(), 0, name)));
+        of_all.into_iter().chain(own.iter().map(|(name, id)| network(name, "bridge", id.clone()))).collect()
     }
 
     /// What runs on the machine before the visitor comes.

@@ -46,6 +46,11 @@ impl Image {
         }
     }
 
+    /// The same under another name.
+    pub(super) fn tagged(&self, name: &str, tag: &str) -> Self {
+        Self { name: name.to_owned(), tag: tag.to_owned(), ..self.clone() }
+    }
+
     pub(super) fn tag(&self) -> String {
         format!("{}:{}", self.name, self.tag)
     }

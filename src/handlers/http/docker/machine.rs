@@ -13,6 +13,8 @@ const MAX_IMAGES: usize = 24;
 /// Each holds at most about 20 KiB (`container`).
 const MAX_CONTAINERS: usize = 16;
 const MAX_EXECS: usize = 16;
+/// Networks, and as many volumes.
+pub(super) const MAX_LOCAL: usize = 16;
 /// Bytes of the words of a command that is kept.
 const MAX_COMMAND: usize = 4 * 1024;
 
@@ -22,6 +24,10 @@ pub(super) struct Machine {
     pub(super) images: Vec<Image>,
     pub(super) containers: Vec<Container>,
     execs: Vec<Exec>,
+    /// Name and id of the networks that the visitor made.
+    pub(super) networks: Vec<(String, String)>,
+    /// Name and time of the volumes that it made.
+    pub(super) volumes: Vec<(String, String)>,
     serial: u64,
     /// Every container shares it.
     pub(super) kernel: Kernel,
@@ -57,6 +63,31 @@ impl Machine {
         }
         self.images.push(image);
         self.serial += 1;
+    }
+
+    pub(super) fn add_network(&mut self, name: String, id: String) {
+        super::local::push(&mut self.networks, (name, id));
+    }
+
+    pub(super) fn add_volume(&mut self, volume: (String, String)) {
+        self.volumes.retain(|(known, _)| *known != volume.0);
+        super::local::push(&mut self.volumes, volume);
+    }
+
+    /// Another name for an image; false when there is no such image.
+    pub(super) fn tag_image(&mut self, of: &str, name: &str, tag: &str) -> bool {
+        let Some(image) = self.image(of).map(|image| image.tagged(name, tag)) else { return false };
+        self.add_image(image);
+        true
+    }
+
+    /// A new name for a container; `false` when another has it.
+    pub(super) fn rename(&mut self, id: &str, name: &str) -> bool {
+        let is_taken = self.containers.iter().any(|container| container.name == name);
+        if let Some(container) = self.container(id).filter(|_| !is_taken) {
+            container.name = name.chars().take(128).collect();
+        }
+        !is_taken
     }
 
     pub(super) fn remove_image(&mut self, name: &str) -> Option<String> {

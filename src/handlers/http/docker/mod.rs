@@ -7,6 +7,7 @@ mod command;
 mod container;
 mod engine;
 mod image;
+mod local;
 mod machine;
 mod stream;
 
@@ -65,18 +66,21 @@ impl Docker {
                 .header("Pragma", "no-cache"),
             ("GET", ["version"]) => value(200, &self.engine.version()),
             ("GET", ["info"]) => value(200, &self.with(cx, |machine| self.engine.info(machine, cx.now()))),
-            ("GET", ["system", "df"]) => {
-                value(200, &json!({"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}))
-            }
+            ("GET", ["system", "df"]) => self.usage(cx),
             ("GET", ["events"]) => stream::silence(),
             // The credentials of a registry; the server has recorded them.
             ("POST", ["auth"]) => {
                 error(500, "Get \"https://registry-1.docker.io/v2/\": unauthorized: incorrect username or password")
             }
             ("GET", ["plugins"]) => value(200, &json!([])),
-            ("GET", ["networks"]) => value(200, &self.engine.networks()),
-            ("GET", ["volumes"]) => value(200, &json!({"Volumes": [], "Warnings": null})),
-            ("POST", ["volumes", "create"]) => self.create_volume(cx, ask),
+            (_, ["networks", rest @ ..]) => return self.networks(cx, ask, method, rest),
+            (_, ["volumes", rest @ ..]) => return self.volumes(cx, ask, method, rest),
+            // A machine with addresses on several interfaces cannot choose one.
+            ("POST", ["swarm", "init"]) => error(
+                400,
+                "could not choose an IP address to advertise since this system has multiple addresses on different interfaces - specify one with --advertise-addr",
+            ),
+            ("POST", ["build", "prune"]) => value(200, &json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
             ("GET", ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => error(
                 503,
                 "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
@@ -105,7 +109,12 @@ impl Docker {
                 found.map_or_else(|| no_such_image(&name), |found| value(200, &found))
             }
             ("GET", [.., "history"]) => value(200, &json!([])),
-            ("POST", [.., "tag"]) => Answer::empty(201),
+            ("POST", [name @ .., "tag"]) => {
+                let of = name.join("/");
+                let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
+                let is_done = self.with(cx, |machine| machine.tag_image(&of, &name, &tag));
+                if is_done { Answer::empty(201) } else { no_such_image(&of) }
+            }
             ("DELETE", name) => {
                 let name = name.join("/");
                 let removed = self.with(cx, |machine| machine.remove_image(&name));
@@ -167,6 +176,21 @@ impl Docker {
                 &self.with(cx, |machine| machine.container(id).map(|c| c.inspected(now))).unwrap_or_default(),
             ),
             ("POST", "start") => {
+                let missing = self.with(cx, |machine| {
+                    let container = machine.container(id)?;
+                    let program = container.missing_program()?;
+                    // Whoever waits for its end waits for its removal.
+                    if container.removes_itself() {
+                        machine.remove_container(id);
+                    }
+                    Some(program)
+                });
+                if let Some(program) = missing {
+                    let why = format!(
+                        "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: {program:?}: executable file not found in $PATH: unknown"
+                    );
+                    return Some(error(400, &why));
+                }
                 let downloads = self.with(cx, |machine| machine.container(id).map(|c| c.start(now))).flatten();
                 let Some(downloads) = downloads else { return Some(Answer::empty(304)) };
                 downloads.iter().for_each(|(url, tool)| cx.download(url, tool));
@@ -183,7 +207,22 @@ impl Docker {
                 });
                 Answer::empty(204)
             }
-            ("POST", "pause" | "unpause" | "rename") => Answer::empty(204),
+            ("POST", "pause" | "unpause") => {
+                change(&|container| container.paused = action == "pause");
+                Answer::empty(204)
+            }
+            ("POST", "rename") => {
+                let name = ask.field("name").unwrap_or_default();
+                let name = name.trim_start_matches('/');
+                if name.is_empty() {
+                    return Some(error(400, "Neither old nor new names may be empty"));
+                }
+                if self.with(cx, |machine| machine.rename(id, name)) {
+                    Answer::empty(204)
+                } else {
+                    error(409, &name_taken(name))
+                }
+            }
             ("POST", "resize") => Answer::empty(200),
             ("POST", "wait") => Answer {
                 content_type: Some("application/json".into()),
@@ -207,7 +246,10 @@ impl Docker {
             ("GET", "changes") => value(200, &Value::Null),
             ("POST", "exec") => self.create_exec(cx, ask, id),
             ("PUT", "archive") => Answer::empty(200),
-            ("GET", "archive" | "export") => error(404, "Could not find the file in container"),
+            ("GET", "archive") => {
+                let path = ask.field("path").unwrap_or_default();
+                error(404, &format!("Could not find the file {path} in container {id}"))
+            }
             ("POST", "update") => value(200, &json!({"Warnings": null})),
             ("DELETE", "delete") => {
                 let running =
@@ -244,10 +286,7 @@ impl Docker {
         let created = self.with(cx, |machine| {
             let image = machine.image(&reference).map(|image| image.id.clone());
             let image = image.ok_or_else(|| (404, format!("No such image: {reference}")))?;
-            machine.create(config, &wanted, &image, given, seed, now).map_err(|name| {
-                let taken = format!("Conflict. The container name \"/{name}\" is already in use. You have to remove (or rename) that container to be able to reuse that name.");
-                (409, taken)
-            })
+            machine.create(config, &wanted, &image, given, seed, now).map_err(|name| (409, name_taken(&name)))
         });
         match created {
             Ok(id) => value(201, &json!({"Id": id, "Warnings": []})),
@@ -295,16 +334,6 @@ impl Docker {
             _ => return None,
         })
     }
-
-    fn create_volume(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
-        let config: Value = serde_json::from_slice(ask.body).unwrap_or_default();
-        let name = config.get("Name").and_then(Value::as_str).unwrap_or("data");
-        let at = format!("/var/lib/docker/volumes/{name}/_data");
-        value(
-            201,
-            &json!({"CreatedAt": engine::rfc3339(cx.now()), "Driver": "local", "Labels": null, "Mountpoint": at, "Name": name, "Options": null, "Scope": "local"}),
-        )
-    }
 }
 
 fn exec_value(exec: &Exec) -> Value {
@@ -331,6 +360,11 @@ fn value(status: u16, value: &Value) -> Answer {
 
 fn error(status: u16, message: &str) -> Answer {
     value(status, &json!({"message": message}))
+}
+
+fn name_taken(name: &str) -> String {
+    let why = "is already in use. You have to remove (or rename) that container to be able to reuse that name.";
+    format!("Conflict. The container name \"/{name}\" {why}")
 }
 
 fn no_such_image(name: &str) -> Answer {

@@ -2,6 +2,7 @@
 //!
 //! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests.
 
+mod file;
 mod head;
 mod page;
 
@@ -22,8 +23,8 @@ const MAX_LINE: usize = 8_190;
 pub(super) enum Face {
     /// `Server: nginx/1.22.1`
     Nginx { server: String },
-    /// `Server: Apache/2.4.57 (Debian)`; `signed` puts it below error pages, too.
-    Apache { server: String, signed: bool },
+    /// `Server: Apache/2.4.57 (Debian)`; below error pages as well if they are signed, by this host for requests that name none.
+    Apache { server: String, signed_by: Option<String> },
     /// Go's net/http.
     Go,
     /// `Server: Jetty(6.1.26)`, as Hadoop 2 has it.
@@ -65,7 +66,11 @@ impl Face {
             }
             _ if head.method.len() + head.target.len() + 11 > MAX_LINE => Some(self.page(414, ask).closing()),
             _ if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => bad(true),
-            _ if !head.has_its_host() || !is_host(ask.host) => bad(false),
+            _ if !head.has_its_host() || !is_host(ask.host) || !self.takes_host(ask) => bad(false),
+            _ if head.values("content-length").flat_map(|value| value.split(',')).count() > 1 => bad(false),
+            Self::Nginx { .. } if coding_status(head).is_some() => {
+                coding_status(head).map(|status| self.page(status, ask).closing())
+            }
             Self::Nginx { .. }
                 if !head.method.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-".contains(&byte)) =>
             {
@@ -87,8 +92,28 @@ impl Face {
     pub(super) fn not_found(&self, ask: &Ask<'_>) -> Answer {
         match self {
             Self::Nginx { .. } if !matches!(ask.head.method.as_str(), "GET" | "HEAD" | "POST") => self.page(405, ask),
-            Self::Apache { .. } => self.method_refused(ask).unwrap_or_else(|| self.page(404, ask)),
+            Self::Apache { .. } => {
+                // What no file can be called.
+                let status = if ask.path().split('/').any(|part| part.len() > 255) { 403 } else { 404 };
+                self.method_refused(ask).unwrap_or_else(|| self.page(status, ask))
+            }
             _ => self.page(404, ask),
+        }
+    }
+
+    /// The host that HTTP/1.1 asks for is one.
+    fn takes_host(&self, ask: &Ask<'_>) -> bool {
+        let is_port = || ask.host_name().contains(']') || !ask.host_name().contains(':');
+        (ask.head.minor == 0 || !ask.host.is_empty())
+            && !ask.host.contains("..")
+            && (matches!(self, Self::Nginx { .. }) || is_port())
+    }
+
+    /// A file, as the request's conditions and range have it.
+    pub(super) fn served(&self, ask: &Ask<'_>, mut answer: Answer) -> Answer {
+        match answer.modified.take() {
+            Some(modified) => file::served(self, ask, answer, modified),
+            None => answer,
         }
     }
 
@@ -132,12 +157,11 @@ impl Face {
     fn error_page(&self, status: u16, method: &str, host: &str, port: u16, why: &str) -> Answer {
         match self {
             Self::Nginx { server } => Answer::new(status, "text/html", nginx_page(server, status, why)),
-            Self::Apache { server, signed } => {
-                let signature = if *signed {
-                    format!("<hr>\n<address>{server} Server at {} Port {port}</address>\n", escaped(host))
-                } else {
-                    String::new()
-                };
+            Self::Apache { server, signed_by } => {
+                let signature = signed_by.as_ref().map_or_else(String::new, |name| {
+                    let host = escaped(if host.is_empty() { name } else { host });
+                    format!("<hr>\n<address>{server} Server at {host} Port {port}</address>\n")
+                });
                 let answer =
                     Answer::new(status, "text/html; charset=iso-8859-1", apache_page(status, method, why, &signature));
                 if matches!(status, 405 | 501) { answer.header("Allow", "OPTIONS,HEAD,GET,POST") } else { answer }
@@ -165,6 +189,7 @@ impl Face {
             201 => "Created",
             202 => "Accepted",
             204 => "No Content",
+            206 => "Partial Content",
             301 => "Moved Permanently",
             302 if nginx => "Moved Temporarily",
             302 => "Found",
@@ -177,10 +202,12 @@ impl Face {
             405 => "Method Not Allowed",
             406 => "Not Acceptable",
             409 => "Conflict",
+            412 => "Precondition Failed",
             413 => "Request Entity Too Large",
             414 if nginx => "Request-URI Too Large",
             414 => "Request-URI Too Long",
             415 => "Unsupported Media Type",
+            416 => "Requested Range Not Satisfiable",
             431 => "Request Header Fields Too Large",
             500 => "Internal Server Error",
             501 => "Not Implemented",
@@ -226,6 +253,8 @@ fn version_status(line: &[u8], face: &Face) -> u16 {
     let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next());
     match face {
+        // The preface of HTTP/2: its target comes before its version.
+        Face::Nginx { .. } | Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
         Face::Nginx { .. } | Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
         Face::Apache { .. } | Face::Go
             if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) =>
@@ -233,6 +262,17 @@ fn version_status(line: &[u8], face: &Face) -> u16 {
             505
         }
         _ => 400,
+    }
+}
+
+/// nginx takes one transfer coding, in HTTP/1.1.
+fn coding_status(head: &Head) -> Option<u16> {
+    let mut codings = head.values("transfer-encoding");
+    let first = codings.next()?;
+    match codings.next() {
+        None if head.minor > 0 && first.eq_ignore_ascii_case("chunked") => None,
+        None if head.minor > 0 => Some(501),
+        _ => Some(400),
     }
 }
 

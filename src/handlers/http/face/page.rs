@@ -20,7 +20,7 @@ pub(super) fn nginx_page(server: &str, status: u16, why: &str) -> String {
 }
 
 pub(super) fn apache_page(status: u16, method: &str, why: &str, signature: &str) -> String {
-    let reason = Face::Apache { server: String::new(), signed: false }.reason(status);
+    let reason = Face::Apache { server: String::new(), signed_by: None }.reason(status);
     let why = if why.is_empty() { "" } else { "Size of a request header field exceeds server limit." };
     let method = escaped(method);
     let said: Cow<'_, str> = match status {
@@ -30,6 +30,9 @@ pub(super) fn apache_page(status: u16, method: &str, why: &str, signature: &str)
         403 => "<p>You don't have permission to access this resource.</p>\n".into(),
         404 => "<p>The requested URL was not found on this server.</p>\n".into(),
         405 => format!("<p>The requested method {method} is not allowed for this URL.</p>\n").into(),
+        412 => "<p>The precondition on the request\nfor the URL evaluated to false.</p>\n".into(),
+        416 => "<p>None of the range-specifier values in the Range\nrequest-header field overlap the current extent\nof the selected resource.</p>\n"
+            .into(),
         413 => format!(
             "The requested resource does not allow request data with {method} requests, or the amount of data provided in\n\
              the request exceeds the capacity limit.\n"

@@ -84,3 +84,58 @@ fn a_terminal_in_a_container_takes_commands_however_they_are_cut() {
     assert!(outcome.closed);
     assert!(outcome.events.iter().any(|event| event.kind == "command" && event.fields["command"] == "id"));
 }
+
+#[test]
+fn what_is_done_to_the_machine_is_seen_afterwards() {
+    let ask = |method: &str, path: &str, body: Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        format!(
+            "{method} /v1.41{path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let container = json!({"Image": "nginx:1.21", "Cmd": ["sleep", "60"], "HostConfig": {"Binds": ["/:/host:ro"]}});
+    let missing = json!({"Image": "base:1", "Cmd": ["./miner"]});
+    let script = [
+        (ask("POST", "/images/create?fromImage=nginx&tag=1.21", Value::Null), 200, "nginx:1.21"),
+        (ask("POST", "/containers/create?name=a", container), 201, "Id"),
+        (ask("POST", "/containers/a/start", Value::Null), 204, ""),
+        (ask("POST", "/containers/a/rename?name=b", Value::Null), 204, ""),
+        (ask("POST", "/containers/b/pause", Value::Null), 204, ""),
+        (ask("GET", "/containers/json", Value::Null), 200, "(Paused)"),
+        (ask("GET", "/containers/b/json", Value::Null), 200, "\"IPAddress\":\"172.17.0."),
+        (ask("GET", "/containers/b/json", Value::Null), 200, "\"Destination\":\"/host\",\"Mode\":\"ro\""),
+        (ask("GET", "/containers/b/archive?path=/x", Value::Null), 404, "Could not find the file /x in container"),
+        (ask("POST", "/containers/b/rename?name=b", Value::Null), 409, "is already in use"),
+        (ask("POST", "/images/nginx:1.21/tag?repo=x&tag=y", Value::Null), 201, ""),
+        (ask("GET", "/images/x:y/json", Value::Null), 200, "x:y"),
+        (ask("POST", "/networks/create", json!({"Name": "n"})), 201, "Id"),
+        (ask("POST", "/networks/create", json!({"Name": "n"})), 409, "network with name n already exists"),
+        (ask("GET", "/networks/n", Value::Null), 200, "\"Name\":\"n\""),
+        (ask("DELETE", "/networks/n", Value::Null), 204, ""),
+        (ask("GET", "/networks/n", Value::Null), 404, "network n not found"),
+        (ask("DELETE", "/networks/bridge", Value::Null), 403, "pre-defined network"),
+        (ask("POST", "/volumes/create", json!({"Name": "v"})), 201, "/var/lib/docker/volumes/v/_data"),
+        (ask("GET", "/volumes", Value::Null), 200, "\"Name\":\"v\""),
+        (ask("DELETE", "/volumes/v", Value::Null), 204, ""),
+        (ask("DELETE", "/volumes/v", Value::Null), 404, "no such volume"),
+        (ask("POST", "/build/prune", Value::Null), 200, "SpaceReclaimed"),
+        (ask("POST", "/swarm/init", json!({})), 400, "--advertise-addr"),
+        (ask("POST", "/images/base:1/tag?repo=alpine", Value::Null), 404, "No such image"),
+        (ask("POST", "/images/nginx:1.21/tag?repo=alpine", Value::Null), 201, ""),
+        (ask("POST", "/containers/create?name=c", json!({"Image": "alpine", "Cmd": ["nosuch"]})), 201, "Id"),
+        (ask("POST", "/containers/c/start", Value::Null), 400, "executable file not found in $PATH"),
+        (ask("POST", "/images/nginx:1.21/tag?repo=base&tag=1", Value::Null), 201, ""),
+        (ask("POST", "/containers/create?name=d", missing), 201, "Id"),
+        (ask("POST", "/containers/d/start", Value::Null), 204, ""),
+        (ask("GET", "/containers/d/json", Value::Null), 200, "\"Status\":\"running\""),
+    ];
+    // Only the pull takes its time.
+    let steps = script.iter().flat_map(|(request, _, _)| [Step::Recv(request.as_bytes()), Step::Wait(0)]);
+    let mut steps: Vec<Step<'_>> = steps.collect();
+    steps[1] = Step::Wait(10_000);
+    let outcome = Transcript::tcp("docker", "").run(&steps);
+    for ((request, status, wanted), (given, _, body)) in script.iter().zip(answers(&outcome)) {
+        assert!(given == *status && body.contains(wanted), "{request}: {given} {body}");
+    }
+}

@@ -13,7 +13,7 @@ fn a_request_is_recorded_whole_and_answered_in_the_servers_own_order() {
     let names: Vec<&str> = head.lines().skip(1).map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(
         names,
-        ["Server", "Date", "Content-Type", "Content-Length", "Last-Modified", "Connection", "Accept-Ranges"]
+        ["Server", "Date", "Content-Type", "Content-Length", "Last-Modified", "Connection", "ETag", "Accept-Ranges"]
     );
     let fields = &outcome.the_event("request").fields;
     assert_eq!(
@@ -59,6 +59,21 @@ fn requests_are_refused_as_the_genuine_servers_refuse_them() {
         ("GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400, 400),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413, 413),
         ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, 400),
+        ("POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, 404),
+        ("POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 404),
+        (
+            "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            404,
+        ),
+        ("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400, 400),
+        ("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\nx", 400, 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", 400, 400),
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, 400),
+        ("GET / HTTP/1.1\r\nHost: a..b\r\n\r\n", 400, 400),
+        ("GET / HTTP/1.1\r\nHost: x:80:80\r\n\r\n", 200, 400),
+        ("GET / HTTP/1.2\r\nHost: x\r\n\r\n", 200, 200),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 400),
     ] {
         for (settings, expected) in [(NGINX, nginx), (APACHE, apache)] {
             let outcome = ask("http", settings, request);
@@ -82,6 +97,61 @@ fn error_pages_have_the_genuine_bodies() {
     let apache = ask("http", "server = 'Apache/2.4.71 (Debian)'", "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(answers(&apache)[0].2.len(), 303);
     assert!(answers(&apache)[0].2.contains("<address>Apache/2.4.71 (Debian) Server at x Port 80</address>"));
+}
+
+#[test]
+fn apache_signs_with_its_own_name_when_the_request_names_no_host() {
+    for request in ["GET / HTTP/1.1\r\n\r\n", "GET /nope HTTP/1.0\r\n\r\n", "HELLO\r\n\r\n"] {
+        let body = answers(&ask("http", APACHE, request)).remove(0).2;
+        assert!(body.contains(" Server at ") && !body.contains(" Server at  Port"), "{request}: {body}");
+    }
+}
+
+#[test]
+fn a_part_without_authority_gets_the_genuine_page() {
+    for (settings, title) in [(NGINX, "401 Authorization Required"), (APACHE, "401 Unauthorized")] {
+        let (status, head, body) = answers(&ask("http", settings, "GET /admin/ HTTP/1.1\r\nHost: x\r\n\r\n")).remove(0);
+        assert!(status == 401 && body.contains(&format!("<title>{title}</title>")), "{body}");
+        assert!(head.contains("WWW-Authenticate: Basic realm=") && head.contains("Content-Type: text/html"), "{head}");
+    }
+}
+
+#[test]
+fn files_have_validators_conditions_and_ranges() {
+    let file = |settings: &str, extra: &str| {
+        answers(&ask("http", settings, format!("GET /robots.txt HTTP/1.1\r\nHost: x\r\n{extra}\r\n"))).remove(0)
+    };
+    for (settings, order) in [
+        (NGINX, ["Last-Modified", "Connection", "ETag", "Content-Range"]),
+        (APACHE, ["Last-Modified", "ETag", "Accept-Ranges", "Content-Range"]),
+    ] {
+        let (_, head, body) = file(settings, "");
+        let value =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap().to_owned();
+        let (tag, modified) = (value("ETag"), value("Last-Modified"));
+        assert!(tag.starts_with('"') && tag.ends_with('"') && tag.contains('-'), "{tag}");
+        for (extra, status) in [
+            (format!("If-None-Match: {tag}\r\n"), 304),
+            (format!("If-None-Match: W/{tag}, \"x\"\r\n"), 304),
+            ("If-None-Match: \"x\"\r\n".to_owned(), 200),
+            (format!("If-Modified-Since: {modified}\r\n"), 304),
+            ("If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n".to_owned(), 200),
+            ("If-Match: \"x\"\r\n".to_owned(), 412),
+            ("Range: bytes=0-3\r\nIf-Range: \"x\"\r\n".to_owned(), 200),
+            ("Range: bytes=9999-\r\n".to_owned(), 416),
+            (format!("Range: bytes=0-3\r\nIf-Range: {tag}\r\n"), 206),
+        ] {
+            assert_eq!(file(settings, &extra).0, status, "{settings} {extra}");
+        }
+        let (_, head, part) = file(settings, "Range: bytes=-4\r\n");
+        assert_eq!(part, body[body.len() - 4..]);
+        let length = body.len();
+        assert!(head.contains(&format!("Content-Range: bytes {}-{}/{length}", length - 4, length - 1)), "{head}");
+        let names: Vec<&str> = head.lines().filter_map(|line| line.split(':').next()).collect();
+        let at = |name: &&str| names.iter().position(|known| known == name);
+        assert!(order.iter().map(at).is_sorted_by(|a, b| a.is_some() && a < b), "{settings} {names:?}");
+        assert!(file(settings, "If-None-Match: *\r\n").2.is_empty());
+    }
 }
 
 #[test]

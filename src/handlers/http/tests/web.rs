@@ -57,3 +57,14 @@ fn vmware_probes_are_recorded_and_never_dialled() {
     assert!(answers(&outcome)[0].2.contains("<name>VMware ESX</name>"));
     assert_eq!(outcome.the_event("request").fields["decoded"]["soap_method"], "RetrieveServiceContent");
 }
+
+#[test]
+fn the_traversal_of_esx_gives_the_inventory_by_either_spelling() {
+    for climb in ["/..".repeat(6), "/%2E%2E".repeat(6)] {
+        let request = format!("GET /sdk{climb}/etc/vmware/hostd/vmInventory.xml HTTP/1.1\r\nHost: x\r\n\r\n");
+        let outcome = ask("http", "", request);
+        let body = &answers(&outcome)[0].2;
+        assert!(body.contains("<ConfigRoot>") && body.contains("</vmxCfgPath>"), "{body}");
+        assert_eq!(outcome.the_event("request").fields["decoded"]["vulnerability"], "CVE-2009-3733");
+    }
+}

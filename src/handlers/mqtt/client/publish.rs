@@ -72,6 +72,9 @@ impl Client {
     /// The topic that was meant (MQTT 5 section 3.3.2.3.4).
     fn resolve(&mut self, written: &str, alias: Option<u32>) -> Result<String, End> {
         let Some(alias) = alias else { return Ok(written.to_owned()) };
+        if alias == 0 {
+            return Err(Fault::Malformed.into());
+        }
         let alias = u16::try_from(alias).ok().filter(|alias| (1..=TOPIC_ALIAS_MAXIMUM).contains(alias));
         let alias = alias.ok_or(End::Reason(TOPIC_ALIAS_INVALID))?;
         let known = self.aliases.iter_mut().find(|(known, _)| *known == alias);

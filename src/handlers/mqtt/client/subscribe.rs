@@ -18,7 +18,7 @@ impl Client {
         let id = reader.u16()?;
         let properties = self.properties(reader, property::IN_SUBSCRIBE)?;
         let identifier = properties.number(property::SUBSCRIPTION_ID);
-        if id == 0 || reader.is_empty() || identifier == Some(0) {
+        if id == 0 || reader.is_empty() && self.version > 3 || identifier == Some(0) {
             return Err(Fault::Malformed.into());
         }
         let mut wanted = Vec::new();
@@ -116,7 +116,7 @@ impl Client {
     pub(super) fn unsubscribe(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let id = reader.u16()?;
         let properties = self.properties(reader, property::IN_UNSUBSCRIBE)?;
-        if id == 0 || reader.is_empty() {
+        if id == 0 || reader.is_empty() && self.version > 3 {
             return Err(Fault::Malformed.into());
         }
         let mut body = id.to_be_bytes().to_vec();
