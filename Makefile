@@ -3,12 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint unit fuzz bench build clean cargo
+.PHONY: help run demo test lint unit instructions fuzz bench build clean cargo
 
 # Arguments for the sensor or the demonstration: make run ARGS="-i eth0 -r rules/glutton.yml"
 ARGS ?=
 # Seconds per fuzz target
 FUZZ_SECONDS ?= 60
+# A line of CHANGELOG.md that says why instructions per packet have grown
+NOTE ?=
 # Live tests mostly wait: more of them than cores at a time
 TEST_THREADS ?= 4
 
@@ -52,24 +54,24 @@ endef
 
 COMPILER := cc:gcc
 SENSOR_TOOLS := ip:iproute2 iptables-restore:iptables
-TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps
+TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtool setpriv:util-linux nft:nftables ps:procps valgrind:valgrind
 
 # Clients of tests/clients
 CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra medusa:medusa ncrack:ncrack whatweb:whatweb adb:adb \
-	smbclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
+	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
 	gobuster:gobuster ffuf:ffuf dirb:dirb ab:apache2-utils
 # Servers that are the controls of tests/clients: the tests start their own, in namespaces.
 SERVER_TOOLS := nginx:nginx-light memcached:memcached mosquitto:mosquitto prosody:prosody
 
 # Clients that are no packages, or whose packages would start a service: Python libraries, and Docker's client alone.
 CLIENTS := $(CURDIR)/target/clients
-PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3 paho-mqtt==1.6.1 requests==2.32.3
+PYTHON_CLIENTS := slixmpp==1.17.0 web3==8.0.0 yarn-api-client==1.0.3 impacket==0.13.1 smbprotocol==1.17.0 pysmb==1.2.15 paho-mqtt==1.6.1 requests==2.32.3
 export GLUTTON_PYTHON ?= $(CLIENTS)/bin/python
 export SLIXMPP_PYTHON ?= $(GLUTTON_PYTHON)
 export PATH := $(PATH):$(CLIENTS)/docker/usr/bin
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Run a sensor on this machine with the shipped rules (root; ARGS="..." for flags)
 	$(call need,$(SENSOR_TOOLS))
@@ -79,7 +81,7 @@ demo: build ## Watch attacker and sensor in namespaces of their own; this machin
 	$(call need,$(SENSOR_TOOLS))
 	./$(BINARY) demo $(ARGS)
 
-test: lint unit fuzz ## Format, lints, documentation, all tests, a minute of fuzzing (root, for the live tests)
+test: lint unit instructions fuzz ## Format, lints, documentation, all tests, instructions per packet, a minute of fuzzing (root, for the live tests)
 
 lint: cargo
 	cargo fmt --check
@@ -91,6 +93,14 @@ lint: cargo
 unit: cargo $(CLIENTS)/ready
 	$(call need,$(TEST_TOOLS))
 	cargo test --locked -- --test-threads=$(TEST_THREADS)
+	$(hand_back)
+
+# Optimized as for users, save what takes time: the other crates are those that the tests have compiled, and nothing is optimized across crates.
+OPTIMIZED := $(foreach setting,opt-level=3 debug-assertions=false overflow-checks=false debug=false codegen-units=1,--config profile.dev.package.glutton-nfq.$(setting))
+
+instructions: cargo ## Count instructions per packet, against what is recorded (NOTE="..." records them anew)
+	$(call need,valgrind:valgrind)
+	CARGO_INCREMENTAL=0 cargo bench --locked --profile dev $(OPTIMIZED) --bench instructions -- $(if $(NOTE),record "$(NOTE)",check)
 	$(hand_back)
 
 $(CLIENTS)/ready: Makefile

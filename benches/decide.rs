@@ -4,17 +4,21 @@
 
 #[path = "fixture/mod.rs"]
 mod fixture;
+#[path = "fixture/timing.rs"]
+mod timing;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use criterion::Criterion;
-use fixture::{FLOWS, engine, packets, time, time_new};
+use fixture::{FLOWS, engine, packets};
+use glutton_nfq::engine::Hook;
+use timing::{time, time_new};
 
 fn main() -> Result<()> {
     let mut criterion = Criterion::default().configure_from_args();
-    let engine = engine()?;
-    let (known, strangers) = (packets(0)?, packets(FLOWS)?);
+    let engine = engine(1_000)?;
+    let (known, strangers) = (packets(0, Hook::In)?, packets(FLOWS, Hook::In)?);
     criterion.bench_function("known flow, 100,000 flows", |b| b.iter_custom(|rounds| time(&engine, &known, rounds)));
     criterion.bench_function("new flow, 100,000 flows, 1,000 rules", |b| {
         // Building the packets that fill the table cannot fail here: it has not above.

@@ -24,7 +24,7 @@ const LEN: usize = 64;
 const RUNS: usize = 3;
 
 fn rules() -> io::Result<Arc<RuleSet>> {
-    let text = rules::thousand_rules("{ match: \"tcp or udp\", type: handler, target: tcp }");
+    let text = rules::rules(1_000, "{ match: \"tcp or udp\", type: handler, target: tcp }");
     Ok(Arc::new(RuleSet::from_yaml(&text, "bench.yml").map_err(io::Error::other)?))
 }
 

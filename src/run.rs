@@ -125,8 +125,6 @@ impl Sensor {
         }
         let ports = self.reserve_ports(&host)?;
         let diversion = self.diversion(self.settings(&ports, &host), &host)?;
-        // An engine that is started again serves the queues that the firewall names, whatever CPUs there are by then.
-        self.config.engine.queues = diversion.queues.count;
         // What is not tracked anyway needs no telling.
         self.config.engine.conntrack |= !host.has(&[Feature::Tracking]);
         // An engine that is started again serves the queues that the firewall names, whatever CPUs there are by then.

@@ -38,6 +38,11 @@ impl FlowLookup for Everybody {
     }
 }
 
+/// Lets the kernel track connections, as it does on every host whose firewall asks for their state.
+pub(crate) fn track(namespace: &Namespace) -> Result<()> {
+    iptables(namespace, "-A INPUT -m conntrack --ctstate INVALID -j DROP")
+}
+
 impl Direct {
     /// Reached on its own port.
     pub(crate) fn start(namespace: &Namespace, rules: &str) -> Result<Self> {

@@ -9,7 +9,7 @@ use glutton_nfq::netns::{INTERFACE, Pair};
 
 use super::Options;
 use super::datagrams::{Flood, drained};
-use super::fixture::thousand_rules;
+use super::fixture::rules;
 use super::pace::Pace;
 use super::peer;
 use super::process::{Server, Usage};
@@ -38,7 +38,7 @@ impl Side {
 
     fn engine(rule: &str) -> Result<Self> {
         let pair = Pair::create()?;
-        let server = Server::engine(&pair.sensor, &thousand_rules(rule), 1)?;
+        let server = Server::engine(&pair.sensor, &rules(1_000, rule), 1)?;
         Self::new(pair, server)
     }
 

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use glutton_nfq::netns::{Pair, SENSOR_V4};
+use glutton_nfq::netns::{Namespace, Pair, SENSOR_V4};
 
 use super::Options;
 use super::bulk::{LISTENED, Way, transfer};
-use super::direct::Direct;
+use super::direct::{Direct, track};
 use super::process::{Datapath, Server};
 use super::report::{Figure, Goal};
 
@@ -25,44 +25,57 @@ const STALL: Duration = Duration::from_secs(5);
 
 /// Measures a handler behind TPROXY and behind NAT, and a server behind a `pass` rule.
 pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
-    Ok(vec![tproxy(options)?, redirect(options)?, pass(options)?])
+    Ok(vec![
+        tproxy(options, "bulk TCP echoed, tproxy, vs plain TPROXY", Goal::AtLeast(0.97), untracked)?,
+        tproxy(options, "  where that tracks connections", Goal::None, track)?,
+        redirect(options)?,
+        pass(options, "bulk TCP up through a pass rule, vs unqueued", Goal::AtLeast(0.97), untracked)?,
+        pass(options, "  where that tracks connections", Goal::None, track)?,
+    ])
 }
 
-fn tproxy(options: &Options) -> Result<Figure> {
+/// What is done to the reference's namespace: nothing.
+fn untracked(_: &Namespace) -> Result<()> {
+    Ok(())
+}
+
+fn tproxy(options: &Options, name: &str, goal: Goal, prepare: fn(&Namespace) -> Result<()>) -> Result<Figure> {
     let bare = Pair::create()?;
+    prepare(&bare.sensor)?;
     let _direct = Direct::behind_tproxy(&bare.sensor, ECHO)?;
-    carried(options, &bare, Datapath::Auto, "bulk TCP echoed, tproxy, vs plain TPROXY", 0.97)
+    carried(options, &bare, Datapath::Auto, name, goal)
 }
 
 fn redirect(options: &Options) -> Result<Figure> {
     let bare = Pair::create()?;
     let _direct = Direct::behind_redirect(&bare.sensor, ECHO)?;
-    carried(options, &bare, Datapath::Redirect, "bulk TCP echoed, redirect, vs plain REDIRECT", 0.95)
+    carried(options, &bare, Datapath::Redirect, "bulk TCP echoed, redirect, vs plain REDIRECT", Goal::AtLeast(0.95))
 }
 
 /// Up and down at once through the echo handler on this datapath, against the same server in `bare`.
-fn carried(options: &Options, bare: &Pair, datapath: Datapath, name: &'static str, goal: f64) -> Result<Figure> {
+fn carried(options: &Options, bare: &Pair, datapath: Datapath, name: &str, goal: Goal) -> Result<Figure> {
     let queued = Pair::create()?;
     let mut engine = Server::engine_with(&queued.sensor, ECHO, 1, datapath)?;
     let before = engine.usage()?;
     let figure = Figure::compare(
         name,
         "Gbit/s",
-        Goal::AtLeast(goal),
+        goal,
         || echoed(&queued, options.transfer()),
         || echoed(bare, options.transfer()),
     )?;
     told(figure, &mut engine, before)
 }
 
-fn pass(options: &Options) -> Result<Figure> {
+fn pass(options: &Options, name: &str, goal: Goal, prepare: fn(&Namespace) -> Result<()>) -> Result<Figure> {
     let (queued, bare) = (Pair::create()?, Pair::create()?);
+    prepare(&bare.sensor)?;
     let mut engine = Server::engine_with(&queued.sensor, PASS, 1, Datapath::Auto)?;
     let before = engine.usage()?;
     let figure = Figure::compare(
-        "bulk TCP up through a pass rule, vs unqueued",
+        name,
         "Gbit/s",
-        Goal::AtLeast(0.97),
+        goal,
         || transfer(&queued, LISTENED, Way::Up, options.transfer()),
         || transfer(&bare, LISTENED, Way::Up, options.transfer()),
     )?;

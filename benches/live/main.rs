@@ -29,6 +29,8 @@ mod report;
 mod sessions;
 mod siege;
 mod spoofed;
+#[path = "../fixture/timing.rs"]
+mod timing;
 mod visitors;
 
 use std::io::{self, Write};

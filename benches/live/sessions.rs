@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use glutton_nfq::netns::{INTERFACE, Pair, SENSOR_V4};
 
-use super::direct::Direct;
+use super::direct::{Direct, track};
 use super::process::{Datapath, Server};
 use super::report::{Figure, Goal, ROUNDS};
 use super::visitors::{IN_FLIGHT, Visitors};
@@ -23,6 +23,8 @@ enum Peer {
     Unqueued,
     /// The same server behind the kernel's TPROXY, without a queue.
     Tproxy,
+    /// The same, and the kernel tracks connections.
+    TrackedTproxy,
 }
 
 /// Measures connections a second: as shipped, carried by the kernel, and seen whole in user space; and what the queue alone leaves of them.
@@ -30,6 +32,7 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
     Ok(vec![
         versus("new connections to echo, as shipped", Datapath::Auto, Peer::Unqueued, Goal::AtLeast(0.7), options)?,
         versus("  the same vs plain TPROXY", Datapath::Auto, Peer::Tproxy, Goal::AtLeast(0.85), options)?,
+        versus("  where that tracks connections", Datapath::Auto, Peer::TrackedTproxy, Goal::None, options)?,
         versus("  every packet in user space", Datapath::Userspace, Peer::Unqueued, Goal::AtLeast(0.8), options)?,
         queue_alone(options)?,
     ])
@@ -59,9 +62,12 @@ fn versus(name: &str, datapath: Datapath, peer: Peer, goal: Goal, options: &Opti
     let mut engine = Server::engine_with(&queued.sensor, RULES, 1, datapath)?;
     let direct = match peer {
         Peer::Unqueued => Direct::start(&bare.sensor, RULES)?,
-        Peer::Tproxy => Direct::behind_tproxy(&bare.sensor, RULES)?,
+        Peer::Tproxy | Peer::TrackedTproxy => Direct::behind_tproxy(&bare.sensor, RULES)?,
     };
-    let port = if peer == Peer::Tproxy { DIALLED } else { direct.port };
+    if peer == Peer::TrackedTproxy {
+        track(&bare.sensor)?;
+    }
+    let port = if peer == Peer::Unqueued { direct.port } else { DIALLED };
     let mut to_engine = Visitors::new(&queued.attacker)?;
     let mut to_direct = Visitors::new(&bare.attacker)?;
     let before = engine.usage()?;

@@ -79,7 +79,7 @@ pub(super) struct Flow {
     pub(super) state: State,
     pub(super) last_seen: Timestamp,
     pub(super) totals: FlowTotals,
-    /// Its end has been reported already; what follows are stragglers.
+    /// Its end has been reported, which happens once; what follows are stragglers, or a session that went on after a reset that was ignored.
     pub(super) reported: bool,
 
     /// Slot of the timer wheel that it waits in.

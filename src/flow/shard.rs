@@ -189,8 +189,6 @@ impl Shard {
         if after.is_over() && !flow.reported {
             flow.reported = true;
             record(flow.close_record(now, after.reason()));
-        } else if !after.is_over() {
-            flow.reported = false;
         }
         if worth_before != worth_after {
             self.classes.remove(&mut self.flows, index, worth_before as usize);

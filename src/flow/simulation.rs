@@ -215,6 +215,21 @@ fn redirect(world: &mut World, dialled: Tuple) -> Disposition {
     }
 }
 
+/// An answer that was on its way when the reset came makes the flow go on; it had two closes for one open then.
+#[test]
+fn a_flow_is_closed_once_although_our_side_talks_on_after_a_reset() {
+    let mut world = World::new(10);
+    let dialled = tuple(1, 40_000, 23);
+    let seen = world.connect(dialled);
+    for _ in 0..2 {
+        world.inbound(dialled, tcp_flag::RST, 0);
+        world.outbound(seen, tcp_flag::ACK, 100).unwrap();
+        world.table.check_invariants();
+    }
+    world.wait(Timeouts::default().tcp_established + Duration::from_secs(2));
+    assert_eq!((world.reasons(), world.table.len()), (vec![CloseReason::Reset], 0));
+}
+
 #[test]
 fn the_kernel_redirects_another_flow_of_a_client_port_only_when_it_has_forgotten_the_last() {
     let mut world = World::new(10);

@@ -110,6 +110,12 @@ impl Credentials {
         Self { policy, tries: Sources::new(MAX_SOURCES, KEEP), hasher: RandomState::new() }
     }
 
+    /// The names that a list lets in, `*` left out; none for the other policies.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let pairs = if let Policy::List(pairs) = &self.policy { pairs.as_slice() } else { &[] };
+        pairs.iter().map(|pair| pair.username.as_str()).filter(|name| *name != "*")
+    }
+
     /// Judges a login and records it.
     pub fn judge(&self, cx: &mut Context<'_>, username: &[u8], password: &[u8]) -> bool {
         let attempt = self.hasher.hash_one((username, password));
@@ -121,17 +127,19 @@ impl Credentials {
     }
 
     /// Judges a challenge-response login, of which the password is not known, and records it. `matches` says whether the response
-    /// fits a password; it is asked for those of the list only. `response` goes into the event as it is. For `after`, every response
-    /// is a distinct try, and the name that was let in stays.
+    /// fits a password; it is asked for those of the list only. `is_served` is asked last, of a login that the policy lets in: whether the
+    /// protocol can go on without knowing the password. `response` goes into the event as it is. For `after`, every response is a distinct
+    /// try, and the name that was let in stays.
     pub fn judge_response(
         &self,
         cx: &mut Context<'_>,
         username: &[u8],
         response: &str,
         matches: impl Fn(&[u8]) -> bool,
+        is_served: impl FnOnce() -> bool,
     ) -> bool {
         let (attempt, stays) = (self.hasher.hash_one((username, response)), self.hasher.hash_one(username));
-        let success = self.decide(cx, username, attempt, stays, matches);
+        let success = self.decide(cx, username, attempt, stays, matches) && is_served();
         let event = with_text(login(&username.escape_ascii().to_string(), success), "username", username);
         cx.event(event.with("response", response).with("success", success));
         success
@@ -192,7 +200,7 @@ mod tests {
         fn responds(&mut self, credentials: &Credentials, username: &[u8], password: &[u8]) -> bool {
             let response = format!("$hash${}", self.1.events.len());
             let mut cx = Context::new(&self.0, Default::default(), &mut self.1);
-            credentials.judge_response(&mut cx, username, &response, |known| known == password)
+            credentials.judge_response(&mut cx, username, &response, |known| known == password, || true)
         }
     }
 

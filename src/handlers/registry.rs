@@ -50,7 +50,7 @@ impl Handlers {
 
 impl<'a> Environment<'a> {
     /// What handlers are prepared from until the configuration is known.
-    fn example(table: &'a toml::Table) -> Self {
+    pub(super) fn example(table: &'a toml::Table) -> Self {
         Self::new(table, config::Server::default().max_tcp_payload, &Guise::example(), Handlers::builtin())
     }
 

@@ -4,9 +4,10 @@
 //! else its protocol, or else in the list that every packet visits. Which kind is chosen by how few others wait under the
 //! same key. A packet looks up its own fields, one list each, and visits these lists merged by position: first match is
 //! exact, and rules that cannot match are not looked at. A filter that is a choice (`port 80` is a source or a destination port)
-//! waits under a key for each alternative.
+//! waits under a key for each alternative. Where a filter asks for nothing but its key (`tcp dst port 80`), the packet that has the
+//! key has matched, and the filter is not run.
 
-use super::filter::Constraints;
+use super::filter::{Alternatives, Constraints};
 
 mod census;
 mod fields;
@@ -18,7 +19,8 @@ use census::{Census, Key};
 pub(super) use fields::Fields;
 use interval::Interval;
 use key::{AddressDemands, Addresses, PortDemands, Ports};
-use lists::{List, Lists, Merge};
+pub(super) use lists::Candidate;
+use lists::{Entry, List, Lists, Merge};
 
 /// Lists that one packet visits.
 const LISTS: usize = 6;
@@ -42,7 +44,7 @@ pub(super) struct Index {
 #[derive(Debug)]
 pub(super) struct Demand {
     pub(super) position: u32,
-    pub(super) alternatives: Vec<Constraints>,
+    pub(super) alternatives: Alternatives,
 }
 
 impl Index {
@@ -51,28 +53,31 @@ impl Index {
         let census = Census::new(demands);
         let mut waiting = Waiting::default();
         for demand in demands {
-            for alternative in &demand.alternatives {
-                waiting.put(demand.position, alternative, census.best_key(alternative));
+            for alternative in &demand.alternatives.conditions {
+                let key = census.best_key(alternative);
+                let is_certain = demand.alternatives.suffice && key.tells_all_of(alternative);
+                waiting.put(Entry::new(demand.position, is_certain), alternative, key);
             }
         }
         waiting.build()
     }
 
-    /// Positions of the rules that can match a packet with these fields, ascending; all others cannot match.
+    /// The rules that can match a packet with these fields, in their order; all others cannot match.
     #[inline]
     pub(super) fn candidates(&self, fields: &Fields) -> Merge<'_, LISTS> {
         let protocol = match fields.protocol {
             Some(protocol) => self.protocols.get(usize::from(protocol)).copied().unwrap_or_default(),
             None => self.any_protocol,
         };
-        self.lists.merge([
+        let lists = [
             self.destination_ports.find(fields.protocol, fields.destination_port),
             self.source_ports.find(fields.protocol, fields.source_port),
             self.destinations.find(fields.destination),
             self.sources.find(fields.source),
             protocol,
             self.rest,
-        ])
+        ];
+        self.lists.merge(lists, fields.are_plain())
     }
 }
 
@@ -85,22 +90,22 @@ struct Waiting {
     sources: AddressDemands,
     /// Intervals of protocol numbers.
     protocols: Vec<Interval<u16>>,
-    rest: Vec<u32>,
+    rest: Vec<Entry>,
 }
 
 impl Waiting {
-    fn put(&mut self, position: u32, alternative: &Constraints, key: Key) {
+    fn put(&mut self, entry: Entry, alternative: &Constraints, key: Key) {
         match key {
             Key::None => {}
-            Key::Rest => self.rest.push(position),
+            Key::Rest => self.rest.push(entry),
             Key::Protocol => {
                 let numbers = alternative.protocols.iter().flatten().map(|number| u16::from(*number));
-                self.protocols.extend(numbers.map(|number| Interval { first: number, last: number, position }));
+                self.protocols.extend(numbers.map(|number| Interval { first: number, last: number, entry }));
             }
-            Key::DestinationPort => self.destination_ports.put(position, alternative, alternative.dst_ports.as_ref()),
-            Key::SourcePort => self.source_ports.put(position, alternative, alternative.src_ports.as_ref()),
-            Key::Destination => self.destinations.put(position, alternative.dst_nets.as_ref()),
-            Key::Source => self.sources.put(position, alternative.src_nets.as_ref()),
+            Key::DestinationPort => self.destination_ports.put(entry, alternative, alternative.dst_ports.as_ref()),
+            Key::SourcePort => self.source_ports.put(entry, alternative, alternative.src_ports.as_ref()),
+            Key::Destination => self.destinations.put(entry, alternative.dst_nets.as_ref()),
+            Key::Source => self.sources.put(entry, alternative.src_nets.as_ref()),
         }
     }
 
@@ -110,11 +115,9 @@ impl Waiting {
         let source_ports = self.source_ports.build(&mut lists, &mut self.rest);
         let destinations = self.destinations.build(&mut lists, &mut self.rest);
         let sources = self.sources.build(&mut lists, &mut self.rest);
-        let mut any_protocol: Vec<u32> = self.protocols.iter().map(|interval| interval.position).collect();
-        any_protocol.dedup();
+        let any_protocol: Vec<Entry> = self.protocols.iter().map(|interval| interval.entry).collect();
         let protocols = key::table(self.protocols, u16::from(u8::MAX), &mut lists, &mut self.rest);
         self.rest.sort_unstable();
-        self.rest.dedup();
         let (any_protocol, rest) = (lists.add(&any_protocol), lists.add(&self.rest));
         Index { lists, destination_ports, source_ports, destinations, sources, protocols, any_protocol, rest }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file::FileRule;
 use super::filter::{Constraints, Filter, Input};
-use super::index::{Demand, Fields, Index};
+use super::index::{Candidate, Demand, Fields, Index};
 use super::rule::{Rule, Scope};
 use crate::config::Datapath;
 use crate::flow::Transport;
@@ -103,11 +103,13 @@ impl RuleSet {
     /// [`Sample`](super::Sample) leaves over. Does not allocate, and looks no further than it is asked.
     #[inline]
     pub fn matches<'s>(&'s self, input: &Input<'_>) -> impl Iterator<Item = &'s Arc<Rule>> {
-        let matching = |position: &usize| self.filters.get(*position).is_some_and(|filter| filter.matches(input));
+        let matching = |candidate: &Candidate| {
+            candidate.is_certain || self.filters.get(candidate.position).is_some_and(|filter| filter.matches(input))
+        };
         self.index
             .candidates(&Fields::read(input.bytes))
             .filter(matching)
-            .filter_map(|position| self.rules.get(position))
+            .filter_map(|candidate| self.rules.get(candidate.position))
     }
 
     /// This set with the counters of `before` where a rule has the same name; rules that no name was given to must have the same
@@ -160,7 +162,8 @@ impl RuleSet {
         filter: &Filter,
     ) -> impl Iterator<Item = (&Arc<Rule>, &Filter)> {
         let example = filter.alternatives().first().map(Fields::example).unwrap_or_default();
-        let candidates = self.index.candidates(&example).take_while(move |earlier| *earlier < position);
+        let candidates = self.index.candidates(&example).map(|candidate| candidate.position);
+        let candidates = candidates.take_while(move |earlier| *earlier < position);
         candidates.filter_map(|earlier| self.rules.get(earlier).zip(self.filters.get(earlier)))
     }
 
@@ -199,7 +202,7 @@ impl Default for RuleSet {
 impl Protocols {
     fn of(demands: &[Demand]) -> Self {
         let mut protocols = Self::default();
-        for alternative in demands.iter().flat_map(|demand| &demand.alternatives) {
+        for alternative in demands.iter().flat_map(|demand| &demand.alternatives.conditions) {
             match &alternative.protocols {
                 None => protocols.add_flows(),
                 Some(numbers) => numbers.iter().for_each(|number| protocols.add(*number)),
@@ -232,7 +235,7 @@ impl Protocols {
 fn demand((position, filter): (usize, &Filter)) -> Demand {
     // The file reader holds positions far below this bound.
     let position = u32::try_from(position).unwrap_or(u32::MAX - 1);
-    Demand { position, alternatives: filter.alternatives() }
+    Demand { position, alternatives: filter.alternatives_told() }
 }
 
 #[cfg(test)]

@@ -10,6 +10,10 @@ use crate::lab::events::kind;
 use crate::lab::{Lab, PATIENCE, SENSOR};
 use crate::program::text;
 
+mod account;
+mod remote;
+mod signing;
+
 const RULES: &str = "
 version: 1
 rules:
@@ -43,6 +47,16 @@ fn nmap(lab: &Lab, arguments: &[&str]) -> String {
 /// The dialogue of EternalBlue and an upload to DoublePulsar.
 fn exploit(lab: &Lab) -> String {
     lab.client_says("/usr/bin/python3", &["-c", include_str!("smb/eternalblue.py"), &sensor()], b"")
+}
+
+/// The Python that has impacket, smbprotocol and pysmb, and a program that came with one of them.
+fn python(program: &str) -> String {
+    let python = std::env::var("GLUTTON_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    match (program, python.rsplit_once('/')) {
+        ("", _) => python,
+        (program, Some((directory, _))) => format!("{directory}/{program}"),
+        (program, None) => program.to_owned(),
+    }
 }
 
 /// Runs a script with impacket; `connect` takes the dialect, `A` is the sensor.

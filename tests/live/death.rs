@@ -215,15 +215,20 @@ fn readme_commands(after: &str) -> Vec<String> {
 
 #[test]
 fn the_commands_of_the_readme_remove_everything_by_hand() {
-    for conntrack in [true, false] {
+    let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
+    let captured = readme_commands("Where `capture` names networks");
+    let redirected = readme_commands("With the datapath `redirect`");
+    for (config, first) in [
+        (networks.to_owned(), &captured[..3]),
+        (format!("conntrack = false\n{networks}"), &captured[..]),
+        ("datapath = \"redirect\"".to_owned(), &redirected[..]),
+    ] {
         let lab = Lab::new();
-        let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
         let routes_before = saved_routes(&lab);
-        kill_parent_and_engine(lab.engine().config(&format!("[engine]\nconntrack = {conntrack}\n{networks}\n")));
-        assert_ne!(saved_routes(&lab), routes_before, "nobody was left to remove the routes");
-        let captured = readme_commands("Where `capture` names networks");
-        let captured = if conntrack { &captured[..3] } else { &captured[..] };
-        let commands = [captured, &readme_commands("By hand, should it")].concat();
+        kill_parent_and_engine(lab.engine().config(&format!("[engine]\n{config}\n")));
+        let has_routes = saved_routes(&lab) != routes_before;
+        assert_eq!(has_routes, config.contains("capture"), "nobody was left to remove the routes");
+        let commands = [first, &readme_commands("By hand, should it")].concat();
         for (family, ip, network) in
             [("iptables", "ip -4", "203.0.113.0/24"), ("ip6tables", "ip -6", "2001:db8:77::/48")]
         {

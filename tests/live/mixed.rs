@@ -25,6 +25,7 @@ rules:
   - {name: proxied, match: tcp dst port 9100, type: proxy, target: 'tcp://127.0.0.1:9101'}
   - {name: web, match: tcp dst port 8080, type: log_http}
   - {name: seen, match: tcp dst port 7006, type: handler, target: echo, datapath: userspace}
+  - {name: redirected, match: tcp dst port 7004, type: handler, target: echo, datapath: redirect}
   - {name: echo, match: tcp or udp, type: handler, target: echo}
 ";
 
@@ -40,7 +41,7 @@ const KILL_AFTER: Duration = Duration::from_secs(25);
 /// One visit of each kind to each family. Wrong answers fail the test; errors may be those of an engine that is being replaced.
 fn visit(round: u64) -> std::io::Result<()> {
     for address in SENSOR {
-        for port in [7005, 7006, 9100, 9200, 9500] {
+        for port in [7004, 7005, 7006, 9100, 9200, 9500] {
             let mut stream = dial(at(address, port))?;
             let said = format!("round {round} port {port}");
             assert_eq!(echo(&mut stream, said.as_bytes())?, said.as_bytes());
@@ -101,8 +102,10 @@ fn leaked(seen: &[Value]) -> Vec<String> {
         *count += step;
         *opened = (*opened).min(place);
     }
-    let is_leaked = |&(_, (count, opened)): &(_, (i64, usize))| count < 0 || (count > 0 && opened > last_start);
-    open.into_iter().filter(is_leaked).map(|(id, (count, _))| format!("{id}: {count}")).collect()
+    let is_leaked = |&(count, opened): &(i64, usize)| count < 0 || (count > 0 && opened > last_start);
+    let told =
+        |id: &str| seen.iter().filter(|event| event["flow_id"] == id).map(|event| format!("\n  {event}")).collect();
+    open.iter().filter(|(_, counted)| is_leaked(counted)).map(|(id, _)| told(id)).collect()
 }
 
 #[test]
@@ -180,7 +183,7 @@ fn a_minute_of_everything_with_reloads_and_a_killed_engine_leaves_nothing_behind
     let leaked = engine.events.await_that("sensor_stop", PATIENCE, |seen| {
         seen.iter().any(|event| kind(event) == "sensor_stop").then(|| leaked(seen))
     });
-    assert!(leaked.is_empty(), "opened and not closed once each: {leaked:?}");
+    assert!(leaked.is_empty(), "opened and not closed once each: {}", leaked.concat());
     assert_eq!(saved_routes(&lab), routes_before);
     engine.assert_rules_as_before();
 }

@@ -1,10 +1,15 @@
 //! Logins: the NTLM exchange in its envelopes, judged by the handler's credential policy.
+//!
+//! Signatures are made with a key that the password gives. A list of credentials knows passwords; the other policies let in who proves one
+//! that the sensor learns only when it is a common one. Where the visitor insists on signatures, another is refused like a wrong password: an
+//! answer that is not signed would tell more.
 
 use std::cell::Cell;
 
+use super::guess;
 use super::host::Host;
 use super::ntlm::{self, Response};
-use super::spnego::{self, State};
+use super::spnego;
 use super::status::Status;
 use crate::events::Event;
 use crate::handlers::{Context, Random};
@@ -15,9 +20,14 @@ pub(super) struct User {
     pub(super) name: String,
     /// No account: a null session.
     pub(super) is_anonymous: bool,
-    /// The session key, where the password is known: messages can be signed.
+    /// The session key, where the password is known or there is none: messages can be signed.
     pub(super) key: Option<[u8; 16]>,
+    /// It insists on signatures.
+    pub(super) needs_signatures: bool,
 }
+
+/// Bytes of the list of mechanisms that are kept: a visitor offers a handful.
+const MAX_MECHANISMS: usize = 256;
 
 /// What comes of one leg of a login.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,16 +43,28 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     challenge: Option<[u8; 8]>,
+    /// The mechanisms that the visitor offered, in DER.
+    mechanisms: Vec<u8>,
+    /// The visitor insists on signatures.
+    needs_signatures: bool,
 }
 
 impl Exchange {
+    /// One whose visitor may insist on signatures.
+    pub(super) fn new(needs_signatures: bool) -> Self {
+        Self { needs_signatures, ..Self::default() }
+    }
+
     /// Takes the visitor's security blob.
     pub(super) fn step(&mut self, host: &Host, cx: &mut Context<'_>, random: &mut Random, blob: &[u8]) -> Turn {
         let found = spnego::open(blob);
+        if let Some(mechanisms) = found.mechanisms.filter(|list| list.len() <= MAX_MECHANISMS) {
+            self.mechanisms = mechanisms.to_vec();
+        }
         let Some(message) = found.ntlm else {
             // Kerberos or NEGOEX, optimistically: the visitor is told to go on with NTLMSSP.
             if found.in_spnego && self.challenge.is_none() {
-                return Turn::Continue(spnego::answer(State::Incomplete, true, None));
+                return Turn::Continue(spnego::go_on(None));
             }
             return Turn::Refused(Status::INVALID_PARAMETER);
         };
@@ -51,20 +73,17 @@ impl Exchange {
                 let challenge = fresh_challenge(random);
                 self.challenge = Some(challenge);
                 let token = ntlm::challenge(host, ntlm::negotiate_flags(message), challenge, cx.now());
-                Turn::Continue(if found.in_spnego {
-                    spnego::answer(State::Incomplete, true, Some(&token))
-                } else {
-                    token
-                })
+                Turn::Continue(if found.in_spnego { spnego::go_on(Some(&token)) } else { token })
             }
             Some(3) => {
                 let (Some(challenge), Some(response)) = (self.challenge.take(), Response::parse(message)) else {
                     return Turn::Refused(Status::INVALID_PARAMETER);
                 };
-                match judge(host, cx, &response, challenge) {
+                match judge(host, cx, &response, challenge, self.needs_signatures) {
                     Ok(user) => {
-                        let done = spnego::answer(State::Completed, false, None);
-                        Turn::Accepted(user, if found.in_spnego { done } else { Vec::new() })
+                        let key = user.key.filter(|_| found.has_mic);
+                        let mic = key.and_then(|key| response.signature(key, &self.mechanisms));
+                        Turn::Accepted(user, if found.in_spnego { spnego::done(mic) } else { Vec::new() })
                     }
                     Err(status) => Turn::Refused(status),
                 }
@@ -85,11 +104,13 @@ pub(super) fn judge(
     cx: &mut Context<'_>,
     response: &Response,
     challenge: [u8; 8],
+    needs_signatures: bool,
 ) -> Result<User, Status> {
     if response.is_anonymous() {
-        return Ok(User { name: String::new(), is_anonymous: true, key: None });
+        let key = Some(response.anonymous_key());
+        return Ok(User { name: String::new(), is_anonymous: true, key, needs_signatures: false });
     }
-    let decoded = serde_json::json!({
+    let mut decoded = serde_json::json!({
         "domain": response.domain, "workstation": response.workstation, "hash_type": response.kind(),
     });
     if response.user.eq_ignore_ascii_case("guest") {
@@ -110,10 +131,29 @@ pub(super) fn judge(
         found.is_some()
     };
     let line = response.line(challenge);
-    let is_accepted = host.credentials.judge_response(cx, response.user.as_bytes(), &line, matches);
+    let mut note = |name: &str, text: &str| {
+        if let Some(fields) = decoded.as_object_mut() {
+            fields.insert(name.to_owned(), text.into());
+        }
+    };
+    let mut guessed = None;
+    let is_served = || {
+        if key.get().is_none() {
+            guessed = guess::password(response, challenge);
+            key.set(guessed.as_ref().map(|(_, key)| *key));
+        }
+        !needs_signatures || key.get().is_some()
+    };
+    let is_accepted = host.credentials.judge_response(cx, response.user.as_bytes(), &line, matches, is_served);
+    if let Some((password, _)) = guessed {
+        note("password", &password);
+    }
+    if needs_signatures {
+        note("signing", if key.get().is_some() { "required" } else { "required, password not known" });
+    }
     cx.event(Event::new("request", format!("NTLM login of {:?}", response.user)).with("decoded", decoded));
     if !is_accepted {
         return Err(Status::LOGON_FAILURE);
     }
-    Ok(User { name: response.user.clone(), is_anonymous: false, key: key.get() })
+    Ok(User { name: response.user.clone(), is_anonymous: false, key: key.get(), needs_signatures })
 }

@@ -101,6 +101,8 @@ pub(super) const SHARES: [Share; 4] = [
 pub(super) struct Visitor {
     /// DoublePulsar is installed: an EternalBlue dialogue was completed.
     pub(super) is_infected: bool,
+    /// It has started a service.
+    pub(super) has_services: bool,
     /// Files and directories that it made.
     pub(super) written: Vec<Written>,
 }
@@ -114,6 +116,8 @@ pub(super) struct Host {
     pub(super) booted: Timestamp,
     pub(super) installed: Timestamp,
     pub(super) version: Version,
+    /// No workstation.
+    pub(super) is_server: bool,
     /// `NativeOS` and `NativeLanMan` (MS-CIFS 2.2.4.53.2).
     pub(super) native: [&'static str; 2],
     pub(super) dialects: Vec<Dialect>,
@@ -121,6 +125,8 @@ pub(super) struct Host {
     /// The seed of DoublePulsar's key, which the signature field of its answers tells.
     pub(super) pulsar_seed: u32,
     pub(super) volume_serial: u32,
+    /// What makes the SIDs of this machine its own.
+    pub(super) sid: [u32; 3],
     pub(super) credentials: Credentials,
     pub(super) visitors: Sources<Visitor>,
     /// Memory for messages that are not whole yet.
@@ -156,11 +162,13 @@ impl Host {
             booted: persona.booted(),
             installed: persona.installed(),
             version,
+            is_server: settings.windows == Windows::Server2008R2,
             native,
             dialects,
             is_vulnerable: settings.vulnerable,
             pulsar_seed: drawn(persona, "smb doublepulsar"),
             volume_serial: drawn(persona, "smb volume"),
+            sid: ["smb sid 1", "smb sid 2", "smb sid 3"].map(|label| drawn(persona, label)),
             credentials: Credentials::new(settings.credentials),
             visitors: Sources::new(MAX_SOURCES, KEEP),
             messages: Pool::new(),

@@ -2,12 +2,13 @@
 
 use super::disk::Entry;
 use super::host::Host;
-use super::wire::{Put, filetime};
+use super::wire::{Put, filetime, utf16};
 
-/// Appends one directory entry of this class (MS-FSCC 2.4), its `NextEntryOffset` open; false for a class that there is not.
-pub(super) fn directory_entry(out: &mut Vec<u8>, class: u8, entry: &Entry) -> bool {
-    let name: Vec<u16> = entry.name.encode_utf16().collect();
-    let len = 2 * name.len();
+/// Appends one directory entry of this class (MS-FSCC 2.4), its `NextEntryOffset` open; false for a class that there is not. Its name is in
+/// UTF-16, unless an old visitor of SMB1 cannot read that.
+pub(super) fn directory_entry(out: &mut Vec<u8>, class: u8, entry: &Entry, is_unicode: bool) -> bool {
+    let name = if is_unicode { utf16(&entry.name) } else { entry.name.clone().into_bytes() };
+    let len = name.len();
     out.put32(0).put32(0);
     if class != 0x0c {
         put_times(out, entry);
@@ -35,8 +36,10 @@ pub(super) fn directory_entry(out: &mut Vec<u8>, class: u8, entry: &Entry) -> bo
         }
         _ => return false,
     }
-    for unit in name {
-        out.put16(unit);
+    out.put(&name);
+    if !is_unicode {
+        // Beyond its length, such a name has an end mark.
+        out.put8(0);
     }
     true
 }

@@ -5,19 +5,22 @@
 //! with NTLM is recorded as john and hashcat read it.
 //!
 //! Memory: an idle session holds less than 1 KiB besides what it has sent (`max_tcp_payload`). Whatever comes, one session holds at most
-//! 32 open objects of 64 KiB and a transaction of 128 KiB; messages under way, uploads and remembered files come out of three budgets of
+//! 32 open objects of 256 KiB and a transaction of 128 KiB; messages under way, uploads and remembered files come out of three budgets of
 //! 96 MiB for the whole handler (`pool.rs`).
 
 mod account;
+mod connection;
 mod des;
 mod disk;
 mod frame;
+mod guess;
 mod host;
 mod info;
 mod ntlm;
 mod one;
 mod open;
 mod pool;
+mod remote;
 mod rpc;
 mod spnego;
 mod status;

@@ -17,7 +17,10 @@ const REQUEST_TARGET: u32 = 0x0000_0004;
 const TARGET_TYPE_SERVER: u32 = 0x0002_0000;
 const TARGET_INFO: u32 = 0x0080_0000;
 const VERSION: u32 = 0x0200_0000;
+const EXTENDED_SESSION_SECURITY: u32 = 0x0008_0000;
+const KEY_128: u32 = 0x2000_0000;
 const KEY_EXCHANGE: u32 = 0x4000_0000;
+const KEY_56: u32 = 0x8000_0000;
 /// What Windows 7 agrees to when it is asked: 128 and 56 bit, key exchange, extended session security, signing, sealing, both charsets.
 const AGREED: u32 = 0xe008_8237;
 /// Bytes of an NTLMv1 response; longer ones are NTLMv2.
@@ -123,7 +126,7 @@ impl Response {
     /// What kind of line that is.
     pub(super) fn kind(&self) -> &'static str {
         match self.nt.len() {
-            0 => "NetLM or NetLMv2",
+            0..V1_RESPONSE => "NetLM or NetLMv2",
             V1_RESPONSE => "NetNTLMv1",
             _ => "NetNTLMv2",
         }
@@ -133,7 +136,8 @@ impl Response {
     pub(super) fn key_if(&self, password: &[u8], challenge: [u8; 8]) -> Option<[u8; 16]> {
         let hash: [u8; 16] = Md4::digest(utf16(&String::from_utf8_lossy(password))).into();
         let base = match self.nt.len() {
-            0 => self.base_if_lm2(hash, challenge)?,
+            // Only the field of the LM response counts, which may hold any of three.
+            0..V1_RESPONSE => self.base_if_lm2(hash, challenge).or_else(|| base_if_v1(hash, challenge, &self.lm))?,
             V1_RESPONSE => self.base_if_v1(hash, challenge)?,
             _ => {
                 let (proof, blob) = self.nt.split_at_checked(16)?;
@@ -141,10 +145,40 @@ impl Response {
                 (keyed(&owner, &[&challenge, blob]) == *proof).then(|| keyed(&owner, &[proof]))?
             }
         };
+        Some(self.exchanged(base))
+    }
+
+    /// The session key of nobody: the one that was exchanged, under a key of zeros (MS-NLMP 3.4.5.1).
+    pub(super) fn anonymous_key(&self) -> [u8; 16] {
+        self.exchanged([0; 16])
+    }
+
+    /// ExportedSessionKey (MS-NLMP 3.1.5.1.2): the visitor's own, when one was exchanged.
+    fn exchanged(&self, base: [u8; 16]) -> [u8; 16] {
         match <[u8; 16]>::try_from(self.key.as_slice()) {
-            Ok(encrypted) if self.flags & KEY_EXCHANGE != 0 => Some(rc4(&base, encrypted)),
-            _ => Some(base),
+            Ok(encrypted) if self.flags & KEY_EXCHANGE != 0 => rc4(&base, encrypted),
+            _ => base,
         }
+    }
+
+    /// The server's signature of its first message (MS-NLMP 3.4.4.2); `None` without extended session security, whose signatures nobody asks for.
+    pub(super) fn signature(&self, key: [u8; 16], message: &[u8]) -> Option<[u8; 16]> {
+        const SIGN: &[u8] = b"session key to server-to-client signing key magic constant\0";
+        const SEAL: &[u8] = b"session key to server-to-client sealing key magic constant\0";
+        if self.flags & EXTENDED_SESSION_SECURITY == 0 {
+            return None;
+        }
+        let sign: [u8; 16] = Md5::new().chain_update(key).chain_update(SIGN).finalize().into();
+        let strength = match self.flags {
+            flags if flags & KEY_128 != 0 => 16,
+            flags if flags & KEY_56 != 0 => 7,
+            _ => 5,
+        };
+        let seal: [u8; 16] = Md5::new().chain_update(key.get(..strength)?).chain_update(SEAL).finalize().into();
+        let sum: [u8; 8] = keyed(&sign, &[&[0; 4], message]).first_chunk().copied()?;
+        let sum = if self.flags & KEY_EXCHANGE != 0 { rc4(&seal, sum) } else { sum };
+        // Its version, the checksum, its sequence number.
+        [&1_u32.to_le_bytes()[..], &sum, &[0; 4]].concat().try_into().ok()
     }
 
     /// NTOWFv2 (MS-NLMP 3.3.2).
@@ -159,18 +193,20 @@ impl Response {
         (keyed(&owner, &[&challenge, own]) == *proof).then(|| keyed(&owner, &[proof]))
     }
 
-    /// NTLMv1: the challenge encrypted with the hash; with extended session security it is mixed with the visitor's own, which stands where the
-    /// LM response would, with zeros after it.
+    /// NTLMv1 with extended session security: the challenge is mixed with the visitor's own, which stands where the LM response would, with
+    /// zeros after it.
     fn base_if_v1(&self, hash: [u8; 16], challenge: [u8; 8]) -> Option<[u8; 16]> {
-        let own = self.lm.strip_suffix(&[0; 16]).filter(|own| own.len() == 8 && **own != [0; 8]);
-        let mixed =
-            own.and_then(|own| Md5::new().chain_update(challenge).chain_update(own).finalize().first_chunk().copied());
-        let base: [u8; 16] = Md4::digest(hash).into();
-        (des_long(hash, mixed.unwrap_or(challenge)) == self.nt.as_slice()).then(|| match own {
-            Some(own) => keyed(&base, &[&challenge, own]),
-            None => base,
-        })
+        let Some(own) = self.lm.strip_suffix(&[0; 16]).filter(|own| own.len() == 8 && **own != [0; 8]) else {
+            return base_if_v1(hash, challenge, &self.nt);
+        };
+        let mixed = Md5::new().chain_update(challenge).chain_update(own).finalize().first_chunk().copied()?;
+        base_if_v1(hash, mixed, &self.nt).map(|base| keyed(&base, &[&challenge, own]))
     }
+}
+
+/// NTLMv1: the challenge encrypted with the hash.
+fn base_if_v1(hash: [u8; 16], challenge: [u8; 8], response: &[u8]) -> Option<[u8; 16]> {
+    (des_long(hash, challenge) == response).then(|| Md4::digest(hash).into())
 }
 
 /// DESL (MS-NLMP 6): the challenge under the three parts of the hash.
@@ -190,8 +226,8 @@ fn keyed(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
     mac.finalize().into_bytes().into()
 }
 
-/// RC4 (RFC 6229), which the exchanged session key is encrypted with.
-fn rc4(key: &[u8; 16], mut data: [u8; 16]) -> [u8; 16] {
+/// RC4 (RFC 6229), which the exchanged session key and the checksums of signatures are encrypted with.
+fn rc4<const LEN: usize>(key: &[u8; 16], mut data: [u8; LEN]) -> [u8; LEN] {
     let mut state: [u8; 256] = std::array::from_fn(|at| u8::try_from(at).unwrap_or(0));
     let at = |state: &[u8; 256], index: u8| state.get(usize::from(index)).copied().unwrap_or(0);
     let mut j = 0_u8;
@@ -206,6 +242,24 @@ fn rc4(key: &[u8; 16], mut data: [u8; 16]) -> [u8; 16] {
         *byte ^= at(&state, at(&state, i).wrapping_add(at(&state, j)));
     }
     data
+}
+
+/// The AUTHENTICATE_MESSAGE of a visitor that knows a password, and the session key that both then have.
+#[cfg(test)]
+pub(super) fn authenticate(user: &str, password: &str, challenge: [u8; 8]) -> (Vec<u8>, [u8; 16]) {
+    let response = Response { user: user.to_owned(), ..Response::default() };
+    let owner = response.owner(Md4::digest(utf16(password)).into());
+    let blob = [&[1, 1][..], &[0; 14], &[0xaa; 8], &[0; 12]].concat();
+    let proof = keyed(&owner, &[&challenge, &blob]);
+    let (nt, name) = ([&proof[..], &blob].concat(), utf16(user));
+    let mut out = SIGNATURE.to_vec();
+    out.put32(3);
+    for field in [&[][..], &nt, &[], &name, &[], &[]] {
+        let at = if std::ptr::eq(field, name.as_slice()) { 64 + nt.len() } else { 64 };
+        out.put_len16(field.len()).put_len16(field.len()).put_len32(at);
+    }
+    out.put32(UNICODE).put(&nt).put(&name);
+    (out, keyed(&owner, &[&proof]))
 }
 
 #[cfg(test)]
@@ -249,6 +303,23 @@ mod tests {
         // MS-NLMP 4.2.4.2.1: LMv2.
         let lm2 = decode("86c35097ac9cec102554764a57cccc19aaaaaaaaaaaaaaaa");
         let response = Response::bare("User".into(), "Domain".into(), &lm2, &[]);
+        assert!(response.key_if(b"Password", CHALLENGE).is_some() && response.key_if(b"x", CHALLENGE).is_none());
+    }
+
+    #[test]
+    fn a_signature_has_a_version_and_a_number_and_differs_by_message() {
+        let response = Response { flags: 0xe08a_8233, ..example() };
+        let signature = response.signature([0x55; 16], b"x").unwrap();
+        assert_eq!((&signature[..4], &signature[12..]), (&[1, 0, 0, 0][..], &[0; 4][..]));
+        assert_ne!(response.signature([0x55; 16], b"y"), Some(signature));
+        assert_eq!(example().signature([0x55; 16], b"x"), None, "no extended session security");
+    }
+
+    #[test]
+    fn an_ntlm_response_in_the_field_for_lm_counts_when_the_other_is_too_short() {
+        // As nmap sends it.
+        let v1 = HEXLOWER.decode(b"67c43011f30298a2ad35ece64f16331c44bdbed927841f94").unwrap();
+        let response = Response::bare("User".into(), "Domain".into(), &v1, &v1[..8]);
         assert!(response.key_if(b"Password", CHALLENGE).is_some() && response.key_if(b"x", CHALLENGE).is_none());
     }
 

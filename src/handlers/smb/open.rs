@@ -4,6 +4,7 @@ use super::account::User;
 use super::disk::{Content, Entry, View, fits, normal};
 use super::host::{Host, Kind, Share};
 use super::pool::Held;
+use super::remote::RemCom;
 use super::rpc::{Caller, Pipe};
 use super::status::Status;
 use crate::events::Event;
@@ -49,6 +50,7 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) enum Object {
     Pipe(Box<Pipe>),
+    RemCom(RemCom),
     File(File),
     Directory(Directory),
 }
@@ -75,7 +77,7 @@ impl Open {
     /// The entry of a file or directory, with the size that it has by now.
     pub(super) fn entry(&self) -> Option<Entry> {
         match &self.object {
-            Object::Pipe(_) => None,
+            Object::Pipe(_) | Object::RemCom(_) => None,
             Object::File(file) => {
                 let size = file.upload.as_ref().map_or(file.entry.size, |held| held.bytes().len() as u64);
                 Some(Entry { size, ..file.entry.clone() })
@@ -89,6 +91,10 @@ impl Open {
             Object::Pipe(pipe) => {
                 let (bytes, more) = pipe.read(max);
                 return if bytes.is_empty() { Err(Status::PIPE_EMPTY) } else { Ok((bytes, more)) };
+            }
+            Object::RemCom(remote) => {
+                let bytes = remote.read(max);
+                return if bytes.is_empty() { Err(Status::PIPE_EMPTY) } else { Ok((bytes, false)) };
             }
             Object::Directory(_) => return Err(Status::INVALID_DEVICE_REQUEST),
             Object::File(file) => file,
@@ -113,10 +119,16 @@ impl Open {
     ) -> Result<(), Status> {
         match &mut self.object {
             Object::Pipe(pipe) => {
-                let caller = Caller { host, now: cx.now(), is_admin: !user.is_anonymous };
+                let (now, session) = (cx.now(), cx.session());
+                let (source, seed) = (session.client.ip(), session.seed);
+                let caller = Caller { host, now, source, seed, user: &user.name, is_admin: !user.is_anonymous };
                 let result = pipe.write(&caller, bytes);
                 pipe.take_events().into_iter().for_each(|event| cx.event(event));
                 result
+            }
+            Object::RemCom(remote) => {
+                remote.write(cx, bytes);
+                Ok(())
             }
             Object::Directory(_) => Err(Status::INVALID_DEVICE_REQUEST),
             Object::File(file) => {
@@ -206,11 +218,14 @@ impl Opens {
             return Err(Status::TOO_MANY_OPENED_FILES);
         }
         let (object, path, action) = match share.kind {
-            Kind::Pipe => {
-                let pipe = Pipe::open(&wanted.path, !user.is_anonymous)?;
-                let path = pipe.name().to_owned();
-                (Object::Pipe(Box::new(pipe)), path, 1)
-            }
+            Kind::Pipe => match RemCom::open(host, cx, &wanted.path) {
+                Some(remote) => (Object::RemCom(remote), wanted.path.trim_matches('\\').to_owned(), 1),
+                None => {
+                    let pipe = Pipe::open(&wanted.path, !user.is_anonymous)?;
+                    let path = pipe.name().to_owned();
+                    (Object::Pipe(Box::new(pipe)), path, 1)
+                }
+            },
             Kind::Disk => {
                 let path = normal(&wanted.path).ok_or(Status::OBJECT_NAME_INVALID)?;
                 let (object, action) = view(host, cx, share, |view, now| open_on_disk(view, host, &path, wanted, now))?;
@@ -260,6 +275,11 @@ impl Opens {
             self.close(host, cx, id);
         }
     }
+}
+
+/// There is a pipe of this name for this visitor.
+pub(super) fn is_pipe(host: &Host, cx: &Context<'_>, user: &User, name: &str) -> bool {
+    RemCom::open(host, cx, name).is_some() || Pipe::open(name, !user.is_anonymous).is_ok()
 }
 
 /// Works on a share with what this source has written there.

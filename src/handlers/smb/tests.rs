@@ -431,7 +431,7 @@ fn two(command: u16, session: u64, body: &[u8]) -> Vec<u8> {
     super::framed(&out)
 }
 
-/// Dialogues to be spoilt: the exploit, a bind and a call, and SMB2 from login to a listing.
+/// Dialogues to be spoilt: the exploit, a bind and a call, SMB2 to a login, and from there to calls over a pipe.
 pub(super) fn dialogues() -> Vec<Vec<Vec<u8>>> {
     let mut exploit = start();
     exploit.extend([peek().bytes(), nt_transact(5_072, &[0x41; 976]).bytes(), secondary(&[0; 4096]).bytes()]);
@@ -476,7 +476,8 @@ pub(super) fn dialogues() -> Vec<Vec<Vec<u8>>> {
     token.put32(0xe208_8297).put(&[0; 16]);
     let mut setup = Vec::new();
     setup.put16(25).put16(1).put32(0).put32(0).put16(88).put16(token.len() as u16).put64(0).put(&token);
-    vec![exploit, pipe, vec![two(0, 0, &negotiate), two(1, 0, &setup), two(13, 0, &[4, 0, 0, 0])]]
+    let short = vec![two(0, 0, &negotiate), two(1, 0, &setup), two(13, 0, &[4, 0, 0, 0])];
+    vec![exploit, pipe, short, super::two::nobody()]
 }
 
 #[test]

@@ -2,27 +2,81 @@
 //! nothing about either. The index looks up rules by each.
 
 use super::Constraints;
-use super::ast::{Direction, Expr, Join, Primitive};
-use super::constraint::{both, either, of_primitive};
+use super::ast::{Direction, Expr, Join, Network, Primitive};
+use super::constraint::{as_number, both, either, of_primitive};
 
 /// Alternatives of one filter; a longer choice is told as one, wider condition.
 const MAX_ALTERNATIVES: usize = 16;
+/// Networks in one condition up to which none is left out when conditions are joined.
+const MAX_SUFFICIENT_NETS: usize = 64;
 
-/// Conditions of which every matching packet fulfils at least one; never none of them.
-pub(super) fn alternatives(expr: &Expr) -> Vec<Constraints> {
+/// The ways to match a filter: every matching packet fulfils one of these conditions at least.
+#[derive(Debug)]
+pub(in crate::rules) struct Alternatives {
+    pub(in crate::rules) conditions: Vec<Constraints>,
+    /// Whether a packet that fulfils one matches, if it is TCP or UDP with its ports, unfragmented or the first fragment.
+    pub(in crate::rules) suffice: bool,
+}
+
+impl Alternatives {
+    /// Those of a filter that every packet matches.
+    pub(super) fn everything() -> Self {
+        Self { conditions: vec![Constraints::default()], suffice: true }
+    }
+
+    /// Those of a filter of which nothing can be said.
+    fn unknown() -> Self {
+        Self { suffice: false, ..Self::everything() }
+    }
+
+    fn of_primitive(primitive: &Primitive) -> Self {
+        let conditions = ends(primitive).iter().map(of_primitive).collect();
+        Self { conditions, suffice: is_told_whole(primitive) }
+    }
+
+    fn join(self, join: Join, other: Self) -> Self {
+        let is_short = |conditions: &[Constraints]| conditions.iter().all(|one| nets(one) <= MAX_SUFFICIENT_NETS);
+        let suffice = self.suffice && other.suffice && is_short(&self.conditions) && is_short(&other.conditions);
+        let (conditions, is_whole) = match join {
+            Join::And => product(self.conditions, other.conditions),
+            Join::Or => choice(self.conditions.into_iter().chain(other.conditions)),
+        };
+        Self { conditions, suffice: suffice && is_whole }
+    }
+}
+
+fn nets(condition: &Constraints) -> usize {
+    [&condition.src_nets, &condition.dst_nets].into_iter().flatten().map(Vec::len).sum()
+}
+
+/// The alternatives of a filter; never none.
+pub(super) fn alternatives(expr: &Expr) -> Alternatives {
     match expr {
-        Expr::Primitive(primitive, _) => ends(primitive).iter().map(of_primitive).collect(),
+        Expr::Primitive(primitive, _) => Alternatives::of_primitive(primitive),
         Expr::Not(inner) => match inner.as_ref() {
             Expr::Not(twice) => alternatives(twice),
-            _ => vec![Constraints::default()],
+            _ => Alternatives::unknown(),
         },
-        Expr::Chain(first, rest) => rest.iter().fold(alternatives(first), |left, (join, right)| {
-            let right = alternatives(right);
-            match join {
-                Join::And => product(left, right),
-                Join::Or => choice(left.into_iter().chain(right)),
-            }
-        }),
+        Expr::Chain(first, rest) => {
+            rest.iter().fold(alternatives(first), |left, (join, right)| left.join(*join, alternatives(right)))
+        }
+    }
+}
+
+/// Whether the conditions of a primitive are all that it asks of TCP and UDP. `ip proto 6` asks for IPv4, too, which no condition says;
+/// so does `icmp`, but for a protocol that is neither.
+fn is_told_whole(primitive: &Primitive) -> bool {
+    match *primitive {
+        Primitive::Protocol(_) => of_primitive(primitive).protocols.is_some(),
+        Primitive::Ports { .. } => true,
+        Primitive::Net4 { network: Network::Any | Network::Ip, address, mask, .. } => {
+            mask.leading_ones() == mask.count_ones() && address & !mask == 0
+        }
+        Primitive::Net6 { address, mask, .. } => {
+            let (address, mask) = (as_number(address), as_number(mask));
+            mask.leading_ones() == mask.count_ones() && address & !mask == 0
+        }
+        _ => false,
     }
 }
 
@@ -48,15 +102,17 @@ fn ends(primitive: &Primitive) -> Vec<Primitive> {
     }
 }
 
-fn product(left: Vec<Constraints>, right: Vec<Constraints>) -> Vec<Constraints> {
-    let (left, right) =
-        if left.len() * right.len() > MAX_ALTERNATIVES { (as_one(left), as_one(right)) } else { (left, right) };
+/// The conditions of both, and whether they say all that these did.
+fn product(left: Vec<Constraints>, right: Vec<Constraints>) -> (Vec<Constraints>, bool) {
+    let is_short = left.len() * right.len() <= MAX_ALTERNATIVES;
+    let (left, right) = if is_short { (left, right) } else { (as_one(left), as_one(right)) };
     let pairs = left.iter().flat_map(|left| right.iter().map(|right| both(left.clone(), right.clone())));
-    choice(pairs.filter(can_be_fulfilled))
+    let (conditions, is_whole) = choice(pairs.filter(can_be_fulfilled));
+    (conditions, is_whole && is_short)
 }
 
-/// The alternatives, those joined that differ in one field only: joining them says nothing less.
-fn choice(alternatives: impl IntoIterator<Item = Constraints>) -> Vec<Constraints> {
+/// The alternatives, those joined that differ in one field only: joining them says nothing less. And whether all is said that they said.
+fn choice(alternatives: impl IntoIterator<Item = Constraints>) -> (Vec<Constraints>, bool) {
     let mut out: Vec<Constraints> = Vec::new();
     for alternative in alternatives {
         match out.iter_mut().find(|earlier| differing_fields(earlier, &alternative) <= 1) {
@@ -64,7 +120,8 @@ fn choice(alternatives: impl IntoIterator<Item = Constraints>) -> Vec<Constraint
             None => out.push(alternative),
         }
     }
-    if out.len() > MAX_ALTERNATIVES { as_one(out) } else { out }
+    let is_short = out.len() <= MAX_ALTERNATIVES;
+    (if is_short { out } else { as_one(out) }, is_short)
 }
 
 fn as_one(alternatives: Vec<Constraints>) -> Vec<Constraints> {
@@ -140,6 +197,16 @@ mod tests {
         assert_eq!(of("tcp or not udp"), [Constraints::default()]);
         assert_eq!(of("tcp or tcp port 80"), [with(&[6])]);
         assert_eq!(of(""), [Constraints::default()]);
+    }
+
+    #[test]
+    fn a_filter_about_protocols_ports_and_addresses_asks_for_nothing_but_its_conditions() {
+        let suffice = |text: &str| Filter::parse(text).unwrap().alternatives_told().suffice;
+        let whole =
+            ["", "tcp", "tcp port 80 or 8080", "udp and dst portrange 1-9", "src host 10.0.0.1 or dst net ::/16"];
+        let more =
+            ["not tcp", "ip", "ip proto 6", "greater 60", "tcp[13] = 2", "tcp dst port 80 and payload contains \"x\""];
+        assert_eq!((whole.map(suffice), more.map(suffice)), ([true; 5], [false; 6]));
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn of_primitive(primitive: &Primitive) -> Constraints {
             Constraints { src_nets, dst_nets, ..none }
         }
         Primitive::Net6 { direction, address, mask } => {
-            let (address, mask) = (joined(address), joined(mask));
+            let (address, mask) = (as_number(address), as_number(mask));
             let net = (IpAddr::V6(Ipv6Addr::from(address)), mask.leading_ones() as u8);
             let (src_nets, dst_nets) = at_ends(direction, vec![net]);
             Constraints { src_nets, dst_nets, ..none }
@@ -110,7 +110,7 @@ fn at_ends<T: Clone>(direction: Direction, condition: Vec<T>) -> (Option<Vec<T>>
     }
 }
 
-fn joined(words: [u32; 4]) -> u128 {
+pub(super) fn as_number(words: [u32; 4]) -> u128 {
     words.into_iter().fold(0, |bits, word| bits << 32 | u128::from(word))
 }
 

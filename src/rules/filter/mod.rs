@@ -37,6 +37,7 @@ mod word;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+pub(super) use alternative::Alternatives;
 pub use error::FilterError;
 pub use explain::Mismatch;
 pub(super) use list::{Disk, ListFiles, open_list};
@@ -140,7 +141,12 @@ impl Filter {
     /// The same for each way to match: every matching packet fulfils one of these conditions at least. `port 80` has two, one for
     /// each end; as one condition it has none.
     pub fn alternatives(&self) -> Vec<Constraints> {
-        self.expr.as_ref().map_or_else(|| vec![Constraints::default()], alternative::alternatives)
+        self.alternatives_told().conditions
+    }
+
+    /// The same, and whether it is all that the filter asks for.
+    pub(super) fn alternatives_told(&self) -> Alternatives {
+        self.expr.as_ref().map_or_else(Alternatives::everything, alternative::alternatives)
     }
 
     /// Whether this filter matches every packet that `narrow` matches, as far as their structure shows; `false` means that it is

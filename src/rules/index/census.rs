@@ -24,6 +24,25 @@ pub(super) enum Key {
     None,
 }
 
+impl Key {
+    /// Whether a packet that has this key, TCP or UDP with ports, fulfils the condition: it asks for nothing else. The tables of ports are by
+    /// protocol, so a port includes it.
+    pub(super) fn tells_all_of(self, alternative: &Constraints) -> bool {
+        let Constraints { protocols, dst_ports, src_ports, src_nets, dst_nets } = alternative;
+        let (no_dst_port, no_src_port) = (dst_ports.is_none(), src_ports.is_none());
+        let (no_src_net, no_dst_net, no_protocol) = (src_nets.is_none(), dst_nets.is_none(), protocols.is_none());
+        match self {
+            Self::DestinationPort => no_src_port && no_src_net && no_dst_net,
+            Self::SourcePort => no_dst_port && no_src_net && no_dst_net,
+            Self::Destination => no_protocol && no_dst_port && no_src_port && no_src_net,
+            Self::Source => no_protocol && no_dst_port && no_src_port && no_dst_net,
+            Self::Protocol => no_dst_port && no_src_port && no_src_net && no_dst_net,
+            Self::Rest => no_protocol && no_dst_port && no_src_port && no_src_net && no_dst_net,
+            Self::None => false,
+        }
+    }
+}
+
 /// The rules of a list counted by what they ask for.
 #[derive(Debug)]
 pub(super) struct Census {
@@ -35,7 +54,7 @@ pub(super) struct Census {
 
 impl Census {
     pub(super) fn new(demands: &[Demand]) -> Self {
-        let alternatives = || demands.iter().flat_map(|demand| &demand.alternatives);
+        let alternatives = || demands.iter().flat_map(|demand| &demand.alternatives.conditions);
         Self {
             destination_ports: PortCensus::new(
                 alternatives().filter_map(|alternative| alternative.dst_ports.as_deref()),

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
+use crate::flow::Transport;
 use crate::rules::filter::Constraints;
 
 /// What a packet shows of itself without following header chains. `None` where it is cut short or has no such field:
@@ -33,6 +34,15 @@ impl Fields {
             Some(6) => Self::read_ipv6(bytes),
             _ => Self::default(),
         }
+    }
+
+    /// TCP or UDP behind the first header, with both ports: whatever a filter about protocols, addresses and ports loads is there, so
+    /// that it holds where its conditions do.
+    #[inline]
+    pub(super) const fn are_plain(&self) -> bool {
+        const TCP: u8 = Transport::Tcp as u8;
+        const UDP: u8 = Transport::Udp as u8;
+        matches!(self.protocol, Some(TCP | UDP)) && self.destination.is_some() && self.destination_port.is_some()
     }
 
     /// Fields of a packet that fulfils the constraints; what they leave open is `None`.

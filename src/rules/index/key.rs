@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use super::interval::{Interval, Intervals};
-use super::lists::{List, Lists};
+use super::lists::{Entry, List, Lists};
 use crate::flow::Transport;
 use crate::rules::filter::Constraints;
 
@@ -28,8 +28,8 @@ impl Ports {
             return List::EMPTY;
         };
         match protocol {
-            Some(TCP) => self.tcp.get(usize::from(port)).copied().unwrap_or_default(),
-            Some(UDP) => self.udp.get(usize::from(port)).copied().unwrap_or_default(),
+            Some(TCP) => at(&self.tcp, port),
+            Some(UDP) => at(&self.udp, port),
             _ => self.any.find(port),
         }
     }
@@ -44,10 +44,10 @@ pub(super) struct PortDemands {
 }
 
 impl PortDemands {
-    pub(super) fn put(&mut self, position: u32, alternative: &Constraints, ranges: Option<&Vec<RangeInclusive<u16>>>) {
+    pub(super) fn put(&mut self, entry: Entry, alternative: &Constraints, ranges: Option<&Vec<RangeInclusive<u16>>>) {
         let carries = |protocol| alternative.protocols.as_ref().is_none_or(|numbers| numbers.contains(&protocol));
         for range in ranges.into_iter().flatten() {
-            let interval = Interval { first: *range.start(), last: *range.end(), position };
+            let interval = Interval { first: *range.start(), last: *range.end(), entry };
             self.any.push(interval);
             if carries(TCP) {
                 self.tcp.push(interval);
@@ -58,7 +58,7 @@ impl PortDemands {
         }
     }
 
-    pub(super) fn build(self, lists: &mut Lists, left_over: &mut Vec<u32>) -> Ports {
+    pub(super) fn build(self, lists: &mut Lists, left_over: &mut Vec<Entry>) -> Ports {
         Ports {
             tcp: table(self.tcp, u16::MAX, lists, left_over),
             udp: table(self.udp, u16::MAX, lists, left_over),
@@ -67,12 +67,18 @@ impl PortDemands {
     }
 }
 
-/// One list for every number up to `last`, found in a single step; none behind the last number that any rule asks for.
+/// What a [`table`] has for a number. All beyond its end are as its last, so that no jump has to be foretold for ports that lie on either side.
+#[inline]
+fn at(table: &[List], number: u16) -> List {
+    table.get(usize::from(number).min(table.len().saturating_sub(1))).copied().unwrap_or_default()
+}
+
+/// One list for every number up to `last`, found in a single step; one for all behind the last number that any rule asks for.
 pub(super) fn table(
     intervals: Vec<Interval<u16>>,
     last: u16,
     lists: &mut Lists,
-    left_over: &mut Vec<u32>,
+    left_over: &mut Vec<Entry>,
 ) -> Box<[List]> {
     Intervals::new(intervals, lists, left_over).spread(last)
 }
@@ -103,24 +109,24 @@ pub(super) struct AddressDemands {
 }
 
 impl AddressDemands {
-    pub(super) fn put(&mut self, position: u32, prefixes: Option<&Vec<(IpAddr, u8)>>) {
+    pub(super) fn put(&mut self, entry: Entry, prefixes: Option<&Vec<(IpAddr, u8)>>) {
         for (address, length) in prefixes.into_iter().flatten() {
             match address {
                 IpAddr::V4(address) => {
                     let host_bits = u32::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
                     let first = address.to_bits() & !host_bits;
-                    self.ipv4.push(Interval { first, last: first | host_bits, position });
+                    self.ipv4.push(Interval { first, last: first | host_bits, entry });
                 }
                 IpAddr::V6(address) => {
                     let host_bits = u128::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
                     let first = address.to_bits() & !host_bits;
-                    self.ipv6.push(Interval { first, last: first | host_bits, position });
+                    self.ipv6.push(Interval { first, last: first | host_bits, entry });
                 }
             }
         }
     }
 
-    pub(super) fn build(self, lists: &mut Lists, left_over: &mut Vec<u32>) -> Addresses {
+    pub(super) fn build(self, lists: &mut Lists, left_over: &mut Vec<Entry>) -> Addresses {
         Addresses {
             ipv4: Intervals::new(self.ipv4, lists, left_over),
             ipv6: Intervals::new(self.ipv6, lists, left_over),

@@ -99,13 +99,15 @@ fn is_in(address: IpAddr, (net, length): (IpAddr, u8)) -> bool {
     }
 }
 
+/// Of rules whose filters ask for these conditions and nothing else.
 fn index(rules: &[Vec<Constraints>]) -> Index {
-    let demands: Vec<Demand> = rules
-        .iter()
-        .enumerate()
-        .map(|(position, alternatives)| Demand { position: position as u32, alternatives: alternatives.clone() })
-        .collect();
-    Index::new(&demands)
+    let alternatives = |conditions: &Vec<Constraints>| Alternatives { conditions: conditions.clone(), suffice: true };
+    let demand = |(position, conditions)| Demand { position: position as u32, alternatives: alternatives(conditions) };
+    Index::new(&rules.iter().enumerate().map(demand).collect::<Vec<_>>())
+}
+
+fn positions(index: &Index, packet: &Fields) -> Vec<usize> {
+    index.candidates(packet).map(|candidate| candidate.position).collect()
 }
 
 proptest! {
@@ -118,11 +120,13 @@ proptest! {
     ) {
         let index = index(&rules);
         for packet in packets {
-            let candidates: Vec<usize> = index.candidates(&packet).collect();
+            let candidates = positions(&index, &packet);
             prop_assert!(candidates.is_sorted_by(|left, right| left < right));
             for (position, alternatives) in rules.iter().enumerate() {
                 let can = alternatives.iter().any(|alternative| can_match(alternative, &packet));
                 prop_assert!(!can || candidates.contains(&position), "{packet:?} misses rule {position}");
+                let is_certain = index.candidates(&packet).any(|rule| rule.position == position && rule.is_certain);
+                prop_assert!(can || !is_certain, "{packet:?} is said to match rule {position}");
             }
         }
     }
@@ -145,7 +149,7 @@ fn packet_to(port: u16, source: [u8; 4]) -> Fields {
 #[test]
 fn a_packet_visits_the_rules_of_its_port_alone() {
     let rules: Vec<_> = (0..10_000).map(|n| vec![to_port(n)]).collect();
-    let candidates: Vec<usize> = index(&rules).candidates(&packet_to(4_711, [1, 2, 3, 4])).collect();
+    let candidates = positions(&index(&rules), &packet_to(4_711, [1, 2, 3, 4]));
     assert_eq!(candidates, [4_711]);
 }
 
@@ -154,7 +158,7 @@ fn rules_of_one_port_are_told_apart_by_their_hosts() {
     let rules: Vec<_> = (0..10_000_u32)
         .map(|n| vec![Constraints { src_nets: Some(vec![(IpAddr::from(n.to_be_bytes()), 32)]), ..to_port(80) }])
         .collect();
-    let candidates: Vec<usize> = index(&rules).candidates(&packet_to(80, [0, 0, 1, 0])).collect();
+    let candidates = positions(&index(&rules), &packet_to(80, [0, 0, 1, 0]));
     assert_eq!(candidates, [256]);
 }
 
@@ -163,7 +167,7 @@ fn rules_of_one_destination_are_told_apart_by_their_ports() {
     let rules: Vec<_> = (0..10_000)
         .map(|n| vec![Constraints { dst_nets: Some(vec![(IpAddr::from([10, 0, 0, 1]), 32)]), ..to_port(n) }])
         .collect();
-    let candidates: Vec<usize> = index(&rules).candidates(&packet_to(4_711, [1, 2, 3, 4])).collect();
+    let candidates = positions(&index(&rules), &packet_to(4_711, [1, 2, 3, 4]));
     assert_eq!(candidates, [4_711]);
 }
 

@@ -1,6 +1,6 @@
 //! Plain clients. Every call has a time limit; a test runs them inside `lab.attacker(...)`.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -77,9 +77,16 @@ pub(crate) fn echo(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> 
 pub(crate) fn ask_datagram(socket: &UdpSocket, bytes: &[u8]) -> io::Result<Vec<u8>> {
     socket.send(bytes)?;
     let mut heard = vec![0; 65_536];
-    let length = socket.recv(&mut heard)?;
-    heard.truncate(length);
-    Ok(heard)
+    loop {
+        match socket.recv(&mut heard) {
+            // A wait with a limit is not taken up again when the process was stopped meanwhile (signal(7)).
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => {
+                heard.truncate(outcome?);
+                return Ok(heard);
+            }
+        }
+    }
 }
 
 /// Ends the connection with a reset at once. (Closing a lingering socket would wait for every process that a parallel test is just

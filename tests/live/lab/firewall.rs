@@ -60,11 +60,10 @@ pub(crate) fn saved_rules(lab: &Lab, variant: Variant) -> String {
     all + &saved_routes(lab)
 }
 
-/// Both families' routing rules and routes.
+/// Both families' routing rules and routes, but for those that the kernel makes itself: they come when it has time for them.
 pub(crate) fn saved_routes(lab: &Lab) -> String {
     let tables = ["ip rule", "ip -6 rule", "ip route show table all"].map(|line| lab.sensor_command(line)).concat();
-    // The kernel's own link-local addresses come when it has found them to be free.
-    tables.lines().filter(|line| !line.contains("fe80:")).flat_map(|line| [line, "\n"]).collect()
+    tables.lines().filter(|line| !line.contains("proto kernel")).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Runs an iptables command of this variant in the sensor.

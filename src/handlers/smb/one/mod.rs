@@ -4,7 +4,9 @@ mod file;
 mod message;
 mod negotiate;
 mod path;
+mod pipe;
 mod pulsar;
+mod query;
 mod rap;
 mod session;
 mod transaction;
@@ -15,19 +17,17 @@ pub(super) use negotiate::{dialects as one_dialects, note as note_dialects};
 pub(super) use pulsar::key as pulsar_key;
 
 use super::Peer;
-use super::account::{Exchange, User};
+use super::account::User;
+use super::connection::{Login, Numbered};
 use super::host::Share;
 use super::status::Status;
 use super::wire::{Fields, patch};
 use crate::events::Event;
 
-/// Sessions and trees of one connection.
-const MAX_USERS: usize = 32;
-const MAX_TREES: usize = 32;
 /// Blocks of one chain.
 const MAX_CHAIN: usize = 8;
 /// UIDs and TIDs of Windows begin here.
-const FIRST_ID: u16 = 0x0800;
+const FIRST_ID: u64 = 0x0800;
 
 /// Commands (MS-CIFS 2.2.2.1).
 mod command {
@@ -67,11 +67,8 @@ pub(super) struct One {
     /// The challenge of the negotiate response, for logins without extended security.
     challenge: [u8; 8],
     is_negotiated: bool,
-    users: Vec<(u16, User)>,
-    trees: Vec<(u16, Share)>,
-    /// A login under way, and the UID that it will have.
-    exchange: Exchange,
-    exchange_uid: Option<u16>,
+    logins: Numbered<Login, FIRST_ID>,
+    trees: Numbered<Share, FIRST_ID>,
     transaction: Option<transaction::Pending>,
     pulsar: pulsar::Upload,
 }
@@ -164,24 +161,13 @@ impl One {
         self.pulsar.finish(peer);
     }
 
-    /// A number for a session or a tree that no other has.
-    fn issue(&self, is_taken: impl Fn(&Self, u16) -> bool) -> u16 {
-        let mut id = FIRST_ID;
-        while is_taken(self, id) {
-            id += 1;
-        }
-        id
-    }
-
     /// The user of a request; a UID that nobody has is refused.
     fn user(&self, block: &Block<'_>) -> Result<User, Status> {
-        let found = self.users.iter().find(|(uid, _)| *uid == block.header.uid);
-        found.map(|(_, user)| user.clone()).ok_or(Status::SMB_BAD_UID)
+        self.logins.find(block.header.uid).and_then(|login| login.user.clone()).ok_or(Status::SMB_BAD_UID)
     }
 
     fn tree(&self, block: &Block<'_>) -> Result<Share, Status> {
-        let found = self.trees.iter().find(|(tid, _)| *tid == block.header.tid);
-        found.map(|(_, share)| *share).ok_or(Status::SMB_BAD_TID)
+        self.trees.find(block.header.tid).copied().ok_or(Status::SMB_BAD_TID)
     }
 
     fn with_tree(&self, block: &Block<'_>, answer: impl FnOnce(Share) -> Reply) -> Reply {

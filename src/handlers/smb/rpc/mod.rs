@@ -1,11 +1,17 @@
 //! Named pipes and the RPC behind them (C706 chapter 12, MS-RPCE 2.2): bind, requests in fragments, answers, faults.
 
-mod account;
+mod handle;
+mod lsarpc;
 mod ndr;
+mod principal;
+mod samr;
 mod service;
 mod srvsvc;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use uuid::Uuid;
 
 use super::host::Host;
 use super::status::Status;
@@ -15,8 +21,8 @@ use crate::events::Event;
 
 /// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
 const FRAGMENT: u16 = 4280;
-/// Bytes of a request's parameters, all fragments together.
-const MAX_STUB: usize = 16 * 1024;
+/// Bytes of a request's parameters, all fragments together: a thousand SIDs are asked for at once.
+const MAX_STUB: usize = 64 * 1024;
 /// Bytes of answers that wait to be read; a visitor that never reads gets no more.
 const MAX_UNREAD: usize = 32 * 1024;
 /// Interfaces that one pipe can be bound to.
@@ -39,6 +45,13 @@ const NO_SUCH_OPERATION: u32 = 0x1c01_0002;
 const NO_SUCH_INTERFACE: u32 = 0x1c01_0003;
 const BAD_STUB: u32 = 1783;
 const DENIED: u32 = 5;
+/// `nca_s_fault_context_mismatch`: a handle that was never given.
+const BAD_HANDLE: u32 = 0x1c00_001a;
+/// NTSTATUS values (MS-ERREF 2.3.1) that calls return.
+const SOME_NOT_MAPPED: u32 = 0x0000_0107;
+const INVALID_PARAMETER: u32 = 0xc000_000d;
+const ACCESS_DENIED: u32 = 0xc000_0022;
+const NONE_MAPPED: u32 = 0xc000_0073;
 
 /// NDR, 32 bit: 8a885d04-1ceb-11c9-9fe8-08002b104860, version 2.
 const NDR: [u8; 20] = *b"\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60\x02\0\0\0";
@@ -50,6 +63,11 @@ const FEATURES: [u8; 8] = *b"\x2c\x1c\xb7\x6c\x12\x98\x40\x45";
 pub(super) struct Caller<'a> {
     pub(super) host: &'a Host,
     pub(super) now: Timestamp,
+    pub(super) source: IpAddr,
+    /// What handles of this session are drawn with.
+    pub(super) seed: u64,
+    /// The account; empty for nobody's.
+    pub(super) user: &'a str,
     /// The login was accepted: an administrator.
     pub(super) is_admin: bool,
 }
@@ -119,7 +137,10 @@ pub(super) struct Pipe {
     input: Vec<u8>,
     /// Parameters of a request whose last fragment is still to come.
     stub: Vec<u8>,
-    output: VecDeque<u8>,
+    /// Answers that wait, each read by itself: the pipe is one of messages (MS-CIFS 2.2.1.3).
+    output: VecDeque<Vec<u8>>,
+    /// Their bytes.
+    unread: usize,
     contexts: Vec<(u16, Interface)>,
     service: service::Services,
     /// What calls were worth telling.
@@ -145,6 +166,7 @@ impl Pipe {
             input: Vec::new(),
             stub: Vec::new(),
             output: VecDeque::new(),
+            unread: 0,
             contexts: Vec::new(),
             service: service::Services::default(),
             events: Vec::new(),
@@ -157,7 +179,7 @@ impl Pipe {
 
     /// Takes what the visitor writes; answers wait to be read.
     pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8]) -> Result<(), Status> {
-        if self.output.len() > MAX_UNREAD || self.input.len() + bytes.len() > MAX_STUB {
+        if self.unread > MAX_UNREAD || self.input.len() + bytes.len() > MAX_STUB {
             return Err(Status::INSUFF_SERVER_RESOURCES);
         }
         self.input.extend_from_slice(bytes);
@@ -166,7 +188,7 @@ impl Pipe {
                 self.input.clear();
                 return Err(Status::INVALID_PARAMETER);
             }
-            if self.output.len() > MAX_UNREAD {
+            if self.unread > MAX_UNREAD {
                 self.input = Vec::new();
                 return Err(Status::INSUFF_SERVER_RESOURCES);
             }
@@ -177,14 +199,16 @@ impl Pipe {
         Ok(())
     }
 
-    /// Up to `max` bytes that wait, and whether more do.
+    /// Up to `max` bytes of the message that waits, and whether it has more.
     pub(super) fn read(&mut self, max: usize) -> (Vec<u8>, bool) {
-        let count = max.min(self.output.len());
-        let bytes = self.output.drain(..count).collect();
-        if self.output.is_empty() {
-            self.output = VecDeque::new();
+        let Some(mut message) = self.output.pop_front() else { return (Vec::new(), false) };
+        let rest = message.split_off(max.min(message.len()));
+        self.unread = self.unread.saturating_sub(message.len());
+        let has_more = !rest.is_empty();
+        if has_more {
+            self.output.push_front(rest);
         }
-        (bytes, !self.output.is_empty())
+        (message, has_more)
     }
 
     /// Events of the calls since the last time.
@@ -245,6 +269,9 @@ impl Pipe {
                     (2, 2, [0; 20])
                 }
             } else {
+                let uuid = Uuid::from_slice_le(uuid).unwrap_or_default();
+                let text = format!("RPC bind to an interface that there is not: {uuid}");
+                self.events.push(Event::new("request", text).with("interface", uuid.to_string()));
                 (2, 1, [0; 20])
             });
         }
@@ -274,8 +301,8 @@ impl Pipe {
         let answer = match interface {
             Interface::Srvsvc => srvsvc::server(caller, operation, &stub),
             Interface::Wkssvc => srvsvc::workstation(caller, operation, &stub),
-            Interface::Samr => account::samr(operation),
-            Interface::Lsarpc => account::lsarpc(operation),
+            Interface::Samr => samr::samr(caller, operation, &stub),
+            Interface::Lsarpc => lsarpc::lsarpc(caller, operation, &stub),
             Interface::Svcctl => self.service.call(caller, operation, &stub, &mut self.events),
             Interface::Other(_) => Err(DENIED),
         };
@@ -309,7 +336,8 @@ impl Pipe {
         pdu.put32(call).put(body);
         let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
         patch(&mut pdu, 8, &len.to_le_bytes());
-        self.output.extend(pdu);
+        self.unread += pdu.len();
+        self.output.push_back(pdu);
     }
 }
 
@@ -319,3 +347,6 @@ fn called(interface: Interface, operation: u16, stub: &[u8], is_answered: bool) 
     let event = Event::new("request", format!("RPC {name} operation {operation}")).with("decoded", decoded);
     crate::handlers::recording::with_payload(event, stub.get(..512).unwrap_or(stub), stub.len() > 512)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::super::account::User;
 use super::super::host::Share;
 use super::super::info::put_times;
-use super::super::open::{Object, Open, Wanted};
+use super::super::open::{Object, Open, Wanted, is_pipe};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, text_of_utf16};
 use super::{HEADER, Peer, Reply, Request};
@@ -111,7 +111,12 @@ pub(super) fn control(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &Use
         // Without a domain there is no distributed file system; a Windows before 8 knows no validation.
         DFS_REFERRALS | DFS_REFERRALS_EX => return Err(Status::FS_DRIVER_REQUIRED),
         VALIDATE_NEGOTIATE => return Err(Status::FILE_CLOSED),
-        PIPE_WAIT => return Err(Status::OBJECT_NAME_NOT_FOUND),
+        PIPE_WAIT => {
+            // FSCTL_PIPE_WAIT (MS-FSCC 2.3.49): the name stands at 14.
+            let name = input.at32(8).and_then(|len| input.part(14, len)).map(text_of_utf16).unwrap_or_default();
+            let is_there = is_pipe(peer.host, peer.cx, user, &name);
+            return if is_there { Ok(controlled(code, u16::MAX, &[])) } else { Err(Status::OBJECT_NAME_NOT_FOUND) };
+        }
         _ => {
             peer.note(Event::new("request", format!("SMB2 IOCTL {code:#010x}")));
             find(peer, request, 8)?;
@@ -120,15 +125,20 @@ pub(super) fn control(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &Use
     }
     let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
-    if !matches!(open.object, Object::Pipe(_)) {
+    if !matches!(open.object, Object::Pipe(_) | Object::RemCom(_)) {
         return Err(Status::INVALID_DEVICE_REQUEST);
     }
     open.write(peer.host, peer.cx, user, 0, input)?;
     let (bytes, more) = open.read(0, max.min(MAX_READ))?;
+    let status = if more { Status::BUFFER_OVERFLOW } else { Status::OK };
+    Ok(Reply { status, ..controlled(code, id, &bytes) })
+}
+
+/// The answer to an IOCTL (MS-SMB2 2.2.32).
+fn controlled(code: u32, id: u16, bytes: &[u8]) -> Reply {
     let mut out = Vec::new();
     out.put16(49).put16(0).put32(code);
     put_id(&mut out, id);
-    out.put_len32(HEADER + 48).put32(0).put_len32(HEADER + 48).put_len32(bytes.len()).put32(0).put32(0).put(&bytes);
-    let status = if more { Status::BUFFER_OVERFLOW } else { Status::OK };
-    Ok(Reply { status, ..Reply::new(out) })
+    out.put_len32(HEADER + 48).put32(0).put_len32(HEADER + 48).put_len32(bytes.len()).put32(0).put32(0).put(bytes);
+    Reply::new(out)
 }

@@ -3,12 +3,11 @@
 mod file;
 mod query;
 mod session;
-
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+mod signing;
 
 use super::Peer;
-use super::account::{Exchange, User};
+use super::account::User;
+use super::connection::{Login, Numbered};
 use super::host::{Dialect, Share};
 use super::status::Status;
 use super::wire::{Fields, Put, patch};
@@ -18,9 +17,6 @@ use crate::events::Event;
 const HEADER: usize = 64;
 /// Requests in one compound.
 const MAX_COMPOUND: usize = 16;
-/// Sessions and trees of one connection.
-const MAX_SESSIONS: usize = 16;
-const MAX_TREES: usize = 32;
 /// Credits that one answer grants at most.
 const MAX_CREDITS: u16 = 64;
 /// Bits of `Flags`.
@@ -54,21 +50,15 @@ mod command {
 /// `StructureSize` of each request in the order of their commands.
 const SIZES: [u16; 19] = [36, 25, 4, 9, 4, 57, 24, 24, 49, 49, 48, 57, 4, 4, 33, 32, 41, 33, 24];
 
-/// One login of a connection.
-#[derive(Debug)]
-struct Login {
-    id: u64,
-    exchange: Exchange,
-    /// Once it is let in.
-    user: Option<User>,
-}
-
 /// What a connection has set up.
 #[derive(Debug, Default)]
 pub(super) struct Two {
     dialect: Option<Dialect>,
-    logins: Vec<Login>,
-    trees: Vec<(u32, Share)>,
+    /// The visitor has the negotiation confirmed under a signature.
+    confirms: bool,
+    /// Under numbers that are drawn.
+    logins: Numbered<Login, 1>,
+    trees: Numbered<Share, 1>,
 }
 
 /// One request.
@@ -181,15 +171,19 @@ impl Two {
             let len = u32::try_from(out.len() - start).unwrap_or(0);
             patch(out, start + 20, &len.to_le_bytes());
         }
-        let key = self.logins.iter().find(|login| login.id == session).and_then(|login| login.user.as_ref()?.key);
         let is_last_setup = request.command == command::SESSION_SETUP && reply.status == Status::OK;
-        if let Some(key) = key
+        if let Some(user) = self.user(session)
+            && let Some(key) = user.key.filter(|_| !user.is_anonymous)
             && (flags & SIGNED != 0 || is_last_setup)
         {
             patch(out, start + 16, &(FROM_SERVER | flags & RELATED | SIGNED).to_le_bytes());
-            let signature = signature(&key, out.get(start..).unwrap_or_default());
+            let signature = signing::signature(&key, out.get(start..).unwrap_or_default());
             patch(out, start + 48, &signature);
         }
+    }
+
+    fn user(&self, session: u64) -> Option<&User> {
+        self.logins.find(session)?.user.as_ref()
     }
 
     /// `None` closes the connection, `Some(None)` is silence.
@@ -218,21 +212,23 @@ impl Two {
 
     /// What needs a session.
     fn for_user(&mut self, peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Reply {
-        let found = self.logins.iter().find(|login| login.id == request.session);
-        let Some(user) = found.and_then(|login| login.user.clone()) else {
+        let Some(user) = self.user(request.session).cloned() else {
             return Reply::failed(Status::USER_SESSION_DELETED);
         };
+        if !signing::is_genuine(&user, request.message) {
+            return Reply::failed(Status::ACCESS_DENIED);
+        }
         match request.command {
             command::LOGOFF => return self.logoff(peer, request),
             command::TREE_CONNECT => return self.tree_connect(peer, request, &user),
             _ => {}
         }
-        let Some(&(tree, share)) = self.trees.iter().find(|(tree, _)| *tree == request.tree) else {
+        let Some(&share) = self.trees.find(request.tree) else {
             return Reply::failed(Status::NETWORK_NAME_DELETED);
         };
         let result = match request.command {
             command::TREE_DISCONNECT => Ok(self.tree_disconnect(peer, request)),
-            command::CREATE => file::create(peer, request, &user, (tree, share)),
+            command::CREATE => file::create(peer, request, &user, (request.tree, share)),
             command::CLOSE => file::close(peer, request),
             command::FLUSH => file::find(peer, request, 8).map(|_| Reply::empty()),
             command::READ => file::read(peer, request),
@@ -265,9 +261,7 @@ fn parse(message: &[u8]) -> Option<Request<'_>> {
     })
 }
 
-/// HMAC-SHA256 over the message with an empty signature field, its first half (MS-SMB2 3.1.4.1).
-fn signature(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 16] };
-    mac.update(message);
-    mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
-}
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(super) use tests::nobody;

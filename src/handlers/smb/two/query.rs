@@ -42,7 +42,7 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
     let (mut out, mut last) = (Vec::new(), None);
     while let Some(entry) = search.peek() {
         let mut one = Vec::new();
-        if !info::directory_entry(&mut one, class, entry) {
+        if !info::directory_entry(&mut one, class, entry, true) {
             return Err(Status::INVALID_INFO_CLASS);
         }
         let at = out.len().next_multiple_of(8);

@@ -1,16 +1,18 @@
 //! NEGOTIATE, SESSION_SETUP, TREE_CONNECT and their ends (MS-SMB2 2.2.3 to 2.2.12).
 
 use super::super::account::{Exchange, Turn, User};
-use super::super::host::{Dialect, Host, Kind};
+use super::super::connection::Login;
+use super::super::host::{Dialect, Kind};
 use super::super::one_dialects;
 use super::super::spnego;
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, filetime, text_of_utf16};
-use super::{HEADER, Login, MAX_SESSIONS, MAX_TREES, Peer, Reply, Request, Two, command};
+use super::{HEADER, Peer, Reply, Request, Two, command};
 use crate::events::Event;
 
-/// Signatures are made, not required.
+/// Signatures are made, not required; a visitor may require them.
 const SIGNING_ENABLED: u16 = 1;
+const SIGNING_REQUIRED: u8 = 2;
 /// Distributed file system; leases and large transfers from 2.1 on; more from 3.0 on.
 const CAP_DFS: u32 = 0x01;
 const CAP_LEASING_AND_LARGE_MTU: u32 = 0x06;
@@ -19,8 +21,12 @@ const ANY: u16 = 0x02ff;
 /// Most that is read or written at once, before and from 2.1 on.
 const SMALL: u32 = 0x0001_0000;
 const LARGE: u32 = 0x0010_0000;
-/// The session is one of nobody.
+/// Sessions whose messages nobody expects to be signed: those of a guest, and of nobody.
+const SESSION_IS_GUEST: u16 = 0x0001;
 const SESSION_IS_NULL: u16 = 0x0002;
+/// From this dialect on visitors have the negotiation confirmed under a signature, unless they are guests (MS-SMB2 3.2.5.5). One library of
+/// attackers offers 3.0 and does not.
+const CONFIRMS: u16 = 0x0302;
 
 impl Two {
     /// Answers an SMB1 NEGOTIATE that offers SMB2 (MS-SMB2 3.3.5.3); false when it does not.
@@ -63,6 +69,7 @@ impl Two {
         let names: Vec<String> = offered.iter().map(|number| format!("{number:#06x}")).collect();
         let event = Event::new("request", format!("SMB2 negotiate: {}", names.join(", ")));
         peer.note(event.with("decoded", serde_json::json!({ "dialects": names })));
+        self.confirms = offered.iter().any(|number| *number >= CONFIRMS);
         let best = peer.host.dialects.iter().rev().find(|dialect| offered.contains(&(**dialect as u16)));
         let Some(&best) = best else { return Some(Reply::failed(Status::NOT_SUPPORTED)) };
         self.dialect = Some(best);
@@ -75,39 +82,43 @@ impl Two {
             return Reply::failed(Status::INVALID_PARAMETER);
         };
         let Some(blob) = request.buffer(offset, len) else { return Reply::failed(Status::INVALID_PARAMETER) };
-        let at = match request.session {
+        let needs_signatures = body.byte(3).is_some_and(|mode| mode & SIGNING_REQUIRED != 0);
+        let session = match request.session {
             0 => {
-                if self.logins.len() >= MAX_SESSIONS {
-                    return Reply::failed(Status::REQUEST_NOT_ACCEPTED);
+                let new = Login { exchange: Exchange::new(needs_signatures), user: None };
+                let session = new_id(peer);
+                if let Err(status) = self.logins.insert_as(session, new) {
+                    return Reply::failed(status);
                 }
-                self.logins.push(Login { id: new_id(peer), exchange: Exchange::default(), user: None });
-                self.logins.len() - 1
+                session
             }
-            id => match self.logins.iter().position(|login| login.id == id) {
-                Some(at) => at,
-                None => return Reply::failed(Status::USER_SESSION_DELETED),
-            },
+            session => session,
         };
-        let Some(login) = self.logins.get_mut(at) else { return Reply::failed(Status::USER_SESSION_DELETED) };
+        let Some(login) = self.logins.find_mut(session) else { return Reply::failed(Status::USER_SESSION_DELETED) };
         let (status, flags, blob) = match login.exchange.step(peer.host, peer.cx, &mut peer.core.random, blob) {
             Turn::Refused(status) => {
-                self.logins.remove(at);
+                self.logins.remove(session);
                 return Reply::failed(status);
             }
             Turn::Continue(blob) => (Status::MORE_PROCESSING_REQUIRED, 0, blob),
             Turn::Accepted(user, blob) => {
-                let flags = if user.is_anonymous { SESSION_IS_NULL } else { 0 };
+                let flags = match user.key {
+                    _ if user.is_anonymous => SESSION_IS_NULL,
+                    // It could not go on without a signature that only its password makes: it is told what makes it do without.
+                    None if self.confirms => SESSION_IS_GUEST,
+                    _ => 0,
+                };
                 login.user = Some(user);
                 (Status::OK, flags, blob)
             }
         };
         let mut out = Vec::new();
         out.put16(9).put16(flags).put_len16(HEADER + 8).put_len16(blob.len()).put(&blob);
-        Reply { status, session: Some(login.id), ..Reply::new(out) }
+        Reply { status, session: Some(session), ..Reply::new(out) }
     }
 
     pub(super) fn logoff(&mut self, peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Reply {
-        self.logins.retain(|login| login.id != request.session);
+        self.logins.remove(request.session);
         self.trees.clear();
         peer.core.opens.close_all(peer.host, peer.cx, None);
         Reply::empty()
@@ -120,31 +131,24 @@ impl Two {
         };
         let Some(path) = request.buffer(offset, len) else { return Reply::failed(Status::INVALID_PARAMETER) };
         let path = text_of_utf16(path);
-        let result = match Host::share(&path) {
-            None => Err(Status::BAD_NETWORK_NAME),
-            Some(share) if share.is_closed && user.is_anonymous => Err(Status::ACCESS_DENIED),
-            Some(_) if self.trees.len() >= MAX_TREES => Err(Status::REQUEST_NOT_ACCEPTED),
-            Some(share) => Ok(share),
-        };
+        let result = self.trees.connect(&path, "", user);
         let decoded = serde_json::json!({ "path": path, "status": result.err().map_or(0, |status| status.0) });
         peer.note(Event::new("request", format!("tree connect {path}")).with("decoded", decoded));
-        let share = match result {
-            Ok(share) => share,
+        let (tree, share) = match result {
+            Ok(connected) => connected,
             Err(status) => return Reply::failed(status),
         };
-        let tree = (1..).find(|tree| self.trees.iter().all(|(one, _)| one != tree)).unwrap_or(u32::MAX);
-        self.trees.push((tree, share));
         let mut out = Vec::new();
         // The type, flags (pipes are not cached offline), capabilities, access.
         match share.kind {
             Kind::Pipe => out.put16(16).put8(2).put8(0).put32(0x30).put32(0).put32(0x011f_01ff),
             Kind::Disk => out.put16(16).put8(1).put8(0).put32(0).put32(0).put32(0x001f_01ff),
         };
-        Reply { tree: Some(tree), ..Reply::new(out) }
+        Reply { tree: u32::try_from(tree).ok(), ..Reply::new(out) }
     }
 
     pub(super) fn tree_disconnect(&mut self, peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Reply {
-        self.trees.retain(|(tree, _)| *tree != request.tree);
+        self.trees.remove(request.tree);
         peer.core.opens.close_all(peer.host, peer.cx, Some(request.tree));
         Reply::empty()
     }

@@ -1,0 +1,146 @@
+//! What callers of the account interfaces get: scanners' questions in their order, and anything else.
+
+use std::sync::Arc;
+
+use super::super::host::Host;
+use super::super::wire::{Fields, Put, text_of_utf16};
+use super::handle::{self, Kind, handle};
+use super::ndr::Results;
+use super::principal::{Domain, Sid};
+use super::*;
+use crate::handlers::{Environment, Random};
+
+fn host(settings: &str) -> Arc<Host> {
+    Host::prepared(&Environment::example(&settings.parse().unwrap())).unwrap()
+}
+
+fn caller<'a>(host: &'a Host, user: &'a str) -> Caller<'a> {
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let source = IpAddr::from([192, 0, 2, 1]);
+    Caller { host, now, source, seed: 7, user, is_admin: !user.is_empty() }
+}
+
+/// The status that a call returns.
+fn status(answer: &[u8]) -> u32 {
+    answer.le32(answer.len() - 4).unwrap()
+}
+
+/// A stub of a handle and what comes after.
+fn with(given: &[u8], rest: impl FnOnce(&mut Results) -> &mut Results) -> Vec<u8> {
+    let mut out = Results::default();
+    out.put(given);
+    rest(&mut out).whole()
+}
+
+fn shows(answer: &[u8], name: &str) -> bool {
+    text_of_utf16(answer).contains(name) || text_of_utf16(&answer[2..]).contains(name)
+}
+
+#[test]
+fn nobody_sees_the_domain_but_neither_accounts_nor_names() {
+    let host = host("");
+    let nobody = caller(&host, "");
+    let refused = samr::samr(&nobody, 62, &[0; 16]).unwrap();
+    assert_eq!((&refused[..20], status(&refused)), (&[0; 20][..], ACCESS_DENIED));
+    let open = |access: u32| lsarpc::lsarpc(&nobody, 44, &[&[0; 28][..], &access.to_le_bytes()].concat()).unwrap();
+    assert_eq!(status(&open(0x0200_0800)), ACCESS_DENIED, "to look up names");
+    let opened = open(0x0200_0000);
+    assert_eq!(status(&opened), 0);
+    let workgroup = lsarpc::lsarpc(&nobody, 7, &with(&opened[..20], |out| out.short(3))).unwrap();
+    assert!(shows(&workgroup, "WORKGROUP") && status(&workgroup) == 0);
+    let sids = with(&opened[..20], |out| out.long(1).pointer().long(1).pointer().sid(&Domain::Builtin.sid(&host)));
+    assert_eq!(status(&lsarpc::lsarpc(&nobody, 15, &sids).unwrap()), ACCESS_DENIED);
+}
+
+#[test]
+fn who_has_an_account_finds_it_among_the_others() {
+    let host = host("credentials = { list = ['alice:a', 'bob:b', '*:c'] }");
+    let bob = caller(&host, "bob");
+    let server = samr::samr(&bob, 64, &[0; 24]).unwrap()[16..36].to_vec();
+    let sid = Domain::Machine.sid(&host);
+    let domain = samr::samr(&bob, 7, &with(&server, |out| out.long(0x0200_0000).sid(&sid))).unwrap();
+    assert_eq!(status(&domain), 0);
+    let users = samr::samr(&bob, 13, &with(&domain[..20], |out| out.long(0).long(0).long(u32::MAX))).unwrap();
+    for name in ["Administrator", "Guest", "alice", "bob", "HomeGroupUser$"] {
+        assert!(shows(&users, name), "{name} is missing");
+    }
+    assert_eq!(users.le32(4 + 4 + 4 + 4 + 4 + 12), Some(501), "in the order of their numbers");
+    assert!(samr::samr(&bob, 13, &with(&[1; 20], |out| out.long(0))) == Err(BAD_HANDLE));
+    let other = Caller { seed: 8, ..bob };
+    assert!(samr::samr(&other, 13, &with(&domain[..20], |out| out.long(0))) == Err(BAD_HANDLE), "another session's");
+}
+
+#[test]
+fn names_and_sids_are_each_others() {
+    let host = host("windows = '2008-r2'");
+    let eve = caller(&host, "eve");
+    let policy = handle(&eve, Kind::Policy, 1);
+    let unknown = Sid { authority: 5, parts: vec![21, 1, 2, 3, 1000] };
+    let asked = [Domain::Machine.with(&host, 1000), Domain::Builtin.with(&host, 544), unknown];
+    let sids = with(&policy, |out| {
+        out.count(asked.len()).array(asked.len());
+        asked.iter().for_each(|_| {
+            out.pointer();
+        });
+        asked.iter().fold(out, |out, sid| out.sid(sid))
+    });
+    let names = lsarpc::lsarpc(&eve, 57, &sids).unwrap();
+    assert_eq!(status(&names), SOME_NOT_MAPPED);
+    assert!(shows(&names, "eve") && shows(&names, "BUILTIN") && shows(&names, "Administrators"));
+    let text = format!("{}\\EVE", host.name);
+    let asked = with(&policy, |out| out.long(1).long(1).name(&text).name_text(&text));
+    let found = lsarpc::lsarpc(&eve, 58, &asked).unwrap();
+    assert_eq!(status(&found), 0);
+    assert_eq!(found.le32(found.len() - 20), Some(1000), "its number, before place, flags, count and status");
+}
+
+#[test]
+fn whatever_is_asked_an_answer_is_bounded() {
+    let host = host("");
+    let eve = caller(&host, "eve");
+    let kinds = [Kind::SamServer, Kind::SamDomain, Kind::User, Kind::Group, Kind::Alias, Kind::Policy];
+    for seed in 0..20_000 {
+        let mut random = Random::new(seed);
+        let kind = kinds[usize::try_from(random.within(&(0..=5))).unwrap()];
+        let number = [0, 1, 500, 544][usize::try_from(random.within(&(0..=3))).unwrap()];
+        let mut stub = handle(&eve, kind, number).to_vec();
+        for _ in 0..random.within(&(0..=40)) {
+            stub.put32([0, 1, 2, 3, 12, 21, 0x0002_0000, u32::MAX][usize::try_from(random.within(&(0..=7))).unwrap()]);
+        }
+        let operation = u16::try_from(random.within(&(0..=80))).unwrap();
+        for answer in [samr::samr(&eve, operation, &stub), lsarpc::lsarpc(&eve, operation, &stub)] {
+            assert!(answer.is_err() || answer.is_ok_and(|answer| answer.len() < 8192), "operation {operation}");
+        }
+    }
+}
+
+#[test]
+fn every_answer_of_a_pipe_is_read_by_itself() {
+    let host = host("");
+    let eve = caller(&host, "eve");
+    let mut pipe = Pipe::open("lsarpc", true).unwrap();
+    pipe.contexts.push((0, Interface::Lsarpc));
+    let mut stub = with(&handle(&eve, Kind::Policy, 1), |out| out.long(1000).pointer().long(1000));
+    stub.put(&1_u32.to_le_bytes().repeat(1000));
+    for rid in 0..1000 {
+        stub = with(&stub, |out| out.sid(&Domain::Machine.with(&host, rid)));
+    }
+    // In fragments, as impacket sends it.
+    let count = stub.len().div_ceil(4000);
+    for (number, part) in stub.chunks(4000).enumerate() {
+        let flags = u8::from(number == 0) | u8::from(number + 1 == count) << 1;
+        let mut pdu = vec![5, 0, REQUEST, flags, 0x10, 0, 0, 0];
+        pdu.put_len16(24 + part.len()).put16(0).put32(1).put32(0).put16(0).put16(15).put(part);
+        pipe.write(&eve, &pdu).unwrap();
+    }
+    let mut lengths = Vec::new();
+    while let (bytes, false) = pipe.read(1024 * 1024) {
+        if bytes.is_empty() {
+            break;
+        }
+        assert_eq!(bytes.at16(8), Some(bytes.len()), "one PDU");
+        lengths.push(bytes.len());
+    }
+    assert_eq!(lengths.len(), 4);
+    assert_eq!(handle::number(&eve, Kind::Policy, &[0; 20]), None);
+}
