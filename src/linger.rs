@@ -3,10 +3,20 @@
 //! A thread that sleeps must be woken: an interrupt to another processor, two switches and, on a virtual machine, an exit of the guest.
 //! That costs more than a packet does. Under load there is something new within microseconds, or other threads have work on the same
 //! processor and bring something: then giving the processor away and looking again takes whole batches for the price of a wake-up.
-//! A thread that looked in vain does so less and less, so that a quiet sensor, or packets that come evenly, cost what they did.
+//! A thread that looked in vain does so less and less.
+//!
+//! The price is latency: whoever has the processor then keeps it for a slice, some milliseconds. So only a rush of new flows is met like this, never
+//! a session that talks beside a flood, nor a bulk transfer.
 
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::clock::Timestamp;
+
+/// New flows a second from which on it is a rush.
+const RUSH_RATE: u128 = 5_000;
+/// How often the rate is judged, at most.
+const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Times that a thread looks before it sleeps: some 10 us when nobody else wants the processor.
 const LOOKS: u32 = 8;
@@ -26,13 +36,26 @@ pub(crate) struct Linger {
     credit: u32,
     /// Times that nothing was left to do.
     lulls: u32,
+    since: Timestamp,
+    new_flows: u64,
+    is_rush: bool,
 }
 
 impl Linger {
+    /// Takes new flows into account, and judges their rate when it is time to.
+    pub(crate) fn note(&mut self, new_flows: u64, now: Timestamp) {
+        self.new_flows += new_flows;
+        let elapsed = now.saturating_since(self.since);
+        if elapsed >= INTERVAL {
+            self.is_rush = u128::from(self.new_flows) * 1_000_000 >= RUSH_RATE * elapsed.as_micros();
+            (self.since, self.new_flows) = (now, 0);
+        }
+    }
+
     /// To be called when nothing is left to do; `found` says whether there was anything since the last call. True: the processor was given
     /// away for a moment, look again. False: sleep.
     pub(crate) fn looks_again(&mut self, found: bool) -> bool {
-        if !self.is_worth_it(found) {
+        if !self.is_rush || !self.is_worth_it(found) {
             return false;
         }
         let before = Instant::now();
@@ -87,6 +110,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_rush_of_new_flows_is_worth_the_latency() {
+        let mut linger = Linger::default();
+        let mut rushes = |flows: u64, at_millis: u64| {
+            linger.note(flows, Timestamp::from_micros(at_millis * 1_000));
+            linger.is_rush
+        };
+        assert!(!rushes(100, 1_000) && rushes(600, 1_100));
+        assert!(rushes(1_000, 1_150), "not judged before its time");
+        assert!(rushes(0, 1_200) && !rushes(10, 1_300));
+    }
+
+    #[test]
     fn under_load_it_looks_before_every_sleep() {
         let mut linger = Linger::default();
         // Every third look finds something.
@@ -98,7 +133,7 @@ mod tests {
 
     #[test]
     fn when_the_load_ends_it_sleeps_again_soon() {
-        let mut linger = Linger { looks: 0, credit: MOST_CREDIT, lulls: 1 };
+        let mut linger = Linger { credit: MOST_CREDIT, lulls: 1, ..Linger::default() };
         for _ in 0..=MOST_CREDIT {
             looks(&mut linger, true);
         }

@@ -2,8 +2,7 @@
 //!
 //! A flood of small packets arrives one by one, faster than they are worth a system call and a wake-up each: a thread that asks again as soon as it
 //! is idle gets batches of two or three. A short pause fills the batches. Packets that carry bulk data are left alone, and so is a socket
-//! with little to do: there the pause would only be latency. So are packets whose senders wait for answers: for them a thread looks again
-//! before it sleeps (see `linger`).
+//! with little to do: there the pause would only be latency. Where senders wait for answers, the pause is short.
 
 use std::time::Duration;
 
@@ -16,11 +15,13 @@ const FLOOD_LENGTH: u64 = 512;
 
 /// In a flood that nobody waits for an answer to, fewer than one packet in so many belongs to somebody who does.
 const FLOOD_SHARE: u64 = 4;
+/// How long packets gather when their senders wait for answers.
+const INTERACTIVE: Duration = Duration::from_micros(50);
 
 /// Packets since the last assessment, and what followed from the one before.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    gather: Duration,
+    one_sided: Duration,
     since: Timestamp,
     packets: u64,
     bytes: u64,
@@ -32,9 +33,9 @@ impl Pace {
     /// How often [`Self::assess`] should be called.
     pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
-    /// Nothing came yet. In a flood that nobody waits for an answer to, packets gather for `gather`; the kernel's timer slack adds 50 us.
-    pub(crate) const fn new(gather: Duration) -> Self {
-        Self { gather, since: Timestamp::from_micros(0), packets: 0, bytes: 0, answered: 0, pause: None }
+    /// Nothing came yet. In a flood that nobody waits for an answer to, packets gather for `one_sided`; the kernel's timer slack adds 50 us.
+    pub(crate) const fn new(one_sided: Duration) -> Self {
+        Self { one_sided, since: Timestamp::from_micros(0), packets: 0, bytes: 0, answered: 0, pause: None }
     }
 
     /// Takes a batch into account: how many packets, how many bytes.
@@ -58,8 +59,8 @@ impl Pace {
         let packets = self.packets + self.answered;
         let is_fast = u128::from(packets) * 1_000_000 > FLOOD_RATE * elapsed.as_micros();
         let is_small = self.bytes <= FLOOD_LENGTH * packets;
-        let is_one_sided = self.answered * FLOOD_SHARE < self.packets;
-        self.pause = (is_fast && is_small && is_one_sided).then_some(self.gather);
+        let pause = if self.answered * FLOOD_SHARE < self.packets { self.one_sided } else { INTERACTIVE };
+        self.pause = (is_fast && is_small).then_some(pause);
         *self = Self { since: now, packets: 0, bytes: 0, answered: 0, ..*self };
     }
 
@@ -97,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn visitors_who_wait_for_answers_are_not_held_up() {
+    fn visitors_who_wait_for_answers_wait_less() {
         let mut pace = Pace::new(PAUSE);
         pace.note(10_000, 0);
         pace.note_answered(5_000, 0);
         pace.assess(Timestamp::from_micros(100_000));
-        assert_eq!(pace.pause(), None);
+        assert_eq!(pace.pause(), Some(INTERACTIVE));
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn queue_alone(options: &Options) -> Result<Figure> {
 
 fn versus(name: &str, datapath: Datapath, peer: Peer, goal: Goal, options: &Options) -> Result<Figure> {
     let (queued, bare) = (Pair::create()?, Pair::create()?);
-    let mut engine = Server::engine_with(&queued.sensor, RULES, 1, datapath)?;
+    let mut engine = Server::engine_with(&queued.sensor, RULES, 0, datapath)?;
     let direct = match peer {
         Peer::Unqueued => Direct::start(&bare.sensor, RULES)?,
         Peer::Tproxy | Peer::TrackedTproxy => Direct::behind_tproxy(&bare.sensor, RULES)?,

@@ -49,6 +49,7 @@ pub struct Worker<Q, D> {
     stopper: Stopper,
     housekeeping_at: Timestamp,
     pace: Pace,
+    linger: Linger,
 }
 
 /// What a worker does after a batch.
@@ -76,7 +77,17 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
         let stopper = Stopper { flag: Arc::new(AtomicBool::new(false)), waker: Arc::new(waker) };
         let exchanges = queues.into_iter().map(|queue| Exchange::new(queue, fail)).collect();
         let housekeeping_at = Timestamp::default();
-        Ok(Self { exchanges, decide, clock, counters, poll, stopper, housekeeping_at, pace: Pace::new(GATHER) })
+        Ok(Self {
+            exchanges,
+            decide,
+            clock,
+            counters,
+            poll,
+            stopper,
+            housekeeping_at,
+            pace: Pace::new(GATHER),
+            linger: Linger::default(),
+        })
     }
 
     /// The handle that ends [`Self::run`] from another thread.
@@ -91,12 +102,11 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
     /// When the queue is lost: the socket is broken, or the kernel takes no verdicts from this process any more.
     pub fn run(mut self) -> Result<D, Error> {
         let mut events = Events::with_capacity(2);
-        let mut linger = Linger::default();
         while !self.stopper.is_told() {
             match self.turn()? {
                 Next::Receive => {}
                 Next::Gather(pause) => thread::sleep(pause),
-                Next::Wait { found } if linger.looks_again(found) => {}
+                Next::Wait { found } if self.pace.pause().is_none() && self.linger.looks_again(found) => {}
                 Next::Wait { .. } => self.wait(&mut events)?,
             }
         }
@@ -107,7 +117,7 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
 
     /// One batch of every queue, and housekeeping when it is due.
     fn turn(&mut self) -> Result<Next, Error> {
-        let (mut received, mut is_last, mut now) = (0, true, Timestamp::default());
+        let (mut received, mut first, mut is_last, mut now) = (0, 0, true, Timestamp::default());
         let several = self.exchanges.len() > 1;
         for (rank, exchange) in self.exchanges.iter_mut().enumerate() {
             let mut batch = exchange.receive()?;
@@ -124,9 +134,11 @@ impl<Q: Queue, D: Decide> Worker<Q, D> {
                 self.pace.note_answered(tally.received, tally.bytes);
             } else {
                 self.pace.note(tally.received, tally.bytes);
+                first += tally.received;
             }
             received += tally.received;
         }
+        self.linger.note(first, now);
         if now >= self.housekeeping_at {
             self.decide.housekeeping(now);
             self.pace.assess(now);

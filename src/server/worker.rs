@@ -87,6 +87,7 @@ pub(super) struct Worker {
     admission: Arc<Admission>,
     stop: Arc<Stop>,
     stopping: bool,
+    linger: Linger,
 }
 
 impl Worker {
@@ -131,12 +132,13 @@ impl Worker {
             admission,
             stop,
             stopping: false,
+            linger: Linger::default(),
         })
     }
 
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        let (mut linger, mut looks) = (Linger::default(), false);
+        let mut looks = false;
         while !self.has_stopped() {
             let patience = if looks { Some(Duration::ZERO) } else { self.patience() };
             match self.poll.poll(&mut events, patience) {
@@ -148,11 +150,12 @@ impl Worker {
                 self.note(event);
             }
             self.work();
+            self.linger.note(0, self.core.now);
             let pause = self.datagrams.gather(self.core.now);
             if let Some(pause) = pause.filter(|_| self.patience() != Some(Duration::ZERO)) {
                 thread::sleep(pause);
             }
-            looks = self.patience() != Some(Duration::ZERO) && linger.looks_again(!events.is_empty());
+            looks = self.patience() != Some(Duration::ZERO) && self.linger.looks_again(!events.is_empty());
         }
         Ok(())
     }
@@ -241,6 +244,7 @@ impl Worker {
             match listener.socket.accept() {
                 Ok((stream, peer)) => {
                     let entrance = listener.entrance;
+                    self.linger.note(1, self.core.now);
                     self.admit(stream, peer, entrance);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listener.ready = false,
