@@ -12,20 +12,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
+use crate::pace::Pace;
 
 /// New flows a second from which on it is a rush.
 const RUSH_RATE: u128 = 5_000;
-/// How often the rate is judged, at most.
-const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Times that a thread looks before it sleeps: some 10 us when nobody else wants the processor.
 const LOOKS: u32 = 8;
-/// Credit that finding something gives, and what looking in vain takes (1) is paid from.
+/// Credit for a look that found something. Looking in vain before a sleep costs 1, and without credit a thread sleeps at once.
 const FOUND: u32 = 2;
 const MOST_CREDIT: u32 = 16;
-/// Without credit, one wait in so many is tried nevertheless.
+/// Without credit, one sleep in so many is put off nevertheless: so a thread learns that there is load.
 const TRIAL: u32 = 16;
-/// Giving the processor away for so long is worse than being woken: something else on this machine computes.
+/// Giving the processor away for so long is worse than being woken: something else on this machine computes. It costs what a find earns.
 const TOO_LONG: Duration = Duration::from_millis(5);
 
 /// What looking again has brought so far.
@@ -46,7 +45,7 @@ impl Linger {
     pub(crate) fn note(&mut self, new_flows: u64, now: Timestamp) {
         self.new_flows += new_flows;
         let elapsed = now.saturating_since(self.since);
-        if elapsed >= INTERVAL {
+        if elapsed >= Pace::INTERVAL {
             self.is_rush = u128::from(self.new_flows) * 1_000_000 >= RUSH_RATE * elapsed.as_micros();
             (self.since, self.new_flows) = (now, 0);
         }

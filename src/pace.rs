@@ -30,7 +30,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// How often [`Self::assess`] should be called.
+    /// How often a rate is judged; [`Self::assess`] should be called as often.
     pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
     /// Nothing came yet. In a flood that nobody waits for an answer to, packets gather for `one_sided`; the kernel's timer slack adds 50 us.

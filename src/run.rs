@@ -190,10 +190,13 @@ impl Sensor {
     }
 }
 
+fn has_loopback(interfaces: &[String]) -> bool {
+    interfaces.iter().any(|name| name == "lo")
+}
+
 /// Ports that stay with the host unless a rule names them, as of now.
 fn ports_in_use(interfaces: &[String], engine: &config::Engine) -> Result<Ports, host::Error> {
-    let loopback = interfaces.iter().any(|name| name == "lo");
-    let mut in_use = host::ports_in_use(loopback)?;
+    let mut in_use = host::ports_in_use(has_loopback(interfaces))?;
     in_use.tcp.extend(&engine.exempt_ports);
     in_use.udp.extend(&engine.exempt_ports);
     Ok(in_use)

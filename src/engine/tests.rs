@@ -1,6 +1,9 @@
 //! What each rule does to packets, with the shipped code and no kernel.
 
+mod carriage;
+mod limit;
 mod load;
+mod reload;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -135,34 +138,6 @@ fn endpoints(bytes: &[u8]) -> Endpoints {
 }
 
 const BOTH: [Family; 2] = [Family::V4, Family::V6];
-
-#[test]
-fn the_kernel_carries_flows_to_captured_networks_only_where_it_can() {
-    let field = MarkField::new(0x3000_0000).unwrap();
-    let kernel = Kernel { marks: Some(field), datapath: Datapath::Auto, transparent: true, redirect_port: None };
-    for family in BOTH {
-        let networks = vec![family.sensor().to_string().parse().unwrap()];
-        let capture = Capture {
-            networks,
-            v4: Some([10, 9, 9, 9].into()),
-            v6: Some("fd00::9".parse().unwrap()),
-            ..Capture::default()
-        };
-        for (capture, carried, passed) in [
-            (Capture { carried: true, ..capture.clone() }, Verdict::Repeat, Verdict::Repeat),
-            (capture.clone(), Verdict::Accept, Verdict::Repeat),
-            (Capture { untracked: true, ..capture.clone() }, Verdict::Accept, Verdict::Accept),
-            (Capture { untracked: true, carried: true, ..capture }, Verdict::Repeat, Verdict::Accept),
-        ] {
-            let rules = "  - { match: dst port 9500, type: pass }\n  - { type: handler, target: tcp }\n";
-            let mut bed = Bed::with(rules, Settings { kernel, ..SETTINGS });
-            bed.engine = bed.engine.capturing(capture);
-            assert_eq!(bed.enter(&mut family.syn(40_000, 23)).verdict, carried);
-            assert_eq!(bed.enter(&mut family.syn(40_000, 9_500)).verdict, passed);
-            assert!(bed.enter(&mut family.udp(40_000, 53, b"?")).rewritten, "datagrams stay in user space");
-        }
-    }
-}
 
 #[test]
 fn a_handler_sees_the_client_and_the_answer_comes_from_the_dialled_port() {
@@ -362,80 +337,6 @@ fn zero_ports_are_ports_like_any_other() {
     assert_eq!(bed.engine.flows().translated(&key).unwrap().key.dialled_port, 0);
 }
 
-/// What the kernel is told to do with the connection of this SYN; `None` when the packet was rewritten here.
-fn course(bed: &mut Bed, mut syn: Vec<u8>) -> Option<u32> {
-    let decision = bed.enter(&mut syn);
-    assert_eq!(decision.verdict == Verdict::Repeat, decision.mark.is_some());
-    assert_eq!(decision.rewritten, decision.mark.is_none());
-    decision.mark
-}
-
-/// A kernel that can do everything, and redirects to this port.
-fn kernel(datapath: Datapath) -> Kernel {
-    Kernel { marks: MarkField::new(0x30), datapath, transparent: true, redirect_port: Some(6_000) }
-}
-
-#[test]
-fn a_datapath_of_the_configuration_or_the_rule_says_who_carries_a_connection() {
-    let rules = "- {match: tcp dst port 1, type: handler, target: tcp, datapath: tproxy}
-- {match: tcp dst port 2, type: handler, target: tcp, datapath: userspace}
-- {match: tcp dst port 3, type: rewrite, target: 9}
-- {match: tcp dst port 4, type: pass}
-- {type: handler, target: tcp}
-";
-    let mut bed = Bed::with(rules, Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS });
-    for family in BOTH {
-        for (port, told) in [(1, Some(0x20)), (2, None), (3, None), (4, Some(0x10)), (5, Some(0x30))] {
-            assert_eq!(course(&mut bed, family.syn(40_000, port)), told, "port {port}");
-        }
-        assert_eq!(bed.enter(&mut family.udp(40_000, 5, b"x")), Decision::REWRITTEN, "datagrams stay here");
-        let mut syn = family.syn(40_000, 6_000);
-        assert_eq!(bed.enter(&mut syn), Decision::REWRITTEN, "the listener itself is no port for visitors");
-        assert_eq!(endpoints(&syn).dst_port, SETTINGS.tcp_port);
-    }
-}
-
-#[test]
-fn of_one_client_port_to_one_address_one_connection_is_redirected_and_the_others_are_rewritten() {
-    for family in BOTH {
-        let settings = Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS };
-        let mut bed = Bed::with("- {type: handler, target: tcp}\n", settings);
-        assert_eq!(course(&mut bed, family.syn(40_000, 22)), Some(0x30));
-        assert_eq!(course(&mut bed, family.syn(40_000, 22)), Some(0x30), "the same SYN again");
-        let seen: Vec<u16> = (23..123)
-            .map(|port| {
-                let mut syn = family.syn(40_000, port);
-                assert_eq!(bed.enter(&mut syn), Decision::REWRITTEN);
-                assert_eq!(endpoints(&syn).dst_port, SETTINGS.tcp_port);
-                endpoints(&syn).src_port
-            })
-            .collect();
-        assert_eq!(seen.iter().collect::<std::collections::HashSet<_>>().len(), 100, "each has a port of its own");
-        assert_eq!(bed.counters.value(Counter::RedirectsClashed), 100);
-        assert_eq!(course(&mut bed, family.syn(40_001, 23)), Some(0x30), "another client port");
-    }
-}
-
-#[test]
-fn connections_to_captured_networks_are_not_redirected() {
-    for family in BOTH {
-        let networks = vec![family.sensor().to_string().parse().unwrap()];
-        let own = (Some([10, 9, 9, 9].into()), Some("fd00::9".parse().unwrap()));
-        let capture = Capture { networks, carried: true, v4: own.0, v6: own.1, ..Capture::default() };
-        let settings = Settings { kernel: kernel(Datapath::Redirect), ..SETTINGS };
-        let mut bed = Bed::with("- {type: handler, target: tcp}\n", settings);
-        bed.engine = bed.engine.capturing(capture);
-        assert_eq!(course(&mut bed, family.syn(40_000, 22)), None);
-    }
-}
-
-#[test]
-fn a_kernel_that_cannot_redirect_leaves_connections_here() {
-    let kernel = Kernel { redirect_port: None, ..kernel(Datapath::Redirect) };
-    let mut bed = Bed::with("- {type: handler, target: tcp}\n", Settings { kernel, ..SETTINGS });
-    assert_eq!(course(&mut bed, Family::V4.syn(40_000, 22)), None);
-}
-
 proptest! {
     #[test]
     fn garbage_gets_a_decision_and_is_never_rewritten_wrong(
@@ -457,121 +358,4 @@ proptest! {
             prop_assert_eq!(bytes.len(), len);
         }
     }
-}
-
-#[test]
-fn what_exceeds_a_limit_falls_through_to_the_next_rule() {
-    let rules = "- {match: tcp, type: drop, limit: 3/m per src}\n- {match: tcp, type: handler, target: tcp}\n";
-    for family in [Family::V4, Family::V6] {
-        let mut bed = Bed::new(rules);
-        let verdicts: Vec<_> = (1..=5).map(|n| bed.enter(&mut family.syn(n, 23)).verdict).collect();
-        let [drop, accept] = [Verdict::Drop, Verdict::Accept];
-        assert_eq!(verdicts, [drop, drop, drop, accept, accept]);
-        assert_eq!(bed.counters.value(Counter::LimitExceeded), 2);
-        assert_eq!(bed.enter(&mut family.syn(1, 23)).verdict, drop, "a flow keeps what was decided for it");
-    }
-}
-
-#[test]
-fn a_packet_rule_behind_a_limit_takes_what_is_left_over() {
-    let mut bed = Bed::new(
-        "- {match: tcp, type: pass, limit: 1/m}\n- {match: tcp, type: drop, per: packet}\n- {type: handler, target: tcp}\n",
-    );
-    assert_eq!(bed.enter(&mut Family::V4.syn(1, 23)), Decision::ACCEPT);
-    assert_eq!(bed.enter(&mut Family::V4.syn(2, 23)), Decision::DROP);
-    assert_eq!(bed.records.len(), 1, "the second packet has no flow");
-}
-
-#[test]
-fn a_limit_on_packets_counts_packets() {
-    let mut bed = Bed::new("- {match: udp, type: pass, per: packet, limit: 2/s per dst}\n- {type: drop}\n");
-    let verdicts: Vec<_> = (0..4).map(|_| bed.enter(&mut Family::V4.udp(1, 53, b"x")).verdict).collect();
-    assert_eq!(verdicts, [Verdict::Accept, Verdict::Accept, Verdict::Drop, Verdict::Drop]);
-}
-
-#[test]
-fn a_sample_takes_its_part_of_the_flows_and_always_the_same() {
-    let sampled = || {
-        let mut bed = Bed::new("- {match: tcp, type: drop, sample: 1/4}\n");
-        (1..=800).map(|port| bed.enter(&mut Family::V4.syn(port, 23)) == Decision::DROP).collect::<Vec<_>>()
-    };
-    let taken = sampled().iter().filter(|taken| **taken).count();
-    assert!((150..=250).contains(&taken), "{taken} of 800");
-    assert_eq!(sampled(), sampled());
-}
-
-#[test]
-fn a_reload_leaves_decided_flows_alone_and_goes_on_counting() {
-    let mut bed = Bed::new("- {name: telnet, match: tcp, type: drop, limit: 2/m}\n- {type: pass}\n");
-    assert_eq!(bed.enter(&mut Family::V4.syn(1, 23)), Decision::DROP);
-    let rules = RuleSet::from_yaml(
-        "rules:\n- {match: udp, type: drop}\n- {name: telnet, match: tcp, type: reject, limit: 2/m}\n",
-        "new.yml",
-    );
-    bed.engine.replace_rules(rules.unwrap());
-    assert_eq!(bed.enter(&mut Family::V4.syn(1, 23)), Decision::DROP, "decided before");
-    assert!(bed.enter(&mut Family::V4.syn(2, 23)).rewritten, "decided now");
-    assert_eq!(bed.enter(&mut Family::V4.syn(3, 23)), Decision::ACCEPT, "one of two was used up before the reload");
-    let [FlowEvent::Opened { flow: before, .. }, FlowEvent::Opened { flow: after, .. }] = bed.records.as_slice() else {
-        panic!("two flows: {:?}", bed.records);
-    };
-    assert!(Arc::ptr_eq(&before.rule.hits, &after.rule.hits));
-    assert_eq!(after.rule.hits.load(std::sync::atomic::Ordering::Relaxed), 2);
-}
-
-#[test]
-fn a_replaced_rule_set_is_freed_at_once_but_for_the_rules_of_its_flows() {
-    let set = |kind: &str| {
-        let text = ["tcp", "udp"].map(|filter| format!("- {{match: {filter}, type: {kind}}}\n")).concat();
-        RuleSet::from_yaml(&format!("rules:\n{text}"), "test.yml").unwrap()
-    };
-    let rules = Arc::new(set("drop"));
-    let [tcp, udp] = [0, 1].map(|position| Arc::downgrade(&rules.rules()[position]));
-    let whole = Arc::downgrade(&rules);
-    let flows = Arc::new(FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW));
-    let engine = Engine::new(rules, Arc::clone(&flows), Arc::new(Counters::default()), SETTINGS);
-    let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 1 };
-    engine.decide(&mut Family::V4.syn(1, 23), &meta, NOW, &mut |_| ());
-    engine.replace_rules(set("pass"));
-    assert_eq!([whole.strong_count(), tcp.strong_count(), udp.strong_count()], [0, 1, 0]);
-    flows.close_all(NOW, &mut |_| ());
-    assert_eq!(tcp.strong_count(), 0);
-}
-
-#[test]
-fn no_packet_is_decided_by_a_mixture_of_two_rule_sets() {
-    // The old rules drop even source ports and pass odd ones, the new rules the other way round. A flow under a name that does not fit its
-    // port comes of the packet rules of one set and the flow rules of the other.
-    let set = |name: &str, dropped: u8| {
-        let rules = format!(
-            "rules:\n- {{match: 'udp[1] & 1 = {dropped}', type: drop, per: packet}}\n- {{name: {name}, match: udp, type: pass}}\n"
-        );
-        RuleSet::from_yaml(&rules, "test.yml").unwrap()
-    };
-    let flows = FlowTable::new(1_000, Timeouts::default(), Seed([1, 2, 3]), NOW);
-    let engine = Engine::new(Arc::new(set("odd", 0)), Arc::new(flows), Arc::new(Counters::default()), SETTINGS);
-    let sent = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for worker in 0..2 {
-            let (engine, sent) = (&engine, &sent);
-            scope.spawn(move || {
-                let meta = Meta { hook: Hook::In, checksum: Checksum::Ready, mark: 0, ifindex: 1 };
-                for n in 0..20_000_u16 {
-                    let mut packet = Family::V4.udp(1 + n, 53 + worker, b"x");
-                    engine.decide(&mut packet, &meta, NOW, &mut |event| {
-                        if let FlowEvent::Opened { flow, .. } = event {
-                            assert_eq!(flow.rule.name == "odd", flow.key.client_port % 2 == 1, "{flow:?}");
-                        }
-                    });
-                    sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                }
-            });
-        }
-        for turn in 0.. {
-            if sent.load(std::sync::atomic::Ordering::Relaxed) == 40_000 {
-                break;
-            }
-            engine.replace_rules(if turn % 2 == 0 { set("even", 1) } else { set("odd", 0) });
-        }
-    });
 }

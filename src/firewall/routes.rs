@@ -60,7 +60,7 @@ impl Routes {
     /// Makes them, unless they are there, and asks the kernel whether they do what they are for.
     pub(super) fn install(&self) -> Result<(), Error> {
         let Self { family, place: PolicyRoute { table, priority }, .. } = *self;
-        if own_rules(&ip(family, &["-N", "rule", "show"])?).next().is_some() {
+        if own_rules(&listed_rules(family)?).next().is_some() {
             return Ok(());
         }
         // A table that is not there is an error to `ip`.
@@ -85,8 +85,7 @@ impl Routes {
 
 /// Whether `ip` and the kernel know routing rules of this family, by protocol.
 pub(super) fn are_possible(family: Family) -> bool {
-    let listed = ip(family, &["-N", "rule", "show"]);
-    listed.inspect_err(|error| log::debug!("no policy routing: {error}")).is_ok()
+    listed_rules(family).inspect_err(|error| log::debug!("no policy routing: {error}")).is_ok()
 }
 
 /// Takes out the rules and routes of this family that carry our protocol number. How many.
@@ -94,7 +93,7 @@ pub(super) fn are_possible(family: Family) -> bool {
 /// # Errors
 /// They are there and cannot be removed.
 pub(super) fn remove(family: Family) -> Result<usize, Error> {
-    let rules = unless_impossible(ip(family, &["-N", "rule", "show"]))?;
+    let rules = unless_impossible(listed_rules(family))?;
     let routes = unless_impossible(ip(family, &["route", "show", "table", "all", "proto", PROTOCOL]))?;
     let removal = removal(&rules, &routes);
     if !removal.is_empty() {
@@ -131,6 +130,11 @@ const fn option(family: Family) -> &'static str {
         Family::V4 => "-4",
         Family::V6 => "-6",
     }
+}
+
+/// All routing rules, with numbers for names.
+fn listed_rules(family: Family) -> Result<String, Error> {
+    ip(family, &["-N", "rule", "show"])
 }
 
 fn ip(family: Family, arguments: &[&str]) -> Result<String, Error> {

@@ -137,9 +137,13 @@ impl Flow {
         if self.disposition == Disposition::Leave { CloseReason::Carried } else { self.state.reason() }
     }
 
-    pub(super) fn close_record(&self, at: Timestamp, reason: CloseReason) -> FlowEvent {
+    /// Reports its end, unless that has been done.
+    pub(super) fn report_end(&mut self, at: Timestamp, reason: CloseReason, record: &mut impl FnMut(FlowEvent)) {
+        if std::mem::replace(&mut self.reported, true) {
+            return;
+        }
         // Of what the kernel carries, only the first packets were counted: that is no total.
         let totals = (!self.disposition.is_carried()).then_some(self.totals);
-        FlowEvent::Closed { at, flow: self.reference(), opened: self.opened, totals, reason }
+        record(FlowEvent::Closed { at, flow: self.reference(), opened: self.opened, totals, reason });
     }
 }

@@ -186,9 +186,8 @@ impl Shard {
         let (worth_before, timeout_before) = (flow.worth(), flow.state.timeout(&shared.timeouts));
         flow.state = after;
         let (worth_after, timeout_after) = (flow.worth(), after.timeout(&shared.timeouts));
-        if after.is_over() && !flow.reported {
-            flow.reported = true;
-            record(flow.close_record(now, after.reason()));
+        if after.is_over() {
+            flow.report_end(now, after.reason(), record);
         }
         if worth_before != worth_after {
             self.classes.remove(&mut self.flows, index, worth_before as usize);
@@ -365,10 +364,7 @@ impl Shard {
         if flow.disposition != Disposition::Redirect || flow.state == State::TcpLingering {
             return self.remove(shared, index, now, reason, record);
         }
-        if !flow.reported {
-            flow.reported = true;
-            record(flow.close_record(now, reason));
-        }
+        flow.report_end(now, reason, record);
         flow.last_seen = now;
         self.change_state(shared, index, State::TcpLingering, now, record);
         self.wheel.remove(&mut self.flows, index);
@@ -383,12 +379,10 @@ impl Shard {
         reason: CloseReason,
         record: &mut impl FnMut(FlowEvent),
     ) {
-        let Some(flow) = self.flows.get(index as usize) else { return };
+        let Some(flow) = self.flows.get_mut(index as usize) else { return };
         let (dialled, translated, worth) =
             (flow.dialled.hash(self.key), flow.translated().hash(self.key), flow.worth());
-        if !flow.reported {
-            record(flow.close_record(now, reason));
-        }
+        flow.report_end(now, reason, record);
         self.by_dialled.remove(dialled, index);
         self.by_translated.remove(translated, index);
         self.wheel.remove(&mut self.flows, index);

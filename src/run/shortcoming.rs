@@ -1,7 +1,7 @@
 //! What a configuration asks of this host's kernel, and what becomes of it where the kernel cannot.
 
 use super::reserved_port::ReservedPorts;
-use super::{Error, Sensor};
+use super::{Error, Sensor, has_loopback};
 use crate::config::Datapath;
 use crate::firewall::{Feature, Host};
 use crate::host;
@@ -50,7 +50,7 @@ impl Sensor {
 
     /// The kernel decides about NAT of what comes by loopback when it leaves, before any rule of ours.
     fn is_on_loopback(&self) -> bool {
-        self.config.engine.interfaces.iter().any(|name| name == "lo")
+        has_loopback(&self.config.engine.interfaces)
     }
 
     pub(super) fn reserve_ports(&self, host: &Host) -> Result<ReservedPorts, Error> {

@@ -138,9 +138,12 @@ impl Worker {
 
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        let mut looks = false;
+        let mut found = false;
         while !self.has_stopped() {
-            let patience = if looks { Some(Duration::ZERO) } else { self.patience() };
+            let mut patience = self.patience();
+            if patience != Some(Duration::ZERO) && self.linger.looks_again(found) {
+                patience = Some(Duration::ZERO);
+            }
             match self.poll.poll(&mut events, patience) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => outcome?,
@@ -155,7 +158,7 @@ impl Worker {
             if let Some(pause) = pause.filter(|_| self.patience() != Some(Duration::ZERO)) {
                 thread::sleep(pause);
             }
-            looks = self.patience() != Some(Duration::ZERO) && self.linger.looks_again(!events.is_empty());
+            found = !events.is_empty();
         }
         Ok(())
     }

@@ -114,6 +114,14 @@ fn names(stub: &mut Stub<'_>) -> Option<Vec<String>> {
 struct Referenced(Vec<Domain>);
 
 impl Referenced {
+    /// Names the domains of those who were found; gives the place of each one's.
+    fn by(caller: &Caller<'_>, found: &[Option<&Principal<'_>>], out: &mut Results) -> Vec<u32> {
+        let mut domains = Self::default();
+        let places = found.iter().map(|one| one.map_or(NOWHERE, |principal| domains.index(principal.domain))).collect();
+        domains.put(caller, out);
+        places
+    }
+
     fn index(&mut self, domain: Domain) -> u32 {
         let at = self.0.iter().position(|one| *one == domain).unwrap_or_else(|| {
             self.0.push(domain);
@@ -156,10 +164,7 @@ fn found_sids(caller: &Caller<'_>, operation: u16, names: &[String], is_allowed:
     }
     let all = principals(caller);
     let found: Vec<_> = names.iter().map(|name| all.iter().find(|one| is_called(caller, one, name))).collect();
-    let mut domains = Referenced::default();
-    let places: Vec<u32> =
-        found.iter().map(|one| one.map_or(NOWHERE, |principal| domains.index(principal.domain))).collect();
-    domains.put(caller, &mut out);
+    let places = Referenced::by(caller, &found, &mut out);
     out.count(found.len()).array(found.len());
     for (principal, place) in found.iter().zip(places) {
         out.long(principal.map_or(Use::Unknown, |one| one.kind) as u32);
@@ -201,10 +206,7 @@ fn found_names(caller: &Caller<'_>, operation: u16, sids: &[Sid], is_allowed: bo
     let all: Vec<_> = principals(caller).into_iter().map(|one| (one.sid(caller.host), one)).collect();
     let find = |sid: &Sid| all.iter().find(|(known, _)| known == sid).map(|(_, principal)| principal);
     let found: Vec<_> = sids.iter().map(find).collect();
-    let mut domains = Referenced::default();
-    let places: Vec<u32> =
-        found.iter().map(|one| one.map_or(NOWHERE, |principal| domains.index(principal.domain))).collect();
-    domains.put(caller, &mut out);
+    let places = Referenced::by(caller, &found, &mut out);
     out.count(found.len()).array(found.len());
     for (principal, place) in found.iter().zip(places) {
         out.long(principal.map_or(Use::Unknown, |one| one.kind) as u32);
