@@ -6,7 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::file_system::Overlay;
 use super::*;
 use crate::clock::Timestamp;
-use crate::handlers::Persona;
+use crate::flow::Transport;
+use crate::handlers::{Context, Output, Persona, Session};
+
+#[path = "../../../tests/dialogues/shell.rs"]
+mod dialogue;
 
 fn device() -> Arc<Device> {
     Device::new(Flavor::BusyBox, &Persona::example(), &[])
@@ -54,4 +58,33 @@ fn a_forgotten_source_gives_all_its_room_back() {
     assert!(device.room().load(Relaxed) > 40_000);
     drop(overlay);
     assert_eq!(device.room().load(Relaxed), 0);
+}
+
+#[test]
+fn every_line_gives_what_busybox_gives() {
+    let session = Session::example(Transport::Tcp, 23);
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let mut different = String::new();
+    for case in dialogue::cases() {
+        let mut shell = Shell::new(device(), 1);
+        let (mut out, mut said) = (Output::default(), Vec::new());
+        let mut status = 0;
+        for line in &case.lines {
+            if shell.has_exited() {
+                break;
+            }
+            for act in shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes()) {
+                if let Act::Print(bytes) = act {
+                    said.extend(bytes);
+                }
+            }
+            status = shell.status();
+        }
+        if said != case.said || status != case.status {
+            let (given, wanted) = (said.escape_ascii(), case.said.escape_ascii());
+            different +=
+                &format!("$ {}\n  gives {status} {given}\n  not   {} {wanted}\n", case.lines.join("\n> "), case.status);
+        }
+    }
+    assert!(different.is_empty(), "{different}");
 }

@@ -248,7 +248,7 @@ fn programs_say_what_busybox_says() {
         ("> /nope/x", "-sh: can't create /nope/x: nonexistent directory\n"),
         ("./x", "-sh: ./x: not found\n"),
         ("ls nope", "ls: nope: No such file or directory\n"),
-        ("kill 99999", "-sh: can't kill pid 99999: No such process\n"),
+        ("kill 99999", "sh: can't kill pid 99999: No such process\n"),
         ("id; whoami; pwd", "uid=0(root) gid=0(root)\nroot\n/root\n"),
         ("echo -ne '\\x41\\0102\\103\\n'", "ABC\n"),
         ("echo a b  'c  d' \"e $USER\" $((2+3*4))", "a b c  d e root 14\n"),
