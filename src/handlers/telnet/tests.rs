@@ -12,6 +12,9 @@ const MIRAI_TFTP: &str = include_str!("../../../tests/dialogues/telnet/mirai-tft
 const MIRAI_ECHO: &str = include_str!("../../../tests/dialogues/telnet/mirai-echo.txt");
 const HAJIME: &str = include_str!("../../../tests/dialogues/telnet/hajime.txt");
 
+const GAFGYT: &str = include_str!("../../../tests/dialogues/telnet/gafgyt.txt");
+const MOZI: &str = include_str!("../../../tests/dialogues/telnet/mozi.txt");
+
 /// What follows the opening and the prompt for the name.
 fn visit(settings: &str, steps: &[Do<'_>]) -> Outcome {
     Transcript::tcp("telnet", settings).run(steps)
@@ -190,6 +193,54 @@ fn hajime_goes_through() {
     let outcome = lead(HAJIME, "");
     assert_eq!(urls(&outcome), ["http://198.51.100.9:41231/.i"]);
     assert!(commands(&outcome).last().unwrap().ends_with("./.i; exit"));
+}
+
+#[test]
+fn gafgyt_goes_through() {
+    let outcome = lead(GAFGYT, "");
+    assert_eq!(urls(&outcome), ["http://198.51.100.9/bins.sh", "tftp://198.51.100.9/t.sh"]);
+}
+
+#[test]
+fn mozi_goes_through() {
+    let outcome = lead(MOZI, "");
+    let urls = urls(&outcome);
+    assert!(urls.len() == 1 && urls[0].starts_with("http://198.51.100.9:8080/Mozi."), "{urls:?}");
+}
+
+#[test]
+fn commands_cut_anywhere_and_asked_for_before_the_prompts_are_all_carried_out() {
+    // Window size, terminal type, environment and a doubled IAC among what is typed; all is there before the first prompt.
+    let typed = b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0\xff\xfb\x18ro\xff\xfa\x18\x00xterm\xff\xf0ot\r\0\xff\xfb\x27ro\xff\xf1ot\r\n\
+        echo a\xff\xffb | wc -c\r\0ecx\x7fho mended\r\nlost line\x15echo kept\r\n\x1b[A\x1b[Decho arrows\tx\r\ngone\x03echo after\n";
+    let outcome = visit("", &[Do::Recv(typed), Do::Wait(2_000)]);
+    let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+    for wanted in ["\r\n4\r\n", "\r\nmended\r\n", "\r\nkept\r\n", "\r\nafter\r\n", "^C"] {
+        assert!(sent.contains(wanted), "{wanted:?} is missing in {sent:?}");
+    }
+    assert_eq!(outcome.the_event("login").fields["username"], "root");
+}
+
+#[test]
+fn what_goes_on_for_ever_ends_for_us() {
+    for line in [
+        ":(){ :|:& };:",
+        "f() { f; }; f",
+        "yes",
+        "awk 'BEGIN { while (1) x = x \"a\" }'",
+        "while :; do awk 'BEGIN { for (;;) n++ }'; done",
+        "while :; do yes | sed 's/y/yyyyyyyy/g' | grep -c 'y*y*y*y*z'; done",
+        "find / -exec find / -exec echo {} \\; \\;",
+        "yes | xargs -n1 sh -c 'yes | xargs -n1 echo'",
+        "x=aaaaaaaaaaaaaaaa; while :; do x=${x//a/aa}; done",
+        "echo $(($(yes 1+ | head -n 4000 | tr -d '\\n')1))",
+        "eval \"$(yes 'f() { echo a; };' | head -n 5000)\"",
+    ] {
+        let start = std::time::Instant::now();
+        let (_, outcome) = shell_at(&[line], 0);
+        assert!(outcome.sent().len() < 1 << 20, "{line}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
+    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use data_encoding::HEXLOWER;
 
+use super::super::MAX_OUTPUT;
+use super::super::escape::unescape;
 use super::super::run::{Io, Run};
-use super::{has_flag, number, operands_beside, value_of};
+use super::{has_flag, lossy, number, operands_beside, printf, value_of};
 
 /// Bytes of a row.
 const ROW: usize = 16;
@@ -61,6 +63,9 @@ fn of_size(row: &[u8], size: usize, show: fn(u32) -> String) -> String {
 }
 
 pub(super) fn hexdump(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if let Some(format) = value_of(words, b'e') {
+        return formatted(run, words, io, &lossy(format));
+    }
     let is_canonical = has_flag(words, b'C');
     let kind: Row = match (has_flag(words, b'c'), has_flag(words, b'b')) {
         (true, _) => letters,
@@ -82,6 +87,30 @@ pub(super) fn hexdump(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             (length, false) => format!("{text}{length:07x}\n"),
         }
     })
+}
+
+/// `hexdump -e 'COUNT/1 "FORMAT"'`, byte by byte: with `%c` loaders read a program's header.
+fn formatted(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, format: &str) -> u8 {
+    let text = format.split('"').nth(1).unwrap_or_default();
+    let (before, rest) = text.split_once('%').unwrap_or((text, ""));
+    let at = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(rest.len());
+    let (options, rest) = rest.split_at_checked(at).unwrap_or((rest, ""));
+    let (kind, after) = (rest.chars().next().unwrap_or('c'), rest.get(1..).unwrap_or_default());
+    let (bytes, status) = bytes_of(run, words, io, b"ensf");
+    let mut out = Vec::new();
+    for byte in bytes {
+        out.extend(before.bytes());
+        match kind {
+            'x' => out.extend(printf::padded(&format!("{byte:x}"), options).bytes()),
+            'X' => out.extend(printf::padded(&format!("{byte:X}"), options).bytes()),
+            'o' => out.extend(printf::padded(&format!("{byte:o}"), options).bytes()),
+            'd' | 'u' | 'i' => out.extend(printf::padded(&byte.to_string(), options).bytes()),
+            _ => out.push(byte),
+        }
+        out.extend(unescape(after.as_bytes()).0);
+    }
+    run.print(io.out, &out);
+    status
 }
 
 fn canonical(at: usize, row: &[u8]) -> String {
@@ -140,16 +169,21 @@ fn rows(bytes: &[u8], show: impl Fn(usize, &[u8]) -> String) -> String {
     bytes.chunks(ROW).enumerate().map(|(at, row)| show(at * ROW, row)).collect()
 }
 
-/// Shows all that is read; `-n` and `-N` say how much of it. Each byte becomes some five: half of what one line may print is enough.
+/// Shows all that is read.
 fn dump(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, with_values: &[u8], show: impl Fn(&[u8]) -> String) -> u8 {
+    let (bytes, status) = bytes_of(run, words, io, with_values);
+    run.print(io.out, show(&bytes).as_bytes());
+    status
+}
+
+/// What is to be shown; `-n`, `-N` and `-l` say how much of it. Each byte becomes some five: a part of what one line may print is enough.
+fn bytes_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, with_values: &[u8]) -> (Vec<u8>, u8) {
     let paths = operands_beside(words, with_values);
     let limit = [b'n', b'N', b'l'].into_iter().filter(|flag| with_values.contains(flag));
     let limit = limit.filter_map(|flag| number(value_of(words, flag)?)).next();
-    let limit =
-        limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX).min(super::super::MAX_OUTPUT / 4);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX).min(MAX_OUTPUT / 4);
     let (found, status) = run.inputs(io, words, &paths, "");
     let all: Vec<u8> = found.into_iter().flat_map(|(_, bytes)| bytes).take(limit).collect();
     run.charge(all.len() / 512);
-    run.print(io.out, show(&all).as_bytes());
-    status
+    (all, status)
 }
