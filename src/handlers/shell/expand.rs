@@ -131,7 +131,7 @@ impl Run<'_, '_> {
     fn part(&mut self, part: &Part, io: Io) -> (Vec<u8>, bool) {
         match part {
             Part::Text { bytes, quoted } => (bytes.clone(), *quoted),
-            Part::Variable { expression, quoted } => (self.expression(expression, io), *quoted),
+            Part::Variable { expression, quoted } => (self.nested(io, |run| run.expression(expression, io)), *quoted),
             Part::Command { source, quoted } => {
                 let mut output = self.output_of(source, io);
                 output.retain(|&b| b != 0);
@@ -140,7 +140,7 @@ impl Run<'_, '_> {
                 }
                 (output, *quoted)
             }
-            Part::Sum { source } => (self.sum(source, io).to_string().into_bytes(), true),
+            Part::Sum { source } => (self.nested(io, |run| run.sum(source, io)).to_string().into_bytes(), true),
         }
     }
 

@@ -21,6 +21,9 @@ pub(super) use stream::{Io, TERMINAL};
 pub(super) use function::Function;
 pub(super) use waiting::Waiting;
 
+/// Expansions within expansions.
+const MAX_NESTING: u32 = 32;
+
 /// Why the commands that follow are not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaving {
@@ -62,6 +65,8 @@ pub(super) struct Run<'r, 'c> {
     printed: usize,
     steps: u32,
     depth: u32,
+    /// Expansions around the present one.
+    nesting: u32,
     /// Loops around the present command.
     loops: u32,
     origin: Option<Origin>,
@@ -96,6 +101,7 @@ impl<'r, 'c> Run<'r, 'c> {
             printed: 0,
             steps: 0,
             depth: 0,
+            nesting: 0,
             loops: 0,
             origin: None,
             line: 0,
@@ -355,6 +361,18 @@ impl<'r, 'c> Run<'r, 'c> {
         self.deeper(io, |run| run.apart(|run| run.list(&list, Io { out, ..io })));
         self.substituted = true;
         self.take_buffer(out)
+    }
+
+    /// Expands something that may hold more of its kind: `${a:-${b:-...}}`.
+    pub(super) fn nested<R: Default>(&mut self, io: Io, work: impl FnOnce(&mut Self) -> R) -> R {
+        if self.nesting >= MAX_NESTING {
+            self.give_up(io, "bad substitution");
+            return R::default();
+        }
+        self.nesting += 1;
+        let result = work(self);
+        self.nesting -= 1;
+        result
     }
 
     /// Runs something that may run itself again: a substitution, a script, a function. Too deep, the device has no room for one more.

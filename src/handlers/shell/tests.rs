@@ -116,3 +116,30 @@ fn what_goes_on_for_ever_ends_for_us() {
         assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
     }
 }
+
+#[test]
+fn what_is_nested_deeply_is_refused() {
+    let groups = format!("f() {{ {} f; {} }}; f", "{ ".repeat(20), "}; ".repeat(20).trim_end());
+    let function = format!("f() {{ {} $(f) {} }}; f", "if true; then ".repeat(20), "; fi".repeat(20));
+    for line in [
+        "echo ".to_owned() + &"${a:-".repeat(1_500) + &"}".repeat(1_500),
+        "echo ".to_owned() + &"$((".repeat(1_300) + "1" + &"))".repeat(1_300),
+        "echo ".to_owned() + &"$(echo ".repeat(1_000) + &")".repeat(1_000),
+        "a() ".repeat(1_600),
+        format!("awk 'BEGIN {{ print {} }}'", "1 ".repeat(3_900)),
+        format!("awk 'BEGIN {{ print {} }}'", "1+".repeat(3_900)),
+        format!("awk 'BEGIN {{ print {}1 }}'", "x=".repeat(3_900)),
+        format!("awk 'BEGIN {{ print {}1 }}'", "$".repeat(7_900)),
+        format!("awk 'BEGIN {{ {} }}'", "if (1) ".repeat(1_000)),
+        format!("awk 'BEGIN {{ x = {}1 }}'", "1+".repeat(290)),
+        format!("[ {} x ]", "! ".repeat(3_900)),
+        format!("expr {} 1", "( ".repeat(3_000)),
+        format!("sed '{}'", "{".repeat(7_000)),
+        format!("grep '{}' /etc/passwd", "\\(".repeat(3_000)),
+        groups,
+        function,
+    ] {
+        let (said, _) = ask(&[line]);
+        assert!(said.len() < 1 << 16);
+    }
+}

@@ -83,6 +83,9 @@ pub(super) fn wc(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     status
 }
 
+/// Ranges of one `cut`.
+const MAX_PLACES: usize = 256;
+
 /// The places of a list such as `1,3-5,7-`, from 1.
 fn places(list: &[u8]) -> Option<Vec<(usize, usize)>> {
     let place = |text: &[u8]| number(text).and_then(|place| usize::try_from(place).ok()).filter(|place| *place > 0);
@@ -103,7 +106,7 @@ pub(super) fn cut(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some((kind, list)) = list else {
         return run.fail(io, words, "expected a list of bytes, characters, or fields");
     };
-    let Some(wanted) = places(list) else {
+    let Some(wanted) = places(list).filter(|wanted| wanted.len() <= MAX_PLACES) else {
         return run.fail(io, words, &format!("invalid range {0}-{0}", lossy(list)));
     };
     let paths = operands_beside(words, b"dfcb");

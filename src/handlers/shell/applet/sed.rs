@@ -9,6 +9,11 @@ use super::{has_flag, lossy, pattern, usage};
 /// Commands of one script.
 const MAX_COMMANDS: usize = 128;
 
+/// Lines, once for each command, that count as one command of the shell.
+const LINES_OF_A_STEP: usize = 64;
+/// Bytes of one `y`.
+const MAX_PAIRS: usize = 256;
+
 /// Which lines a command is for.
 enum Address {
     Line(usize),
@@ -61,7 +66,11 @@ pub(super) fn sed(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let all =
         if in_place { found } else { vec![(Vec::new(), found.into_iter().flat_map(|(_, bytes)| bytes).collect())] };
     for (name, bytes) in all {
-        run.charge(bytes.len() * commands.len() / 4_096);
+        let lines = memchr::memchr_iter(b'\n', &bytes).count();
+        run.charge(lines * commands.len() / LINES_OF_A_STEP + bytes.len() / 4_096);
+        if run.is_spent() {
+            return 1;
+        }
         let text = edited(&bytes, &mut commands, silent);
         if !in_place || name.is_empty() {
             run.print(io.out, &text);
@@ -249,7 +258,7 @@ impl Reader<'_> {
         let mark = self.peek().ok_or("unterminated y")?;
         self.at += 1;
         let (from, to) = (self.until(mark)?, self.until(mark)?);
-        if from.len() == to.len() {
+        if from.len() == to.len() && from.len() <= MAX_PAIRS {
             Ok(Action::Transliterate(from.into_iter().zip(to).collect()))
         } else {
             Err("y/STRING/STRING/ strings have different lengths".to_owned())

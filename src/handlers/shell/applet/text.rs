@@ -102,15 +102,17 @@ pub(super) fn tr(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     };
     let bytes = run.read_all(io);
     let to = sets.get(1).map(Vec::as_slice).unwrap_or_default();
-    let squeezed = sets.last().unwrap_or(&from);
+    let last = sets.last().unwrap_or(&from);
+    let places: Vec<Option<usize>> = (0..=255_u8).map(|byte| from.iter().position(|&b| b == byte)).collect();
+    let squeezed: Vec<bool> = (0..=255_u8).map(|byte| squeezes && last.contains(&byte)).collect();
     let mut changed = Vec::with_capacity(bytes.len());
     for byte in bytes {
-        let new = match from.iter().position(|&b| b == byte) {
+        let new = match places.get(usize::from(byte)).copied().flatten() {
             Some(_) if deletes => continue,
             Some(at) => to.get(at).or(to.last()).copied().unwrap_or(byte),
             None => byte,
         };
-        if !(squeezes && changed.last() == Some(&new) && squeezed.contains(&new)) {
+        if changed.last() != Some(&new) || !squeezed.get(usize::from(new)).copied().unwrap_or(false) {
             changed.push(new);
         }
     }

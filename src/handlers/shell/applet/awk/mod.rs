@@ -129,6 +129,7 @@ impl Machine<'_, '_, '_> {
             self.set("NR", number.clone());
             self.set("FNR", number);
             for (place, rule) in rules.iter().enumerate() {
+                self.step()?;
                 if !self.applies(place, &rule.when)? {
                     continue;
                 }

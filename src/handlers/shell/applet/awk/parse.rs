@@ -6,6 +6,8 @@ use super::program::{Expression, Rule, Statement, When};
 
 /// Brackets, blocks and operators within one another.
 const MAX_DEPTH: u32 = 40;
+/// Rules, patterns and two-sided operators of one program: a chain of operators is as deep a tree.
+const MAX_OPERATORS: u32 = 300;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -26,7 +28,8 @@ const OPERATORS: [&str; 38] = [
 
 /// The rules of a program; `Err` with what stands where nothing of the kind can.
 pub(super) fn parse(text: &str) -> Result<Vec<Rule>, ()> {
-    let mut parser = Parser { text, at: 0, token: Token::Line, depth: 0, no_in: false, no_greater: false };
+    let mut parser =
+        Parser { text, at: 0, token: Token::Line, depth: 0, operators: 0, no_in: false, no_greater: false };
     parser.next()?;
     let mut rules = Vec::new();
     loop {
@@ -43,6 +46,7 @@ struct Parser<'t> {
     at: usize,
     token: Token,
     depth: u32,
+    operators: u32,
     /// `in` belongs to the `for` around.
     no_in: bool,
     /// `>` belongs to the `print` around.
@@ -150,7 +154,14 @@ impl Parser<'_> {
         result
     }
 
+    /// Counts one more of what a program may have so many of.
+    fn grow(&mut self) -> Result<(), ()> {
+        self.operators += 1;
+        if self.operators > MAX_OPERATORS { Err(()) } else { Ok(()) }
+    }
+
     fn rule(&mut self) -> Result<Rule, ()> {
+        self.grow()?;
         let when = if self.take_name("BEGIN")? {
             When::Begin
         } else if self.take_name("END")? {
@@ -384,6 +395,7 @@ impl Parser<'_> {
         let mut left = self.binary(level + 1)?;
         loop {
             if level == 2 && !self.no_in && self.is_name("in") {
+                self.grow()?;
                 self.next()?;
                 let Token::Name(array) = self.token.clone() else { return Err(()) };
                 self.next()?;
@@ -394,6 +406,7 @@ impl Parser<'_> {
             let Some(operator) = found.filter(|operator| !(self.no_greater && *operator == ">")) else {
                 return Ok(left);
             };
+            self.grow()?;
             self.next()?;
             self.skip_lines()?;
             let right = self.binary(level + 1)?;
@@ -404,6 +417,7 @@ impl Parser<'_> {
     fn concatenation(&mut self) -> Result<Expression, ()> {
         let mut left = self.sum()?;
         while self.begins_operand() {
+            self.grow()?;
             let right = self.sum()?;
             left = Expression::Binary(" ", Box::new(left), Box::new(right));
         }
@@ -434,6 +448,7 @@ impl Parser<'_> {
     ) -> Result<Expression, ()> {
         let mut left = operand(self)?;
         while let Some(operator) = operators.iter().copied().find(|operator| self.is(operator)) {
+            self.grow()?;
             self.next()?;
             let right = operand(self)?;
             left = Expression::Binary(operator, Box::new(left), Box::new(right));
@@ -534,6 +549,7 @@ impl Parser<'_> {
     fn pattern(&mut self) -> Result<Expression, ()> {
         let text = format!("/{}", self.rest());
         let end = closing(&text, '/').ok_or(())?;
+        self.grow()?;
         let regex = pattern::compile(text.get(1..end).unwrap_or_default(), true, false).ok_or(())?;
         self.at += end;
         self.next()?;
