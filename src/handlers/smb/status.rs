@@ -6,6 +6,8 @@ pub(super) struct Status(pub(super) u32);
 
 impl Status {
     pub(super) const OK: Self = Self(0);
+    /// What was asked for has not happened yet.
+    pub(super) const PENDING: Self = Self(0x0000_0103);
     /// More of the answer than the visitor has room for: the rest can be read.
     pub(super) const BUFFER_OVERFLOW: Self = Self(0x8000_0005);
     pub(super) const NO_MORE_FILES: Self = Self(0x8000_0006);
@@ -45,9 +47,11 @@ impl Status {
     pub(super) const NOT_A_DIRECTORY: Self = Self(0xc000_0103);
     pub(super) const TOO_MANY_OPENED_FILES: Self = Self(0xc000_011f);
     pub(super) const CANNOT_DELETE: Self = Self(0xc000_0121);
+    pub(super) const CANCELLED: Self = Self(0xc000_0120);
     pub(super) const FILE_CLOSED: Self = Self(0xc000_0128);
     pub(super) const USER_SESSION_DELETED: Self = Self(0xc000_0203);
     pub(super) const INSUFF_SERVER_RESOURCES: Self = Self(0xc000_0205);
     pub(super) const NOT_FOUND: Self = Self(0xc000_0225);
+    pub(super) const NOT_A_REPARSE_POINT: Self = Self(0xc000_0275);
     pub(super) const FS_DRIVER_REQUIRED: Self = Self(0xc000_019c);
 }

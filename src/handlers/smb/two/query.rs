@@ -30,6 +30,9 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
     let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
     let Open { object: Object::Directory(search), path, .. } = open else { return Err(Status::INVALID_PARAMETER) };
+    if pattern.is_empty() {
+        return Err(Status::OBJECT_NAME_INVALID);
+    }
     let mut is_first = false;
     view(host, cx, share, |view, _| {
         is_first = search.fill(view, path, &pattern, flags & RESTART != 0);
@@ -81,8 +84,27 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
     };
     let bytes = bytes.ok_or(Status::INVALID_INFO_CLASS)?;
     match bytes.get(..max) {
+        Some(_) if kind == 3 && max < bytes.len() => {
+            // The error tells how many it takes (MS-SMB2 3.3.5.20.3).
+            let mut out = vec![9, 0, 0, 0, 4, 0, 0, 0];
+            out.put_len32(bytes.len());
+            Ok(Reply { status: Status::BUFFER_TOO_SMALL, ..Reply::new(out) })
+        }
+        Some(_) if max < fixed(kind, class).min(bytes.len()) => Err(Status::INFO_LENGTH_MISMATCH),
         Some(part) if part.len() < bytes.len() => Ok(Reply { status: Status::BUFFER_OVERFLOW, ..buffer(part) }),
         _ => Ok(buffer(&bytes)),
+    }
+}
+
+/// The bytes of information that must have room (MS-FSCC 2.4, 2.5): all but names.
+const fn fixed(kind: u8, class: u16) -> usize {
+    match (kind, class) {
+        (1, 9 | 21) => 4,
+        (1, 18) => 100,
+        (1, 22) => 24,
+        (2, 1) => 18,
+        (2, 5) => 12,
+        _ => usize::MAX,
     }
 }
 
