@@ -18,7 +18,7 @@ pub(super) fn dos_time(time: Timestamp) -> [u16; 2] {
     let field = |value: i8| u16::try_from(value).unwrap_or(0);
     let year = u16::try_from(time.year() - 1980).unwrap_or(0).min(127);
     let date = year << 9 | field(time.month()) << 5 | field(time.day());
-    [date, field(time.hour()) << 11 | field(time.minute()) << 5 | field(time.second()) / 2]
+    [date, field(time.hour()) << 11 | field(time.minute()) << 5 | (field(time.second()) / 2)]
 }
 
 /// SMB_INFO_STANDARD, and from level 2 on the size of extended attributes (MS-CIFS 2.2.8.3.1, 2.2.8.3.2); of level 4 that size alone.

@@ -251,7 +251,13 @@ impl Opens {
             },
             Kind::Disk => {
                 let path = normal(&wanted.path)?;
-                let (object, action) = view(host, cx, share, |view, now| open_on_disk(view, host, &path, wanted, now))?;
+                let (object, action) = view(host, cx, share, |view, now| {
+                    let opened = open_on_disk(view, host, &path, wanted, now)?;
+                    if wanted.options & DELETE_ON_CLOSE != 0 {
+                        view.may_remove(&path)?;
+                    }
+                    Ok(opened)
+                })?;
                 (object, path, action)
             }
         };
@@ -328,9 +334,6 @@ fn open_on_disk(
     // What contradicts itself (MS-FSA 2.1.5.1).
     if wanted.disposition > 5 || wants_directory && (overwrites || wanted.options & NON_DIRECTORY_FILE != 0) {
         return Err(Status::INVALID_PARAMETER);
-    }
-    if wanted.options & DELETE_ON_CLOSE != 0 && view.find(path).is_ok() {
-        view.may_remove(path)?;
     }
     match view.find(path) {
         Ok(_) if wanted.disposition == 2 => Err(Status::OBJECT_NAME_COLLISION),

@@ -188,7 +188,7 @@ fn query(
         0x0108 => 21,
         0x0109 => 22,
         0x010b => 28,
-        _ => level.checked_sub(1000).unwrap_or(0),
+        _ => level.saturating_sub(1000),
     };
     let data = match (level, entry) {
         (1 | 2 | 4, Some(entry)) => Some(info::standard(entry, level)),

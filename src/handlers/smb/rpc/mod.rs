@@ -20,6 +20,7 @@ use super::status::Status;
 use super::wire::{Fields, Put, patch};
 use crate::clock::Timestamp;
 use crate::events::Event;
+use crate::handlers::Random;
 
 /// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
 const FRAGMENT: u16 = 4280;
@@ -240,17 +241,19 @@ impl Pipe {
     fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8]) {
         let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
         match kind {
-            BIND => self.bind(pdu, BIND_ACK, call),
-            ALTER_CONTEXT => self.bind(pdu, ALTER_CONTEXT_RESPONSE, call),
+            BIND => self.bind(caller, pdu, BIND_ACK, call),
+            ALTER_CONTEXT => self.bind(caller, pdu, ALTER_CONTEXT_RESPONSE, call),
             REQUEST => self.request(caller, pdu, flags, call),
             _ => {}
         }
     }
 
     /// bind (C706 section 12.6.4.3): every interface asked for is accepted or not.
-    fn bind(&mut self, pdu: &[u8], answer: u8, call: u32) {
+    fn bind(&mut self, caller: &Caller<'_>, pdu: &[u8], answer: u8, call: u32) {
         let mut body = Vec::new();
-        let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or(0x0000_53f0);
+        // A new association group has a number that Windows counts up from its start.
+        let drawn = || u32::try_from(Random::new(caller.seed ^ 0x6772_6f75_70).bits() & 0xffff).unwrap_or(0).max(1);
+        let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or_else(drawn);
         body.put16(FRAGMENT).put16(FRAGMENT).put32(group);
         // The address has its end mark, and none at all in an alter_context answer (its length alone remains).
         let address = if answer == BIND_ACK { format!("{}\0", self.address) } else { String::new() };

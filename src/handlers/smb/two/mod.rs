@@ -130,24 +130,35 @@ impl From<Status> for Reply {
     }
 }
 
+/// What the request before in a compound leaves to those that relate to it (MS-SMB2 3.3.5.2.7.2).
+struct Before {
+    session: u64,
+    tree: u32,
+    /// Its file, or how it ended.
+    file: Result<u16, Status>,
+}
+
+impl Before {
+    /// Gives it to a request; a status when that fails like the one before, which opened no file.
+    fn lend(&self, request: &mut Request<'_>) -> Option<Status> {
+        (request.session, request.tree, request.file) = (self.session, self.tree, self.file.ok());
+        self.file.err().filter(|status| *status != Status::OK && request.command != command::CREATE)
+    }
+}
+
 impl Two {
     /// Takes a message, which may be a compound; false when the connection is to be closed.
     pub(super) fn message(&mut self, peer: &mut Peer<'_, '_>, message: &[u8]) -> bool {
         let mut out = Vec::new();
-        let (mut at, mut before): (usize, Option<(u64, u32, Result<u16, Status>)>) = (0, None);
+        let (mut at, mut before): (usize, Option<Before>) = (0, None);
         for _ in 0..MAX_COMPOUND {
             let rest = message.get(at..).unwrap_or_default();
             let next = rest.at32(20).filter(|next| *next >= HEADER && *next < rest.len());
             let part = next.and_then(|next| rest.get(..next)).unwrap_or(rest);
             let Some(mut request) = parse(part) else { return false };
             let flags = part.le32(16).unwrap_or(0);
-            let mut failure = None;
-            if let (true, Some((session, tree, file))) = (flags & RELATED != 0, before) {
-                (request.session, request.tree, request.file) = (session, tree, file.ok());
-                // What relates to a file that was not opened fails like its opening (MS-SMB2 3.3.5.2.7.2).
-                failure = file.err().filter(|status| *status != Status::OK && request.command != command::CREATE);
-            }
-            let reply = match failure {
+            let relation = before.as_ref().filter(|_| flags & RELATED != 0);
+            let reply = match relation.and_then(|before| before.lend(&mut request)) {
                 Some(status) => Some(Reply::failed(status)),
                 None => match self.request(peer, &request) {
                     Some(reply) => reply,
@@ -155,9 +166,11 @@ impl Two {
                 },
             };
             if let Some(reply) = reply {
-                let file = reply.file.or(request.file).ok_or(failure.unwrap_or(reply.status));
-                let (session, tree) = (reply.session.unwrap_or(request.session), reply.tree.unwrap_or(request.tree));
-                before = Some((session, tree, file));
+                before = Some(Before {
+                    session: reply.session.unwrap_or(request.session),
+                    tree: reply.tree.unwrap_or(request.tree),
+                    file: reply.file.or(request.file).ok_or(reply.status),
+                });
                 self.write(&mut out, &request, &reply, flags, next.is_some());
             }
             match next {
