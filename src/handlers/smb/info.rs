@@ -51,6 +51,9 @@ pub(super) fn all(entry: &Entry, path: &str, deletes: bool) -> Vec<u8> {
 
 /// The short name (MS-FSCC 2.1.5.2) that NTFS gives: the name itself where it is one.
 fn short_name(name: &str) -> String {
+    if matches!(name, "" | "." | "..") {
+        return ".".to_owned();
+    }
     let (base, extension) = name.rsplit_once('.').filter(|(base, _)| !base.is_empty()).unwrap_or((name, ""));
     let is_short =
         |text: &str, most: usize| text.len() <= most && !text.contains([' ', '.', '+', ',', ';', '=', '[', ']']);
@@ -63,7 +66,11 @@ fn short_name(name: &str) -> String {
         _ => 1,
     };
     let letters = |text: &str, most: usize| -> String {
-        text.chars().filter(char::is_ascii_alphanumeric).take(most).collect::<String>().to_uppercase()
+        text.chars()
+            .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '$')
+            .take(most)
+            .collect::<String>()
+            .to_uppercase()
     };
     let dot = if extension.is_empty() { "" } else { "." };
     format!("{}~{number}{dot}{}", letters(base, 6), letters(extension, 3))
@@ -162,7 +169,7 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Opti
             }
         }
         21 => {
-            let short = utf16(&short_name(if entry.name.is_empty() { "." } else { &entry.name }));
+            let short = utf16(&short_name(&entry.name));
             out.put_len32(short.len()).put(&short);
         }
         22 if entry.is_directory => {}
@@ -189,6 +196,9 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Opti
 const CLUSTERS: u64 = 15_602_431;
 const FREE: u64 = 9_811_306;
 
+/// What the drive is called: without a label, clients of Samba take the answer for broken.
+pub(super) const LABEL: &str = "System";
+
 /// SMB_INFO_ALLOCATION (MS-CIFS 2.2.8.2.1): no number of the file system, sectors of a cluster, clusters, free ones, bytes of a sector.
 pub(super) fn allocation() -> Vec<u8> {
     let mut out = Vec::new();
@@ -204,9 +214,9 @@ pub(super) fn allocation() -> Vec<u8> {
 pub(super) fn volume(class: u16, host: &Host) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match class {
-        // FileFsVolumeInformation: no label.
         1 => {
-            out.put64(filetime(host.installed)).put32(host.volume_serial).put32(0).put8(1).put8(0);
+            out.put64(filetime(host.installed)).put32(host.volume_serial);
+            out.put_len32(2 * LABEL.len()).put8(1).put8(0).put_utf16(LABEL);
         }
         // Sectors of a cluster and bytes of a sector.
         3 => {
@@ -253,4 +263,32 @@ pub(super) fn pipe(class: u16) -> Option<Vec<u8>> {
         _ => return None,
     }
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_those_of_ntfs() {
+        for (name, short) in [
+            ("", "."),
+            ("Windows", "Windows"),
+            ("win.ini", "win.ini"),
+            ("Program Files", "PROGRA~1"),
+            ("Program Files (x86)", "PROGRA~2"),
+            ("ProgramData", "PROGRA~3"),
+            ("$Recycle.Bin", "$Recycle.Bin"),
+            ("desktop.backup", "DESKTO~1.BAC"),
+        ] {
+            assert_eq!(short_name(name), short, "{name}");
+        }
+    }
+
+    #[test]
+    fn times_of_dos_have_two_seconds_a_step() {
+        // 2024-12-19 08:48:15 UTC.
+        assert_eq!(dos_time(Timestamp::from_micros(1_734_598_095_000_000)), [0x5993, 0x4607]);
+        assert_eq!(dos_time(Timestamp::from_micros(0)), [0x0021, 0]);
+    }
 }

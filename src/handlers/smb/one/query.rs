@@ -133,9 +133,10 @@ fn volume(peer: &Peer<'_, '_>, asked: &Transaction<'_>, level: u16) -> Result<Re
     let data = match level {
         1 => Some(info::allocation()),
         2 => {
-            // The serial number, and an empty label.
+            // The serial number, and the label.
             let mut out = Vec::new();
-            out.put32(peer.host.volume_serial).put8(0).put16(0);
+            out.put32(peer.host.volume_serial);
+            put_counted(&mut out, info::LABEL, asked.block.header.is_unicode());
             Some(out)
         }
         0x0102 => info::volume(1, peer.host),
@@ -251,11 +252,16 @@ fn old_entry(out: &mut Vec<u8>, entry: &Entry, is_unicode: bool, has_key: bool) 
         out.put32(0);
     }
     out.put(&info::standard(entry, 1));
-    let len = if is_unicode { 2 * entry.name.encode_utf16().count() } else { entry.name.len() };
+    put_counted(out, &entry.name, is_unicode);
+}
+
+/// A text behind one byte that counts its bytes, with an end mark.
+fn put_counted(out: &mut Vec<u8>, text: &str, is_unicode: bool) {
+    let len = if is_unicode { 2 * text.encode_utf16().count() } else { text.len() };
     out.put8(u8::try_from(len).unwrap_or(u8::MAX));
     if is_unicode {
-        out.put_utf16(&entry.name).put16(0);
+        out.put_utf16(text).put16(0);
     } else {
-        out.put(entry.name.as_bytes()).put8(0);
+        out.put(text.as_bytes()).put8(0);
     }
 }
