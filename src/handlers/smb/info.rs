@@ -10,8 +10,13 @@ pub(super) const DESCRIPTOR: &[u8] = b"\x01\0\x04\x80\x14\0\0\0\0\0\0\0\0\0\0\0\
     \x01\x02\0\0\0\0\0\x05\x20\0\0\0\x20\x02\0\0\
     \x02\0\x1c\0\x01\0\0\0\0\0\x14\0\xff\x01\x1f\0\x01\x01\0\0\0\0\0\x01\0\0\0\0";
 
+/// UTIME (MS-CIFS 2.2.1.4.3): seconds since 1970.
+pub(super) fn seconds(time: Timestamp) -> u32 {
+    u32::try_from(time.as_micros() / 1_000_000).unwrap_or(u32::MAX)
+}
+
 /// Date and time as DOS has them (MS-CIFS 2.2.1.4.1, 2.2.1.4.2): years from 1980 on, two seconds a step.
-pub(super) fn dos_time(time: Timestamp) -> [u16; 2] {
+fn dos_time(time: Timestamp) -> [u16; 2] {
     let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     let Ok(time) = jiff::Timestamp::from_microsecond(micros) else { return [0; 2] };
     let time = time.to_zoned(jiff::tz::TimeZone::UTC);

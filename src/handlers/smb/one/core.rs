@@ -1,22 +1,17 @@
 //! The commands of the core protocol (MS-CIFS 2.2.4), which small clients still speak: files opened, read and written with 32-bit offsets and times in
 //! seconds or as DOS has them.
 
-use super::super::info::dos_time;
+use super::super::info::{self, seconds};
 use super::super::open::Wanted;
 use super::super::status::Status;
 use super::super::wire::{Fields, Put};
 use super::message::{ANDX, Block, Reply};
 use super::{One, Peer, command};
-use crate::clock::Timestamp;
 
 /// Bytes of a message that this dialect reads and writes at once, and what a tree is told of it.
 const MAX_BUFFER: u16 = 0x1104;
 /// What stands before the bytes of a read or a write: a format byte and their length.
 const HEAD: usize = 3;
-
-fn seconds(time: Timestamp) -> u32 {
-    u32::try_from(time.as_micros() / 1_000_000).unwrap_or(u32::MAX)
-}
 
 /// A path behind its format byte.
 fn path(block: &Block<'_>) -> String {
@@ -41,14 +36,7 @@ impl One {
                     command::LOCKING_ANDX => Ok(Reply::words(&ANDX)),
                     command::QUERY_INFORMATION2 => {
                         let entry = open.entry().ok_or(Status::INVALID_DEVICE_REQUEST)?;
-                        let mut words = Vec::new();
-                        for part in [dos_time(entry.time); 3].as_flattened() {
-                            words.put16(*part);
-                        }
-                        words.put_len32(entry.size.try_into().unwrap_or(usize::MAX));
-                        words.put_len32(entry.allocated().try_into().unwrap_or(usize::MAX));
-                        words.put16(u16::try_from(entry.attributes()).unwrap_or(0));
-                        Ok(Reply::words(&words))
+                        Ok(Reply::words(&info::standard(&entry, 1)))
                     }
                     _ => Ok(Reply::default()),
                 }

@@ -1,5 +1,7 @@
 //! NT_TRANSACT (MS-CIFS 2.2.7): what visitors use of it.
 
+use super::super::account::User;
+use super::super::host::Share;
 use super::super::info::DESCRIPTOR;
 use super::super::open::{Object, Wanted};
 use super::super::status::Status;
@@ -38,21 +40,7 @@ impl One {
         let share = self.tree(asked.block)?;
         let parameters = asked.parameters;
         if function == CREATE {
-            let read = || {
-                let len = parameters.at32(44)?;
-                let is_unicode = asked.block.header.is_unicode();
-                let at = if is_unicode { NAME.next_multiple_of(2) } else { NAME };
-                let name = parameters.get(at..)?;
-                let name = name.get(..len).unwrap_or(name);
-                let path = if is_unicode { text_of_utf16(name) } else { String::from_utf8_lossy(name).into_owned() };
-                Some(Wanted { path, disposition: parameters.le32(32)?, options: parameters.le32(36)? })
-            };
-            let wanted = read().ok_or(Status::INVALID_PARAMETER)?;
-            let open = peer.create(&user, (asked.block.header.tid.into(), share), &wanted)?;
-            let mut out = Vec::new();
-            out.put16(0).put16(open.id).put32(open.action).put32(0);
-            put_created(&mut out, open);
-            return Ok(Some(asked.answer(&out, &[])));
+            return create(peer, asked, &user, share).map(Some);
         }
         // Two have the file in their setup, the others in their parameters.
         let id = match function {
@@ -78,4 +66,24 @@ impl One {
             _ => Err(Status::NOT_SUPPORTED),
         }
     }
+}
+
+/// NT_TRANSACT_CREATE (MS-CIFS 2.2.7.1).
+fn create(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>, user: &User, share: Share) -> Result<Reply, Status> {
+    let parameters = asked.parameters;
+    let read = || {
+        let len = parameters.at32(44)?;
+        let is_unicode = asked.block.header.is_unicode();
+        let at = if is_unicode { NAME.next_multiple_of(2) } else { NAME };
+        let name = parameters.get(at..)?;
+        let name = name.get(..len).unwrap_or(name);
+        let path = if is_unicode { text_of_utf16(name) } else { String::from_utf8_lossy(name).into_owned() };
+        Some(Wanted { path, disposition: parameters.le32(32)?, options: parameters.le32(36)? })
+    };
+    let wanted = read().ok_or(Status::INVALID_PARAMETER)?;
+    let open = peer.create(user, (asked.block.header.tid.into(), share), &wanted)?;
+    let mut out = Vec::new();
+    out.put16(0).put16(open.id).put32(open.action).put32(0);
+    put_created(&mut out, open);
+    Ok(asked.answer(&out, &[]))
 }

@@ -2,6 +2,7 @@
 
 use super::super::disk::normal;
 use super::super::host::Kind;
+use super::super::info::seconds;
 use super::super::open::view;
 use super::super::status::Status;
 use super::super::wire::Put;
@@ -44,7 +45,7 @@ impl One {
             (command::QUERY_INFORMATION, Ok(entry)) => {
                 let mut words = Vec::new();
                 words.put16(u16::try_from(entry.attributes()).unwrap_or(0));
-                words.put32(u32::try_from(entry.time.as_micros() / 1_000_000).unwrap_or(u32::MAX));
+                words.put32(seconds(entry.time));
                 words.put32(u32::try_from(entry.size).unwrap_or(u32::MAX)).put(&[0; 10]);
                 Ok(Reply::words(&words))
             }

@@ -252,7 +252,7 @@ impl Pipe {
     fn bind(&mut self, caller: &Caller<'_>, pdu: &[u8], answer: u8, call: u32) {
         let mut body = Vec::new();
         // A new association group has a number that Windows counts up from its start.
-        let drawn = || u32::try_from(Random::new(caller.seed ^ 0x6772_6f75_70).bits() & 0xffff).unwrap_or(0).max(1);
+        let drawn = || u32::try_from(Random::new(caller.seed ^ 0x0067_726f_7570).bits() & 0xffff).unwrap_or(0).max(1);
         let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or_else(drawn);
         body.put16(FRAGMENT).put16(FRAGMENT).put32(group);
         // The address has its end mark, and none at all in an alter_context answer (its length alone remains).
