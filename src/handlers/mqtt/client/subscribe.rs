@@ -66,7 +66,7 @@ impl Client {
             return Err(Fault::Malformed);
         }
         // mosquitto looks at what a group shares no closer.
-        if !topic::is_filter(inner) && !(inner.is_empty() && inner.len() < filter.len()) {
+        if !(topic::is_filter(inner) || inner.is_empty() && inner.len() < filter.len()) {
             return Err(Fault::Malformed);
         }
         Ok(Subscription {
