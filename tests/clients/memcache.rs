@@ -90,6 +90,21 @@ fn odd_commands_are_answered_in_memcacheds_own_bytes() {
 }
 
 #[test]
+fn odd_requests_of_the_binary_protocol_are_answered_in_memcacheds_own_bytes() {
+    // A request that is always answered, at the end.
+    let end = b"\x80\x0a\0\0\0\0\0\0\0\0\0\0\xee\xee\xee\xee\0\0\0\0\0\0\0\0";
+    let answer = b"\x81\x0a\0\0\0\0\0\0\0\0\0\0\xee\xee\xee\xee\0\0\0\0\0\0\0\0";
+    let requests = include_str!("../dialogues/memcached-binary.txt").lines().map(|line| line.split_once(' ').unwrap());
+    let decoded = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+    let inputs: Vec<Vec<u8>> = requests.clone().map(|(_, hex)| [decoded(hex).as_slice(), end].concat()).collect();
+    let over = |heard: &[u8]| heard.ends_with(answer);
+    let [genuine, ours] = answers((RULES, ""), (Genuine::memcached, 11_211), &inputs, over);
+    for (((name, _), genuine), ours) in requests.zip(&genuine).zip(&ours) {
+        assert_eq!(ours.escape_ascii().to_string(), genuine.escape_ascii().to_string(), "{name}");
+    }
+}
+
+#[test]
 fn a_stranger_over_udp_gets_no_more_than_it_sent_and_the_stats_once_it_has_connected() {
     let lab = Lab::new();
     let mut engine = lab.engine().rules(RULES).start();

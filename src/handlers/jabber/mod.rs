@@ -5,8 +5,9 @@
 //! client that is logged in.
 //!
 //! Memory: an idle session holds under 1 KiB, within TLS what rustls needs for a connection besides; a stanza on its way up to 64 KiB
-//! and its elements as much again. An answer repeats at most the stanza and a few hundred bytes.
+//! and its elements as much again; a contact list up to 32 KiB. An answer repeats at most the stanza and a few hundred bytes.
 
+mod roster;
 mod sasl;
 mod scram;
 mod session;
@@ -152,6 +153,7 @@ struct User {
     resource: Option<String>,
     /// A resource for those who ask for none.
     spare: String,
+    roster: roster::Roster,
 }
 
 impl User {

@@ -32,6 +32,8 @@ pub(super) struct Jabber {
     parser: Parser,
     /// TLS that was begun within the stream.
     tls: Option<Box<TlsStream>>,
+    /// Nothing of the handshake has come yet.
+    awaits_hello: bool,
     /// TLS was there before the stream.
     is_inside_tls: bool,
     said_hello: bool,
@@ -59,6 +61,7 @@ impl Jabber {
             kind,
             parser: Parser::default(),
             tls: None,
+            awaits_hello: false,
             is_inside_tls,
             said_hello: false,
             host: None,
@@ -219,6 +222,7 @@ impl Jabber {
                 }
                 self.send(cx, &format!("<proceed xmlns='{}'/>", text::TLS));
                 self.tls = Some(Box::new(TlsStream::new(&self.shared.kit)));
+                self.awaits_hello = true;
                 self.restart();
                 return true;
             }
@@ -244,6 +248,10 @@ impl Jabber {
     fn reply(&mut self, cx: &mut Context<'_>, stanza: &Element) {
         let shared = Arc::clone(&self.shared);
         let (Some(user), Some(host)) = (&mut self.user, &self.host) else { return };
+        let is_own = |from: &str| from.eq_ignore_ascii_case(&user.bare(host)) || from == user.address(host);
+        if stanza.attribute("from").is_some_and(|from| !is_own(from)) {
+            return self.fail(cx, "invalid-from", "");
+        }
         let seconds = i64::try_from(cx.now().as_micros() / 1_000_000).unwrap_or(0);
         let utc = jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
         let uptime = cx.now().saturating_since(shared.persona.booted()).as_secs();
@@ -260,7 +268,15 @@ impl Jabber {
     }
 
     /// Bytes of the TLS connection.
-    fn encrypted(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+    fn encrypted(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) {
+        if self.awaits_hello {
+            // Some clients end `<starttls/>` with a line's end.
+            bytes = bytes.trim_ascii_start();
+            self.awaits_hello = bytes.is_empty();
+            if bytes.is_empty() {
+                return;
+            }
+        }
         let Some(tls) = &mut self.tls else { return };
         let received = tls.receive(bytes);
         cx.send(tls.take_output());

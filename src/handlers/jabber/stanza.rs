@@ -1,5 +1,6 @@
 //! Stanzas of a client that is logged in (RFC 6120 section 8, RFC 6121): what ejabberd answers to them.
 
+use super::roster::Refusal;
 use super::text::{answer, stanza_error};
 use super::xml::{Element, escaped};
 use super::{Shared, User};
@@ -31,11 +32,15 @@ fn iq(stanza: &Element, user: &mut User, place: &Place<'_>) -> String {
     let refused = |code: u16, kind: &str, condition: &str| {
         answer(stanza, "error", &own, Some(host), &stanza_error(stanza, code, kind, condition))
     };
+    if stanza.attribute("to").is_some_and(|to| to == own) {
+        // To this very resource, which answers it itself.
+        return forwarded(stanza, &own, &own);
+    }
     if !matches!(kind, "get" | "set") {
         // A result or an error that nobody waits for.
         return if matches!(kind, "result" | "error") { String::new() } else { refused(400, "modify", "bad-request") };
     }
-    let Some(query) = stanza.children.first() else { return refused(400, "modify", "bad-request") };
+    let [query] = stanza.children.as_slice() else { return refused(400, "modify", "bad-request") };
     let (bare, to) = (user.bare(host), stanza.attribute("to").unwrap_or_default());
     let to_self = to.is_empty() || to.eq_ignore_ascii_case(&bare);
     let to_server = to.is_empty() || to.eq_ignore_ascii_case(host);
@@ -57,21 +62,41 @@ fn iq(stanza: &Element, user: &mut User, place: &Place<'_>) -> String {
             return answer(stanza, "result", "", None, &content);
         }
         ("set", "urn:ietf:params:xml:ns:xmpp-session") | (_, "urn:xmpp:ping") => String::new(),
-        ("get", "jabber:iq:roster") => "<query xmlns='jabber:iq:roster'/>".to_owned(),
-        ("set", "jabber:iq:roster" | "vcard-temp" | "jabber:iq:private") => String::new(),
+        ("get", "jabber:iq:roster") => user.roster.query(),
+        ("set", "jabber:iq:roster") => match user.roster.change(query) {
+            Ok(pushed) => {
+                let push = format!("push{}{}", user.spare, user.roster.next_push());
+                let (bare, address) = (escaped(&bare), escaped(&own));
+                let push = format!("<iq from='{bare}' to='{address}' id='{push}' type='set'>{pushed}</iq>");
+                return push + &answer(stanza, "result", &own, Some(&bare), "");
+            }
+            Err(Refusal::BadRequest) => return refused(400, "modify", "bad-request"),
+            Err(Refusal::Full) => return refused(500, "wait", "resource-constraint"),
+        },
+        ("set", "vcard-temp" | "jabber:iq:private") => String::new(),
         ("get", "vcard-temp") if to_self => "<vCard xmlns='vcard-temp'/>".to_owned(),
         ("get", "jabber:iq:private") => {
             let mut out = String::new();
             query.write(&mut out);
             out
         }
+        ("get", "http://jabber.org/protocol/disco#info") if !to.eq_ignore_ascii_case(host) => ACCOUNT.to_owned(),
         ("get", "http://jabber.org/protocol/disco#info") => INFO.to_owned(),
+        ("get", "http://jabber.org/protocol/disco#items") if !to.eq_ignore_ascii_case(host) => format!(
+            "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='{}' name='{}'/></query>",
+            escaped(&own),
+            escaped(&user.name)
+        ),
         ("get", "http://jabber.org/protocol/disco#items") => {
             "<query xmlns='http://jabber.org/protocol/disco#items'/>".to_owned()
         }
         ("get", "jabber:iq:version") if to_server => format!(
             "<query xmlns='jabber:iq:version'><name>ejabberd</name><version>{version}</version><os>unix/linux 3.16.0</os></query>"
         ),
+        // The user is here.
+        ("get", "jabber:iq:last") if !to.eq_ignore_ascii_case(host) => {
+            "<query xmlns='jabber:iq:last' seconds='0'/>".to_owned()
+        }
         ("get", "jabber:iq:last") => format!("<query xmlns='jabber:iq:last' seconds='{}'/>", place.uptime),
         ("get", "urn:xmpp:time") => {
             format!("<time xmlns='urn:xmpp:time'><tzo>00:00</tzo><utc>{}</utc></time>", place.utc)
@@ -81,6 +106,8 @@ fn iq(stanza: &Element, user: &mut User, place: &Place<'_>) -> String {
     answer(stanza, "result", &own, Some(if to.is_empty() { &bare } else { host }), &content)
 }
 
+const ACCOUNT: &str = "<query xmlns='http://jabber.org/protocol/disco#info'>\
+    <identity category='account' type='registered'/></query>";
 const INFO: &str = "<query xmlns='http://jabber.org/protocol/disco#info'>\
     <identity category='server' type='im' name='ejabberd'/>\
     <feature var='http://jabber.org/protocol/commands'/>\
@@ -95,7 +122,8 @@ fn message(stanza: &Element, user: &User, place: &Place<'_>) -> String {
     if stanza.attribute("type") == Some("error") {
         return String::new();
     }
-    let to = stanza.attribute("to").unwrap_or(&own);
+    let to_self = user.bare(place.host);
+    let to = stanza.attribute("to").unwrap_or(&to_self);
     let bare = to.split('/').next().unwrap_or_default();
     if bare.eq_ignore_ascii_case(&user.bare(place.host)) {
         return forwarded(stanza, &own, to);

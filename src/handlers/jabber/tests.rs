@@ -215,6 +215,37 @@ fn starttls_proceeds_and_what_is_no_tls_then_is_a_fault() {
 }
 
 #[test]
+fn a_line_end_after_starttls_is_no_part_of_the_handshake() {
+    let start = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>\n";
+    assert!(!run("", &[HELLO, start, "\n"]).closed);
+}
+
+#[test]
+fn a_contact_comes_back_as_a_push_and_in_the_roster() {
+    let change = |item: &str| format!("<iq type='set' id='2'><query xmlns='jabber:iq:roster'>{item}</query></iq>");
+    let get = "<iq type='get' id='3'><query xmlns='jabber:iq:roster'/></iq>";
+    let (add, remove) =
+        (change("<item name='F' jid='f@x.org'/>"), change("<item jid='f@x.org' subscription='remove'/>"));
+    let bind =
+        "<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>";
+    let said = answers("", &[HELLO, &plain("u", "p"), HELLO, bind, &add, get, &remove, get, &change("<item/>")]);
+    let item = "<item subscription='none' name='F' jid='f@x.org'/>";
+    assert!(said[4].starts_with("<iq from='u@example.org' to='u@example.org/r' id='push"), "{}", said[4]);
+    assert!(said[4].contains(item) && said[4].ends_with("id='2' type='result'/>"), "{}", said[4]);
+    assert!(said[5].contains(item), "{}", said[5]);
+    assert!(said[6].contains("subscription='remove'"), "{}", said[6]);
+    assert!(said[7].contains("<query xmlns='jabber:iq:roster'/>"), "{}", said[7]);
+    assert!(said[8].contains("bad-request"), "{}", said[8]);
+}
+
+#[test]
+fn a_stanza_in_another_users_name_ends_the_stream() {
+    let forged = "<iq type='get' id='1' from='other@example.org'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let outcome = run("", &[HELLO, &plain("u", "p"), HELLO, forged]);
+    assert!(outcome.closed && String::from_utf8(outcome.sent()).unwrap().contains("<invalid-from "));
+}
+
+#[test]
 fn servers_are_heard_and_their_proof_fails() {
     let hello = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' xmlns:db='jabber:server:dialback' to='example.org' from='evil.org' version='1.0'>";
     let said = answers("", &[hello, "<db:result from='evil.org' to='example.org'>key</db:result>"]);

@@ -60,6 +60,7 @@ enum Operation {
     Stat,
     Verbosity,
     Touch,
+    SaslList,
     SaslAuth,
     Other,
 }
@@ -100,7 +101,7 @@ fn operation(opcode: u8) -> (&'static str, Operation, bool) {
         0x1c => ("TOUCH", O::Touch, false),
         0x1d => ("GAT", get(false, true), false),
         0x1e => ("GATQ", get(false, true), true),
-        0x20 => ("SASL_LIST_MECHS", O::Other, false),
+        0x20 => ("SASL_LIST_MECHS", O::SaslList, false),
         0x21 => ("SASL_AUTH", O::SaslAuth, false),
         0x22 => ("SASL_STEP", O::SaslAuth, false),
         0x23 => ("GATK", get(true, true), false),
@@ -122,7 +123,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// `None` when this is no request, or its parts are longer than the whole: memcached hangs up.
+    /// `None` when this is no request: memcached hangs up.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; HEADER_LEN] = bytes.try_into().ok()?;
         let [magic, opcode, k1, k0, extras, _, _, _, b3, b2, b1, b0, o3, o2, o1, o0, cas @ ..] = bytes;
@@ -135,7 +136,7 @@ impl Header {
             opaque: u32::from_be_bytes([o3, o2, o1, o0]),
             cas: u64::from_be_bytes(cas),
         };
-        (magic == REQUEST && header.key + header.extras <= header.body).then_some(header)
+        (magic == REQUEST).then_some(header)
     }
 
     pub(super) const fn bytes(&self) -> [u8; HEADER_LEN] {
@@ -144,6 +145,11 @@ impl Header {
 
     pub(super) const fn body_len(&self) -> usize {
         self.body
+    }
+
+    /// The parts of the body are longer than the body: memcached answers and hangs up.
+    fn contradicts_itself(&self) -> bool {
+        self.key + self.extras > self.body
     }
 
     /// The lengths are such as this opcode takes.
@@ -161,19 +167,31 @@ impl Header {
             Operation::Flush => self.key == 0 && value == 0 && matches!(self.extras, 0 | 4),
             Operation::Stat => self.extras == 0 && value == 0 && self.key <= MAX_KEY,
             Operation::Verbosity => self.key == 0 && value == 0 && self.extras == 4,
-            Operation::SaslAuth | Operation::Other => true,
+            Operation::SaslList => self.key == 0 && self.extras == 0 && value == 0,
+            Operation::SaslAuth => self.key > 0 && self.extras == 0,
+            Operation::Other => true,
         }
     }
 
     /// What is to come after the header.
     pub(super) fn announce(self, visit: &mut Visit<'_>) -> Next {
         let (_, operation, _) = operation(self.opcode);
+        if self.contradicts_itself() {
+            self.fail(Status::Unknown, visit);
+            self.record(&[], visit);
+            return Next::Close;
+        }
+        // memcached knows these opcodes not at all.
+        if matches!(operation, Operation::Other | Operation::Verbosity) {
+            return self.refuse(Status::Unknown, self.body + self.key + self.extras, visit);
+        }
         if !self.is_well_formed() {
-            if operation == Operation::Verbosity {
-                // memcached knows the opcode with its extras only.
-                return self.refuse(Status::Unknown, visit);
+            let has_value = self.body > self.key + self.extras;
+            let touches =
+                matches!(operation, Operation::Touch | Operation::Get { touches: true, .. } | Operation::Stat);
+            if !(touches && has_value) {
+                self.fail(Status::Invalid, visit);
             }
-            self.fail(Status::Invalid, visit);
             self.record(&[], visit);
             return Next::Close;
         }
@@ -181,20 +199,27 @@ impl Header {
             let key = vec![0; self.key];
             return match visit.cache.promise(&key, 0, self.body - self.key - self.extras) {
                 Ok(promise) => Next::Body(self, Some(promise)),
-                Err(NoRoom::TooLarge) => self.refuse(Status::TooLarge, visit),
-                Err(NoRoom::Memory) => self.refuse(Status::NoMemory, visit),
+                Err(NoRoom::TooLarge) => self.refuse(Status::TooLarge, self.body, visit),
+                Err(NoRoom::Memory) => self.refuse(Status::NoMemory, self.body, visit),
             };
         }
         if self.body > MAX_OTHER_BODY {
-            return self.refuse(Status::Unknown, visit);
+            return self.refuse(Status::Unknown, self.body, visit);
         }
         Next::Body(self, None)
     }
 
-    fn refuse(&self, status: Status, visit: &mut Visit<'_>) -> Next {
-        self.fail(status, visit);
+    /// Refuses what this header announces. The answer waits until `passed` bytes have gone by: for an opcode that it does not know,
+    /// memcached takes away key and extras twice, and the requests behind them are misread.
+    fn refuse(&self, status: Status, passed: usize, visit: &mut Visit<'_>) -> Next {
         self.record(&[], visit);
-        if self.body == 0 { Next::Command } else { Next::Swallow(self.body, "") }
+        let answer = self.response(status as u16, &[], &[], status.text().as_bytes(), 0);
+        if passed == 0 {
+            visit.reply.put(answer);
+            visit.reply.end();
+            return Next::Command;
+        }
+        Next::Swallow(passed, answer)
     }
 
     fn fail(&self, status: Status, visit: &mut Visit<'_>) {
@@ -202,18 +227,19 @@ impl Header {
     }
 
     fn respond(&self, status: u16, extras: &[u8], key: &[u8], value: &[u8], cas: u64, visit: &mut Visit<'_>) {
+        visit.reply.put(self.response(status, extras, key, value, cas));
+    }
+
+    fn response(&self, status: u16, extras: &[u8], key: &[u8], value: &[u8], cas: u64) -> Vec<u8> {
         let body = u32::try_from(extras.len() + key.len() + value.len()).unwrap_or(u32::MAX);
-        let reply = &mut visit.reply;
-        reply.put([RESPONSE, self.opcode]);
-        reply.put(u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes());
-        reply.put([u8::try_from(extras.len()).unwrap_or(u8::MAX), 0]);
-        reply.put(status.to_be_bytes());
-        reply.put(body.to_be_bytes());
-        reply.put(self.opaque.to_be_bytes());
-        reply.put(cas.to_be_bytes());
-        reply.put(extras);
-        reply.put(key);
-        reply.put(value);
+        let mut out = vec![RESPONSE, self.opcode];
+        out.extend(u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes());
+        out.extend([u8::try_from(extras.len()).unwrap_or(u8::MAX), 0]);
+        out.extend(status.to_be_bytes());
+        out.extend(body.to_be_bytes());
+        out.extend(self.opaque.to_be_bytes());
+        out.extend(cas.to_be_bytes());
+        [out.as_slice(), extras, key, value].concat()
     }
 
     fn succeed(&self, quiet: bool, cas: u64, visit: &mut Visit<'_>) {
@@ -285,8 +311,6 @@ fn answer(header: &Header, body: &[u8], visit: &mut Visit<'_>) -> Next {
             header.respond(0, &[], &[], version.as_bytes(), 0, visit);
         }
         Operation::Stat => stat(header, key, visit),
-        // memcached 1.6 sets the level and forgets to answer.
-        Operation::Verbosity => visit.cache.verbosity = u64::from(u32_at(extras, 0)),
         Operation::Quit => {
             header.succeed(quiet, 0, visit);
             return Next::Close;
@@ -295,7 +319,7 @@ fn answer(header: &Header, body: &[u8], visit: &mut Visit<'_>) -> Next {
             login(value, visit);
             header.fail(Status::Unknown, visit);
         }
-        Operation::Other => header.fail(Status::Unknown, visit),
+        Operation::SaslList | Operation::Verbosity | Operation::Other => header.fail(Status::Unknown, visit),
     }
     Next::Command
 }
@@ -324,6 +348,7 @@ fn store(header: &Header, mode: Mode, extras: &[u8], key: &[u8], what: (&[u8], b
     match (visit.cache.store(mode, key, item, header.cas, visit.now), mode) {
         (Outcome::Stored(cas), _) => header.succeed(quiet, cas, visit),
         (Outcome::NotStored, Mode::Add) | (Outcome::Exists, _) => header.fail(Status::Exists, visit),
+        (Outcome::NotFound, Mode::Append | Mode::Prepend) => header.fail(Status::NotStored, visit),
         (Outcome::NotStored, Mode::Replace) | (Outcome::NotFound, _) => header.fail(Status::NotFound, visit),
         (Outcome::NotStored, _) => header.fail(Status::NotStored, visit),
     }
@@ -356,8 +381,21 @@ fn count(header: &Header, up: bool, extras: &[u8], key: &[u8], quiet: bool, visi
     }
 }
 
+/// memcached compares the beginning of a name only.
 fn stat(header: &Header, key: &[u8], visit: &mut Visit<'_>) {
-    let Some(pairs) = stats::section(key, visit) else { return header.fail(Status::NotFound, visit) };
+    let begins = |name: &&&[u8]| key.starts_with(name);
+    let known: [&[u8]; 3] = [b"reset", b"settings", b"detail"];
+    let pairs = match known.iter().find(begins) {
+        Some(&b"detail") => match key.strip_prefix(b"detail").unwrap_or_default() {
+            rest if rest.starts_with(b" dump") => Some(vec![("detailed".to_owned(), "END\r\n".to_owned())]),
+            rest if rest.starts_with(b" on") || rest.starts_with(b" off") => Some(Vec::new()),
+            _ => None,
+        },
+        Some(name) => stats::section(name, visit),
+        None if key == b"extstore" => None,
+        None => stats::section(key, visit),
+    };
+    let Some(pairs) = pairs else { return header.fail(Status::NotFound, visit) };
     for (name, value) in pairs {
         header.respond(0, &[], name.as_bytes(), value.as_bytes(), 0, visit);
     }

@@ -35,8 +35,8 @@ pub(super) enum Next {
     Value(Set, usize, Promise),
     /// The body of a binary request.
     Body(binary::Header, Option<Promise>),
-    /// Bytes that are passed over, and the line that is said then.
-    Swallow(usize, &'static str),
+    /// Bytes that are passed over, and the answer that is given then.
+    Swallow(usize, Vec<u8>),
     /// Nothing is answered any more: the visitor watches the log.
     Watch,
     Close,
@@ -99,21 +99,13 @@ impl Dialogue {
                 visit.reply.close = true;
                 return;
             }
-            &Next::Swallow(left, answer) => {
-                let passed = left.min(input.len());
-                *input = input.get(passed..).unwrap_or_default();
-                visit.cache.counts.bytes_read += passed as u64;
-                self.next = Next::Swallow(left - passed, answer);
-                if passed == left {
-                    self.next = Next::Command;
-                    visit.reply.line_unless(answer.is_empty(), answer);
-                    visit.reply.end();
-                }
-                return;
-            }
+            Next::Swallow(left, _) => *left,
             Next::Value(_, wanted, _) => *wanted,
             Next::Body(header, _) => header.body_len(),
         };
+        if matches!(self.next, Next::Swallow(..)) {
+            return self.swallow(input, wanted, visit);
+        }
         if self.fill(input, wanted, visit) {
             let part = std::mem::take(&mut self.part);
             match std::mem::replace(&mut self.next, Next::Command) {
@@ -130,6 +122,19 @@ impl Dialogue {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn swallow(&mut self, input: &mut &[u8], left: usize, visit: &mut Visit<'_>) {
+        let passed = left.min(input.len());
+        *input = input.get(passed..).unwrap_or_default();
+        visit.cache.counts.bytes_read += passed as u64;
+        let Next::Swallow(left, answer) = &mut self.next else { return };
+        *left -= passed;
+        if *left == 0 {
+            visit.reply.put(std::mem::take(answer));
+            visit.reply.end();
+            self.next = Next::Command;
         }
     }
 

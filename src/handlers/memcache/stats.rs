@@ -27,10 +27,13 @@ pub(super) fn text(words: &[&[u8]], visit: &mut Visit<'_>) {
         }
         [b"detail", b"on" | b"off", ..] => visit.reply.line("OK"),
         [b"detail", b"dump", ..] => visit.reply.line("END"),
+        [b"sizes_enable", ..] => visit.reply.line("STAT sizes_status enabled"),
+        [b"sizes_disable", ..] => visit.reply.line("STAT sizes_status disabled"),
         [b"detail", ..] => visit.reply.line("CLIENT_ERROR usage: stats detail on|off|dump"),
         [b"cachedump", class, limit, ..] => {
             let number = |word: &[u8]| super::text::unsigned(word).and_then(|number| usize::try_from(number).ok());
             match (number(class), number(limit)) {
+                (Some(64..), Some(_)) => visit.reply.line("CLIENT_ERROR Illegal slab id"),
                 (Some(class), Some(limit)) => cachedump(class, limit, visit),
                 _ => visit.reply.line(super::text::BAD_FORMAT),
             }

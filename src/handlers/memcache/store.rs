@@ -32,6 +32,10 @@ pub(super) struct Item {
     pub(super) fetched: bool,
     /// Made by a meta get, and its maker has not stored a value yet.
     pub(super) awaited: bool,
+    /// A newer value is wanted, though this one is still given.
+    pub(super) stale: bool,
+    /// The key came in base64, and is shown so.
+    pub(super) binary_key: bool,
     /// The last use, as a running number: the order in which items make room.
     pub(super) turn: u64,
 }
@@ -165,6 +169,7 @@ pub(super) struct Cache {
     flush_at: Option<u64>,
     pub(super) counts: Counts,
     pub(super) verbosity: u64,
+    pub(super) crawler_is_off: bool,
 }
 
 impl Cache {
@@ -271,10 +276,12 @@ impl Cache {
         let item = match (mode, old) {
             (Mode::Set, _) | (Mode::Add, None) | (Mode::Replace, Some(_)) => new,
             (Mode::Append, Some((_, mut old))) => {
+                (old.stale, old.awaited) = (false, false);
                 old.value.extend_from_slice(&new.value);
                 old
             }
             (Mode::Prepend, Some((_, mut old))) => {
+                (old.stale, old.awaited) = (false, false);
                 old.value.splice(..0, new.value);
                 old
             }
@@ -321,10 +328,24 @@ impl Cache {
         found
     }
 
+    /// Marks an item as stale, with a new number and perhaps a new lifetime.
+    pub(super) fn outdate(&mut self, key: &[u8], expires: Option<Option<u64>>, now: u64) {
+        self.last_cas += 1;
+        let cas = self.last_cas;
+        if let Some(item) = self.find(key, now) {
+            (item.stale, item.awaited, item.cas) = (true, false, cas);
+            item.expires = expires.unwrap_or(item.expires);
+        }
+    }
+
     /// Forgets everything, now or at a time to come.
     pub(super) fn flush(&mut self, at: u64, now: u64) {
         self.counts.cmd_flush += 1;
         self.flush_at = Some(at);
+        if at <= now {
+            // memcached remembers the number up to which everything is gone.
+            self.last_cas += 1;
+        }
         self.settle(now);
     }
 

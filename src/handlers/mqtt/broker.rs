@@ -70,8 +70,8 @@ pub(super) struct Delivery {
     pub(super) qos: u8,
     pub(super) retain: bool,
     pub(super) duplicate: bool,
-    /// Subscription identifiers (MQTT 5 section 3.8.2.1.2).
-    pub(super) identifiers: Vec<u32>,
+    /// The subscription's identifier (MQTT 5 section 3.8.2.1.2).
+    pub(super) identifier: Option<u32>,
 }
 
 /// One subscription.
@@ -83,9 +83,22 @@ pub(super) struct Subscription {
     pub(super) no_local: bool,
     pub(super) retain_as_published: bool,
     pub(super) identifier: Option<u32>,
+    /// When it last had its turn in its group.
+    pub(super) served: u64,
 }
 
 impl Subscription {
+    /// The group that shares what comes.
+    fn group(&self) -> Option<&str> {
+        topic::shared(&self.filter).and_then(|(group, _)| group)
+    }
+
+    /// Its place among the subscriptions of a client that match the same topic.
+    fn rank(&self) -> (bool, Vec<u8>) {
+        let (group, filter) = topic::shared(&self.filter).unwrap_or_default();
+        (group.is_some(), topic::rank(filter))
+    }
+
     fn matches(&self, topic: &str) -> bool {
         topic::shared(&self.filter).is_some_and(|(_, filter)| topic::matches(filter, topic))
     }
@@ -102,6 +115,18 @@ pub(super) struct Session {
     /// How long it lives without a connection; `None` for ever.
     expiry_secs: Option<u32>,
     left: Timestamp,
+    /// A message comes once for each subscription that it matches, as MQTT 5 clients of mosquitto get it; else for the first only.
+    pub(super) hears_each: bool,
+}
+
+/// A will whose client may still come back.
+#[derive(Debug)]
+struct Pending {
+    client: String,
+    due: Timestamp,
+    message: Arc<Message>,
+    qos: u8,
+    retain: bool,
 }
 
 /// All that one source does.
@@ -110,7 +135,9 @@ pub(super) struct Broker {
     sessions: Vec<Session>,
     retained: BTreeMap<String, (Arc<Message>, u8)>,
     held: Held,
+    wills: Vec<Pending>,
     last_link: u64,
+    turns: u64,
     pub(super) most_clients: usize,
     pub(super) traffic: Traffic,
 }
@@ -129,6 +156,8 @@ impl Broker {
         let link = self.last_link;
         let found = self.sessions.iter().position(|session| session.id == id);
         let mut present = false;
+        let resumes = !clean && found.and_then(|at| self.sessions.get(at)).is_some_and(|it| it.expiry_secs != Some(0));
+        self.settle_will(id, resumes);
         if let Some(session) = found.and_then(|at| self.sessions.get_mut(at)) {
             present = !clean;
             session.link = Some(link);
@@ -150,6 +179,7 @@ impl Broker {
                 mailbox: VecDeque::new(),
                 expiry_secs,
                 left: now,
+                hears_each: false,
             });
         }
         self.most_clients = self.most_clients.max(self.sessions.len());
@@ -227,28 +257,85 @@ impl Broker {
         }
     }
 
+    /// The will of a client that has gone: it waits until its delay is over, unless too many wait already.
+    pub(super) fn delay_will(&mut self, client: &str, due: Timestamp, message: Arc<Message>, qos: u8, retain: bool) {
+        if self.wills.len() < MAX_CLIENTS {
+            self.wills.push(Pending { client: client.to_owned(), due, message, qos, retain });
+        }
+    }
+
+    /// A client is back: its will is void when it resumes its session, and due at once when it begins anew.
+    fn settle_will(&mut self, client: &str, resumes: bool) {
+        self.wills.retain(|will| !(resumes && will.client == client));
+        let due = self.wills.extract_if(.., |will| will.client == client).collect();
+        self.publish_wills(due);
+    }
+
+    /// Publishes the wills whose delay is over.
+    pub(super) fn publish_due(&mut self, now: Timestamp) {
+        let due = self.wills.extract_if(.., |will| will.due <= now).collect();
+        self.publish_wills(due);
+    }
+
+    fn publish_wills(&mut self, wills: Vec<Pending>) {
+        for Pending { message, qos, retain, .. } in wills {
+            if retain {
+                self.retain(&message, qos);
+            }
+            self.publish(&message, qos, retain, 0);
+        }
+    }
+
+    /// One subscription of each group that a topic concerns, the one longest unserved: session and place in it.
+    fn take_turns(&mut self, topic: &str) -> Vec<(usize, usize)> {
+        let mut chosen: BTreeMap<String, (u64, usize, usize)> = BTreeMap::new();
+        for (at, session) in self.sessions.iter().enumerate() {
+            for (place, it) in session.subscriptions.iter().enumerate() {
+                if it.group().is_some() && it.matches(topic) {
+                    let candidate = (it.served, at, place);
+                    let best = chosen.entry(it.filter.clone()).or_insert(candidate);
+                    *best = candidate.min(*best);
+                }
+            }
+        }
+        for &(_, at, place) in chosen.values() {
+            self.turns += 1;
+            if let Some(it) = self.sessions.get_mut(at).and_then(|session| session.subscriptions.get_mut(place)) {
+                it.served = self.turns;
+            }
+        }
+        chosen.into_values().map(|(_, at, place)| (at, place)).collect()
+    }
+
     /// Puts a message into the mailboxes of those who subscribed; true when there are any. `from` is the publisher's link.
     pub(super) fn publish(&mut self, message: &Arc<Message>, qos: u8, retain: bool, from: u64) -> bool {
         let mut any = false;
-        for session in &mut self.sessions {
+        let chosen = self.take_turns(&message.topic);
+        for (at, session) in self.sessions.iter_mut().enumerate() {
             let own = session.link == Some(from);
-            let mut matching: Vec<&Subscription> =
-                session.subscriptions.iter().filter(|subscription| subscription.matches(&message.topic)).collect();
+            let concerned = session.subscriptions.iter().enumerate().filter(|(_, it)| it.matches(&message.topic));
+            let mut matching: Vec<&Subscription> = concerned
+                .filter(|&(place, it)| it.group().is_none() || chosen.contains(&(at, place)))
+                .map(|(_, it)| it)
+                .collect();
             // Whoever wants nothing of its own is a subscriber still.
             any |= !matching.is_empty();
             matching.retain(|subscription| !(own && subscription.no_local));
-            let Some(most) = matching.iter().map(|subscription| subscription.qos).max() else { continue };
-            let delivery = Delivery {
-                message: Arc::clone(message),
-                qos: most.min(qos),
-                retain: retain && matching.iter().any(|subscription| subscription.retain_as_published),
-                duplicate: false,
-                identifiers: matching.iter().filter_map(|subscription| subscription.identifier).collect(),
-            };
-            if (session.link.is_none() && delivery.qos == 0) || session.mailbox.len() >= MAX_QUEUE {
-                self.traffic.publish_dropped += 1;
-            } else {
-                session.mailbox.push_back(delivery);
+            matching.sort_by_cached_key(|subscription| subscription.rank());
+            matching.truncate(if session.hears_each { MAX_SUBSCRIPTIONS } else { 1 });
+            for subscription in matching {
+                let delivery = Delivery {
+                    message: Arc::clone(message),
+                    qos: subscription.qos.min(qos),
+                    retain: retain && subscription.retain_as_published,
+                    duplicate: false,
+                    identifier: subscription.identifier,
+                };
+                if (session.link.is_none() && delivery.qos == 0) || session.mailbox.len() >= MAX_QUEUE {
+                    self.traffic.publish_dropped += 1;
+                } else {
+                    session.mailbox.push_back(delivery);
+                }
             }
         }
         any
@@ -277,7 +364,8 @@ impl Session {
     pub(super) fn subscribe(&mut self, subscription: Subscription) -> Option<bool> {
         let known = self.subscriptions.iter_mut().find(|known| known.filter == subscription.filter);
         if let Some(known) = known {
-            *known = subscription;
+            // The other options stay as they were when it was made.
+            (known.qos, known.identifier) = (subscription.qos, subscription.identifier);
             return Some(false);
         }
         if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
@@ -315,6 +403,15 @@ impl Session {
         }
     }
 
+    /// The session ends with its connection.
+    pub(super) fn is_short(&self) -> bool {
+        self.expiry_secs == Some(0)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Changes how long the session lives on.
     pub(super) fn expire_after(&mut self, secs: Option<u32>) {
         self.expiry_secs = secs;
@@ -332,7 +429,47 @@ mod tests {
             no_local: false,
             retain_as_published: false,
             identifier: None,
+            served: 0,
         }
+    }
+
+    #[test]
+    fn a_shared_subscription_gives_each_message_to_one_member_in_turn() {
+        let (mut broker, total, now) = (Broker::default(), Held::default(), Timestamp::default());
+        let links = ["one", "two"].map(|id| broker.connect(id, true, Some(0), now).unwrap().0);
+        for link in links {
+            broker.session(link).unwrap().subscribe(subscription("$share/g/a/#")).unwrap();
+        }
+        for _ in 0..4 {
+            let message = broker.message(&total, "a/b", b"x", Vec::new(), None).unwrap();
+            assert!(broker.publish(&message, 1, false, 99));
+        }
+        for link in links {
+            assert_eq!(broker.session(link).unwrap().mailbox.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_will_waits_for_its_delay_and_is_void_when_the_client_resumes_its_session() {
+        let (mut broker, total, now) = (Broker::default(), Held::default(), Timestamp::default());
+        let (watcher, _) = broker.connect("watcher", true, Some(0), now).unwrap();
+        broker.session(watcher).unwrap().subscribe(subscription("gone")).unwrap();
+        let heard = |broker: &mut Broker| broker.session(watcher).unwrap().mailbox.len();
+        let due = now + std::time::Duration::from_secs(5);
+        for (clean, wills) in [(false, 0), (true, 1)] {
+            let (link, _) = broker.connect("c", clean, None, now).unwrap();
+            broker.disconnect(link, Vec::new(), now);
+            let message = broker.message(&total, "gone", b"x", Vec::new(), None).unwrap();
+            broker.delay_will("c", due, message, 1, false);
+            broker.publish_due(now);
+            assert_eq!(heard(&mut broker), 0);
+            broker.connect("c", clean, None, now).unwrap();
+            assert_eq!(heard(&mut broker), wills, "{clean}");
+        }
+        let message = broker.message(&total, "gone", b"x", Vec::new(), None).unwrap();
+        broker.delay_will("c", due, message, 1, false);
+        broker.publish_due(due);
+        assert_eq!(heard(&mut broker), 2);
     }
 
     #[test]

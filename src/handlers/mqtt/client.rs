@@ -18,16 +18,19 @@ use crate::clock::Timestamp;
 const MAX_UNASKED: u32 = 240;
 /// Bytes that one call delivers; the rest follows at the next.
 const MAX_DELIVERED: usize = 512 * 1024;
-pub(super) const KEEP_ALIVE_TIMEOUT: u8 = 0x8d;
-pub(super) const TAKEN_OVER: u8 = 0x8e;
+
+/// From here on reason codes say that something went wrong (MQTT 5 section 2.4).
+const REFUSED: u8 = 0x80;
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The client broke the rules: MQTT 5 says why.
     Reason(u8),
-    /// Without a word.
+    /// Without a word: mosquitto's way also when a client is lost.
     HangUp,
+    /// Another connection has taken the session: without a word, too.
+    TakenOver,
     /// The client said goodbye; its will is void.
     Goodbye,
     /// The client said goodbye and wants its will published.
@@ -36,7 +39,10 @@ pub(super) enum End {
 
 impl From<Fault> for End {
     fn from(fault: Fault) -> Self {
-        Self::Reason(fault as u8)
+        match fault {
+            Fault::Unspoken => Self::HangUp,
+            fault => Self::Reason(fault as u8),
+        }
     }
 }
 
@@ -66,6 +72,23 @@ struct InFlight {
     delivery: Delivery,
     /// PUBREC has come: only PUBCOMP is missing.
     received: bool,
+}
+
+/// Properties of a message on its way out, in mosquitto's order.
+fn sent_properties(delivery: &Delivery, now: Timestamp) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Some(identifier) = delivery.identifier {
+        out.push(property::SUBSCRIPTION_ID);
+        put_length(&mut out, usize::try_from(identifier).unwrap_or(0));
+    }
+    out.extend_from_slice(&delivery.message.properties);
+    if let Some(end) = delivery.message.expires {
+        // What is left of its life, to the nearest second.
+        let left = (end.saturating_since(now) + Duration::from_millis(500)).as_secs();
+        out.push(property::MESSAGE_EXPIRY);
+        out.extend(u32::try_from(left).unwrap_or(u32::MAX).to_be_bytes());
+    }
+    out
 }
 
 /// A QoS 2 message that waits for PUBREL.
@@ -161,7 +184,11 @@ impl Client {
     }
 
     fn received(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
-        let id = self.acknowledgement(reader)?;
+        let (id, reason) = self.acknowledgement(reader)?;
+        if reason >= REFUSED {
+            self.in_flight.retain(|sent| sent.id != id);
+            return Ok(());
+        }
         if let Some(sent) = self.in_flight.iter_mut().find(|sent| sent.id == id) {
             sent.received = true;
         }
@@ -170,21 +197,22 @@ impl Client {
     }
 
     fn acknowledged(&mut self, reader: &mut Reader<'_>, completes: bool) -> Result<(), End> {
-        let id = self.acknowledgement(reader)?;
+        let (id, _) = self.acknowledgement(reader)?;
         self.in_flight.retain(|sent| sent.id != id || (sent.delivery.qos == 2) != completes);
         Ok(())
     }
 
-    /// The packet identifier of an acknowledgement; reason code and properties may follow (MQTT 5 section 3.4.2).
-    fn acknowledgement(&self, reader: &mut Reader<'_>) -> Result<u16, End> {
+    /// Packet identifier and reason code of an acknowledgement; properties may follow (MQTT 5 section 3.4.2).
+    fn acknowledgement(&self, reader: &mut Reader<'_>) -> Result<(u16, u8), End> {
         let id = reader.u16()?;
+        let mut reason = 0;
         if self.version == 5 && !reader.is_empty() {
-            reader.u8()?;
+            reason = reader.u8()?;
             if !reader.is_empty() {
                 Properties::read(reader, property::IN_ACKNOWLEDGEMENT)?;
             }
         }
-        if id == 0 { Err(Fault::Malformed.into()) } else { Ok(id) }
+        if id == 0 { Err(Fault::Malformed.into()) } else { Ok((id, reason)) }
     }
 
     fn acknowledge(&self, kind: u8, flags: u8, id: u16, reason: u8, turn: &mut Turn<'_>) {
@@ -203,10 +231,13 @@ impl Client {
             }
             let reason = reader.u8()?;
             if !reader.is_empty() {
-                let properties = Properties::read(reader, property::IN_DISCONNECT)?;
+                let properties = Properties::read(reader, property::IN_DISCONNECT).map_err(|_| Fault::Unspoken)?;
                 if let (Some(secs), Some(session)) =
                     (properties.number(property::SESSION_EXPIRY), turn.broker.session(self.link))
                 {
+                    if secs > 0 && session.is_short() {
+                        return Err(Fault::Protocol);
+                    }
                     session.expire_after(Some(secs).filter(|&secs| secs != u32::MAX));
                 }
             }
@@ -222,11 +253,12 @@ impl Client {
     /// Sends what the mailbox holds, as far as the client's window and one call's bound go. An error: the session has gone to another
     /// connection.
     pub(super) fn deliver(&mut self, turn: &mut Turn<'_>) -> Result<(), End> {
+        turn.broker.publish_due(turn.now);
         self.watch_own_topics(turn);
         let start = turn.out.len();
         while turn.out.len() - start < MAX_DELIVERED {
             let has_window = self.in_flight.len() < self.window;
-            let session = turn.broker.session(self.link).ok_or(End::Reason(TAKEN_OVER))?;
+            let session = turn.broker.session(self.link).ok_or(End::TakenOver)?;
             let Some(delivery) = session.take(has_window, turn.now) else { break };
             self.send_message(delivery, turn);
         }
@@ -242,11 +274,7 @@ impl Client {
             body.extend(id.to_be_bytes());
         }
         if self.version == 5 {
-            let mut properties = message.properties.clone();
-            for &identifier in &delivery.identifiers {
-                properties.push(property::SUBSCRIPTION_ID);
-                put_length(&mut properties, usize::try_from(identifier).unwrap_or(0));
-            }
+            let properties = sent_properties(&delivery, turn.now);
             put_length(&mut body, properties.len());
             body.extend(properties);
         }
@@ -292,14 +320,23 @@ impl Client {
         }
     }
 
+    fn publish_will(&self, will: Will, turn: &mut Turn<'_>) {
+        let Will { topic, payload, properties, qos, retain, delay, lifetime } = will;
+        let due = turn.now + delay;
+        let expires = lifetime.map(|lifetime| due + lifetime);
+        let message = turn.broker.message(&turn.shared.held, &topic, &payload, properties, expires);
+        let Some(message) = message.filter(|_| !topic.starts_with("$SYS")) else { return };
+        if delay.is_zero() {
+            self.pass_on(&message, qos, retain, turn);
+        } else if let Some(id) = turn.broker.session(self.link).map(|session| session.id().to_owned()) {
+            turn.broker.delay_will(&id, due, message, qos, retain);
+        }
+    }
+
     /// The connection is over: the will is published unless it is void, the session waits or goes.
     pub(super) fn leave(&mut self, will_is_void: bool, turn: &mut Turn<'_>) {
         if let Some(will) = self.will.take().filter(|_| !will_is_void) {
-            let Will { topic, payload, properties, qos, retain } = will;
-            let message = turn.broker.message(&turn.shared.held, &topic, &payload, properties, None);
-            if let Some(message) = message.filter(|_| !topic.starts_with("$SYS")) {
-                self.pass_on(&message, qos, retain, turn);
-            }
+            self.publish_will(will, turn);
         }
         let unanswered = self.in_flight.drain(..).filter(|sent| !sent.received).map(|sent| sent.delivery).collect();
         turn.broker.disconnect(self.link, unanswered, turn.now);

@@ -1,6 +1,8 @@
 //! CONNECT (MQTT 3.1.1 section 3.1, MQTT 5 section 3.1, and 3.1 as its specification of 2010 has it): read, or refused in mosquitto's
 //! way.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::super::recording::put_text;
@@ -21,6 +23,10 @@ pub(super) struct Will {
     pub(super) properties: Vec<u8>,
     pub(super) qos: u8,
     pub(super) retain: bool,
+    /// How long it waits for the client to come back (MQTT 5 section 3.1.3.2.2).
+    pub(super) delay: Duration,
+    /// How long it is worth something, once it is published.
+    pub(super) lifetime: Option<Duration>,
 }
 
 /// A well-formed CONNECT.
@@ -77,13 +83,13 @@ pub(super) fn accepted(connect: &Connect, session_present: bool, assigned: bool)
     if connect.version == 5 {
         let mut properties = vec![property::TOPIC_ALIAS_MAXIMUM];
         properties.extend(TOPIC_ALIAS_MAXIMUM.to_be_bytes());
-        if assigned {
-            properties.push(property::ASSIGNED_CLIENT_ID);
-            put_binary(&mut properties, connect.client_id.as_bytes());
-        }
         if connect.keep_alive == 0 {
             properties.push(property::SERVER_KEEP_ALIVE);
             properties.extend(u16::MAX.to_be_bytes());
+        }
+        if assigned {
+            properties.push(property::ASSIGNED_CLIENT_ID);
+            put_binary(&mut properties, connect.client_id.as_bytes());
         }
         properties.push(property::RECEIVE_MAXIMUM);
         properties.extend(RECEIVE_MAXIMUM.to_be_bytes());
@@ -132,6 +138,10 @@ impl Connect {
         }
         if properties.has(property::AUTHENTICATION_METHOD) {
             return Err(Refusal::New(0x8c));
+        }
+        let asks = [property::REQUEST_PROBLEM_INFORMATION, property::REQUEST_RESPONSE_INFORMATION];
+        if asks.iter().any(|&id| properties.number(id) > Some(1)) {
+            return Err(Refusal::HangUp);
         }
         if client_id.is_empty() && (version == 3 || version == 4 && !clean) {
             return Err(Refusal::Old(2));
@@ -189,6 +199,14 @@ fn read_will(
     if qos == 3 || !topic::is_name(topic) {
         return Err(Refusal::HangUp);
     }
-    let properties = properties.forwarded();
-    Ok(Some(Will { topic: topic.to_owned(), payload: payload.to_vec(), properties, qos, retain }))
+    let secs = |id| properties.number(id).map(|secs| Duration::from_secs(u64::from(secs)));
+    Ok(Some(Will {
+        topic: topic.to_owned(),
+        payload: payload.to_vec(),
+        properties: properties.forwarded(),
+        qos,
+        retain,
+        delay: secs(property::WILL_DELAY).unwrap_or_default(),
+        lifetime: secs(property::MESSAGE_EXPIRY),
+    }))
 }

@@ -7,7 +7,7 @@ use data_encoding::HEXUPPER;
 use serde_json::{Map, Value};
 
 use super::broker::Broker;
-use super::client::{Client, End, KEEP_ALIVE_TIMEOUT, TAKEN_OVER, Turn};
+use super::client::{Client, End, Turn};
 use super::connect::{self, Connect, Refusal};
 use super::packet::{Framed, Framer, Packet};
 use super::{Log, Shared};
@@ -146,6 +146,9 @@ impl Mqtt {
                 5 => Refusal::New(0x97),
                 _ => Refusal::Old(3),
             })?;
+            if let Some(session) = turn.broker.session(link) {
+                session.hears_each = connect.version == 5;
+            }
             let bytes = connect::accepted(&connect, present, assigned);
             turn.broker.traffic.connections += 1;
             turn.broker.traffic.messages_sent += 1;
@@ -181,9 +184,7 @@ impl Mqtt {
             Some(client) => client.take(packet, turn),
             None => Err(End::HangUp),
         });
-        if let Err(End::Reason(reason)) = outcome
-            && reason != TAKEN_OVER
-        {
+        if let Err(End::Reason(_)) = outcome {
             self.log.record_odd(&packet.bytes(), "refused packet");
         }
         outcome
@@ -251,7 +252,7 @@ impl Handler for Mqtt {
         let now = cx.now();
         let outcome = self.turn(now, |client, turn| match client {
             None => Err(End::HangUp),
-            Some(client) if client.lost_at().is_some_and(|lost| lost <= now) => Err(End::Reason(KEEP_ALIVE_TIMEOUT)),
+            Some(client) if client.lost_at().is_some_and(|lost| lost <= now) => Err(End::HangUp),
             Some(client) => client.deliver(turn),
         });
         match outcome {

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Malformed = 0x81,
     /// They do, but may not come now or like this.
     Protocol = 0x82,
+    /// They do not, and mosquitto hangs up without saying so.
+    Unspoken = 0,
 }
 
 /// One control packet.
@@ -183,10 +185,11 @@ impl<'a> Reader<'a> {
         self.bytes(usize::from(length))
     }
 
-    /// A string: UTF-8 without control characters, as mosquitto takes it.
+    /// A string: UTF-8 without control characters and code points that are no characters, as mosquitto takes it.
     pub(super) fn text(&mut self) -> Result<&'a str, Fault> {
         let text = std::str::from_utf8(self.binary()?).map_err(|_| Fault::Malformed)?;
-        if text.chars().any(char::is_control) { Err(Fault::Malformed) } else { Ok(text) }
+        let is_no_character = |c: char| matches!(u32::from(c), 0xfdd0..=0xfdef) || u32::from(c) & 0xfffe == 0xfffe;
+        if text.chars().any(|c| c.is_control() || is_no_character(c)) { Err(Fault::Malformed) } else { Ok(text) }
     }
 }
 

@@ -13,6 +13,9 @@ pub(super) const SESSION_EXPIRY: u8 = 0x11;
 pub(super) const ASSIGNED_CLIENT_ID: u8 = 0x12;
 pub(super) const SERVER_KEEP_ALIVE: u8 = 0x13;
 pub(super) const AUTHENTICATION_METHOD: u8 = 0x15;
+pub(super) const REQUEST_PROBLEM_INFORMATION: u8 = 0x17;
+pub(super) const WILL_DELAY: u8 = 0x18;
+pub(super) const REQUEST_RESPONSE_INFORMATION: u8 = 0x19;
 pub(super) const RECEIVE_MAXIMUM: u8 = 0x21;
 pub(super) const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
 pub(super) const TOPIC_ALIAS: u8 = 0x23;
@@ -22,13 +25,13 @@ pub(super) const MAXIMUM_PACKET_SIZE: u8 = 0x27;
 /// Identifiers that may stand in each packet (section 2.2.2.2).
 pub(super) const IN_CONNECT: &[u8] = &[0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27];
 pub(super) const IN_WILL: &[u8] = &[0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26];
-pub(super) const IN_PUBLISH: &[u8] = &[0x01, 0x02, 0x03, 0x08, 0x09, 0x23, 0x26];
+pub(super) const IN_PUBLISH: &[u8] = &[0x01, 0x02, 0x03, 0x08, 0x09, 0x0b, 0x23, 0x26];
 pub(super) const IN_SUBSCRIBE: &[u8] = &[0x0b, 0x26];
 pub(super) const IN_UNSUBSCRIBE: &[u8] = &[0x26];
 pub(super) const IN_ACKNOWLEDGEMENT: &[u8] = &[0x1f, 0x26];
 pub(super) const IN_DISCONNECT: &[u8] = &[0x11, 0x1f, 0x26];
-/// Those of a message that its receivers get as they are (section 3.3.2.3).
-const FORWARDED: &[u8] = &[0x01, 0x02, 0x03, 0x08, 0x09, 0x26];
+/// Those of a message that its receivers get as they are (section 3.3.2.3); the expiry runs down meanwhile.
+const FORWARDED: &[u8] = &[0x01, 0x03, 0x08, 0x09, 0x26];
 
 /// One property's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +58,11 @@ impl<'a> Properties<'a> {
             let id = inner.u8()?;
             let meaning = meaning(id, &mut inner)?;
             let repeated = id != USER_PROPERTY && list.iter().any(|(known, _, _)| *known == id);
-            if !allowed.contains(&id) || repeated || list.len() == MAX_PROPERTIES {
+            if !allowed.contains(&id) || list.len() == MAX_PROPERTIES {
                 return Err(Fault::Protocol);
+            }
+            if repeated {
+                return Err(Fault::Unspoken);
             }
             let raw = start.get(..start.len() - inner.0.len()).unwrap_or_default();
             list.push((id, meaning, raw));
@@ -76,12 +82,10 @@ impl<'a> Properties<'a> {
         self.list.iter().any(|(known, _, _)| *known == id)
     }
 
-    /// The bytes of those properties that travel on with a message; mosquitto writes its expiry last.
+    /// The bytes of those properties that travel on with a message.
     pub(super) fn forwarded(&self) -> Vec<u8> {
-        let kept = |expiry: bool| {
-            self.list.iter().filter(move |(id, _, _)| FORWARDED.contains(id) && (*id == MESSAGE_EXPIRY) == expiry)
-        };
-        kept(false).chain(kept(true)).flat_map(|(_, _, raw)| raw.iter().copied()).collect()
+        let kept = self.list.iter().filter(|(id, _, _)| FORWARDED.contains(id));
+        kept.flat_map(|(_, _, raw)| raw.iter().copied()).collect()
     }
 
     /// For an event.

@@ -28,15 +28,23 @@ pub(super) fn is_filter(filter: &str) -> bool {
     true
 }
 
-/// Splits `$share/GROUP/FILTER` (MQTT 5 section 4.8.2) into whether it is shared, and the filter. `None`: neither is well formed.
-pub(super) fn shared(filter: &str) -> Option<(bool, &str)> {
-    match filter.strip_prefix("$share/") {
-        None => Some((false, filter)),
-        Some(rest) => {
-            let (group, filter) = rest.split_once('/')?;
-            (!group.is_empty() && !group.contains(['+', '#'])).then_some((true, filter))
-        }
+/// Splits `$share/GROUP/FILTER` (MQTT 5 section 4.8.2) into group and filter. `None`: no group has such a name. Empty groups and
+/// filters, and `$share/` with nothing to follow, are taken as mosquitto takes them.
+pub(super) fn shared(filter: &str) -> Option<(Option<&str>, &str)> {
+    match filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/')) {
+        None => Some((None, filter)),
+        Some((group, filter)) => (!group.contains(['+', '#'])).then_some((Some(group), filter)),
     }
+}
+
+/// The order in which mosquitto's tree finds filters that match the same topic: at each level the name, then `+`, then `#`.
+pub(super) fn rank(filter: &str) -> Vec<u8> {
+    let level = |level| match level {
+        "+" => 1,
+        "#" => 2,
+        _ => 0,
+    };
+    filter.split('/').map(level).collect()
 }
 
 /// Wildcards at the first level do not match topics that begin with `$` (section 4.7.2).
@@ -85,8 +93,9 @@ mod tests {
         assert!(["#", "+", "a/+/b", "a/#", "/", "$SYS/#"].iter().all(|filter| is_filter(filter)));
         assert!(!["", "a#", "a/#/b", "a+", "+a/b"].iter().any(|filter| is_filter(filter)));
         assert!(is_name("a/b") && !is_name("a/+") && !is_name("") && !is_name(&"/".repeat(200)));
-        assert_eq!(shared("$share/g/a/b"), Some((true, "a/b")));
-        assert_eq!(shared("$share/g"), None);
-        assert_eq!(shared("a"), Some((false, "a")));
+        assert_eq!(shared("$share/g/a/b"), Some((Some("g"), "a/b")));
+        assert_eq!(shared("$share/g+/a"), None);
+        assert_eq!(shared("$share/g"), Some((None, "$share/g")));
+        assert_eq!(shared("a"), Some((None, "a")));
     }
 }

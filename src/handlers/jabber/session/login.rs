@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Jabber, User};
 use crate::handlers::Context;
+use crate::handlers::jabber::roster::Roster;
 use crate::handlers::jabber::sasl::{self, Outcome};
 use crate::handlers::jabber::text;
 use crate::handlers::jabber::xml::Element;
@@ -44,7 +45,7 @@ impl Jabber {
         cx.clear_deadline();
         let spare =
             self.random.within(&(1_000_000_000..=9_999_999_999)).to_string() + &cx.now().as_micros().to_string();
-        self.user = Some(User { name: name.to_lowercase(), resource: None, spare });
+        self.user = Some(User { name: name.to_lowercase(), resource: None, spare, roster: Roster::default() });
     }
 
     /// An `iq` before the login: the older way to log in, or nothing that is answered well.

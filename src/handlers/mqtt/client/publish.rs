@@ -50,7 +50,7 @@ impl Client {
         let expiry = properties.number(property::MESSAGE_EXPIRY);
         let expires = expiry.map(|secs| turn.now + Duration::from_secs(u64::from(secs)));
         // Nobody may publish the broker's own topics; a message that was not kept whole is not passed on.
-        let forbidden = topic.starts_with("$SYS");
+        let forbidden = topic.starts_with("$SYS") || topic.starts_with("$share");
         let message = if forbidden || missing > 0 {
             None
         } else {
@@ -113,7 +113,7 @@ impl Client {
     }
 
     pub(super) fn released(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
-        let id = self.acknowledgement(reader)?;
+        let (id, _) = self.acknowledgement(reader)?;
         if let Some(at) = self.unreleased.iter().position(|(known, _, _)| *known == id) {
             let (_, message, retain) = self.unreleased.remove(at);
             if let Some(message) = message {

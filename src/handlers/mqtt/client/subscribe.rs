@@ -13,10 +13,15 @@ use crate::handlers::mqtt::{property, topic};
 const NO_SUBSCRIPTION: u8 = 0x11;
 const QUOTA_EXCEEDED: u8 = 0x97;
 
+/// mosquitto calls a property that may not stand in these packets malformed.
+fn out_of_place(fault: Fault) -> Fault {
+    if fault == Fault::Protocol { Fault::Malformed } else { fault }
+}
+
 impl Client {
     pub(super) fn subscribe(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let id = reader.u16()?;
-        let properties = self.properties(reader, property::IN_SUBSCRIBE)?;
+        let properties = self.properties(reader, property::IN_SUBSCRIBE).map_err(out_of_place)?;
         let identifier = properties.number(property::SUBSCRIPTION_ID);
         if id == 0 || reader.is_empty() && self.version > 3 || identifier == Some(0) {
             return Err(Fault::Malformed.into());
@@ -56,20 +61,21 @@ impl Client {
     fn subscription(&self, filter: &str, options: u8, identifier: Option<u32>) -> Result<Subscription, Fault> {
         let qos = options & 3;
         let unknown = if self.version == 5 { 0xc0 } else { 0xfc };
-        let Some((shared, inner)) = topic::shared(filter) else { return Err(Fault::Malformed) };
-        if qos == 3 || options & unknown != 0 || options >> 4 == 3 || !topic::is_filter(inner) {
+        let Some((_, inner)) = topic::shared(filter) else { return Err(Fault::Malformed) };
+        if qos == 3 || options & unknown != 0 || options >> 4 == 3 {
             return Err(Fault::Malformed);
         }
-        let no_local = options & 0x04 != 0;
-        if shared && no_local {
-            return Err(Fault::Protocol);
+        // mosquitto looks at what a group shares no closer.
+        if !(topic::is_filter(inner) || inner.is_empty() && inner.len() < filter.len()) {
+            return Err(Fault::Malformed);
         }
         Ok(Subscription {
             filter: filter.to_owned(),
             qos,
-            no_local,
+            no_local: options & 0x04 != 0,
             retain_as_published: options & 0x08 != 0,
             identifier,
+            served: 0,
         })
     }
 
@@ -92,7 +98,7 @@ impl Client {
                 qos: qos.min(sent_with),
                 retain: true,
                 duplicate: false,
-                identifiers: identifier.into_iter().collect(),
+                identifier,
             }));
         }
         qos
@@ -115,7 +121,7 @@ impl Client {
 
     pub(super) fn unsubscribe(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let id = reader.u16()?;
-        let properties = self.properties(reader, property::IN_UNSUBSCRIBE)?;
+        let properties = self.properties(reader, property::IN_UNSUBSCRIBE).map_err(out_of_place)?;
         if id == 0 || reader.is_empty() && self.version > 3 {
             return Err(Fault::Malformed.into());
         }
@@ -126,7 +132,7 @@ impl Client {
         let mut filters = Vec::new();
         while !reader.is_empty() {
             let filter = reader.text()?;
-            if filter.is_empty() {
+            if filter.is_empty() || !topic::shared(filter).is_some_and(|(_, inner)| topic::is_filter(inner)) {
                 return Err(Fault::Malformed.into());
             }
             let was_there = turn.broker.session(self.link).is_some_and(|session| session.unsubscribe(filter));
@@ -161,7 +167,7 @@ impl Client {
             if let (Some(message), Some(session)) =
                 (message.filter(|_| value != before), turn.broker.session(self.link))
             {
-                session.post(Delivery { message, qos, retain: false, duplicate: false, identifiers: Vec::new() });
+                session.post(Delivery { message, qos, retain: false, duplicate: false, identifier: None });
             }
         }
         if !watched {
