@@ -317,7 +317,7 @@ impl<'r, 'c> Run<'r, 'c> {
     pub(super) fn shell_name(&self) -> &'static str {
         match self.device.flavor() {
             Flavor::Android => "/system/bin/sh",
-            Flavor::BusyBox if self.state.levels == 0 && self.depth == 0 => "-sh",
+            Flavor::BusyBox if self.state.levels == 0 && self.depth == 0 && !self.device.is_container() => "-sh",
             Flavor::BusyBox => "sh",
         }
     }

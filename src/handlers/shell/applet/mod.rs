@@ -1,6 +1,7 @@
 //! The programs of a device: one table, one function each.
 
 mod builtin;
+mod container;
 mod fetch;
 mod file;
 mod lines;
@@ -148,6 +149,13 @@ pub(super) const APPLETS: &[Applet] = &[
     row("who", USR_BIN, "[-a]", system::who),
     row("whoami", USR_BIN, "", system::whoami),
     row("xargs", USR_BIN, "[OPTIONS] [PROG ARGS]", text::xargs),
+    row("apk", SBIN, "", container::package_manager).apart(),
+    row("apt", USR_BIN, "", container::package_manager).apart(),
+    row("apt-get", USR_BIN, "", container::package_manager).apart(),
+    row("bash", BIN, "", builtin::shell).apart(),
+    row("chroot", USR_SBIN, "NEWROOT [PROG ARGS]", container::chroot).apart(),
+    row("nsenter", USR_BIN, "[OPTIONS] [PROG ARGS]", container::nsenter).apart(),
+    row("setsid", USR_BIN, "[-c] PROG ARGS", builtin::nohup).apart(),
     row("curl", USR_BIN, "[options...] <url>", fetch::curl).apart(),
     row("getprop", "", "", phone::getprop).apart(),
     row("setprop", "", "", phone::setprop).apart(),
@@ -158,6 +166,9 @@ pub(super) const APPLETS: &[Applet] = &[
     row("wm", "", "", phone::wm).apart(),
     row("toybox", "", "", toybox).apart(),
 ];
+
+/// Programs of containers that small devices have not.
+pub(super) const OF_CONTAINERS: [&str; 7] = ["apk", "apt", "apt-get", "bash", "chroot", "nsenter", "setsid"];
 
 impl Applet {
     /// A program of its own, no part of BusyBox.
