@@ -8,7 +8,7 @@ use super::super::super::shell::{self, Change};
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::engine::rfc3339;
-use super::{Docker, error, tar, value};
+use super::{Docker, config, error, tar, value};
 use crate::clock::Timestamp;
 
 /// Entries and bytes of an archive that is made.
@@ -27,11 +27,11 @@ impl Docker {
         id: &str,
         action: &str,
     ) -> Option<Answer> {
-        let inside = self.inside(cx, id, |one| one.inside.clone())?;
+        let (inside, mounts) = self.inside(cx, id, |one| (one.inside.clone(), config::mounts(&one.config)))?;
         let now = cx.now();
         let path = ask.field("path").unwrap_or_default();
         Some(match (method, action) {
-            ("GET", "changes") => changes(&inside, &self.device),
+            ("GET", "changes") => changes(&inside, &self.device, &mounts),
             ("GET", "export") => tarball(self.packed(&inside, "/", now)),
             ("GET", "archive") => self.copied_out(&inside, id, &path, now),
             ("PUT", "archive") => self.copied_in(&inside, id, &path, ask.body, now),
@@ -109,14 +109,15 @@ pub(super) fn tarball(archive: Vec<u8>) -> Answer {
     Answer::new(200, "application/x-tar", archive)
 }
 
-fn changes(inside: &shell::Container, device: &shell::Device) -> Answer {
+fn changes(inside: &shell::Container, device: &shell::Device, mounts: &[(String, String, String)]) -> Answer {
     let own = ["/etc/hostname", "/etc/hosts", "/etc/os-release"];
     let kind = |change| match change {
         Change::Modified => 0,
         Change::Added => 1,
         Change::Removed => 2,
     };
-    let all = inside.changes(device).into_iter().filter(|(path, _)| !own.contains(&path.as_str()));
+    let is_mount = |path: &str| mounts.iter().any(|(_, destination, _)| destination == path);
+    let all = inside.changes(device).into_iter().filter(|(path, _)| !own.contains(&path.as_str()) && !is_mount(path));
     let all: Vec<Value> = all.map(|(path, change)| json!({"Path": path, "Kind": kind(change)})).collect();
     value(200, &if all.is_empty() { Value::Null } else { all.into() })
 }

@@ -98,7 +98,7 @@ impl Docker {
     fn create(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
         let wanted = match json_body(ask) {
             Ok(wanted) => wanted,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let decoded = config::summary(&wanted);
         let command = config::command_of(&wanted);

@@ -20,7 +20,7 @@ impl Docker {
     pub(super) fn create_exec(&self, cx: &mut Context<'_>, ask: &Ask<'_>, container: &str) -> Answer {
         let wanted = match json_body(ask) {
             Ok(wanted) => wanted,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let command = config::words(wanted.get("Cmd"));
         if command.is_empty() {

@@ -118,19 +118,17 @@ fn error(status: u16, message: &str) -> Answer {
     value(status, &json!({"message": message}))
 }
 
-/// What an engine says of a body that is not JSON; `None` when it is.
-fn json_body(ask: &Ask<'_>) -> Result<Value, Answer> {
+/// The JSON of a request, or what the engine says of a body that is none.
+fn json_body(ask: &Ask<'_>) -> Result<Value, Box<Answer>> {
+    let refusal = |message: &str| Box::new(error(400, message));
     let kind = ask.head.values("content-type").next().unwrap_or_default();
     if kind.split(';').next().map(str::trim) != Some("application/json") {
-        return Err(error(400, &format!("Content-Type specified ({kind}) must be 'application/json'")));
+        return Err(refusal(&format!("Content-Type specified ({kind}) must be 'application/json'")));
     }
     serde_json::from_slice(ask.body).map_err(|fault| match ask.body.trim_ascii().first() {
-        None => error(400, "EOF"),
-        Some(_) if fault.is_eof() => error(400, "unexpected EOF"),
-        Some(&first) => error(
-            400,
-            &format!("invalid character {:?} looking for beginning of value", char::from(first)).replace('"', "'"),
-        ),
+        None => refusal("EOF"),
+        Some(_) if fault.is_eof() => refusal("unexpected EOF"),
+        Some(&first) => refusal(&format!("invalid character '{}' looking for beginning of value", char::from(first))),
     })
 }
 
