@@ -78,7 +78,7 @@ impl Played {
         }
         shell.closed(cx);
         let mut played = Self { exit: i32::from(shell.status()), reads, ..Self::default() };
-        let (mut at, mut room) = (Duration::from_millis(60), MAX_OUTPUT);
+        let (mut at, mut room) = (Duration::ZERO, MAX_OUTPUT);
         for act in acts {
             match act {
                 Act::Print(mut bytes) => {
