@@ -16,8 +16,8 @@ const MAX_PIECES: usize = 64;
 const MAX_AHEAD: usize = 64 * 1024;
 /// Bytes that one call sends.
 const MAX_AT_ONCE: usize = 256 * 1024;
-/// What the shortest process takes.
-const SHORTEST: Duration = Duration::from_millis(180);
+/// What the shortest process takes: longer than `stream::LOOK`, so that whoever is attached hears it before it is removed.
+const SHORTEST: Duration = Duration::from_millis(400);
 
 /// Where processes of a container run.
 #[derive(Debug, Clone)]
