@@ -58,7 +58,6 @@ pub(super) fn id(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             "uid=2000(shell) gid=2000(shell) groups=2000(shell),1004(input),1007(log),1011(adb),1015(sdcard_rw),1028(sdcard_r),3001(net_bt_admin),3002(net_bt),3003(inet),3006(net_bw_stats) context=u:r:shell:s0"
         }
         (Flavor::BusyBox, true) => "0",
-        (Flavor::BusyBox, false) if run.device.is_container() => "uid=0(root) gid=0(root) groups=0(root)",
         (Flavor::BusyBox, false) => "uid=0(root) gid=0(root)",
     };
     run.print_line(io.out, text);
