@@ -22,7 +22,11 @@ pub(super) fn ls(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for name in &names {
         let path = run.path(name);
-        let found = if has_flag(words, b'l') { run.files.find_link(&path) } else { run.files.find(&path) };
+        let found = if has_flag(words, b'l') && !name.ends_with(b"/") {
+            run.files.find_link(&path)
+        } else {
+            run.files.find(&path)
+        };
         match found.map(|(_, node)| node.clone()) {
             Ok(node) if node.is_directory() && !has_flag(words, b'd') => directories.push((name.to_vec(), path)),
             Ok(node) => files.push((name.to_vec(), node)),

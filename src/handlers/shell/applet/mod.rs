@@ -17,6 +17,7 @@ mod phone;
 mod printf;
 mod process;
 mod sed;
+mod setting;
 mod system;
 mod text;
 
@@ -190,6 +191,11 @@ pub(super) const APPLETS: &[Applet] = &[
     row("setprop", "", "", phone::setprop).apart(),
     row("pm", "", "", phone::pm).apart(),
     row("am", "", "", phone::am).apart(),
+    row("cmd", "", "", phone::cmd).apart(),
+    row("input", "", "", system::nothing).apart(),
+    row("logcat", "", "", phone::logcat).apart(),
+    row("monkey", "", "", phone::monkey).apart(),
+    row("svc", "", "", system::nothing).apart(),
     row("settings", "", "", phone::settings).apart(),
     row("dumpsys", "", "", phone::dumpsys).apart(),
     row("wm", "", "", phone::wm).apart(),

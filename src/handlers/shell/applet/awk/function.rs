@@ -2,7 +2,7 @@
 
 use regex::bytes::Regex;
 
-use super::parse::Expression;
+use super::program::Expression;
 use super::value::{Value, printed};
 use super::{Leaving, Machine};
 use crate::handlers::shell::applet::pattern;

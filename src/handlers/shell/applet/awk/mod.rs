@@ -4,6 +4,7 @@
 
 mod function;
 mod parse;
+mod program;
 mod value;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::rc::Rc;
 use super::super::run::{Io, Run};
 use super::super::tree::Content;
 use super::{lossy, usage};
-use parse::{Expression, Rule, Statement, When};
+use program::{Expression, Rule, Statement, When};
 use value::{Value, printed};
 
 /// Statements of one call.
