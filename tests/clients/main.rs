@@ -14,6 +14,9 @@ mod lab;
 mod loader;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+#[path = "../dialogues/shell.rs"]
+mod shell_dialogue;
 
 #[cfg(test)]
 mod adb;
@@ -29,6 +32,8 @@ mod memcache;
 mod mqtt;
 #[cfg(test)]
 mod scan;
+#[cfg(test)]
+mod shell;
 #[cfg(test)]
 mod smb;
 #[cfg(test)]

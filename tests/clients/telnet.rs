@@ -25,6 +25,8 @@ const MIRAI_WGET: &str = include_str!("../dialogues/telnet/mirai-wget.txt");
 const MIRAI_TFTP: &str = include_str!("../dialogues/telnet/mirai-tftp.txt");
 const MIRAI_ECHO: &str = include_str!("../dialogues/telnet/mirai-echo.txt");
 const HAJIME: &str = include_str!("../dialogues/telnet/hajime.txt");
+const GAFGYT: &str = include_str!("../dialogues/telnet/gafgyt.txt");
+const MOZI: &str = include_str!("../dialogues/telnet/mozi.txt");
 
 fn host() -> String {
     SENSOR[0].to_string()
@@ -215,7 +217,7 @@ impl Control {
     fn start(lab: &Lab, program: &str) -> Self {
         const SCRIPT: &str = "set -e; mount --make-rprivate /; mount -t tmpfs root \"$1\"; cd \"$1\"; mkdir bin dev proc tmp root etc
             cp \"$(command -v busybox)\" bin/busybox; head -c 4096 bin/busybox > bin/echo; chmod 755 bin/echo
-            for name in sh ash login cp dd cat rm chmod wget tftp; do ln bin/busybox bin/$name; done; echo root::0:0::/root:/bin/sh > etc/passwd
+            for name in sh ash login cp dd cat rm chmod wget tftp hexdump; do ln bin/busybox bin/$name; done; echo root::0:0::/root:/bin/sh > etc/passwd
             mount -t proc -o ro proc proc; mkdir dev/pts; mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts; ln -s pts/ptmx dev/ptmx
             mount -o remount,ro dev/pts; mknod dev/null c 1 3; exec chroot . /bin/busybox telnetd -F -p 23 -l \"$2\"";
         let root = lab.path("control");
@@ -245,7 +247,7 @@ impl Drop for Control {
 fn the_loaders_go_through_busyboxs_own_telnetd_as_well() {
     let lab = Lab::new();
     let _control = Control::start(&lab, "/bin/sh");
-    for dialogue in [MIRAI_WGET, MIRAI_ECHO, HAJIME] {
+    for dialogue in [MIRAI_WGET, MIRAI_ECHO, HAJIME, GAFGYT, MOZI] {
         let mut stream = lab.dial(at(SENSOR[0], 23));
         lead(&mut stream, Loader::new(dialogue, "", "", true));
     }

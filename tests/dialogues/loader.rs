@@ -147,6 +147,7 @@ impl Loader {
             "login" => is_prompt || self.holds_text("ogin") || self.holds_text("enter"),
             "password" => is_prompt || self.holds_text("assword"),
             "prompt" => is_prompt && !self.holds_text("ncorrect"),
+            "said" => self.holds_text(&format!("\n{argument}")),
             "token" => self.holds_text(&format!("{argument}: applet not found")),
             "processes" => self.holds_processes(),
             "mounts" => self.finds_writable(),

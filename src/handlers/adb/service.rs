@@ -79,6 +79,9 @@ pub(super) fn open(
             }
         }
         b"reboot" => restart("", out),
+        // Who is forwarded to never connects; the request is taken and in the record (adbd's services.cpp, `reverse_service`).
+        b"reverse" if argument.starts_with(b"list-forward") => say("OKAY0000", out),
+        b"reverse" => say("OKAY", out),
         b"track-jdwp" => {
             out.extend(b"0000");
             Some(Box::new(Silence))

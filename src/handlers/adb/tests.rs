@@ -159,6 +159,29 @@ fn a_pushed_file_is_kept_as_a_sample_and_stands_on_the_device() {
 }
 
 #[test]
+fn directories_that_a_push_needs_are_made() {
+    let mut upload = sync(b"SEND", "/data/local/tmp/new/sub/a,33188");
+    upload.extend(number(b"DATA", 1));
+    upload.extend(b"A");
+    upload.extend(number(b"DONE", 1_600_000_000));
+    let steps = [opened("sync:"), write(1, 1, &upload), okay(1, 1)];
+    let steps: Vec<Step<'_>> = steps.iter().map(|bytes| Step::Recv(bytes)).collect();
+    assert_eq!(written(&run(&steps).1, 1), b"OKAY\0\0\0\0");
+}
+
+#[test]
+fn a_reverse_forward_is_taken_and_recorded() {
+    let (outcome, answers) = run(&[Step::Recv(&opened("reverse:forward:tcp:7001;tcp:80")), Step::Recv(&okay(1, 1))]);
+    assert_eq!(written(&answers, 1), b"OKAY");
+    assert!(
+        outcome.events.iter().any(|event| event
+            .fields
+            .get("service")
+            .is_some_and(|service| service == "reverse:forward:tcp:7001;tcp:80"))
+    );
+}
+
+#[test]
 fn a_push_that_breaks_off_is_kept_as_far_as_it_came() {
     let upload = [sync(b"SEND", "/sdcard/x,33188"), number(b"DATA", 100), vec![b'x'; 40]].concat();
     let (outcome, _) = run(&[Step::Recv(&opened("sync:")), Step::Recv(&write(1, 1, &upload)), Step::Eof]);

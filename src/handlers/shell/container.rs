@@ -112,6 +112,7 @@ impl Shell {
             .filter(|(name, value)| name.len() + value.len() < 1_024)
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
+        shell.state.exported = shell.state.variables.keys().cloned().collect();
         shell.container = Some(container.clone());
         shell
     }

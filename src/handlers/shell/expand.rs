@@ -1,9 +1,12 @@
 //! Words to arguments: variables, command substitution, sums, field splitting, path names (POSIX.1-2017, 2.6).
+//!
+//! `parameter` has what stands between `${` and `}`.
 
-use super::device::Flavor;
-use super::lex::{Part, Word};
+mod parameter;
+
+use super::lex::{Part, Word, operand};
 use super::run::{Io, Run};
-use super::{MAX_OUTPUT, MAX_VARIABLES, glob};
+use super::{MAX_OUTPUT, arithmetic, glob};
 
 /// Path names that one pattern may become.
 const MAX_PATHS: usize = 512;
@@ -66,24 +69,29 @@ impl Run<'_, '_> {
         text.bytes
     }
 
+    /// The one pattern that a word makes, as in `case`: wildcards in quotes mean themselves.
+    pub(super) fn expand_pattern(&mut self, word: &Word, io: Io) -> Vec<u8> {
+        let mut text = Field::default();
+        for part in word {
+            let (bytes, quoted) = self.part(part, io);
+            text.push(&bytes, quoted);
+        }
+        text.pattern
+    }
+
     fn fields(&mut self, word: &Word, io: Io) -> Vec<Field> {
         let mut done = Vec::new();
         let mut field: Option<Field> = None;
         for part in word {
+            if matches!(part, Part::Variable { expression, quoted: true } if expression == b"@") {
+                self.arguments_apart(&mut done, &mut field);
+                continue;
+            }
             let (bytes, quoted) = self.part(part, io);
             if quoted || matches!(part, Part::Text { .. }) {
                 field.get_or_insert_default().push(&bytes, quoted);
-                continue;
-            }
-            // Unquoted results of an expansion are cut at blanks.
-            let mut pieces = bytes.split(|b| b" \t\n".contains(b)).peekable();
-            while let Some(piece) = pieces.next() {
-                if !piece.is_empty() {
-                    field.get_or_insert_default().push(piece, false);
-                }
-                if pieces.peek().is_some() {
-                    done.extend(field.take());
-                }
+            } else {
+                self.split(&bytes, &mut done, &mut field);
             }
         }
         done.extend(field);
@@ -91,6 +99,33 @@ impl Run<'_, '_> {
             tilde(word, &mut first.bytes);
         }
         done
+    }
+
+    /// `"$@"`: every argument is a field of its own.
+    fn arguments_apart(&self, done: &mut Vec<Field>, field: &mut Option<Field>) {
+        for (at, argument) in self.state.arguments.iter().skip(1).enumerate() {
+            if at > 0 {
+                done.extend(field.take());
+            }
+            field.get_or_insert_default().push(argument, true);
+        }
+    }
+
+    /// Cuts the unquoted result of an expansion at the bytes of `IFS`; blanks among them make no empty fields.
+    fn split(&self, bytes: &[u8], done: &mut Vec<Field>, field: &mut Option<Field>) {
+        let separators = self.variable(b"IFS").unwrap_or_else(|| b" \t\n".to_vec());
+        for piece in bytes.split_inclusive(|byte| separators.contains(byte)) {
+            let separator = piece.last().copied().filter(|byte| separators.contains(byte));
+            let text = piece.get(..piece.len() - usize::from(separator.is_some())).unwrap_or_default();
+            if !text.is_empty() {
+                field.get_or_insert_default().push(text, false);
+            }
+            match separator {
+                Some(byte) if byte.is_ascii_whitespace() => done.extend(field.take()),
+                Some(_) => done.push(field.take().unwrap_or_default()),
+                None => {}
+            }
+        }
     }
 
     fn part(&mut self, part: &Part, io: Io) -> (Vec<u8>, bool) {
@@ -105,145 +140,17 @@ impl Run<'_, '_> {
                 }
                 (output, *quoted)
             }
-            Part::Sum { source } => (self.sum(source).to_string().into_bytes(), true),
+            Part::Sum { source } => (self.sum(source, io).to_string().into_bytes(), true),
         }
     }
 
-    /// `${name}`, `${#name}`, `${name:-word}`, `${name:=word}`, `${name:+word}`.
-    fn expression(&mut self, expression: &[u8], io: Io) -> Vec<u8> {
-        if let [b'#', name @ ..] = expression
-            && !name.is_empty()
-        {
-            return self.variable(name).unwrap_or_default().len().to_string().into_bytes();
-        }
-        let end = expression.iter().skip(1).position(|b| b":-=+".contains(b)).map_or(expression.len(), |at| at + 1);
-        let (name, rest) = expression.split_at_checked(end).unwrap_or((expression, b""));
-        let value = self.variable(name);
-        let (is_set, rest) = match rest.strip_prefix(b":") {
-            Some(rest) => (value.as_ref().is_some_and(|value| !value.is_empty()), rest),
-            None => (value.is_some(), rest),
-        };
-        let word = rest.get(1..).unwrap_or_default();
-        match (rest.first(), is_set) {
-            (Some(b'-' | b'='), false) | (Some(b'+'), true) => {
-                let word = vec![Part::Text { bytes: word.to_vec(), quoted: true }];
-                let text = self.expand_text(&word, io);
-                if rest.first() == Some(&b'=') {
-                    self.set_variable(name, text.clone());
-                }
-                text
-            }
-            (Some(b'+'), false) => Vec::new(),
-            _ => value.unwrap_or_default(),
-        }
-    }
-
-    /// The value of a variable or of a special parameter.
-    pub(super) fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let arguments = &self.state.arguments;
-        let text = match name {
-            b"?" => self.state.status.to_string(),
-            b"$" => self.state.pid.to_string(),
-            b"!" => self.jobs.running.last().map(|(pid, _)| pid.to_string())?,
-            b"#" => arguments.len().saturating_sub(1).to_string(),
-            b"-" => "i".to_owned(),
-            b"@" | b"*" => return Some(arguments.get(1..).unwrap_or_default().join(&b' ')),
-            b"0" if arguments.is_empty() => self.shell_name().to_owned(),
-            digits if digits.iter().all(u8::is_ascii_digit) => {
-                let at: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
-                return arguments.get(at).cloned();
-            }
-            _ => match self.state.variables.get(name) {
-                Some(value) => return Some(value.clone()),
-                None => {
-                    return self
-                        .environment()
-                        .iter()
-                        .find(|(known, _)| known.as_bytes() == name)
-                        .map(|(_, value)| value.clone().into_bytes());
-                }
-            },
-        };
-        Some(text.into_bytes())
-    }
-
-    /// What a fresh login has in its environment.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        let cwd = String::from_utf8_lossy(&self.state.cwd).into_owned();
-        match self.device.flavor() {
-            Flavor::BusyBox => vec![
-                ("HOME", "/root".to_owned()),
-                ("LOGNAME", "root".to_owned()),
-                ("PATH", "/sbin:/usr/sbin:/bin:/usr/bin".to_owned()),
-                ("PWD", cwd),
-                ("SHELL", "/bin/sh".to_owned()),
-                ("TERM", "vt102".to_owned()),
-                ("USER", "root".to_owned()),
-            ],
-            Flavor::Android => vec![
-                ("ANDROID_DATA", "/data".to_owned()),
-                ("ANDROID_ROOT", "/system".to_owned()),
-                ("EXTERNAL_STORAGE", "/sdcard".to_owned()),
-                ("HOME", "/".to_owned()),
-                ("HOSTNAME", self.device.host().to_owned()),
-                ("PATH", "/sbin:/system/sbin:/system/bin:/system/xbin".to_owned()),
-                ("PWD", cwd),
-                ("SHELL", "/system/bin/sh".to_owned()),
-                ("USER", "shell".to_owned()),
-            ],
-        }
-    }
-
-    /// Sets a variable, unless there is no room for it.
-    pub(super) fn set_variable(&mut self, name: &[u8], value: Vec<u8>) {
-        let cost = |name: &[u8], value: &[u8]| name.len() + value.len() + 64;
-        let others: usize = self
-            .state
-            .variables
-            .iter()
-            .filter(|(known, _)| *known != name)
-            .map(|(name, value)| cost(name, value))
-            .sum();
-        if others + cost(name, &value) <= MAX_VARIABLES {
-            self.state.variables.insert(name.to_vec(), value);
-        }
-    }
-
-    /// `$((...))`: sums and products of numbers and variables, without brackets; what is more is 0.
-    fn sum(&mut self, source: &[u8]) -> i64 {
-        let text = String::from_utf8_lossy(source).replace('$', "");
-        let mut total = 0_i64;
-        let mut product: Option<i64> = None;
-        let mut operator = b'+';
-        let mut rest = text.as_bytes();
-        loop {
-            rest = rest.trim_ascii_start();
-            let len = rest.iter().position(|b| !b.is_ascii_alphanumeric() && *b != b'_').unwrap_or(rest.len());
-            let (term, after) = rest.split_at_checked(len).unwrap_or((rest, b""));
-            let value = self.number(term);
-            product = match (operator, product) {
-                (b'*', Some(product)) => Some(product.wrapping_mul(value)),
-                (b'/' | b'%', _) if value == 0 => return 0,
-                (b'/', Some(product)) => Some(product.wrapping_div(value)),
-                (b'%', Some(product)) => Some(product.wrapping_rem(value)),
-                (sign, done) => {
-                    total = total.wrapping_add(done.unwrap_or(0));
-                    Some(if sign == b'-' { value.wrapping_neg() } else { value })
-                }
-            };
-            rest = after.trim_ascii_start();
-            let Some((&next, after)) = rest.split_first() else { return total.wrapping_add(product.unwrap_or(0)) };
-            operator = next;
-            rest = after;
-        }
-    }
-
-    fn number(&self, term: &[u8]) -> i64 {
-        let text = std::str::from_utf8(term).unwrap_or_default();
-        if let Some(hex) = text.strip_prefix("0x") {
-            return i64::from_str_radix(hex, 16).unwrap_or(0);
-        }
-        text.parse().ok().or_else(|| String::from_utf8(self.variable(term)?).ok()?.trim().parse().ok()).unwrap_or(0)
+    /// `$((...))`: what `$` and quotes mean in it is settled first.
+    pub(super) fn sum(&mut self, source: &[u8], io: Io) -> i64 {
+        let text = self.expand_text(&operand(source), io);
+        arithmetic::evaluate(&text, self).unwrap_or_else(|fault| {
+            self.give_up(io, fault.text());
+            0
+        })
     }
 
     /// The path names that fit a pattern, sorted; none when nothing fits.
@@ -265,7 +172,10 @@ impl Run<'_, '_> {
                     }
                     continue;
                 }
-                let names = self.files.names(&at);
+                let mut names = self.files.names(&at);
+                if part.starts_with(b".") {
+                    names.splice(..0, [b".".to_vec(), b"..".to_vec()]);
+                }
                 let fits =
                     |name: &Vec<u8>| (part.starts_with(b".") || !name.starts_with(b".")) && glob::matches(part, name);
                 next.extend(names.iter().filter(|name| fits(name)).map(|name| join(name)));
@@ -280,10 +190,22 @@ impl Run<'_, '_> {
     }
 }
 
+impl arithmetic::Variables for Run<'_, '_> {
+    fn value(&self, name: &[u8]) -> i64 {
+        self.variable(name).map_or(0, |text| arithmetic::number(&text))
+    }
+
+    fn assign(&mut self, name: &[u8], value: i64) {
+        self.set_variable(name, value.to_string().into_bytes());
+    }
+}
+
 /// `~` at the beginning of a word is the home.
 fn tilde(word: &Word, text: &mut Vec<u8>) {
     let Some(Part::Text { bytes, quoted: false }) = word.first() else { return };
-    if bytes == b"~" && word.len() == 1 || bytes.starts_with(b"~/") {
-        text.splice(..1, *b"/root");
+    let rest = bytes.strip_prefix(b"~root").or_else(|| bytes.strip_prefix(b"~"));
+    if rest.is_some_and(|rest| rest.starts_with(b"/") || rest.is_empty() && word.len() == 1) {
+        let name = if bytes.starts_with(b"~root") { 5 } else { 1 };
+        text.splice(..name, *b"/root");
     }
 }

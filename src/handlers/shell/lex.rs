@@ -1,5 +1,7 @@
 //! Shell text to tokens (POSIX.1-2017, Shell Command Language 2.2, 2.3, 2.7).
 
+use super::escape::unescape;
+
 /// Text that is no command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -7,6 +9,16 @@ pub(super) enum Fault {
     Incomplete,
     /// What the shell names in its `syntax error: unexpected ...`.
     Unexpected(String),
+}
+
+impl Fault {
+    /// What the shell says of it.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Incomplete => "syntax error: unterminated quoted string".to_owned(),
+            Self::Unexpected(what) => format!("syntax error: unexpected {what}"),
+        }
+    }
 }
 
 /// A piece of a word.
@@ -30,6 +42,17 @@ pub(super) enum Part {
     Sum {
         source: Vec<u8>,
     },
+}
+
+impl Part {
+    /// Its text as written, without quotes and brackets.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text { bytes, .. } => bytes,
+            Self::Variable { expression, .. } => expression,
+            Self::Command { source, .. } | Self::Sum { source } => source,
+        }
+    }
 }
 
 /// Pieces without a blank between.
@@ -77,6 +100,12 @@ pub(super) fn tokens(text: &[u8]) -> Result<Vec<Token>, Fault> {
         }
     }
     if documents.is_empty() { Ok(tokens) } else { Err(Fault::Incomplete) }
+}
+
+/// The word of `${name:-word}`: blanks and operators mean nothing in it.
+pub(super) fn operand(text: &[u8]) -> Word {
+    let plain = |_| vec![Part::Text { bytes: text.to_vec(), quoted: true }];
+    Lexer { text, at: 0 }.word_until(|_| false).unwrap_or_else(plain)
 }
 
 struct Lexer<'t> {
@@ -128,10 +157,14 @@ impl<'t> Lexer<'t> {
     }
 
     fn word(&mut self) -> Result<Word, Fault> {
+        self.word_until(|byte| b" \t\r\n;&|()<>".contains(&byte))
+    }
+
+    fn word_until(&mut self, is_end: impl Fn(u8) -> bool) -> Result<Word, Fault> {
         let mut word = Word::new();
         while let Some(byte) = self.peek() {
             match byte {
-                b' ' | b'\t' | b'\r' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => break,
+                byte if is_end(byte) => break,
                 b'\\' => {
                     self.at += 1;
                     match self.take()? {
@@ -205,6 +238,12 @@ impl<'t> Lexer<'t> {
                 let source = self.bracketed(b'(', b')')?;
                 word.push(Part::Command { source, quoted });
             }
+            [b'\'', ..] if !quoted => {
+                self.at += 1;
+                let text = self.take_while(|b| b != b'\'');
+                self.take()?;
+                add_all(word, &unescape(&text).0, true);
+            }
             [b'{', ..] => {
                 let expression = self.bracketed(b'{', b'}')?;
                 word.push(Part::Variable { expression, quoted });
@@ -277,7 +316,8 @@ impl<'t> Lexer<'t> {
             let mut line = self.take_while(|b| b != b'\n');
             self.at += 1;
             if strips {
-                line = line.trim_ascii_start().to_vec();
+                let tabs = line.iter().take_while(|&&b| b == b'\t').count();
+                line.drain(..tabs);
             }
             if line.strip_suffix(b"\r").unwrap_or(&line) == end {
                 break;

@@ -11,10 +11,12 @@
 
 mod android;
 mod applet;
+mod arithmetic;
 mod calendar;
 mod container;
 mod device;
 mod elf;
+mod escape;
 mod expand;
 mod file_system;
 mod glob;
@@ -26,7 +28,8 @@ mod terminal;
 mod tests;
 mod tree;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +37,7 @@ use self::device::Remembered;
 use self::file_system::FileSystem;
 use self::lex::Fault;
 use self::parse::Item;
-use self::run::{Run, Waiting};
+use self::run::{Function, Run, Waiting};
 use super::recording::with_text;
 use super::{Context, Random};
 use crate::events::Event;
@@ -58,6 +61,8 @@ const MAX_OUTPUT: usize = 256 * 1_024;
 const MAX_INPUT: usize = 256 * 1_024;
 /// Names and values of variables.
 const MAX_VARIABLES: usize = 16 * 1_024;
+/// Functions with their names.
+const MAX_FUNCTIONS: usize = 64 * 1_024;
 /// Shells within shells.
 const MAX_LEVELS: u32 = 16;
 
@@ -75,16 +80,27 @@ pub(super) enum Act {
 /// What a command does, in order.
 pub(super) type Acts = VecDeque<Act>;
 
-/// What a shell carries from line to line.
-#[derive(Debug, Default)]
-struct State {
+/// What a subshell has for itself.
+#[derive(Debug, Default, Clone)]
+struct Surroundings {
     cwd: Vec<u8>,
     /// What differs from the environment of a fresh login.
     variables: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// `$?`
-    status: u8,
+    /// Variables that programs are given.
+    exported: BTreeSet<Vec<u8>>,
+    functions: BTreeMap<Vec<u8>, Function>,
     /// `$0`, `$1`, ...; empty: those of a login shell.
     arguments: Vec<Vec<u8>>,
+    /// Bits that new files do not get.
+    mask: u16,
+}
+
+/// What a shell carries from line to line.
+#[derive(Debug, Default)]
+struct State {
+    surroundings: Surroundings,
+    /// `$?`
+    status: u8,
     /// Shells within this one (`sh`).
     levels: u32,
     /// `$$`
@@ -93,6 +109,20 @@ struct State {
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
     exited: bool,
+}
+
+impl Deref for State {
+    type Target = Surroundings;
+
+    fn deref(&self) -> &Surroundings {
+        &self.surroundings
+    }
+}
+
+impl DerefMut for State {
+    fn deref_mut(&mut self) -> &mut Surroundings {
+        &mut self.surroundings
+    }
 }
 
 /// One login on a device.
@@ -118,7 +148,8 @@ impl Shell {
         let mut random = Random::new(seed);
         let pid = device.first_pid() + u32::try_from(random.within(&(200..=9_000))).unwrap_or(0);
         let cwd = if flavor == Flavor::Android { b"/".to_vec() } else { b"/root".to_vec() };
-        let state = State { cwd, pid, is_root: flavor == Flavor::BusyBox, ..State::default() };
+        let surroundings = Surroundings { cwd, mask: 0o022, ..Surroundings::default() };
+        let state = State { surroundings, pid, is_root: flavor == Flavor::BusyBox, ..State::default() };
         Self {
             device,
             state,
@@ -223,16 +254,13 @@ impl Shell {
             Ok(list) => self.run(cx, list.0.into(), None),
             Err(fault) => {
                 self.state.status = 2;
-                let what = match fault {
-                    Fault::Incomplete => "unterminated quoted string".to_owned(),
-                    Fault::Unexpected(what) => format!("unexpected {what}"),
-                };
+                let what = fault.text();
                 let name = match self.device.flavor() {
                     Flavor::Android => "/system/bin/sh",
                     Flavor::BusyBox if self.state.levels == 0 => "-sh",
                     Flavor::BusyBox => "sh",
                 };
-                Acts::from([Act::Print(format!("{name}: syntax error: {what}\n").into_bytes())])
+                Acts::from([Act::Print(format!("{name}: {what}\n").into_bytes())])
             }
         }
     }

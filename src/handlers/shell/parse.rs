@@ -1,5 +1,7 @@
 //! Tokens to commands (POSIX.1-2017, Shell Command Language 2.9, 2.10): lists, pipelines, redirections, loops, conditions.
 
+use std::sync::Arc;
+
 use super::lex::{Fault, Part, Token, Word, tokens};
 
 /// Commands within commands.
@@ -34,17 +36,43 @@ pub(super) struct Pipeline {
 pub(super) struct Command {
     pub(super) body: Body,
     pub(super) redirections: Vec<Redirection>,
+    /// Where it begins, from 1.
+    pub(super) line: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Body {
-    Simple { assignments: Vec<(Vec<u8>, Word)>, words: Vec<Word> },
+    Simple {
+        assignments: Vec<(Vec<u8>, Word)>,
+        words: Vec<Word>,
+    },
     Group(List),
     Subshell(List),
-    Loop { until: bool, condition: List, body: List },
-    For { name: Vec<u8>, words: Vec<Word>, body: List },
-    If { branches: Vec<(List, List)>, otherwise: List },
-    Case { word: Word, arms: Vec<(Vec<Word>, List)> },
+    Loop {
+        until: bool,
+        condition: List,
+        body: List,
+    },
+    /// `words` is `None` for a loop over the arguments.
+    For {
+        name: Vec<u8>,
+        words: Option<Vec<Word>>,
+        body: List,
+    },
+    If {
+        branches: Vec<(List, List)>,
+        otherwise: List,
+    },
+    Case {
+        word: Word,
+        arms: Vec<(Vec<Word>, List)>,
+    },
+    /// `name() body`; `cost` is about what the body takes in memory, in bytes.
+    Function {
+        name: Vec<u8>,
+        body: Arc<Command>,
+        cost: usize,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +100,7 @@ pub(super) enum RedirectionKind {
 
 /// Reads a whole text.
 pub(super) fn parse(text: &[u8]) -> Result<List, Fault> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, counted: (0, 1) };
     let list = parser.list(&[])?;
     match parser.peek() {
         None => Ok(list),
@@ -92,9 +120,20 @@ struct Parser {
     tokens: Vec<Token>,
     at: usize,
     depth: u32,
+    /// Tokens whose lines are counted, and the line after them.
+    counted: (usize, u32),
 }
 
 impl Parser {
+    /// The line of the next token.
+    fn line(&mut self) -> u32 {
+        let (from, line) = self.counted;
+        let passed = self.tokens.get(from..self.at).unwrap_or_default();
+        let lines: usize = passed.iter().map(lines_of).sum();
+        self.counted = (from.max(self.at), line.saturating_add(u32::try_from(lines).unwrap_or(0)));
+        self.counted.1
+    }
+
     fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
@@ -217,7 +256,47 @@ impl Parser {
         Ok(Pipeline { negated, commands })
     }
 
+    /// The name of a function whose definition begins here, and how many tokens come before its body.
+    fn function(&self) -> Option<(Vec<u8>, usize)> {
+        let word = |at: usize| match self.tokens.get(self.at + at) {
+            Some(Token::Word(word)) => plain(word),
+            _ => None,
+        };
+        let brackets = |at: usize| {
+            let operator = |at: usize| self.tokens.get(self.at + at);
+            operator(at) == Some(&Token::Operator("(")) && operator(at + 1) == Some(&Token::Operator(")"))
+        };
+        match (word(0)?, word(1)) {
+            (b"function", Some(name)) => Some((name.to_vec(), if brackets(2) { 4 } else { 2 })),
+            (name, _) if brackets(1) && !KEYWORDS.contains(&name) => Some((name.to_vec(), 3)),
+            _ => None,
+        }
+    }
+
+    fn definition(&mut self, name: Vec<u8>, before: usize) -> Result<Command, Fault> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.unexpected());
+        }
+        let line = self.line();
+        self.at += before;
+        self.skip_lines();
+        let start = self.at;
+        let body = Arc::new(self.command()?);
+        let cost = self.tokens.get(start..self.at).unwrap_or_default().iter().map(cost_of).sum();
+        self.depth -= 1;
+        Ok(Command { body: Body::Function { name, body, cost }, redirections: Vec::new(), line })
+    }
+
     fn command(&mut self) -> Result<Command, Fault> {
+        if let Some((name, before)) = self.function() {
+            return self.definition(name, before);
+        }
+        let line = self.line();
+        self.compound_or_simple().map(|command| Command { line, ..command })
+    }
+
+    fn compound_or_simple(&mut self) -> Result<Command, Fault> {
         if self.take_operator("(") {
             let list = self.body(&[])?;
             if !self.take_operator(")") {
@@ -259,8 +338,9 @@ impl Parser {
         let Some(Token::Word(word)) = self.next() else { return Err(self.unexpected_before()) };
         let name = plain(&word).map(<[u8]>::to_vec).ok_or_else(|| Fault::Unexpected("word".to_owned()))?;
         self.skip_lines();
-        let mut words = Vec::new();
+        let mut words = None;
         if self.take_keyword(b"in") {
+            let words = words.get_or_insert_with(Vec::new);
             while let Some(Token::Word(word)) = self.peek() {
                 words.push(word.clone());
                 self.at += 1;
@@ -329,7 +409,7 @@ impl Parser {
         while let Some(redirection) = self.redirection()? {
             redirections.push(redirection);
         }
-        Ok(Command { body, redirections })
+        Ok(Command { body, redirections, line: 0 })
     }
 
     fn simple(&mut self) -> Result<Command, Fault> {
@@ -350,7 +430,7 @@ impl Parser {
         if assignments.is_empty() && words.is_empty() && redirections.is_empty() {
             return Err(self.unexpected());
         }
-        Ok(Command { body: Body::Simple { assignments, words }, redirections })
+        Ok(Command { body: Body::Simple { assignments, words }, redirections, line: 0 })
     }
 
     fn redirection(&mut self) -> Result<Option<Redirection>, Fault> {
@@ -379,6 +459,23 @@ impl Parser {
         self.at += 1;
         let Some(Token::Word(target)) = self.next() else { return Err(self.unexpected_before()) };
         Ok(Some(Redirection { descriptor: descriptor.unwrap_or(u8::from(!is_input)), kind, target }))
+    }
+}
+
+/// Lines that a token ends or holds.
+fn lines_of(token: &Token) -> usize {
+    match token {
+        Token::Line => 1,
+        Token::Word(word) => word.iter().map(|part| memchr::memchr_iter(b'\n', part.bytes()).count()).sum(),
+        _ => 0,
+    }
+}
+
+/// About what a token's part of a command takes in memory.
+fn cost_of(token: &Token) -> usize {
+    match token {
+        Token::Word(word) => 128 + word.iter().map(|part| 64 + part.bytes().len()).sum::<usize>(),
+        _ => 64,
     }
 }
 

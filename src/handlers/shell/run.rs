@@ -1,6 +1,7 @@
 //! Runs commands: what each prints, writes, waits for. `waiting` reads the terminal, `stream` is where commands read and write, `program`
 //! finds what a name means.
 
+mod function;
 mod program;
 mod stream;
 mod waiting;
@@ -11,23 +12,41 @@ use super::device::{Device, Flavor, Jobs, Remembered};
 use super::file_system::{FileSystem, Sample};
 use super::lex::Word;
 use super::parse::{Body, Command, Item, Joint, List, Pipeline};
-use super::{Act, Acts, MAX_LEVELS, MAX_STEPS, State, glob, parse};
+use super::{Act, Acts, MAX_LEVELS, MAX_STEPS, State, Surroundings, glob, parse};
 use crate::handlers::{Context, Random};
 use stream::{Input, Sink};
 
 pub(super) use stream::{Io, TERMINAL};
 
+pub(super) use function::Function;
 pub(super) use waiting::Waiting;
 
 /// Why the commands that follow are not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leaving {
     Exit,
-    Break,
-    Continue,
+    /// Out of this many loops.
+    Break(u32),
+    /// On with the next round of the loop so many levels up.
+    Continue(u32),
+    /// Out of a function or a file that was read in.
+    Return,
+    /// What was typed is given up: an error of the shell itself.
+    Abandon,
     /// The steps are used up.
     Hang,
 }
+
+/// Where the commands come from that do not come from the terminal: it stands before the shell's errors.
+#[derive(Debug, Clone)]
+struct Origin {
+    name: Vec<u8>,
+    /// A file: its lines are counted.
+    is_file: bool,
+}
+
+/// A variable and what it was; `None`: it was not.
+type Before = (Vec<u8>, Option<Vec<u8>>);
 
 /// One line's run.
 #[derive(Debug)]
@@ -43,6 +62,15 @@ pub(super) struct Run<'r, 'c> {
     printed: usize,
     steps: u32,
     depth: u32,
+    /// Loops around the present command.
+    loops: u32,
+    origin: Option<Origin>,
+    /// The present command's line in its file.
+    line: u32,
+    /// A command was substituted in the present simple command: its status stands where nothing else is run.
+    substituted: bool,
+    /// For each function that runs, what its local variables were before.
+    locals: Vec<Vec<Before>>,
     sinks: Vec<Sink>,
     inputs: Vec<Input>,
 }
@@ -68,6 +96,11 @@ impl<'r, 'c> Run<'r, 'c> {
             printed: 0,
             steps: 0,
             depth: 0,
+            loops: 0,
+            origin: None,
+            line: 0,
+            substituted: false,
+            locals: Vec::new(),
             sinks: vec![Sink::Terminal],
             inputs: vec![Input::default()],
         }
@@ -112,9 +145,7 @@ impl<'r, 'c> Run<'r, 'c> {
         let since = self.acts.split_off(before.min(self.acts.len()));
         self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_))));
         self.state.status = 0;
-        if self.leaving == Some(Leaving::Exit) {
-            self.leaving = None;
-        }
+        self.end_subshell();
     }
 
     fn pipeline(&mut self, pipeline: &Pipeline, io: Io) {
@@ -126,9 +157,7 @@ impl<'r, 'c> Run<'r, 'c> {
                     let is_last = at + 1 == commands.len();
                     let out = if is_last { io.out } else { run.add_sink(Sink::Buffer(Vec::new())) };
                     run.command(command, Io { input, out, err: io.err });
-                    if run.leaving == Some(Leaving::Exit) {
-                        run.leaving = None;
-                    }
+                    run.end_subshell();
                     if !is_last {
                         input = run.input_of(out);
                     }
@@ -142,10 +171,17 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// Runs something whose changes of directory and variables do not last: a subshell.
     pub(super) fn apart(&mut self, work: impl FnOnce(&mut Self)) {
-        let kept = (self.state.cwd.clone(), self.state.variables.clone(), self.state.arguments.clone());
+        let kept = self.state.surroundings.clone();
+        let loops = std::mem::take(&mut self.loops);
         work(self);
-        (self.state.cwd, self.state.variables, self.state.arguments) = kept;
-        if self.leaving == Some(Leaving::Exit) {
+        self.state.surroundings = kept;
+        self.loops = loops;
+        self.end_subshell();
+    }
+
+    /// What leaves a subshell goes no further.
+    fn end_subshell(&mut self) {
+        if self.leaving != Some(Leaving::Hang) {
             self.leaving = None;
         }
     }
@@ -158,6 +194,9 @@ impl<'r, 'c> Run<'r, 'c> {
         if self.leaving.is_some() {
             return;
         }
+        if self.origin.as_ref().is_some_and(|origin| origin.is_file) {
+            self.line = command.line;
+        }
         let Some(io) = self.redirect(&command.redirections, io) else {
             self.state.status = 1;
             return;
@@ -167,37 +206,63 @@ impl<'r, 'c> Run<'r, 'c> {
             Body::Group(list) => self.list(list, io),
             Body::Subshell(list) => self.apart(|run| run.list(list, io)),
             Body::Loop { until, condition, body } => self.repeat(*until, condition, body, io),
-            Body::For { name, words, body } => {
-                for value in self.expand_words(words, io) {
-                    self.set_variable(name, value);
-                    self.list(body, io);
-                    if self.leaves_loop() {
-                        break;
-                    }
-                }
-            }
+            Body::For { name, words, body } => self.each(name, words.as_deref(), body, io),
             Body::If { branches, otherwise } => self.branch(branches, otherwise, io),
             Body::Case { word, arms } => self.case(word, arms, io),
+            Body::Function { name, body, cost } => self.define(name, body, *cost),
         }
     }
 
+    fn each(&mut self, name: &[u8], words: Option<&[Word]>, body: &List, io: Io) {
+        let values = match words {
+            Some(words) => self.expand_words(words, io),
+            None => self.state.arguments.get(1..).unwrap_or_default().to_vec(),
+        };
+        self.loops += 1;
+        self.state.status = 0;
+        for value in values {
+            self.set_variable(name, value);
+            self.list(body, io);
+            if self.leaves_loop() {
+                break;
+            }
+        }
+        self.loops -= 1;
+    }
+
     fn simple(&mut self, assignments: &[(Vec<u8>, Word)], words: &[Word], io: Io) {
+        self.substituted = false;
         let words = self.expand_words(words, io);
         let mut before = Vec::new();
         for (name, value) in assignments {
             let value = self.expand_text(value, io);
-            before.push((name, self.state.variables.get(name).cloned()));
+            before.push((name.clone(), self.state.variables.get(name).cloned()));
             self.set_variable(name, value);
         }
-        if words.is_empty() {
-            self.state.status = 0;
+        if self.leaving.is_some() {
             return;
         }
+        if words.is_empty() {
+            if !self.substituted {
+                self.state.status = 0;
+            }
+            return;
+        }
+        let new: Vec<Vec<u8>> = assignments.iter().map(|(name, _)| name.clone()).collect();
+        let new: Vec<Vec<u8>> = new.into_iter().filter(|name| self.state.exported.insert(name.clone())).collect();
         self.state.status = self.call(&words, io);
-        for (name, value) in before {
+        for name in new {
+            self.state.exported.remove(&name);
+        }
+        self.restore(before);
+    }
+
+    /// Gives variables back what they had.
+    fn restore(&mut self, before: Vec<Before>) {
+        for (name, value) in before.into_iter().rev() {
             match value {
-                Some(value) => drop(self.state.variables.insert(name.clone(), value)),
-                None => drop(self.state.variables.remove(name)),
+                Some(value) => drop(self.state.variables.insert(name, value)),
+                None => drop(self.state.variables.remove(&name)),
             }
         }
     }
@@ -220,7 +285,7 @@ impl<'r, 'c> Run<'r, 'c> {
         let word = self.expand_text(word, io);
         self.state.status = 0;
         for (patterns, body) in arms {
-            let patterns: Vec<Vec<u8>> = patterns.iter().map(|pattern| self.expand_text(pattern, io)).collect();
+            let patterns: Vec<Vec<u8>> = patterns.iter().map(|pattern| self.expand_pattern(pattern, io)).collect();
             if patterns.iter().any(|pattern| glob::matches(pattern, &word)) {
                 return self.list(body, io);
             }
@@ -229,6 +294,7 @@ impl<'r, 'c> Run<'r, 'c> {
 
     fn repeat(&mut self, until: bool, condition: &List, body: &List, io: Io) {
         let mut status = 0;
+        self.loops += 1;
         loop {
             self.list(condition, io);
             if self.leaves_loop() || (self.state.status == 0) == until {
@@ -240,21 +306,28 @@ impl<'r, 'c> Run<'r, 'c> {
                 break;
             }
         }
-        self.state.status = status;
+        self.loops -= 1;
+        if self.leaving.is_none() {
+            self.state.status = status;
+        }
     }
 
     /// The loop ends here; a `continue` is over.
     fn leaves_loop(&mut self) -> bool {
         match self.leaving {
-            Some(Leaving::Continue) => {
+            Some(Leaving::Continue(1)) => {
                 self.leaving = None;
                 false
             }
-            Some(Leaving::Break) => {
-                self.leaving = None;
+            Some(Leaving::Continue(levels)) => {
+                self.leaving = Some(Leaving::Continue(levels - 1));
                 true
             }
-            Some(Leaving::Exit | Leaving::Hang) => true,
+            Some(Leaving::Break(levels)) => {
+                self.leaving = (levels > 1).then_some(Leaving::Break(levels - 1));
+                true
+            }
+            Some(_) => true,
             None => false,
         }
     }
@@ -264,35 +337,70 @@ impl<'r, 'c> Run<'r, 'c> {
         self.steps = self.steps.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
     }
 
+    /// The steps are used up: whoever works in rounds ends.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.steps > MAX_STEPS
+    }
+
     /// Runs a list and takes what it writes to its output: `$(...)`.
     pub(super) fn output_of(&mut self, source: &[u8], io: Io) -> Vec<u8> {
-        let Ok(list) = parse::parse(source) else { return Vec::new() };
-        if self.depth >= MAX_LEVELS {
-            return Vec::new();
-        }
-        self.depth += 1;
+        let list = match parse::parse(source) {
+            Ok(list) => list,
+            Err(fault) => {
+                self.give_up(io, &fault.text());
+                return Vec::new();
+            }
+        };
         let out = self.add_sink(Sink::Buffer(Vec::new()));
-        self.apart(|run| run.list(&list, Io { out, ..io }));
-        self.depth -= 1;
+        self.deeper(io, |run| run.apart(|run| run.list(&list, Io { out, ..io })));
+        self.substituted = true;
         self.take_buffer(out)
     }
 
-    /// Runs a script's text with these arguments (`$0` first).
-    pub(super) fn script(&mut self, text: &[u8], arguments: &[Vec<u8>], io: Io) -> u8 {
+    /// Runs something that may run itself again: a substitution, a script, a function. Too deep, the device has no room for one more.
+    fn deeper(&mut self, io: Io, work: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_LEVELS {
-            return 1;
+            self.give_up(io, "can't fork: Resource temporarily unavailable");
+            return;
         }
-        let Ok(list) = parse::parse(text) else {
-            self.complain(io, b"syntax error: unexpected word");
-            return 2;
-        };
         self.depth += 1;
-        self.apart(|run| {
-            run.state.arguments = arguments.to_vec();
-            run.list(&list, io);
-        });
+        work(self);
         self.depth -= 1;
+    }
+
+    /// Runs a shell of its own over this text: `sh -c`, or a file; `$0` is first among the arguments. It knows what was exported.
+    pub(super) fn script(&mut self, text: &[u8], arguments: &[Vec<u8>], is_file: bool, io: Io) -> u8 {
+        let name = arguments.first().cloned().unwrap_or_else(|| b"sh".to_vec());
+        let before = (self.origin.replace(Origin { name, is_file }), std::mem::take(&mut self.line));
+        self.apart(|run| {
+            let Surroundings { variables, exported, functions, .. } = &mut run.state.surroundings;
+            variables.retain(|name, _| exported.contains(name));
+            functions.clear();
+            run.state.arguments = arguments.to_vec();
+            run.text(text, io);
+        });
+        (self.origin, self.line) = before;
         self.state.status
+    }
+
+    /// Runs a text in this shell: `eval`, `.`
+    pub(super) fn text(&mut self, text: &[u8], io: Io) {
+        match parse::parse(text) {
+            Ok(list) => self.deeper(io, |run| {
+                run.state.status = 0;
+                run.list(&list, io);
+            }),
+            Err(fault) => self.give_up(io, &fault.text()),
+        }
+    }
+
+    /// An error of the shell itself: it is told, and nothing else of what was typed is done.
+    pub(super) fn give_up(&mut self, io: Io, why: &str) {
+        self.complain(io, why.as_bytes());
+        self.state.status = 2;
+        if self.leaving.is_none() {
+            self.leaving = Some(Leaving::Abandon);
+        }
     }
 
     /// Nothing happens for a time.
@@ -310,16 +418,43 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// The shell's own error line.
     pub(super) fn complain(&mut self, io: Io, what: &[u8]) {
-        let line = [self.shell_name().as_bytes(), b": ", what, b"\n"].concat();
+        let line = match &self.origin {
+            Some(Origin { is_file: true, .. }) => format!("line {}: ", self.line),
+            _ => String::new(),
+        };
+        let line = [&self.shell_name(), &b": "[..], line.as_bytes(), what, b"\n"].concat();
         self.print(io.err, &line);
     }
 
-    pub(super) fn shell_name(&self) -> &'static str {
-        match self.device.flavor() {
-            Flavor::Android => "/system/bin/sh",
-            Flavor::BusyBox if self.state.levels == 0 && self.depth == 0 && !self.device.is_container() => "-sh",
-            Flavor::BusyBox => "sh",
+    /// The error line of a builtin.
+    pub(super) fn complain_of(&mut self, io: Io, builtin: &[u8], what: &[u8]) {
+        let line = if self.origin.is_some() { format!("line {}: ", self.line) } else { String::new() };
+        let line = [&self.shell_name(), &b": "[..], builtin, b": ", line.as_bytes(), what, b"\n"].concat();
+        self.print(io.err, &line);
+    }
+
+    pub(super) fn shell_name(&self) -> Vec<u8> {
+        match (&self.origin, self.device.flavor()) {
+            (Some(origin), _) => origin.name.clone(),
+            (None, Flavor::Android) => b"/system/bin/sh".to_vec(),
+            (None, Flavor::BusyBox) if self.state.levels == 0 && !self.device.is_container() => b"-sh".to_vec(),
+            (None, Flavor::BusyBox) => b"sh".to_vec(),
         }
+    }
+
+    /// Commands come from the terminal.
+    pub(super) const fn is_interactive(&self) -> bool {
+        self.origin.is_none()
+    }
+
+    /// The process that has started this shell.
+    pub(super) fn parent(&self) -> u32 {
+        if self.origin.is_some() { self.state.pid } else { self.device.processes().last().map_or(1, |last| last.pid) }
+    }
+
+    /// A number that nobody foresees.
+    pub(super) fn chance(&self) -> u64 {
+        Random::new(u64::from(self.steps) << 32 | u64::from(self.state.pid) ^ self.cx.now().as_micros()).bits()
     }
 
     /// A path as the visitor wrote it, made absolute.

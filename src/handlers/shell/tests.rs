@@ -6,7 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::file_system::Overlay;
 use super::*;
 use crate::clock::Timestamp;
-use crate::handlers::Persona;
+use crate::flow::Transport;
+use crate::handlers::{Context, Output, Persona, Session};
+
+#[path = "../../../tests/dialogues/shell.rs"]
+mod dialogue;
 
 fn device() -> Arc<Device> {
     Device::new(Flavor::BusyBox, &Persona::example(), &[])
@@ -54,4 +58,61 @@ fn a_forgotten_source_gives_all_its_room_back() {
     assert!(device.room().load(Relaxed) > 40_000);
     drop(overlay);
     assert_eq!(device.room().load(Relaxed), 0);
+}
+
+/// What these lines print on a fresh login, and the status of the last.
+fn ask<L: AsRef<str>>(lines: &[L]) -> (Vec<u8>, u8) {
+    let session = Session::example(Transport::Tcp, 23);
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let mut shell = Shell::new(device(), 1);
+    let (mut out, mut said, mut status) = (Output::default(), Vec::new(), 0);
+    for line in lines {
+        if shell.has_exited() {
+            break;
+        }
+        for act in shell.line(&mut Context::new(&session, now, &mut out), line.as_ref().as_bytes()) {
+            if let Act::Print(bytes) = act {
+                said.extend(bytes);
+            }
+        }
+        status = shell.status();
+    }
+    (said, status)
+}
+
+#[test]
+fn every_line_gives_what_busybox_gives() {
+    let mut different = String::new();
+    for case in dialogue::cases() {
+        let (said, status) = ask(&case.lines);
+        if said != case.said || status != case.status {
+            let (given, wanted) = (said.escape_ascii(), case.said.escape_ascii());
+            let line = case.lines.join("\n> ");
+            different += &format!("$ {line}\n  gives {status} {given}\n  not   {} {wanted}\n", case.status);
+        }
+    }
+    assert!(different.is_empty(), "{different}");
+}
+
+#[test]
+fn what_goes_on_for_ever_ends_for_us() {
+    for line in [
+        ":(){ :|:& };:",
+        "f() { f; }; f",
+        "yes",
+        "awk 'BEGIN { while (1) x = x \"a\" }'",
+        "while :; do awk 'BEGIN { for (;;) n++ }'; done",
+        "while :; do yes | sed 's/y/yyyyyyyy/g' | grep -c 'y*y*y*y*z'; done",
+        "find / -exec find / -exec echo {} \\; \\;",
+        "yes | xargs -n1 sh -c 'yes | xargs -n1 echo'",
+        "x=aaaaaaaaaaaaaaaa; while :; do x=${x//a/aa}; done",
+        "echo $(($(yes 1+ | head -n 4000 | tr -d '\\n')1))",
+        "eval \"$(yes 'f() { echo a; };' | head -n 5000)\"",
+    ] {
+        let start = std::time::Instant::now();
+        let (said, _) = ask(&[line]);
+        assert!(said.len() < 1 << 20, "{line}");
+        // 22 runs without optimisation.
+        assert!(start.elapsed() < Duration::from_secs(20), "{line}: {:?}", start.elapsed());
+    }
 }

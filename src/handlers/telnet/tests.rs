@@ -12,6 +12,9 @@ const MIRAI_TFTP: &str = include_str!("../../../tests/dialogues/telnet/mirai-tft
 const MIRAI_ECHO: &str = include_str!("../../../tests/dialogues/telnet/mirai-echo.txt");
 const HAJIME: &str = include_str!("../../../tests/dialogues/telnet/hajime.txt");
 
+const GAFGYT: &str = include_str!("../../../tests/dialogues/telnet/gafgyt.txt");
+const MOZI: &str = include_str!("../../../tests/dialogues/telnet/mozi.txt");
+
 /// What follows the opening and the prompt for the name.
 fn visit(settings: &str, steps: &[Do<'_>]) -> Outcome {
     Transcript::tcp("telnet", settings).run(steps)
@@ -193,6 +196,32 @@ fn hajime_goes_through() {
 }
 
 #[test]
+fn gafgyt_goes_through() {
+    let outcome = lead(GAFGYT, "");
+    assert_eq!(urls(&outcome), ["http://198.51.100.9/bins.sh", "tftp://198.51.100.9/t.sh"]);
+}
+
+#[test]
+fn mozi_goes_through() {
+    let outcome = lead(MOZI, "");
+    let urls = urls(&outcome);
+    assert!(urls.len() == 1 && urls[0].starts_with("http://198.51.100.9:8080/Mozi."), "{urls:?}");
+}
+
+#[test]
+fn commands_cut_anywhere_and_asked_for_before_the_prompts_are_all_carried_out() {
+    // Window size, terminal type, environment and a doubled IAC among what is typed; all is there before the first prompt.
+    let typed = b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\xff\xff\x18\xff\xf0\xff\xfb\x18ro\xff\xfa\x18\x00xterm\xff\xf0ot\r\0\xff\xfb\x27ro\xff\xf1ot\r\n\
+        echo a\xff\xffb | wc -c\r\0ecx\x7fho mended\r\nlost line\x15echo kept\r\n\x1b[A\x1b[Decho arrows\tx\r\ngone\x03echo after\n";
+    let outcome = visit("", &[Do::Recv(typed), Do::Wait(2_000)]);
+    let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+    for wanted in ["\r\n4\r\n", "\r\nmended\r\n", "\r\nkept\r\n", "\r\nafter\r\n", "^C"] {
+        assert!(sent.contains(wanted), "{wanted:?} is missing in {sent:?}");
+    }
+    assert_eq!(outcome.the_event("login").fields["username"], "root");
+}
+
+#[test]
 fn what_was_written_is_there_at_the_next_visit_and_only_for_its_source() {
     let mut registry = Registry::builtin();
     let tables: toml::Table = "[telnet]\ncredentials = 'accept-all'".parse().unwrap();
@@ -248,7 +277,7 @@ fn programs_say_what_busybox_says() {
         ("> /nope/x", "-sh: can't create /nope/x: nonexistent directory\n"),
         ("./x", "-sh: ./x: not found\n"),
         ("ls nope", "ls: nope: No such file or directory\n"),
-        ("kill 99999", "-sh: can't kill pid 99999: No such process\n"),
+        ("kill 99999", "sh: can't kill pid 99999: No such process\n"),
         ("id; whoami; pwd", "uid=0(root) gid=0(root)\nroot\n/root\n"),
         ("echo -ne '\\x41\\0102\\103\\n'", "ABC\n"),
         ("echo a b  'c  d' \"e $USER\" $((2+3*4))", "a b c  d e root 14\n"),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::arithmetic;
 use super::super::device::Flavor;
+use super::super::file_system::Fault;
 use super::super::run::{Io, Leaving, Run, TERMINAL};
-use super::{Program, lossy, number, operands, process, text};
+use super::{Program, condition, lossy, number, operands, printf, process, setting, text};
 
 /// The builtin of this name.
 pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
@@ -12,20 +14,28 @@ pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
         b":" | b"true" => succeed,
         b"false" => fail,
         b"." | b"source" => source,
-        b"[" | b"[[" | b"test" => test,
-        b"alias" | b"bg" | b"fg" | b"getopts" | b"hash" | b"history" | b"jobs" | b"local" | b"readonly" | b"return"
-        | b"trap" | b"ulimit" | b"umask" | b"unalias" | b"wait" => succeed,
+        b"[" | b"[[" | b"test" => condition::test,
+        b"alias" => setting::alias,
+        b"bg" | b"fg" | b"getopts" | b"hash" | b"history" | b"jobs" | b"trap" | b"wait" => succeed,
+        b"let" => calculate,
+        b"local" => local,
+        b"readonly" => export,
+        b"return" => leave_function,
+        b"ulimit" => setting::ulimit,
+        b"umask" => setting::umask,
+        b"unalias" => setting::unalias,
         b"break" => leave_loop,
         b"continue" => next_round,
         b"cd" | b"chdir" => cd,
-        b"command" | b"exec" => command,
+        b"command" => command,
         b"echo" => text::echo,
         b"eval" => eval,
+        b"exec" => exec,
         b"exit" | b"logout" => exit,
         b"export" => export,
         b"help" => help,
         b"kill" => process::kill,
-        b"printf" => text::printf,
+        b"printf" => printf::printf,
         b"pwd" => pwd,
         b"read" => read,
         b"set" => set,
@@ -44,14 +54,55 @@ pub(super) fn fail(_: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
     1
 }
 
-fn leave_loop(run: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
-    run.leaving = Some(Leaving::Break);
+/// The number that is the only argument; 1 without one.
+fn times(words: &[Vec<u8>]) -> u32 {
+    words.get(1).and_then(|word| number(word)).map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn leave_loop(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    run.leaving = run.levels(times(words)).map(Leaving::Break);
     0
 }
 
-fn next_round(run: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
-    run.leaving = Some(Leaving::Continue);
+fn next_round(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    run.leaving = run.levels(times(words)).map(Leaving::Continue);
     0
+}
+
+fn leave_function(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    if run.can_return() {
+        run.leaving = Some(Leaving::Return);
+    }
+    let status = words.get(1).and_then(|word| number(word)).unwrap_or(u64::from(run.state.status));
+    u8::try_from(status % 256).unwrap_or(0)
+}
+
+/// `local NAME=VALUE...`
+fn local(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    for word in operands(words) {
+        let at = word.iter().position(|&b| b == b'=').unwrap_or(word.len());
+        let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
+        if !run.make_local(name) {
+            run.complain_of(io, b"local", b"not in a function");
+            return 2;
+        }
+        if let Some(value) = value.get(1..) {
+            run.set_variable(name, value.to_vec());
+        }
+    }
+    0
+}
+
+/// `let SUM...`
+fn calculate(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut last = 0;
+    for word in words.iter().skip(1) {
+        match arithmetic::evaluate(word, run) {
+            Ok(value) => last = value,
+            Err(fault) => run.give_up(io, fault.text()),
+        }
+    }
+    u8::from(last == 0)
 }
 
 fn cd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -66,13 +117,15 @@ fn cd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         Ok((path, node)) if node.is_directory() => {
             let before = std::mem::replace(&mut run.state.cwd, path);
             run.set_variable(b"OLDPWD", before);
-            return 0;
+            return if words.get(1).is_some_and(|word| word == b"-") { pwd(run, words, io) } else { 0 };
         }
-        Ok(_) => "not a directory".to_owned(),
+        Ok(_) => Fault::NoDirectory.text().to_owned(),
         Err(fault) => fault.text().to_owned(),
     };
     match run.device.flavor() {
-        Flavor::BusyBox => run.complain(io, &[b"cd: can't cd to ", &target[..], b": ", why.as_bytes()].concat()),
+        Flavor::BusyBox => {
+            run.complain_of(io, b"cd", &[b"can't cd to ", &target[..], b": ", why.as_bytes()].concat());
+        }
         Flavor::Android => run.complain(io, &[b"cd: ", &target[..], b": ", why.as_bytes()].concat()),
     }
     2
@@ -90,27 +143,45 @@ fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     u8::try_from(status % 256).unwrap_or(0)
 }
 
+/// `NAME=VALUE`, or the name of a variable that is there: programs are given it.
+fn assign_exported(run: &mut Run<'_, '_>, word: &[u8]) {
+    if let Some(at) = word.iter().position(|&b| b == b'=') {
+        let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
+        run.set_variable(name, value.get(1..).unwrap_or_default().to_vec());
+    }
+    let name = word.split(|&b| b == b'=').next().unwrap_or(word);
+    if run.state.variables.contains_key(name) {
+        run.state.exported.insert(name.to_vec());
+    }
+}
+
 /// `export NAME=VALUE`; without arguments what is set.
 fn export(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     for word in operands(words) {
-        if let Some(at) = word.iter().position(|&b| b == b'=') {
-            let (name, value) = word.split_at(at);
-            run.set_variable(name, value.get(1..).unwrap_or_default().to_vec());
-        }
+        assign_exported(run, word);
     }
     if words.len() == 1 {
-        for (name, value) in all_variables(run) {
+        for (name, value) in all_variables(run, true) {
             run.print_line(io.out, &format!("export {name}='{value}'"));
         }
     }
     0
 }
 
+/// `set`, `set -- ARGUMENT...`; other options are taken and forgotten.
 fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if words.len() == 1 {
-        for (name, value) in all_variables(run) {
+        for (name, value) in all_variables(run, false) {
             run.print_line(io.out, &format!("{name}='{value}'"));
         }
+        return 0;
+    }
+    let options = words.iter().skip(1).take_while(|word| *word != b"--" && word.starts_with(b"-")).count();
+    let dashes = usize::from(words.get(1 + options).is_some_and(|word| word == b"--"));
+    let rest = words.get(1 + options + dashes..).unwrap_or_default();
+    if dashes > 0 || !rest.is_empty() {
+        let name = run.state.arguments.first().cloned().unwrap_or_else(|| run.shell_name());
+        run.state.arguments = [&[name], rest].concat();
     }
     0
 }
@@ -118,47 +189,108 @@ fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     for name in operands(words) {
         run.state.variables.remove(name);
+        run.state.exported.remove(name);
+        if super::has_flag(words, b'f') {
+            run.state.functions.remove(name);
+        }
     }
     0
 }
 
-fn all_variables(run: &Run<'_, '_>) -> Vec<(String, String)> {
+/// Variables that a name can call, sorted; of the visitor's own those that are exported, or all.
+fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = run
         .environment()
         .into_iter()
         .filter(|(name, _)| !run.state.variables.contains_key(name.as_bytes()))
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-    all.extend(run.state.variables.iter().map(|(name, value)| (lossy(name), lossy(value))));
+    let is_own =
+        |name: &[u8]| !name.contains(&b' ') && (!exported || name == b"OLDPWD" || run.state.exported.contains(name));
+    all.extend(
+        run.state.variables.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (lossy(name), lossy(value))),
+    );
     all.sort();
     all
 }
 
 /// `env`, perhaps with a program to run.
 pub(super) fn env(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest: Vec<Vec<u8>> = operands(words).skip_while(|word| word.contains(&b'=')).cloned().collect();
-    if !rest.is_empty() {
-        return run.call(&rest, io);
-    }
-    for (name, value) in all_variables(run) {
-        run.print_line(io.out, &format!("{name}={value}"));
-    }
-    0
+    let rest = words.iter().skip(1).skip_while(|word| word.starts_with(b"-"));
+    let given: Vec<Vec<u8>> = rest.clone().take_while(|word| word.contains(&b'=')).cloned().collect();
+    let rest: Vec<Vec<u8>> = rest.skip(given.len()).cloned().collect();
+    let mut status = 0;
+    run.apart(|run| {
+        for word in &given {
+            assign_exported(run, word);
+        }
+        match rest.first() {
+            None => {
+                for (name, value) in all_variables(run, true) {
+                    run.print_line(io.out, &format!("{name}={value}"));
+                }
+            }
+            Some(name) if !name.contains(&b'/') && super::system::where_is(run, name).is_none() => {
+                status = run.fail(io, words, &format!("can't execute '{}': No such file or directory", lossy(name)));
+                status = 127.max(status);
+            }
+            Some(_) => status = run.call_program(&rest, io),
+        }
+    });
+    status
 }
 
 fn eval(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let source = words.get(1..).unwrap_or_default().join(&b' ');
-    let arguments = run.state.arguments.clone();
-    run.script(&source, &arguments, io)
+    run.text(&source, io);
+    run.state.status
 }
 
-/// `exec PROG`, `command PROG`; `exec` with redirections alone does nothing.
+/// `command PROG`, `command -v NAME`.
 fn command(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    match words.get(1).map(Vec::as_slice) {
+    let rest = words.get(1..).unwrap_or_default();
+    match rest.first().map(Vec::as_slice) {
         None => 0,
-        Some(b"-v") => kind(run, words.get(1..).unwrap_or_default(), io),
-        Some(_) => run.call(words.get(1..).unwrap_or_default(), io),
+        Some(b"-v") => {
+            let Some(name) = rest.get(1) else { return 0 };
+            if builtin(name).is_some() || run.state.functions.contains_key(name) {
+                run.print_line(io.out, &lossy(name));
+                return 0;
+            }
+            let found = if name.contains(&b'/') {
+                let path = run.path(name);
+                run.files.exists(&path).then(|| name.clone())
+            } else {
+                super::system::where_is(run, name)
+            };
+            match found {
+                Some(path) => run.print_line(io.out, &lossy(&path)),
+                None => return 127,
+            }
+            0
+        }
+        Some(b"-V") => kind(run, rest, io),
+        Some(_) => run.call_program(rest, io),
     }
+}
+
+/// `exec PROG`: the shell ends with the program; with redirections alone nothing changes.
+fn exec(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let rest = words.get(1..).unwrap_or_default();
+    let Some(name) = rest.first() else { return 0 };
+    if !name.contains(&b'/') && super::system::where_is(run, name).is_none() {
+        run.complain_of(io, b"exec", &[&name[..], b": not found"].concat());
+        return 127;
+    }
+    let levels = run.state.levels;
+    let status = run.call_program(rest, io);
+    // A shell within the shell takes its place.
+    if run.state.levels > levels {
+        run.state.levels = levels;
+    } else if run.leaving.is_none() {
+        run.leaving = Some(Leaving::Exit);
+    }
+    status
 }
 
 /// `nohup PROG`, `time PROG`.
@@ -167,6 +299,16 @@ pub(super) fn nohup(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         Some(rest) if !rest.is_empty() => run.call(rest, io),
         _ => super::usage(run, &lossy(words.first().map(Vec::as_slice).unwrap_or_default()), io),
     }
+}
+
+/// `nice -n N PROG`
+pub(super) fn nice(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let rest: Vec<Vec<u8>> = super::operands_beside(words, b"n").into_iter().map(<[u8]>::to_vec).collect();
+    if rest.is_empty() {
+        run.print_line(io.out, "0");
+        return 0;
+    }
+    run.call_program(&rest, io)
 }
 
 /// `timeout SECS PROG`: what would take longer is not cut off.
@@ -179,9 +321,15 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some(name) = words.get(1) else { return 2 };
     let path = run.path(name);
     match run.files.content(&path).map(std::borrow::Cow::into_owned) {
-        Ok(text) => run.script(&text, words.get(1..).unwrap_or_default(), io),
+        Ok(text) => {
+            run.text(&text, io);
+            if run.leaving == Some(Leaving::Return) {
+                run.leaving = None;
+            }
+            run.state.status
+        }
         Err(_) => {
-            run.complain(io, &[b"can't open '", &name[..], b"': No such file or directory"].concat());
+            run.complain_of(io, b".", &[b"can't open '", &name[..], b"': No such file or directory"].concat());
             2
         }
     }
@@ -190,9 +338,15 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 /// `sh`: with `-c` or a file it runs that; on the terminal it is a shell within the shell.
 pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if let Some(at) = words.iter().position(|word| word == b"-c") {
-        let text = words.get(at + 1).cloned().unwrap_or_default();
-        let arguments = words.get(at + 2..).unwrap_or_default();
-        return run.script(&text, arguments, io);
+        let Some(text) = words.get(at + 1) else {
+            run.print_line(io.err, "sh: -c requires an argument");
+            return 2;
+        };
+        return run.script(text, words.get(at + 2..).unwrap_or_default(), false, io);
+    }
+    if words.iter().any(|word| word == b"-s") {
+        let arguments = [&[b"sh".to_vec()], &operands(words).cloned().collect::<Vec<_>>()[..]].concat();
+        return script_from(run, io, &arguments, false);
     }
     if let Some(name) = operands(words).next() {
         let path = run.path(name);
@@ -201,11 +355,11 @@ pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let input = match run.open(&path) {
             Ok(input) => input,
             Err(fault) => {
-                run.complain(io, &[b"can't open '", &name[..], b"': ", fault.text().as_bytes()].concat());
+                run.print_line(io.err, &format!("sh: can't open '{}': {}", lossy(name), fault.text()));
                 return 2;
             }
         };
-        return script_from(run, Io { input, ..io }, words.get(at..).unwrap_or_default());
+        return script_from(run, Io { input, ..io }, words.get(at..).unwrap_or_default(), true);
     }
     if io.input == TERMINAL && io.out == TERMINAL {
         if run.state.levels < super::super::MAX_LEVELS {
@@ -220,18 +374,18 @@ pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         }
         return 0;
     }
-    script_from(run, io, words)
+    script_from(run, io, words.get(..1).unwrap_or_default(), false)
 }
 
 /// Runs what is read. What stands for a fetched script does what nobody knows.
-fn script_from(run: &mut Run<'_, '_>, io: Io, arguments: &[Vec<u8>]) -> u8 {
+fn script_from(run: &mut Run<'_, '_>, io: Io, arguments: &[Vec<u8>], is_file: bool) -> u8 {
     if run.is_stand_in(io) {
         run.wait_about(200, 900);
         run.state.has_dropped = true;
         return 0;
     }
     let text = run.read_all(io);
-    run.script(&text, arguments, io)
+    run.script(&text, arguments, is_file, io)
 }
 
 /// On a device of this kind everybody is root; on Android nobody becomes it.
@@ -242,7 +396,7 @@ pub(super) fn su(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     }
     if let Some(text) = super::value_of(words, b'c') {
         let text = text.to_vec();
-        return run.script(&text, &[], io);
+        return run.script(&text, &[], false, io);
     }
     let plain = words.first().cloned().into_iter().collect::<Vec<_>>();
     shell(run, &plain, io)
@@ -261,26 +415,42 @@ fn read(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some(mut line) = run.read_line(io) else { return 1 };
     let is_whole = line.last() == Some(&b'\n');
     line.retain(|b| !matches!(b, 0 | b'\n'));
-    let names: Vec<&Vec<u8>> = operands(words).collect();
-    let mut rest = line.trim_ascii();
+    if !super::has_flag(words, b'r') {
+        let mut after_backslash = false;
+        line.retain(|&byte| {
+            after_backslash = byte == b'\\' && !after_backslash;
+            !after_backslash
+        });
+    }
+    let names: Vec<&[u8]> = super::operands_beside(words, b"tpn");
+    let names = if names.is_empty() { vec![&b"REPLY"[..]] } else { names };
+    let separators = run.variable(b"IFS").unwrap_or_else(|| b" \t\n".to_vec());
+    let is_separator = |byte: &u8| separators.contains(byte);
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() && separators.contains(byte);
+    let trimmed = |text: &[u8]| {
+        let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+        text.get(start..).unwrap_or_default().to_vec()
+    };
+    let mut rest = trimmed(&line);
     for (at, name) in names.iter().enumerate() {
-        let end = if at + 1 == names.len() {
-            rest.len()
-        } else {
-            rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
-        };
-        let (value, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
-        run.set_variable(name, value.to_vec());
-        rest = after.trim_ascii_start();
+        let is_last = at + 1 == names.len();
+        let end = if is_last { None } else { rest.iter().position(is_separator) };
+        let mut value = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default().to_vec();
+        while is_last && value.last().is_some_and(is_blank) {
+            value.pop();
+        }
+        rest = trimmed(rest.get(end.map_or(rest.len(), |end| end + 1)..).unwrap_or_default());
+        run.set_variable(name, value);
     }
     u8::from(!is_whole)
 }
 
-fn shift(run: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
-    if run.state.arguments.len() < 2 {
+fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    let count = usize::try_from(times(words)).unwrap_or(usize::MAX);
+    if run.state.arguments.len() <= count {
         return 1;
     }
-    run.state.arguments.remove(1);
+    run.state.arguments.drain(1..=count);
     0
 }
 
@@ -290,6 +460,7 @@ fn kind(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let found = super::system::where_is(run, name);
         let shown = lossy(name);
         match found {
+            _ if run.state.functions.contains_key(name) => run.print_line(io.out, &format!("{shown} is a function")),
             _ if builtin(name).is_some() => run.print_line(io.out, &format!("{shown} is a shell builtin")),
             Some(path) => run.print_line(io.out, &format!("{shown} is {}", lossy(&path))),
             None => {
@@ -299,55 +470,6 @@ fn kind(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         }
     }
     status
-}
-
-/// `test EXPRESSION`, `[ EXPRESSION ]`: one comparison, perhaps with `!`, `-a` and `-o`.
-pub(super) fn test(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
-    let arguments: Vec<&[u8]> =
-        words.iter().skip(1).map(Vec::as_slice).filter(|word| !matches!(*word, b"]" | b"]]")).collect();
-    let any = arguments
-        .split(|word| matches!(*word, b"-o" | b"||"))
-        .any(|all| all.split(|word| matches!(*word, b"-a" | b"&&")).all(|one| holds(run, one)));
-    u8::from(!any)
-}
-
-fn holds(run: &Run<'_, '_>, words: &[&[u8]]) -> bool {
-    let numbers = |a: &[u8], b: &[u8], compare: fn(&i64, &i64) -> bool| {
-        let read = |text: &[u8]| lossy(text).trim().parse::<i64>().ok();
-        read(a).zip(read(b)).is_some_and(|(a, b)| compare(&a, &b))
-    };
-    match words {
-        [b"!", rest @ ..] => !holds(run, rest),
-        [a, b"=" | b"==", b] => a == b,
-        [a, b"!=", b] => a != b,
-        [a, b"-eq", b] => numbers(a, b, i64::eq),
-        [a, b"-ne", b] => numbers(a, b, i64::ne),
-        [a, b"-lt", b] => numbers(a, b, i64::lt),
-        [a, b"-le", b] => numbers(a, b, i64::le),
-        [a, b"-gt", b] => numbers(a, b, i64::gt),
-        [a, b"-ge", b] => numbers(a, b, i64::ge),
-        [b"-n", text] => !text.is_empty(),
-        [b"-z", text] => text.is_empty(),
-        [b"-t", _] => true,
-        [flag, path] if flag.starts_with(b"-") => {
-            let path = run.path(path);
-            let found = run.files.find(&path);
-            match (*flag, found) {
-                (b"-d", Ok((_, node))) => node.is_directory(),
-                (b"-f", Ok((_, node))) => node.full_mode() & 0o170_000 == 0o100_000,
-                (b"-x", Ok((_, node))) => node.is_executable() || node.is_directory(),
-                (b"-s", Ok((_, node))) => run.files.size(node) > 0,
-                (b"-c", Ok((_, node))) => node.full_mode() & 0o170_000 == 0o020_000,
-                (b"-h" | b"-L", _) => {
-                    run.files.find_link(&path).is_ok_and(|(_, node)| node.full_mode() & 0o170_000 == 0o120_000)
-                }
-                (b"-e" | b"-r" | b"-w", found) => found.is_ok(),
-                _ => false,
-            }
-        }
-        [text] => !text.is_empty(),
-        _ => false,
-    }
 }
 
 /// Seconds, perhaps with a fraction and a unit.

@@ -1,20 +1,34 @@
 //! Programs that read, copy, change and remove files.
 
+use super::super::MAX_OUTPUT;
 use super::super::device::Flavor;
 use super::super::file_system::{Fault, base_name};
 use super::super::run::{Io, Run};
 use super::super::tree::{Content, Kind, Node};
-use super::super::{MAX_OUTPUT, glob};
-use super::{has_flag, lossy, number, operands, usage};
+use super::{has_flag, lossy, number, operands, operands_beside, usage, value_of};
 
 /// Directories within directories that `find` and `rm` look into.
 const MAX_FOUND: usize = 2_000;
 
 pub(super) fn cat(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let paths: Vec<&[u8]> = operands(words).map(Vec::as_slice).collect();
-    let (found, status) = run.inputs(io, words, &paths, "can't open");
-    for (_, bytes) in found {
-        run.print(io.out, &bytes);
+    let mut status = 0;
+    let mut line = 0;
+    let numbered = has_flag(words, b'n');
+    let input: &[&[u8]] = &[b"-"];
+    for path in if paths.is_empty() { input } else { &paths } {
+        let (found, failed) = run.inputs(io, words, &[path], "can't open");
+        status = failed.max(status);
+        for (_, bytes) in found {
+            if !numbered {
+                run.print(io.out, &bytes);
+                continue;
+            }
+            for piece in super::lines::pieces(&bytes) {
+                line += 1;
+                run.print(io.out, &[format!("{line:>6}\t").as_bytes(), piece].concat());
+            }
+        }
     }
     status
 }
@@ -38,9 +52,17 @@ fn transfer(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, name: &str) -> u8 
     let target = sources.pop();
     let Some(target) = target.filter(|_| !sources.is_empty()) else { return usage(run, name, io) };
     let mut status = 0;
+    let many = sources.len() > 1;
     for source in sources {
         let from = run.path(source);
-        let to = destination(run, target, source);
+        let mut to = destination(run, target, source);
+        let mut target = target.clone();
+        let at = run.path(&target);
+        if many && !run.files.is_directory(&at) {
+            // With several sources the target is taken for a directory.
+            to = run.files.absolute(&at, base_name(source));
+            target = [&target[..], b"/", base_name(source)].concat();
+        }
         let missing = run.files.find_link(&from).err();
         let verb = if name == "mv" { "can't rename" } else { "can't stat" };
         if let Some(fault) = missing {
@@ -48,7 +70,7 @@ fn transfer(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, name: &str) -> u8 
             continue;
         }
         if from == to {
-            status = run.fail(io, words, &format!("'{}' and '{}' are the same file", lossy(source), lossy(target)));
+            status = run.fail(io, words, &format!("'{}' and '{}' are the same file", lossy(source), lossy(&target)));
             continue;
         }
         let is_recursive = has_flag(words, b'r') || has_flag(words, b'R') || has_flag(words, b'a');
@@ -63,8 +85,8 @@ fn transfer(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, name: &str) -> u8 
                 status = run.fail(io, words, &format!("omitting directory '{}'", lossy(source)))
             }
             Err(fault) => {
-                let verb = if name == "mv" { verb } else { "can't create" };
-                status = run.fail_at(io, words, verb, target, fault);
+                let (verb, path) = if name == "mv" { (verb, source) } else { ("can't create", &target) };
+                status = run.fail_at(io, words, verb, path, fault);
             }
         }
     }
@@ -121,8 +143,9 @@ pub(super) fn mkdir(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         return usage(run, "mkdir", io);
     }
     let with_parents = has_flag(words, b'p');
+    let mode = value_of(words, b'm').and_then(|text| super::mode::changed_mode(text, 0o755));
     let mut status = 0;
-    for name in operands(words) {
+    for name in operands_beside(words, b"m") {
         let path = run.path(name);
         if with_parents {
             let ends: Vec<usize> =
@@ -137,6 +160,9 @@ pub(super) fn mkdir(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         }
         if let Err(fault) = run.files.make_directory(&path) {
             status = run.fail_at(io, words, "can't create directory", name, fault);
+        } else if let Some(mode) = mode {
+            // It was made just now, and takes any mode.
+            let _ = run.files.set_mode(&path, mode);
         }
     }
     status
@@ -165,7 +191,7 @@ pub(super) fn touch(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut status = 0;
     for name in operands(words) {
         let path = run.path(name);
-        if run.files.exists(&path) {
+        if run.files.exists(&path) || has_flag(words, b'c') {
             continue;
         }
         if let Err(fault) = run.files.write(&path, Content::Kept(Vec::new()), false) {
@@ -183,14 +209,15 @@ pub(super) fn ln(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         // Nothing to remove is what -f is for.
         let _ = run.files.remove(&path);
     }
-    let done = if has_flag(words, b's') {
-        run.files.link(target, &path)
-    } else {
-        let from = run.path(target);
-        run.files.copy(&from, &path)
-    };
+    let is_symbolic = has_flag(words, b's');
+    if run.files.find_link(&path).is_ok() {
+        return run.fail_at(io, words, "", name, Fault::Exists);
+    }
+    let from = run.path(target);
+    let done = if is_symbolic { run.files.link(target, &path) } else { run.files.copy(&from, &path) };
     match done {
         Ok(()) => 0,
+        Err(fault) if !is_symbolic && !run.files.exists(&from) => run.fail_at(io, words, "", target, fault),
         Err(fault) => run.fail_at(io, words, "", name, fault),
     }
 }
@@ -241,8 +268,16 @@ pub(super) fn dd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let block = match size(b"bs").or_else(|| size(b"ibs")) {
         None => 512,
         Some(Some(block)) if block > 0 => block,
-        Some(_) => return run.fail(io, words, "invalid number"),
+        Some(_) => {
+            let text = option(b"bs").or_else(|| option(b"ibs")).unwrap_or_default();
+            return run.fail(io, words, &format!("invalid number '{}'", lossy(text)));
+        }
     };
+    for name in [&b"count"[..], b"skip", b"seek"] {
+        if let (Some(text), Some(None)) = (option(name), size(name)) {
+            return run.fail(io, words, &format!("invalid number '{}'", lossy(text)));
+        }
+    }
     let skip = size(b"skip").flatten().unwrap_or(0).saturating_mul(block);
     let count = size(b"count").flatten();
     let input = match option(b"if") {
@@ -264,12 +299,11 @@ pub(super) fn dd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         None => run.print(io.out, bytes),
         Some(name) => {
             let path = run.path(name);
-            let done = if size(b"seek").is_some() || option(b"conv").is_some_and(|conv| conv == b"notrunc") {
-                run.files.append(&path, bytes)
-            } else {
-                let own = option(b"if").is_some_and(|from| from.starts_with(b"/bin") || from.starts_with(b"/dev"));
-                run.files.write(&path, Content::Kept(bytes.to_vec()), !own)
-            };
+            let own = option(b"if").is_some_and(|from| from.starts_with(b"/bin") || from.starts_with(b"/dev"));
+            let seek = size(b"seek").flatten().unwrap_or(0).saturating_mul(block);
+            let keeps = option(b"conv").is_some_and(|conv| conv == b"notrunc");
+            let content = overwritten(run, &path, bytes, seek, keeps);
+            let done = run.files.write(&path, Content::Kept(content), !own);
             if let Err(fault) = done {
                 return run.fail_at(io, words, "can't open", name, fault);
             }
@@ -281,6 +315,22 @@ pub(super) fn dd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         run.print_line(io.err, &format!("{} bytes transferred in 0.001 secs", bytes.len()));
     }
     0
+}
+
+/// What a file holds after bytes were written at a place; what was behind them stays only when wanted.
+fn overwritten(run: &Run<'_, '_>, path: &[u8], bytes: &[u8], seek: u64, keeps: bool) -> Vec<u8> {
+    let seek = usize::try_from(seek).unwrap_or(usize::MAX).min(MAX_OUTPUT);
+    let mut content = match seek == 0 && !keeps {
+        true => Vec::new(),
+        false => run.files.content(path).map(std::borrow::Cow::into_owned).unwrap_or_default(),
+    };
+    let behind = content.get(seek.saturating_add(bytes.len())..).unwrap_or_default().to_vec();
+    content.resize(seek, 0);
+    content.extend_from_slice(bytes);
+    if keeps {
+        content.extend(behind);
+    }
+    content
 }
 
 pub(super) fn du(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -296,7 +346,7 @@ pub(super) fn du(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 /// Everything below a path, itself first.
-fn walk(run: &Run<'_, '_>, top: &[u8]) -> Vec<(Vec<u8>, Node)> {
+pub(super) fn walk(run: &Run<'_, '_>, top: &[u8]) -> Vec<(Vec<u8>, Node)> {
     let mut found = Vec::new();
     let mut left = match run.files.find_link(top) {
         Ok((path, node)) => vec![(path, node.clone())],
@@ -312,37 +362,59 @@ fn walk(run: &Run<'_, '_>, top: &[u8]) -> Vec<(Vec<u8>, Node)> {
     found
 }
 
-/// `find PATH -name PATTERN -type f|d -executable|-perm ...`: what is not known is taken as fulfilled.
-pub(super) fn find(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let tops: Vec<&Vec<u8>> = words.iter().skip(1).take_while(|word| !word.starts_with(b"-")).collect();
-    let dot = b".".to_vec();
-    let tops = if tops.is_empty() { vec![&dot] } else { tops };
-    let after = |option: &[u8]| words.iter().position(|word| word == option).and_then(|at| words.get(at + 1));
-    let (pattern, kind) = (after(b"-name"), after(b"-type").and_then(|kind| kind.first()).copied());
-    let mut printed = 0;
-    for top in tops {
-        let path = run.path(top);
-        if let Err(fault) = run.files.find(&path).map(drop) {
-            run.fail_at(io, words, "", top, fault);
-            continue;
-        }
-        let all = walk(run, &path);
-        run.charge(all.len() / 8);
-        for (found, node) in all {
-            let fits = pattern.is_none_or(|pattern| glob::matches(pattern, base_name(&found)));
-            let is_kind = match kind {
-                Some(b'd') => node.is_directory(),
-                Some(b'f') => matches!(node.kind, Kind::File { .. }),
-                Some(b'l') => matches!(node.kind, Kind::Link(_)),
-                _ => true,
-            };
-            if fits && is_kind && printed < MAX_OUTPUT {
-                let rest = found.strip_prefix(&path[..]).unwrap_or(&found);
-                let shown = if path == b"/" { found.clone() } else { [top, rest].concat() };
-                printed += shown.len() + 1;
-                run.print(io.out, &[&shown[..], b"\n"].concat());
-            }
+pub(super) fn realpath(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for name in operands(words) {
+        let path = run.path(name);
+        match run.files.find(&path).map(|(path, _)| path) {
+            Ok(path) => run.print(io.out, &[&path[..], b"\n"].concat()),
+            Err(fault) => status = run.fail_at(io, words, "", name, fault),
         }
     }
-    0
+    status
+}
+
+/// `stat -c FORMAT FILE...`; without a format the size, kind and mode.
+pub(super) fn stat(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let format = value_of(words, b'c').map(lossy);
+    let mut status = 0;
+    for name in operands_beside(words, b"c") {
+        let path = run.path(name);
+        let (mode, size, changed) =
+            match run.files.find_link(&path).map(|(_, node)| (node.full_mode(), run.files.size(node), node.changed)) {
+                Ok(found) => found,
+                Err(fault) => {
+                    status = run.fail_at(io, words, "can't stat", name, fault);
+                    continue;
+                }
+            };
+        let kind = match mode & 0o170_000 {
+            0o040_000 => "directory",
+            0o120_000 => "symbolic link",
+            0o020_000 => "character special file",
+            _ => "regular file",
+        };
+        let seconds = changed.as_micros() / 1_000_000;
+        let text = match &format {
+            Some(format) => format
+                .replace("%s", &size.to_string())
+                .replace("%a", &format!("{:o}", mode & 0o7_777))
+                .replace("%n", &lossy(name))
+                .replace("%F", kind)
+                .replace("%U", "root")
+                .replace("%G", "root")
+                .replace("%u", "0")
+                .replace("%g", "0")
+                .replace("%Y", &seconds.to_string()),
+            None => format!(
+                "  File: {}\n  Size: {size}\t\tBlocks: {}\tIO Block: 4096   {kind}\nAccess: ({:04o}) Uid: (    0/    root)   Gid: (    0/    root)\nModify: {}",
+                lossy(name),
+                size.div_ceil(512),
+                mode & 0o7_777,
+                super::super::calendar::format(changed, "%Y-%m-%d %H:%M:%S.000000000")
+            ),
+        };
+        run.print_line(io.out, &text);
+    }
+    status
 }

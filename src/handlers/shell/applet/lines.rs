@@ -1,12 +1,7 @@
 //! Programs that choose, order and count lines.
 
-use regex::bytes::RegexBuilder;
-
 use super::super::run::{Io, Run};
-use super::{has_flag, lossy, number, operands_beside, usage, value_of};
-
-/// Memory that a compiled pattern of `grep` may take, in bytes.
-const MAX_PATTERN: usize = 64 * 1_024;
+use super::{Named, has_flag, lossy, number, operands_beside, usage, value_of};
 
 pub(super) fn head(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     ends(run, words, io, true)
@@ -16,23 +11,42 @@ pub(super) fn tail(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     ends(run, words, io, false)
 }
 
+/// Which of so many lines or bytes: `-n 5`, `-5`, for `head` `-n -5` (all but the last), for `tail` `-n +5` (from there on).
+fn range(text: &[u8], first: bool, all: usize) -> Option<(usize, usize)> {
+    let count = |text: &[u8]| number(text).map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    Some(match (first, text) {
+        (true, [b'-', text @ ..]) => (0, all.saturating_sub(count(text)?)),
+        (true, text) => (0, count(text)?.min(all)),
+        (false, [b'+', text @ ..]) => (count(text)?.saturating_sub(1).min(all), all),
+        (false, text) => (all.saturating_sub(count(text)?), all),
+    })
+}
+
 fn ends(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, first: bool) -> u8 {
     let paths = operands_beside(words, b"nc");
-    let bytes_wanted = value_of(words, b'c').and_then(number).map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-    let (found, status) = run.inputs(io, words, &paths, "");
-    let many = found.len() > 1;
-    for (name, bytes) in found {
-        if many {
-            run.print_line(io.out, &format!("==> {} <==", lossy(&name)));
+    let short = words.iter().skip(1).filter_map(|word| word.strip_prefix(b"-")).find(|text| number(text).is_some());
+    let lines_wanted = value_of(words, b'n').or(short).unwrap_or(b"10");
+    let bytes_wanted = value_of(words, b'c');
+    let verb = if first { "" } else { "can't open" };
+    let (found, status) = run.inputs(io, words, &paths, verb);
+    if !first && found.is_empty() {
+        return run.fail(io, words, "no files");
+    }
+    let many = paths.len() > 1;
+    for (at, (name, bytes)) in found.into_iter().enumerate() {
+        if many && !has_flag(words, b'q') {
+            let gap = if at > 0 { "\n" } else { "" };
+            run.print_line(io.out, &format!("{gap}==> {} <==", lossy(&name)));
         }
         let lines = pieces(&bytes);
-        let shown = match (bytes_wanted, first) {
-            (Some(count), true) => bytes.get(..count.min(bytes.len())).unwrap_or_default().to_vec(),
-            (Some(count), false) => bytes.get(bytes.len().saturating_sub(count)..).unwrap_or_default().to_vec(),
-            (None, true) => lines.iter().take(count(words)).copied().collect::<Vec<_>>().concat(),
-            (None, false) => {
-                lines.iter().skip(lines.len().saturating_sub(count(words))).copied().collect::<Vec<_>>().concat()
-            }
+        let wanted = bytes_wanted.unwrap_or(lines_wanted);
+        let all = if bytes_wanted.is_some() { bytes.len() } else { lines.len() };
+        let Some((from, to)) = range(wanted, first, all) else {
+            return run.fail(io, words, &format!("invalid number '{}'", lossy(wanted)));
+        };
+        let shown = match bytes_wanted {
+            Some(_) => bytes.get(from..to).unwrap_or_default().to_vec(),
+            None => lines.get(from..to).unwrap_or_default().concat(),
         };
         run.print(io.out, &shown);
     }
@@ -42,115 +56,109 @@ fn ends(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, first: bool) -> u8 {
 pub(super) fn wc(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let paths = operands_beside(words, b"");
     let (found, status) = run.inputs(io, words, &paths, "");
+    let mut total = [0, 0, 0];
+    let many = found.len() > 1;
+    let wanted: Vec<usize> = (0..3).filter(|at| has_flag(words, *b"lwc".get(*at).unwrap_or(&0))).collect();
+    let wanted = if wanted.is_empty() { vec![0, 1, 2] } else { wanted };
+    let show = |counts: [usize; 3], name: &[u8]| {
+        let chosen: Vec<usize> = wanted.iter().filter_map(|at| counts.get(*at).copied()).collect();
+        let numbers = match chosen.as_slice() {
+            [only] => only.to_string(),
+            many => many.iter().map(|count| format!("{count:>9}")).collect::<Vec<_>>().join(" "),
+        };
+        if name.is_empty() { numbers } else { format!("{numbers} {}", lossy(name)) }
+    };
     for (name, bytes) in found {
         let lines = bytes.iter().filter(|&&b| b == b'\n').count();
         let count = bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
-        let mut shown = Vec::new();
-        for (flag, number) in [(b'l', lines), (b'w', count), (b'c', bytes.len())] {
-            if has_flag(words, flag) {
-                shown.push(number.to_string());
-            }
+        let counts = [lines, count, bytes.len()];
+        for (sum, count) in total.iter_mut().zip(counts) {
+            *sum += count;
         }
-        let mut line =
-            if shown.is_empty() { format!("{lines:>9} {count:>9} {:>9}", bytes.len()) } else { shown.join(" ") };
-        if !name.is_empty() {
-            line = format!("{line} {}", lossy(&name));
-        }
-        run.print_line(io.out, &line);
+        run.print_line(io.out, &show(counts, &name));
+    }
+    if many {
+        run.print_line(io.out, &show(total, b"total"));
     }
     status
 }
 
-pub(super) fn grep(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let mut rest = operands_beside(words, b"emABC");
-    let pattern = match value_of(words, b'e') {
-        Some(pattern) => pattern,
-        None if rest.is_empty() => return usage(run, "grep", io),
-        None => rest.remove(0),
-    };
-    let text = if has_flag(words, b'F') {
-        regex::escape(&lossy(pattern))
-    } else {
-        basic(&lossy(pattern), has_flag(words, b'E'))
-    };
-    let built =
-        RegexBuilder::new(&text).case_insensitive(has_flag(words, b'i')).size_limit(MAX_PATTERN).unicode(false).build();
-    let Ok(regex) = built else {
-        return run.fail(io, words, &format!("bad regex '{}'", lossy(pattern)));
-    };
-    let (found, mut status) = run.inputs(io, words, &rest, "");
-    let many = found.len() > 1;
-    let mut matched = 0_usize;
-    for (name, bytes) in found {
-        let mut count = 0_usize;
-        for (at, line) in bytes.split(|&b| b == b'\n').enumerate() {
-            if (line.is_empty() && bytes.len() <= line.len() + 1) || regex.is_match(line) == has_flag(words, b'v') {
-                continue;
-            }
-            count += 1;
-            if has_flag(words, b'q') || has_flag(words, b'c') || has_flag(words, b'l') {
-                continue;
-            }
-            if many && !has_flag(words, b'h') {
-                run.print(io.out, &[&name[..], b":"].concat());
-            }
-            if has_flag(words, b'n') {
-                run.print(io.out, format!("{}:", at + 1).as_bytes());
-            }
-            let shown =
-                if has_flag(words, b'o') { regex.find(line).map_or(line, |found| found.as_bytes()) } else { line };
-            run.print(io.out, &[shown, b"\n"].concat());
+/// The places of a list such as `1,3-5,7-`, from 1.
+fn places(list: &[u8]) -> Option<Vec<(usize, usize)>> {
+    let place = |text: &[u8]| number(text).and_then(|place| usize::try_from(place).ok()).filter(|place| *place > 0);
+    let range = |text: &[u8]| match text.iter().position(|&b| b == b'-') {
+        None => place(text).map(|at| (at, at)),
+        Some(dash) => {
+            let (from, to) = text.split_at_checked(dash)?;
+            let to = to.get(1..)?;
+            Some((if from.is_empty() { 1 } else { place(from)? }, if to.is_empty() { usize::MAX } else { place(to)? }))
         }
-        if has_flag(words, b'c') {
-            run.print_line(io.out, &count.to_string());
-        } else if has_flag(words, b'l') && count > 0 {
-            run.print(io.out, &[&name[..], b"\n"].concat());
-        }
-        matched += count;
-    }
-    if matched == 0 && status == 0 {
-        status = 1;
-    }
-    status
-}
-
-/// A basic regular expression in the syntax of the library: `\(`, `\|` are special there, `(`, `|`, `+` are not.
-fn basic(pattern: &str, is_extended: bool) -> String {
-    if is_extended {
-        return pattern.to_owned();
-    }
-    let mut out = String::new();
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some(special @ ('(' | ')' | '|' | '{' | '}' | '+' | '?')) => out.push(special),
-                Some(other) => out.extend(['\\', other]),
-                None => out.push_str("\\\\"),
-            },
-            '(' | ')' | '|' | '{' | '}' | '+' | '?' => out.extend(['\\', c]),
-            _ => out.push(c),
-        }
-    }
-    out
+    };
+    list.split(|&b| b == b',').map(range).collect()
 }
 
 pub(super) fn cut(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let delimiter = value_of(words, b'd').and_then(<[u8]>::first).copied().unwrap_or(b'\t');
-    let wanted: Vec<usize> = value_of(words, b'f')
-        .map(|list| list.split(|&b| b == b',').filter_map(number).filter_map(|n| usize::try_from(n).ok()).collect())
-        .unwrap_or_default();
+    let list = [b'f', b'c', b'b'].into_iter().find_map(|flag| Some((flag, value_of(words, flag)?)));
+    let Some((kind, list)) = list else {
+        return run.fail(io, words, "expected a list of bytes, characters, or fields");
+    };
+    let Some(wanted) = places(list) else {
+        return run.fail(io, words, &format!("invalid range {0}-{0}", lossy(list)));
+    };
     let paths = operands_beside(words, b"dfcb");
     let (found, status) = run.inputs(io, words, &paths, "");
     for (_, bytes) in found {
         for line in pieces(&bytes) {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            let fields: Vec<&[u8]> = line.split(|&b| b == delimiter).collect();
-            let chosen: Vec<&[u8]> = wanted.iter().filter_map(|at| fields.get(at.checked_sub(1)?).copied()).collect();
-            run.print(io.out, &[&chosen.join(&delimiter)[..], b"\n"].concat());
+            let is_in = |at: &usize| wanted.iter().any(|(from, to)| (*from..=*to).contains(at));
+            let shown = if kind != b'f' {
+                line.iter().enumerate().filter(|(at, _)| is_in(&(at + 1))).map(|(_, &byte)| byte).collect()
+            } else if !line.contains(&delimiter) {
+                if has_flag(words, b's') {
+                    continue;
+                }
+                line.to_vec()
+            } else {
+                let fields = line.split(|&b| b == delimiter).enumerate();
+                fields.filter(|(at, _)| is_in(&(at + 1))).map(|(_, field)| field).collect::<Vec<_>>().join(&delimiter)
+            };
+            run.print(io.out, &[&shown[..], b"\n"].concat());
         }
     }
     status
+}
+
+/// The part of a line that `-k N` and `-t` mean.
+fn key(line: &[u8], field: usize, separator: Option<u8>) -> &[u8] {
+    let mut rest = line;
+    for _ in 1..field {
+        let at = match separator {
+            Some(separator) => rest.iter().position(|&b| b == separator).map(|at| at + 1),
+            None => {
+                let text = rest.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(rest.len());
+                let end = rest.iter().skip(text).position(u8::is_ascii_whitespace);
+                end.map(|end| text + end)
+            }
+        };
+        rest = at.and_then(|at| rest.get(at..)).unwrap_or_default();
+    }
+    rest
+}
+
+/// A number with a sign and a fraction, in thousandths; what is none is 0.
+fn value(text: &[u8]) -> i64 {
+    let text = lossy(text);
+    let text = text.trim_start();
+    let end = text.char_indices().find(|(at, c)| !(c.is_ascii_digit() || *c == '.' || (*at == 0 && *c == '-')));
+    let (whole, fraction) = {
+        let digits = text.get(..end.map_or(text.len(), |(at, _)| at)).unwrap_or_default();
+        digits.split_once('.').unwrap_or((digits, ""))
+    };
+    let thousandths: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let size = whole.trim_start_matches('-').parse::<i64>().unwrap_or(0).saturating_mul(1_000);
+    let size = size.saturating_add(thousandths.parse().unwrap_or(0));
+    if whole.starts_with('-') { -size } else { size }
 }
 
 pub(super) fn sort(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -158,24 +166,27 @@ pub(super) fn sort(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let (found, status) = run.inputs(io, words, &paths, "");
     let all: Vec<u8> = found.into_iter().flat_map(|(_, bytes)| bytes).collect();
     let mut lines: Vec<&[u8]> = pieces(&all).into_iter().map(|line| line.strip_suffix(b"\n").unwrap_or(line)).collect();
-    if has_flag(words, b'n') {
-        lines.sort_by_key(|line| {
-            let text = lossy(line);
-            let digits: String = text.trim_start().chars().take_while(char::is_ascii_digit).take(15).collect();
-            digits.parse::<u64>().unwrap_or(0)
-        });
+    let field = value_of(words, b'k').unwrap_or(b"1");
+    let letters =
+        field.iter().skip_while(|b| b.is_ascii_digit() || matches!(b, b',' | b'.')).copied().collect::<Vec<_>>();
+    let digits = field.get(..field.iter().take_while(|b| b.is_ascii_digit()).count()).unwrap_or_default();
+    let field = number(digits).and_then(|field| usize::try_from(field).ok()).unwrap_or(1).min(1_000);
+    let separator = value_of(words, b't').and_then(<[u8]>::first).copied();
+    let flag = |letter| has_flag(words, letter) || letters.contains(&letter);
+    let folded = |text: &[u8]| if flag(b'f') { text.to_ascii_lowercase() } else { text.to_vec() };
+    if flag(b'n') || flag(b'g') || flag(b'h') {
+        lines.sort_by_cached_key(|line| (value(key(line, field, separator)), line.to_vec()));
     } else {
-        lines.sort_unstable();
+        lines.sort_by_cached_key(|line| (folded(key(line, field, separator)), line.to_vec()));
     }
     if has_flag(words, b'u') {
         lines.dedup();
     }
-    if has_flag(words, b'r') {
+    if flag(b'r') {
         lines.reverse();
     }
-    for line in lines {
-        run.print(io.out, &[line, b"\n"].concat());
-    }
+    let text: Vec<u8> = lines.into_iter().flat_map(|line| [line, b"\n"].concat()).collect();
+    run.print(io.out, &text);
     status
 }
 
@@ -183,29 +194,70 @@ pub(super) fn uniq(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let paths = operands_beside(words, b"fsw");
     let (found, status) = run.inputs(io, words, &paths, "");
     for (_, bytes) in found {
-        let mut lines = pieces(&bytes);
-        let before: Vec<&[u8]> = lines.clone();
-        lines.dedup();
-        let mut at = 0;
-        for line in lines {
-            let count = before.get(at..).unwrap_or_default().iter().take_while(|other| **other == line).count();
-            at += count;
-            if has_flag(words, b'c') {
-                run.print(io.out, format!("{count:>7} ").as_bytes());
+        for same in pieces(&bytes).chunk_by(|a, b| a == b) {
+            let is_many = same.len() > 1;
+            if (has_flag(words, b'd') && !is_many) || (has_flag(words, b'u') && is_many) {
+                continue;
             }
-            run.print(io.out, line);
+            if has_flag(words, b'c') {
+                run.print(io.out, format!("{:>7} ", same.len()).as_bytes());
+            }
+            run.print(io.out, same.first().copied().unwrap_or_default());
         }
     }
     status
 }
 
-/// How many lines `head` and `tail` show: `-n 5`, `-5`.
-fn count(words: &[Vec<u8>]) -> usize {
-    let given = value_of(words, b'n').and_then(number);
-    let short = words.iter().skip(1).find_map(|word| word.strip_prefix(b"-").and_then(number));
-    given.or(short).map_or(10, |count| usize::try_from(count).unwrap_or(usize::MAX))
+pub(super) fn rev(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    each_line(run, words, io, |lines| lines.iter().map(|line| line.iter().rev().copied().collect()).collect())
 }
 
-fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
+pub(super) fn tac(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    each_line(run, words, io, |lines| lines.iter().rev().map(|line| line.to_vec()).collect())
+}
+
+/// Prints what becomes of each file's lines.
+fn each_line(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, work: impl Fn(&[&[u8]]) -> Vec<Vec<u8>>) -> u8 {
+    let paths = operands_beside(words, b"");
+    let (found, status): (Vec<Named>, u8) = run.inputs(io, words, &paths, "");
+    for (_, bytes) in found {
+        let lines: Vec<&[u8]> =
+            pieces(&bytes).into_iter().map(|line| line.strip_suffix(b"\n").unwrap_or(line)).collect();
+        let text: Vec<u8> = work(&lines).into_iter().flat_map(|line| [&line[..], b"\n"].concat()).collect();
+        run.print(io.out, &text);
+    }
+    status
+}
+
+/// `cmp FILE FILE`
+pub(super) fn cmp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let paths = operands_beside(words, b"n");
+    if paths.len() < 2 {
+        return usage(run, "cmp", io);
+    }
+    let (found, status) = run.inputs(io, words, paths.get(..2).unwrap_or_default(), "can't open");
+    let [(first, a), (second, b)] = found.as_slice() else { return status.max(1) };
+    let silent = has_flag(words, b's');
+    match a.iter().zip(b).position(|(a, b)| a != b) {
+        Some(at) => {
+            let line = 1 + a.iter().take(at).filter(|&&b| b == b'\n').count();
+            if !silent {
+                let text = format!("{} {} differ: char {}, line {line}", lossy(first), lossy(second), at + 1);
+                run.print_line(io.out, &text);
+            }
+            1
+        }
+        None if a.len() == b.len() => 0,
+        None => {
+            let shorter = if a.len() < b.len() { first } else { second };
+            if !silent {
+                run.fail(io, words, &format!("EOF on {}", lossy(shorter)));
+            }
+            1
+        }
+    }
+}
+
+pub(super) fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|&b| b == b'\n').collect()
 }

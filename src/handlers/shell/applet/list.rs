@@ -9,6 +9,8 @@ use crate::clock::Timestamp;
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
+/// Directories that one `ls -R` shows.
+const MAX_DIRECTORIES: usize = 500;
 /// Older files show their year instead of their time, in microseconds.
 const HALF_A_YEAR: u64 = 180 * 86_400 * 1_000_000;
 
@@ -20,21 +22,34 @@ pub(super) fn ls(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for name in &names {
         let path = run.path(name);
-        let found = if has_flag(words, b'l') { run.files.find_link(&path) } else { run.files.find(&path) };
+        let found = if has_flag(words, b'l') && !name.ends_with(b"/") {
+            run.files.find_link(&path)
+        } else {
+            run.files.find(&path)
+        };
         match found.map(|(_, node)| node.clone()) {
-            Ok(node) if node.is_directory() && !has_flag(words, b'd') => directories.push((name, path)),
+            Ok(node) if node.is_directory() && !has_flag(words, b'd') => directories.push((name.to_vec(), path)),
             Ok(node) => files.push((name.to_vec(), node)),
             Err(fault) => status = run.fail_at(io, words, "", name, fault),
         }
     }
-    let (had_files, single) = (!files.is_empty(), names.len() == 1);
+    let is_recursive = has_flag(words, b'R');
+    let (had_files, single) = (!files.is_empty(), names.len() == 1 && !is_recursive);
+    order(run, words, &mut files);
     show(run, words, io, files, false);
-    for (at, (name, path)) in directories.into_iter().enumerate() {
-        if at > 0 || had_files {
+    directories.sort_by(|a, b| b.cmp(a));
+    let mut shown = 0;
+    while let Some((name, path)) = directories.pop() {
+        if shown > 0 || had_files {
             run.print(io.out, b"\n");
         }
+        shown += 1;
+        run.charge(1);
+        if shown > MAX_DIRECTORIES || run.is_spent() {
+            break;
+        }
         if !single {
-            run.print_line(io.out, &format!("{}:", lossy(name)));
+            run.print_line(io.out, &format!("{}:", lossy(&name)));
         }
         let mut entries = run.files.list(&path).unwrap_or_default();
         let shows_hidden = has_flag(words, b'a') || has_flag(words, b'A');
@@ -47,12 +62,44 @@ pub(super) fn ls(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
                 }
             }
         }
+        order(run, words, &mut entries);
+        if is_recursive {
+            let inside = entries.iter().filter(|(name, node)| node.is_directory() && name != b"." && name != b"..");
+            let join = |top: &[u8], name: &[u8]| [top.strip_suffix(b"/").unwrap_or(top), b"/", name].concat();
+            directories.extend(inside.rev().map(|(inner, _)| (join(&name, inner), join(&path, inner))));
+        }
         show(run, words, io, entries, true);
     }
     status
 }
 
+/// By name, size (`-S`) or time (`-t`), perhaps the other way round (`-r`).
+fn order(run: &Run<'_, '_>, words: &[Vec<u8>], entries: &mut [(Vec<u8>, Node)]) {
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if has_flag(words, b'S') {
+        entries.sort_by_key(|(_, node)| std::cmp::Reverse(run.files.size(node)));
+    } else if has_flag(words, b't') {
+        entries.sort_by_key(|(_, node)| std::cmp::Reverse(node.changed));
+    }
+    if has_flag(words, b'r') {
+        entries.reverse();
+    }
+}
+
+/// A name with the sign of its kind: `-F`, `-p`.
+fn with_sign(words: &[Vec<u8>], name: Vec<u8>, node: &Node) -> Vec<u8> {
+    let sign = match &node.kind {
+        Kind::Directory if has_flag(words, b'F') || has_flag(words, b'p') => "/",
+        Kind::Link(_) if has_flag(words, b'F') => "@",
+        Kind::File { .. } if has_flag(words, b'F') && node.is_executable() => "*",
+        _ => "",
+    };
+    [&name[..], sign.as_bytes()].concat()
+}
+
 fn show(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, entries: Vec<(Vec<u8>, Node)>, is_directory: bool) {
+    let entries: Vec<(Vec<u8>, Node)> =
+        entries.into_iter().map(|(name, node)| (with_sign(words, name, &node), node)).collect();
     if has_flag(words, b'l') {
         if is_directory {
             let blocks: u64 = entries.iter().map(|(_, node)| run.files.size(node).div_ceil(4_096) * 4).sum();
@@ -84,9 +131,11 @@ fn long(run: &Run<'_, '_>, name: &[u8], node: &Node) -> Vec<u8> {
     for shift in [6, 3, 0] {
         mode.extend([bit(4 << shift, 'r'), bit(2 << shift, 'w'), bit(1 << shift, 'x')]);
     }
-    if node.mode & 0o1000 != 0 {
-        mode.pop();
-        mode.push('t');
+    for (bit, place, under, letter) in [(0o4_000, 3, 0o100, "s"), (0o2_000, 6, 0o010, "s"), (0o1_000, 9, 0o001, "t")] {
+        if node.mode & bit != 0 {
+            let letter = if node.mode & under == 0 { letter.to_uppercase() } else { letter.to_owned() };
+            mode.replace_range(place..=place, &letter);
+        }
     }
     let links = if node.is_directory() { 2 } else { 1 };
     let user = if run.state.is_root { "root" } else { "shell" };

@@ -1,15 +1,24 @@
 //! The programs of a device: one table, one function each.
 
+mod awk;
 mod builtin;
+mod condition;
 mod container;
+mod dump;
 mod fetch;
 mod file;
+mod find;
+mod grep;
 mod lines;
 mod list;
 mod mode;
 mod network;
+mod pattern;
 mod phone;
+mod printf;
 mod process;
+mod sed;
+mod setting;
 mod system;
 mod text;
 
@@ -45,16 +54,20 @@ const USR_SBIN: &str = "/usr/sbin";
 
 /// Every program, in the order of `busybox --list`.
 pub(super) const APPLETS: &[Applet] = &[
-    row("[", USR_BIN, "EXPRESSION ]", builtin::test),
+    row("[", USR_BIN, "EXPRESSION ]", condition::test),
     row("arch", BIN, "", system::arch),
     row("ash", BIN, "[-/+OPTIONS] [-/+o OPT]... [-c 'SCRIPT' [ARG0 [ARGS]] / FILE [ARGS] / -s [ARGS]]", builtin::shell),
+    row("awk", USR_BIN, "[OPTIONS] [AWK_PROGRAM] [FILE]...", awk::awk),
     row("base64", BIN, "[-d] [FILE]", text::base64),
     row("basename", USR_BIN, "FILE [SUFFIX]", text::basename),
     row("busybox", "", "", busybox),
     row("cat", BIN, "[FILE]...", file::cat),
+    row("chgrp", BIN, "[-Rh]... GROUP FILE...", mode::chown),
     row("chmod", BIN, "[-Rcvf] MODE[,MODE]... FILE...", mode::chmod),
     row("chown", BIN, "[-Rh]... USER[:[GRP]] FILE...", mode::chown),
+    row("chpasswd", USR_SBIN, "[--md5|--encrypted|--crypt-method|--root]", system::chpasswd),
     row("clear", USR_BIN, "", system::clear),
+    row("cmp", USR_BIN, "[-ls] [-n NUM] FILE1 [FILE2]", lines::cmp),
     row("cp", BIN, "[-arPLHpfilsTu] SOURCE... DEST", file::cp),
     row("crond", USR_SBIN, "-fbS -l N -L LOGFILE -c DIR", system::nothing),
     row("crontab", USR_BIN, "[-c DIR] [-u USER] [-ler]|[FILE]", system::crontab),
@@ -66,15 +79,18 @@ pub(super) const APPLETS: &[Applet] = &[
     row("dmesg", BIN, "[-c] [-n LEVEL] [-s SIZE]", system::dmesg),
     row("du", USR_BIN, "[-aHLdclsxhmk] [FILE]...", file::du),
     row("echo", "", "[-neE] [ARG]...", text::echo),
+    row("egrep", BIN, "[-HhnlLoqvsriwF] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", grep::grep),
     row("env", USR_BIN, "[-iu] [-] [name=value]... [PROG ARGS]", builtin::env),
     row("expr", USR_BIN, "EXPRESSION", text::expr),
     row("false", BIN, "", builtin::fail),
-    row("find", USR_BIN, "[-HL] [PATH]... [OPTIONS] [ACTIONS]", file::find),
+    row("fgrep", BIN, "[-HhnlLoqvsriw] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", grep::grep),
+    row("find", USR_BIN, "[-HL] [PATH]... [OPTIONS] [ACTIONS]", find::find),
     row("free", USR_BIN, "[-b/k/m/g]", system::free),
     row("ftpget", USR_BIN, "[OPTIONS] HOST [LOCAL_FILE] REMOTE_FILE", fetch::ftpget),
-    row("grep", BIN, "[-HhnlLoqvsriwFE] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", lines::grep),
+    row("grep", BIN, "[-HhnlLoqvsriwFE] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", grep::grep),
     row("halt", SBIN, "[-d DELAY] [-n] [-f] [-w]", system::nothing),
     row("head", USR_BIN, "[OPTIONS] [FILE]...", lines::head),
+    row("hexdump", USR_BIN, "[-bcdoxCv] [-e FMT] [-f FMT_FILE] [-n LEN] [-s OFS] [FILE]...", dump::hexdump),
     row("hostname", BIN, "[OPTIONS] [HOSTNAME | -F FILE]", system::hostname),
     row("id", USR_BIN, "[OPTIONS] [USER]", system::id),
     row("ifconfig", SBIN, "[-a] interface [address]", network::ifconfig),
@@ -85,45 +101,64 @@ pub(super) const APPLETS: &[Applet] = &[
     row("kill", BIN, "[-l] [-SIG] PID...", process::kill),
     row("killall", USR_BIN, "[-l] [-q] [-SIG] PROCESS_NAME...", process::killall),
     row("klogd", SBIN, "[-c N] [-n]", system::nothing),
+    row("less", USR_BIN, "[-EFMmNSh~] [FILE]...", file::cat),
     row("ln", BIN, "[OPTIONS] TARGET... LINK|DIR", file::ln),
     row("logger", USR_BIN, "[OPTIONS] [MESSAGE]", system::nothing),
     row("login", BIN, "[-p] [-h HOST] [[-f] USER]", system::nothing),
     row("ls", BIN, "[-1AaCxdLHRFplinsehrSXvctu] [-w WIDTH] [FILE]...", list::ls),
     row("lsmod", SBIN, "", system::lsmod),
+    row("md5sum", USR_BIN, "[-c[sw]] [FILE]...", text::md5sum),
     row("mkdir", BIN, "[OPTIONS] DIRECTORY...", file::mkdir),
     row("mknod", BIN, "[-m MODE] NAME TYPE [MAJOR MINOR]", system::nothing),
+    row("more", BIN, "[FILE]...", file::cat),
     row("mount", BIN, "[OPTIONS] [-o OPTS] DEVICE NODE", system::mount),
     row("mv", BIN, "[-fin] SOURCE DEST", file::mv),
     row("nc", USR_BIN, "[-iN] [-wN] [-l] [-p PORT] [-f FILE|IPADDR PORT] [-e PROG]", fetch::nc),
     row("netstat", BIN, "[-ral] [-tuwx] [-enWp]", network::netstat),
+    row("nice", BIN, "[-n ADJUST] [PROG ARGS]", builtin::nice),
     row("nohup", USR_BIN, "PROG ARGS", builtin::nohup),
     row("nproc", USR_BIN, "", system::nproc),
     row("nslookup", USR_BIN, "[HOST] [SERVER]", network::nslookup),
+    row(
+        "od",
+        USR_BIN,
+        "[-abcdfhilovxs] [-t TYPE] [-A RADIX] [-N SIZE] [-j SKIP] [-S MINSTR] [-w WIDTH] [FILE]...",
+        dump::od,
+    ),
     row("passwd", USR_BIN, "[OPTIONS] [USER]", process::passwd),
+    row("pgrep", USR_BIN, "[-flanovx] [-s SID|-P PPID|PATTERN]", process::pgrep),
     row("pidof", BIN, "[OPTIONS] [NAME]...", process::pidof),
     row("ping", BIN, "[OPTIONS] HOST", network::ping),
     row("pkill", USR_BIN, "[-l|-SIGNAL] [-fnovx] [-s SID|-P PPID|PATTERN]", process::killall),
     row("poweroff", SBIN, "[-d DELAY] [-n] [-f]", system::nothing),
-    row("printf", USR_BIN, "FORMAT [ARG]...", text::printf),
+    row("printenv", BIN, "[VARIABLE]...", system::printenv),
+    row("printf", USR_BIN, "FORMAT [ARG]...", printf::printf),
     row("ps", BIN, "", process::ps),
     row("pwd", BIN, "", builtin::pwd),
     row("readlink", USR_BIN, "[-fnv] FILE", file::readlink),
+    row("realpath", USR_BIN, "FILE...", file::realpath),
     row("reboot", SBIN, "[-d DELAY] [-n] [-f]", system::nothing),
+    row("rev", USR_BIN, "[FILE]...", lines::rev),
     row("rm", BIN, "[-irf] FILE...", file::rm),
     row("rmdir", BIN, "[OPTIONS] DIRECTORY...", file::rmdir),
     row("route", SBIN, "[{add|del|delete}]", network::route),
+    row("sed", BIN, "[-i[SFX]] [-nrE] [-f FILE]... [-e CMD]... [FILE]...", sed::sed),
     row("seq", USR_BIN, "[-w] [-s SEP] [FIRST [INC]] LAST", text::seq),
+    row("setsid", USR_BIN, "[-c] PROG ARGS", builtin::nohup),
     row("sh", BIN, "[-/+OPTIONS] [-/+o OPT]... [-c 'SCRIPT' [ARG0 [ARGS]] / FILE [ARGS] / -s [ARGS]]", builtin::shell),
     row("sha256sum", USR_BIN, "[-c[sw]] [FILE]...", text::sha256sum),
+    row("sha512sum", USR_BIN, "[-c[sw]] [FILE]...", text::sha512sum),
     row("sleep", BIN, "[N]...", process::sleep),
     row("sort", USR_BIN, "[-nrugMcszbdfiokt] [FILE]...", lines::sort),
+    row("stat", BIN, "[-ltf] [-c FMT] FILE...", file::stat),
     row("su", BIN, "[OPTIONS] [-] [USER]", builtin::su),
     row("sync", BIN, "", system::nothing),
     row("syslogd", SBIN, "[OPTIONS]", system::nothing),
+    row("tac", USR_BIN, "[FILE]...", lines::tac),
     row("tail", USR_BIN, "[OPTIONS] [FILE]...", lines::tail),
     row("tee", USR_BIN, "[-ai] [FILE]...", text::tee),
     row("telnetd", USR_SBIN, "[OPTIONS]", system::nothing),
-    row("test", USR_BIN, "EXPRESSION", builtin::test),
+    row("test", USR_BIN, "EXPRESSION", condition::test),
     row("tftp", USR_BIN, "[OPTIONS] HOST [PORT]", fetch::tftp),
     row("time", USR_BIN, "[-v] PROG ARGS", builtin::nohup),
     row("timeout", USR_BIN, "[-s SIG] SECS PROG ARGS", builtin::timeout),
@@ -135,6 +170,7 @@ pub(super) const APPLETS: &[Applet] = &[
     row("umount", BIN, "[OPTIONS] FILESYSTEM|DIRECTORY", system::nothing),
     row("uname", BIN, "[-amnrspvio]", system::uname),
     row("uniq", USR_BIN, "[-cdu] [-f,s,w N] [INPUT [OUTPUT]]", lines::uniq),
+    row("unlink", USR_BIN, "FILE", file::rm),
     row("uptime", USR_BIN, "", system::uptime),
     row("usleep", BIN, "N", process::usleep),
     row("w", USR_BIN, "", system::w),
@@ -155,12 +191,18 @@ pub(super) const APPLETS: &[Applet] = &[
     row("bash", BIN, "", builtin::shell).apart(),
     row("chroot", USR_SBIN, "NEWROOT [PROG ARGS]", container::chroot).apart(),
     row("nsenter", USR_BIN, "[OPTIONS] [PROG ARGS]", container::nsenter).apart(),
-    row("setsid", USR_BIN, "[-c] PROG ARGS", builtin::nohup).apart(),
+    row("xxd", USR_BIN, "[-pri] [-g N] [-c N] [-l LEN] [-s OFS] [-o OFS] [FILE]", dump::xxd),
+    row("yes", USR_BIN, "[STRING]", text::yes),
     row("curl", USR_BIN, "[options...] <url>", fetch::curl).apart(),
     row("getprop", "", "", phone::getprop).apart(),
     row("setprop", "", "", phone::setprop).apart(),
     row("pm", "", "", phone::pm).apart(),
     row("am", "", "", phone::am).apart(),
+    row("cmd", "", "", phone::cmd).apart(),
+    row("input", "", "", system::nothing).apart(),
+    row("logcat", "", "", phone::logcat).apart(),
+    row("monkey", "", "", phone::monkey).apart(),
+    row("svc", "", "", system::nothing).apart(),
     row("settings", "", "", phone::settings).apart(),
     row("dumpsys", "", "", phone::dumpsys).apart(),
     row("wm", "", "", phone::wm).apart(),
@@ -168,7 +210,7 @@ pub(super) const APPLETS: &[Applet] = &[
 ];
 
 /// Programs of containers that small devices have not.
-pub(super) const OF_CONTAINERS: [&str; 7] = ["apk", "apt", "apt-get", "bash", "chroot", "nsenter", "setsid"];
+pub(super) const OF_CONTAINERS: [&str; 6] = ["apk", "apt", "apt-get", "bash", "chroot", "nsenter"];
 
 impl Applet {
     /// A program of its own, no part of BusyBox.

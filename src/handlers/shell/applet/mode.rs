@@ -1,10 +1,11 @@
 //! Programs that change who may do what with a file.
 
 use super::super::run::{Io, Run};
+use super::super::tree::Kind;
 use super::{lossy, operands, usage};
 
 /// The mode that `777`, `+x`, `u+rwx,o-w` make of a mode.
-fn changed_mode(text: &[u8], mode: u16) -> Option<u16> {
+pub(super) fn changed_mode(text: &[u8], mode: u16) -> Option<u16> {
     let text = std::str::from_utf8(text).ok()?;
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return u16::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
@@ -54,7 +55,20 @@ pub(super) fn chmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         return usage(run, "chmod", io);
     }
     let mut status = 0;
+    let is_recursive = words.iter().any(|word| matches!(word.as_slice(), b"-R" | b"-Rf" | b"-fR"));
+    let mut all: Vec<Vec<u8>> = Vec::new();
     for name in names {
+        let path = run.path(name);
+        if is_recursive && run.files.is_directory(&path) {
+            let inside =
+                super::file::walk(run, &path).into_iter().filter(|(_, node)| !matches!(node.kind, Kind::Link(_)));
+            all.extend(inside.map(|(path, _)| path));
+        } else {
+            all.push(name.clone());
+        }
+    }
+    run.charge(all.len() / 8);
+    for name in &all {
         let path = run.path(name);
         let changed = run.files.find(&path).map(|(path, node)| (path, changed_mode(wanted, node.mode)));
         let done = match changed {
@@ -72,9 +86,18 @@ pub(super) fn chmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     status
 }
 
+/// `chown` and `chgrp`: everything belongs to root, and stays so.
 pub(super) fn chown(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let names: Vec<&Vec<u8>> = operands(words).collect();
+    let Some((owner, files)) = names.split_first().filter(|(_, files)| !files.is_empty()) else {
+        return usage(run, "chown", io);
+    };
+    let is_known = |name: &[u8]| name.iter().all(u8::is_ascii_digit) || super::system::user(name).is_some();
+    if let Some(unknown) = owner.split(|b| matches!(b, b':' | b'.')).find(|name| !name.is_empty() && !is_known(name)) {
+        return run.fail(io, words, &format!("unknown user {}", lossy(unknown)));
+    }
     let mut status = 0;
-    for name in operands(words).skip(1) {
+    for name in files {
         let path = run.path(name);
         if let Err(fault) = run.files.find(&path).map(drop) {
             status = run.fail_at(io, words, "", name, fault);

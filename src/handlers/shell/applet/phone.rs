@@ -1,6 +1,6 @@
 //! Android's own programs.
 
-use super::super::run::{Io, Run};
+use super::super::run::{Io, Leaving, Run};
 use super::{lossy, operands};
 
 pub(super) fn getprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -46,6 +46,8 @@ const PACKAGES: [&str; 8] = [
 
 pub(super) fn pm(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     match words.get(1).map(Vec::as_slice) {
+        // None of them is a third party's.
+        Some(b"list") if words.iter().any(|word| word == b"-3") => {}
         Some(b"list") => PACKAGES.iter().for_each(|package| run.print_line(io.out, &format!("package:{package}"))),
         Some(b"path") => match words.get(2).map(|name| lossy(name)) {
             Some(name) if PACKAGES.contains(&name.as_str()) => {
@@ -76,6 +78,46 @@ pub(super) fn am(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         run.wait_about(150, 700);
         run.print_line(io.out, &format!("Starting: Intent {{ cmp={component} }}"));
     }
+    0
+}
+
+/// `cmd package ...` and its kin: what `pm`, `am`, `settings` and `wm` do.
+pub(super) fn cmd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let rest = words.get(1..).unwrap_or_default();
+    match rest.first().map(Vec::as_slice) {
+        Some(b"package") => pm(run, rest, io),
+        Some(b"activity") => am(run, rest, io),
+        Some(b"settings") => settings(run, rest, io),
+        Some(b"window") => wm(run, rest, io),
+        Some(service) => {
+            run.print_line(io.err, &format!("cmd: Can't find service: {}", lossy(service)));
+            20
+        }
+        None => {
+            run.print_line(io.err, "cmd: no service specified; use -l to list all services");
+            20
+        }
+    }
+}
+
+/// The log is empty but for its beginnings; without `-d` it is followed.
+pub(super) fn logcat(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if super::has_flag(words, b'c') {
+        return 0;
+    }
+    run.print_line(io.out, "--------- beginning of system\n--------- beginning of main");
+    if !super::has_flag(words, b'd') && !super::has_flag(words, b't') {
+        run.leaving = Some(Leaving::Hang);
+    }
+    0
+}
+
+pub(super) fn monkey(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.wait_about(150, 700);
+    run.print_line(
+        io.out,
+        "Events injected: 1\n## Network stats: elapsed time=61ms (0ms mobile, 0ms wifi, 61ms not connected)",
+    );
     0
 }
 

@@ -24,7 +24,7 @@ fn running(run: &mut Run<'_, '_>) -> Vec<(u32, &'static str, u32, &'static str, 
             )
         })
         .collect();
-    let shell = run.shell_name().to_owned();
+    let shell = lossy(&run.shell_name());
     all.push((run.state.pid, user, 1_352, "S", shell));
     all.extend(run.jobs.running.iter().map(|(pid, command)| (*pid, user, 612, "S", lossy(command))));
     all.sort_by_key(|process| process.0);
@@ -70,14 +70,14 @@ pub(super) fn top(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.len() < 2 {
-        run.complain(io, b"you need to specify whom to kill");
+    if operands(words).next().is_none() {
+        run.print_line(io.err, "sh: you need to specify whom to kill");
         return 1;
     }
     let mut status = 0;
     for word in operands(words) {
         let Some(pid) = number(word) else {
-            run.complain(io, &[b"invalid number '", &word[..], b"'"].concat());
+            run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
             status = 1;
             continue;
         };
@@ -87,7 +87,7 @@ pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             || pid == u64::from(run.state.pid)
             || run.device.processes().iter().any(|process| u64::from(process.pid) == pid);
         if !is_known {
-            run.complain(io, format!("can't kill pid {pid}: No such process").as_bytes());
+            run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process"));
             status = 1;
         }
     }
@@ -134,6 +134,18 @@ pub(super) fn pidof(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// `pgrep NAME`: one number a line.
+pub(super) fn pgrep(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 1;
+    for name in operands(words) {
+        for pid in named(run, name) {
+            run.print_line(io.out, &pid.to_string());
+            status = 0;
+        }
+    }
+    status
+}
+
 pub(super) fn sleep(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut total = Duration::ZERO;
     if words.len() < 2 {
@@ -161,7 +173,11 @@ pub(super) fn passwd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         run.complain(io, b"passwd: not found");
         return 127;
     }
-    let user = operands(words).next().map_or_else(|| "root".to_owned(), |name| lossy(name));
+    let name = operands(words).next().cloned().unwrap_or_else(|| b"root".to_vec());
+    let user = lossy(&name);
+    if super::system::user(&name).is_none() {
+        return run.fail(io, words, &format!("unknown user {user}"));
+    }
     let (first, second) = (run.read_line(io), run.read_line(io));
     if first.is_none() || first != second {
         run.print_line(io.err, "Passwords don't match");

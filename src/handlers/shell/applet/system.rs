@@ -51,17 +51,66 @@ pub(super) fn hostname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// The number of a user or a group that a small device has.
+pub(super) fn user(name: &[u8]) -> Option<u32> {
+    match name {
+        b"root" => Some(0),
+        b"daemon" => Some(1),
+        b"nobody" => Some(99),
+        _ => None,
+    }
+}
+
 pub(super) fn id(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let text = match (run.device.flavor(), has_flag(words, b'u')) {
-        (Flavor::Android, true) => "2000",
-        (Flavor::Android, false) => {
-            "uid=2000(shell) gid=2000(shell) groups=2000(shell),1004(input),1007(log),1011(adb),1015(sdcard_rw),1028(sdcard_r),3001(net_bt_admin),3002(net_bt),3003(inet),3006(net_bw_stats) context=u:r:shell:s0"
-        }
-        (Flavor::BusyBox, true) => "0",
-        (Flavor::BusyBox, false) => "uid=0(root) gid=0(root)",
+    let is_android = run.device.flavor() == Flavor::Android;
+    let name = operands(words).next().cloned();
+    let number = match &name {
+        Some(name) => user(name).or_else(|| (is_android && name == b"shell").then_some(2_000)),
+        None => Some(if run.state.is_root { 0 } else { 2_000 }),
     };
-    run.print_line(io.out, text);
+    let Some(number) = number else {
+        return run.fail(io, words, &format!("unknown user {}", lossy(&name.unwrap_or_default())));
+    };
+    let shown = name.map_or_else(|| if run.state.is_root { "root" } else { "shell" }.to_owned(), |name| lossy(&name));
+    let wants_number = has_flag(words, b'u') || has_flag(words, b'g') || has_flag(words, b'G');
+    let text = match (wants_number, has_flag(words, b'n'), is_android) {
+        (true, true, _) => shown,
+        (true, false, _) => number.to_string(),
+        (false, _, true) if number == 2_000 => "uid=2000(shell) gid=2000(shell) groups=2000(shell),1004(input),1007(log),1011(adb),1015(sdcard_rw),1028(sdcard_r),3001(net_bt_admin),3002(net_bt),3003(inet),3006(net_bw_stats) context=u:r:shell:s0".to_owned(),
+        (false, ..) => format!("uid={number}({shown}) gid={number}({shown})"),
+    };
+    run.print_line(io.out, &text);
     0
+}
+
+/// `NAME:PASSWORD` a line.
+pub(super) fn chpasswd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let bytes = run.read_all(io);
+    for line in bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+        let Some(at) = line.iter().position(|&b| b == b':') else { return run.fail(io, words, "missing new password") };
+        let name = line.get(..at).unwrap_or_default();
+        if user(name).is_none() {
+            return run.fail(io, words, &format!("unknown user {}", lossy(name)));
+        }
+        run.print_line(io.out, &format!("chpasswd: password for '{}' changed", lossy(name)));
+    }
+    0
+}
+
+/// `printenv NAME...`
+pub(super) fn printenv(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut names = operands(words).peekable();
+    if names.peek().is_none() {
+        return builtin::env(run, words, io);
+    }
+    let mut status = 0;
+    for name in names {
+        match run.variable(name) {
+            Some(value) => run.print_line(io.out, &lossy(&value)),
+            None => status = 1,
+        }
+    }
+    status
 }
 
 pub(super) fn whoami(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {

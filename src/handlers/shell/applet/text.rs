@@ -1,13 +1,15 @@
 //! Programs that print and filter text.
 
 use data_encoding::{BASE64, HEXLOWER};
-use sha2::{Digest, Sha256};
+use md5::Md5;
+use sha2::{Digest, Sha256, Sha512};
 
 use super::super::MAX_OUTPUT;
+use super::super::escape::unescape;
 use super::super::file_system::{base_name, parent};
-use super::super::run::{Io, Run};
+use super::super::run::{Io, Leaving, Run, TERMINAL};
 use super::super::tree::Content;
-use super::{has_flag, lossy, number, operands, operands_beside, usage};
+use super::{has_flag, lossy, number, operands, operands_beside, pattern, usage, value_of};
 
 /// `echo -n -e -E`: options in any combination, as long as each word of them holds no other letter.
 pub(in super::super) fn echo(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -40,105 +42,17 @@ pub(in super::super) fn echo(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -
     0
 }
 
-/// Backslash escapes of `echo -e` and `printf`: octal with or without a leading zero, hexadecimal, the usual letters; `\c` ends all.
-fn unescape(text: &[u8]) -> (Vec<u8>, bool) {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        let Some((&letter, after)) = rest.split_first() else {
-            out.push(b'\\');
-            break;
-        };
-        rest = after;
-        match letter {
-            b'a' => out.push(7),
-            b'b' => out.push(8),
-            b'c' => return (out, true),
-            b'e' => out.push(0x1b),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'v' => out.push(11),
-            b'\\' => out.push(b'\\'),
-            b'0' => rest = digits(rest, 8, 3, &mut out, 0),
-            b'1'..=b'7' => rest = digits(rest, 8, 2, &mut out, u32::from(letter - b'0')),
-            b'x' if rest.first().is_some_and(u8::is_ascii_hexdigit) => rest = digits(rest, 16, 2, &mut out, 0),
-            other => out.extend([b'\\', other]),
-        }
-    }
-    (out, false)
-}
-
-/// Reads at most this many digits of this base on top of `value`.
-fn digits<'t>(mut rest: &'t [u8], base: u32, most: usize, out: &mut Vec<u8>, mut value: u32) -> &'t [u8] {
-    for _ in 0..most {
-        let Some((&byte, after)) = rest.split_first() else { break };
-        let Some(digit) = char::from(byte).to_digit(base) else { break };
-        value = value * base + digit;
-        rest = after;
-    }
-    out.push(u8::try_from(value & 0xff).unwrap_or(0));
-    rest
-}
-
-/// `printf FORMAT ARGUMENT...` with `%s %d %c %x %%`; the format is used again while arguments are left.
-pub(in super::super) fn printf(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let Some(format) = words.get(1) else { return usage(run, "printf", io) };
-    let (format, _) = unescape(format);
-    let mut arguments = words.iter().skip(2).peekable();
-    let mut out = Vec::new();
-    loop {
-        let before = arguments.len();
-        let mut rest = &format[..];
-        while let Some((&byte, after)) = rest.split_first() {
-            rest = after;
-            if byte != b'%' {
-                out.push(byte);
-                continue;
-            }
-            let width =
-                rest.iter().position(|b| !b.is_ascii_digit() && !matches!(b, b'-' | b'.')).unwrap_or(rest.len());
-            let kind = rest.get(width).copied();
-            rest = rest.get(width + 1..).unwrap_or_default();
-            match kind {
-                Some(b'%') => out.push(b'%'),
-                Some(b'b') => out.extend(unescape(arguments.next().map(Vec::as_slice).unwrap_or_default()).0),
-                Some(b'c') => out.extend(arguments.next().and_then(|word| word.first())),
-                Some(b'd' | b'i' | b'u') => out.extend(
-                    lossy(arguments.next().map(Vec::as_slice).unwrap_or_default())
-                        .trim()
-                        .parse::<i64>()
-                        .unwrap_or(0)
-                        .to_string()
-                        .bytes(),
-                ),
-                Some(b'x') => {
-                    out.extend(format!("{:x}", arguments.next().and_then(|word| number(word)).unwrap_or(0)).bytes())
-                }
-                Some(_) => out.extend(arguments.next().into_iter().flatten()),
-                None => out.push(b'%'),
-            }
-        }
-        if arguments.peek().is_none() || arguments.len() == before || out.len() > MAX_OUTPUT {
-            break;
-        }
-    }
-    run.print(io.out, &out);
-    0
-}
-
-/// The bytes that a set of `tr` means: ranges and escapes.
+/// The bytes that a set of `tr` means: ranges, classes and escapes.
 fn set(text: &[u8]) -> Vec<u8> {
     let (text, _) = unescape(text);
     let mut out = Vec::new();
     let mut rest = &text[..];
     while let Some((&first, after)) = rest.split_first() {
+        if let Some((is_in, after)) = class(rest) {
+            out.extend((0..=255_u8).filter(is_in));
+            rest = after;
+            continue;
+        }
         rest = match after {
             [b'-', last, after @ ..] => {
                 out.extend(first..=*last);
@@ -153,19 +67,53 @@ fn set(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What is in a class of bytes.
+type Class = fn(&u8) -> bool;
+
+/// `[:digit:]` and the like at the beginning of a set, and what follows.
+fn class(text: &[u8]) -> Option<(Class, &[u8])> {
+    let rest = text.strip_prefix(b"[:")?;
+    let end = rest.windows(2).position(|pair| pair == b":]")?;
+    let (name, after) = rest.split_at_checked(end)?;
+    let is_in: Class = match name {
+        b"alpha" => u8::is_ascii_alphabetic,
+        b"alnum" => u8::is_ascii_alphanumeric,
+        b"digit" => u8::is_ascii_digit,
+        b"lower" => u8::is_ascii_lowercase,
+        b"upper" => u8::is_ascii_uppercase,
+        b"space" => u8::is_ascii_whitespace,
+        b"punct" => u8::is_ascii_punctuation,
+        b"xdigit" => u8::is_ascii_hexdigit,
+        b"cntrl" => u8::is_ascii_control,
+        b"blank" => |byte| matches!(byte, b' ' | b'\t'),
+        b"print" => |byte| (b' '..=b'~').contains(byte),
+        _ => return None,
+    };
+    Some((is_in, after.get(2..)?))
+}
+
 pub(super) fn tr(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let sets: Vec<Vec<u8>> = operands(words).map(|word| set(word)).collect();
     let Some(from) = sets.first() else { return usage(run, "tr", io) };
+    let (deletes, squeezes) = (has_flag(words, b'd'), has_flag(words, b's'));
+    let from = match has_flag(words, b'c') || has_flag(words, b'C') {
+        true => (0..=255_u8).filter(|byte| !from.contains(byte)).collect(),
+        false => from.clone(),
+    };
     let bytes = run.read_all(io);
     let to = sets.get(1).map(Vec::as_slice).unwrap_or_default();
-    let changed: Vec<u8> = bytes
-        .into_iter()
-        .filter_map(|byte| match from.iter().position(|&b| b == byte) {
-            Some(_) if has_flag(words, b'd') => None,
-            Some(at) => to.get(at).or(to.last()).copied().or(Some(byte)),
-            None => Some(byte),
-        })
-        .collect();
+    let squeezed = sets.last().unwrap_or(&from);
+    let mut changed = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        let new = match from.iter().position(|&b| b == byte) {
+            Some(_) if deletes => continue,
+            Some(at) => to.get(at).or(to.last()).copied().unwrap_or(byte),
+            None => byte,
+        };
+        if !(squeezes && changed.last() == Some(&new) && squeezed.contains(&new)) {
+            changed.push(new);
+        }
+    }
     run.print(io.out, &changed);
     0
 }
@@ -205,14 +153,42 @@ pub(super) fn base64(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     status
 }
 
+/// A digest in hexadecimal.
+type Sum = fn(&[u8]) -> String;
+
+pub(super) fn md5sum(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    sums(run, words, io, |bytes| HEXLOWER.encode(&Md5::digest(bytes)))
+}
+
 pub(super) fn sha256sum(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    sums(run, words, io, |bytes| HEXLOWER.encode(&Sha256::digest(bytes)))
+}
+
+pub(super) fn sha512sum(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    sums(run, words, io, |bytes| HEXLOWER.encode(&Sha512::digest(bytes)))
+}
+
+fn sums(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, sum: Sum) -> u8 {
     let paths = operands_beside(words, b"");
     let (found, status) = run.inputs(io, words, &paths, "can't open");
     for (name, bytes) in found {
+        run.charge(bytes.len() / 4_096);
         let name = if name.is_empty() { "-".to_owned() } else { lossy(&name) };
-        run.print_line(io.out, &format!("{}  {name}", HEXLOWER.encode(&Sha256::digest(&bytes))));
+        run.print_line(io.out, &format!("{}  {name}", sum(&bytes)));
     }
     status
+}
+
+/// Lines without end: as many as one command may print.
+pub(super) fn yes(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let text = if words.len() > 1 { words.get(1..).unwrap_or_default().join(&b' ') } else { b"y".to_vec() };
+    let line = [&text[..], b"\n"].concat();
+    let count = MAX_OUTPUT / 4 / line.len();
+    run.print(io.out, &line.repeat(count.max(1)));
+    if io.out == TERMINAL {
+        run.leaving = Some(Leaving::Hang);
+    }
+    0
 }
 
 pub(super) fn basename(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -231,73 +207,163 @@ pub(super) fn dirname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 pub(super) fn seq(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let numbers: Vec<u64> = operands(words).filter_map(|word| number(word)).collect();
+    let is_number = |word: &Vec<u8>| word.get(1).is_some_and(u8::is_ascii_digit) || !word.starts_with(b"-");
+    let separator = value_of(words, b's').map_or_else(|| "\n".to_owned(), lossy);
+    let mut numbers = Vec::new();
+    let mut rest = words.iter().skip(1);
+    while let Some(word) = rest.next() {
+        match word.as_slice() {
+            b"-s" => drop(rest.next()),
+            _ if is_number(word) => match lossy(word).parse::<i64>() {
+                Ok(number) => numbers.push(number),
+                Err(_) => return run.fail(io, words, &format!("invalid number '{}'", lossy(word))),
+            },
+            _ => {}
+        }
+    }
     let (first, step, last) = match numbers.as_slice() {
         [last] => (1, 1, *last),
         [first, last] => (*first, 1, *last),
-        [first, step, last] => (*first, (*step).max(1), *last),
+        [first, step, last] => (*first, *step, *last),
         _ => return usage(run, "seq", io),
     };
+    let width = if has_flag(words, b'w') { first.to_string().len().max(last.to_string().len()) } else { 0 };
     let mut text = String::new();
     let mut at = first;
-    while at <= last && text.len() < MAX_OUTPUT {
-        text.push_str(&format!("{at}\n"));
+    while step != 0 && text.len() < MAX_OUTPUT && if step > 0 { at <= last } else { at >= last } {
+        if at != first {
+            text.push_str(&separator);
+        }
+        text.push_str(&format!("{at:0width$}"));
         at = at.saturating_add(step);
+    }
+    if !text.is_empty() {
+        text.push('\n');
     }
     run.print(io.out, text.as_bytes());
     0
 }
 
-/// One sum, product or comparison of two numbers.
+/// One sum, product, comparison, or part of a text.
 pub(super) fn expr(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let parsed = |word: Option<&Vec<u8>>| lossy(word.map(Vec::as_slice).unwrap_or_default()).trim().parse::<i64>();
-    let (Ok(a), Ok(b)) = (parsed(words.get(1)), parsed(words.get(3))) else {
-        let line = words.get(1).cloned().unwrap_or_default();
-        run.print(io.out, &[&line[..], b"\n"].concat());
-        return 0;
+    let arguments: Vec<String> = words.iter().skip(1).map(|word| lossy(word)).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.trim().parse::<i64>();
+    let result = match arguments.as_slice() {
+        [] => return usage(run, "expr", io),
+        [text] => (*text).to_owned(),
+        ["length", text] => text.len().to_string(),
+        ["substr", text, start, length] => {
+            let place = |text: &str| text.parse::<usize>().unwrap_or(0);
+            let start = place(start);
+            text.chars().skip(start.saturating_sub(1)).take(if start > 0 { place(length) } else { 0 }).collect()
+        }
+        ["index", text, set] => text.find(|c| set.contains(c)).map_or(0, |at| at + 1).to_string(),
+        [text, ":", wanted] | ["match", text, wanted] => fitting(text, wanted),
+        [a, "=", b] if number(a).is_err() || number(b).is_err() => i64::from(a == b).to_string(),
+        [a, "!=", b] if number(a).is_err() || number(b).is_err() => i64::from(a != b).to_string(),
+        [a, "|", b] => (if a.is_empty() || *a == "0" { b } else { a }).to_string(),
+        [a, "&", b] => (if [a, b].iter().any(|text| text.is_empty() || **text == "0") { "0" } else { a }).to_owned(),
+        [a, operator, b] => {
+            let (Ok(a), Ok(b)) = (number(a), number(b)) else { return run.fail(io, words, "non-numeric argument") + 1 };
+            match (*operator, b) {
+                ("/" | "%", 0) => return run.fail(io, words, "division by zero") + 1,
+                ("+", b) => a.wrapping_add(b),
+                ("-", b) => a.wrapping_sub(b),
+                ("*", b) => a.wrapping_mul(b),
+                ("/", b) => a.wrapping_div(b),
+                ("%", b) => a.wrapping_rem(b),
+                ("=" | "==", b) => i64::from(a == b),
+                ("!=", b) => i64::from(a != b),
+                ("<", b) => i64::from(a < b),
+                ("<=", b) => i64::from(a <= b),
+                (">", b) => i64::from(a > b),
+                (">=", b) => i64::from(a >= b),
+                _ => return run.fail(io, words, "syntax error") + 1,
+            }
+            .to_string()
+        }
+        _ => return run.fail(io, words, "syntax error") + 1,
     };
-    let result = match words.get(2).map(Vec::as_slice) {
-        Some(b"+") => a.wrapping_add(b),
-        Some(b"-") => a.wrapping_sub(b),
-        Some(b"*") => a.wrapping_mul(b),
-        Some(b"/") => a.checked_div(b).unwrap_or(0),
-        Some(b"%") => a.checked_rem(b).unwrap_or(0),
-        Some(b"=") => i64::from(a == b),
-        Some(b"<") => i64::from(a < b),
-        Some(b">") => i64::from(a > b),
-        _ => return run.fail(io, words, "syntax error"),
-    };
-    run.print_line(io.out, &result.to_string());
-    u8::from(result == 0)
+    run.print_line(io.out, &result);
+    u8::from(result.is_empty() || result == "0")
 }
 
-/// Runs a program with the words of the input, all at once.
+/// `TEXT : PATTERN`: the length that fits at the beginning, or what is in brackets.
+fn fitting(text: &str, wanted: &str) -> String {
+    let has_group = wanted.contains("\\(");
+    let regex = pattern::compile(&format!("^{}", wanted.trim_start_matches('^')), false, false);
+    let found = regex.as_ref().and_then(|regex| regex.captures(text.as_bytes()));
+    match (found, has_group) {
+        (Some(found), true) => found.get(1).map(|group| lossy(group.as_bytes())).unwrap_or_default(),
+        (Some(found), false) => found.get(0).map_or(0, |whole| whole.len()).to_string(),
+        (None, true) => String::new(),
+        (None, false) => "0".to_owned(),
+    }
+}
+
+/// Runs a program with the words of the input: all at once, `-n` at a time, or with `-I` a line at a time in the place of a sign.
 pub(super) fn xargs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let bytes = run.read_all(io);
-    let mut call: Vec<Vec<u8>> = words.iter().skip(1).skip_while(|word| word.starts_with(b"-")).cloned().collect();
+    let (mut sign, mut most) = (None, None);
+    let mut rest = words.iter().skip(1).peekable();
+    while let Some(option) = rest.next_if(|word| word.starts_with(b"-")) {
+        let mut value =
+            || option.get(2..).filter(|value| !value.is_empty()).map(<[u8]>::to_vec).or_else(|| rest.next().cloned());
+        match option.get(1) {
+            Some(b'I') => sign = value(),
+            Some(b'i') => sign = Some(b"{}".to_vec()),
+            Some(b'n' | b'L') => most = value().and_then(|value| number(&value)),
+            Some(b's' | b'P' | b'd' | b'E') => drop(value()),
+            _ => {}
+        }
+    }
+    let mut call: Vec<Vec<u8>> = rest.cloned().collect();
     if call.is_empty() {
         call.push(b"echo".to_vec());
     }
-    call.extend(bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map(<[u8]>::to_vec));
-    run.call(&call, io)
+    let bytes = run.read_all(io);
+    let mut status = 0;
+    if let Some(sign) = sign {
+        for line in bytes.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
+            let filled: Vec<Vec<u8>> = call.iter().map(|word| replaced(word, &sign, line)).collect();
+            status = run.call_program(&filled, io).min(123).max(status);
+            if run.leaving.is_some() {
+                break;
+            }
+        }
+        return status;
+    }
+    let zeros = has_flag(words, b'0');
+    let is_end = |b: &u8| if zeros { *b == 0 } else { b.is_ascii_whitespace() };
+    let given: Vec<Vec<u8>> =
+        bytes.split(is_end).filter(|word| !word.is_empty()).map(|word| bare(word, zeros)).collect();
+    if given.is_empty() {
+        return if has_flag(words, b'r') { 0 } else { run.call_program(&call, io) };
+    }
+    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
+    for some in given.chunks(most) {
+        status = run.call_program(&[&call[..], some].concat(), io).max(status);
+        run.charge(1);
+        if run.leaving.is_some() || run.is_spent() {
+            break;
+        }
+    }
+    status
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A word of the input of `xargs` without its quotes.
+fn bare(word: &[u8], as_it_is: bool) -> Vec<u8> {
+    word.iter().copied().filter(|byte| as_it_is || !matches!(byte, b'"' | b'\'')).collect()
+}
 
-    #[test]
-    fn escapes_are_read_as_busybox_reads_them() {
-        for (text, bytes) in [
-            (&br"\x6b\x61\x6d\x69/dev"[..], &b"kami/dev"[..]),
-            (br"\101\0102\61", b"AB1"),
-            (br"\x7fELF\0\377", b"\x7fELF\0\xff"),
-            (br"\\n\q\", br"\n\q\"),
-            (br"\xzz", br"\xzz"),
-            (br"\x4", b"\x04"),
-        ] {
-            assert_eq!(unescape(text), (bytes.to_vec(), false), "{}", text.escape_ascii());
-        }
-        assert_eq!(unescape(br"ab\cde"), (b"ab".to_vec(), true));
+fn replaced(word: &[u8], sign: &[u8], line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = word;
+    while let Some(at) = memchr::memmem::find(rest, sign).filter(|_| !sign.is_empty()) {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        out.extend_from_slice(line);
+        rest = rest.get(at + sign.len()..).unwrap_or_default();
     }
+    out.extend_from_slice(rest);
+    out
 }

@@ -45,8 +45,13 @@ impl FileSystem<'_> {
         self.put(path, Some(Node { kind: Kind::File { content, fresh }, mode, changed: self.now }))
     }
 
-    /// Stores a file that the visitor has sent whole, with this mode.
+    /// Stores a file that the visitor has sent whole, with this mode; directories on the way are made, as adbd makes them.
     pub(in crate::handlers) fn store(&mut self, path: &[u8], bytes: &[u8], mode: u32) -> Result<(), &'static str> {
+        let above: Vec<&[u8]> = super::ancestors(path).collect();
+        let there = above.iter().rposition(|above| self.exists(above)).map_or(0, |at| at + 1);
+        for directory in above.get(there..).unwrap_or_default() {
+            self.make_directory(directory).map_err(Fault::text)?;
+        }
         let kept = self.write(path, Content::Kept(bytes.to_vec()), false);
         kept.and_then(|()| self.set_mode(path, u16::try_from(mode & 0o7777).unwrap_or(0o644))).map_err(Fault::text)
     }

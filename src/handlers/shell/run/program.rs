@@ -15,6 +15,15 @@ impl Run<'_, '_> {
         if self.steps > MAX_STEPS {
             return 1;
         }
+        if let Some(function) = self.state.functions.get(name).cloned() {
+            return self.function(&function, words, io);
+        }
+        self.call_program(words, io)
+    }
+
+    /// The same without functions: `command`.
+    pub(in crate::handlers::shell) fn call_program(&mut self, words: &[Vec<u8>], io: Io) -> u8 {
+        let Some(name) = words.first() else { return 0 };
         if name.contains(&b'/') {
             let path = self.path(name);
             return self.execute(&path, words, io);
@@ -70,7 +79,7 @@ impl Run<'_, '_> {
         };
         match content {
             Some(empty) if empty.is_empty() && !self.state.has_dropped => 0,
-            Some(text) if !text.is_empty() && is_text(&text) => self.script(&text, words, io),
+            Some(text) if !text.is_empty() && is_text(&text) => self.script(&text, words, true, io),
             program => {
                 self.state.has_dropped = true;
                 let line = words.join(&b' ');

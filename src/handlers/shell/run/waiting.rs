@@ -77,6 +77,7 @@ impl Run<'_, '_> {
                     self.acts.push_back(Act::Hang);
                     break;
                 }
+                Some(Leaving::Abandon) => break,
                 _ => {}
             }
         }
@@ -86,7 +87,9 @@ impl Run<'_, '_> {
 
 /// Whether a command, as typed, reads the terminal: how many lines (`None`: all), and whether they are passwords.
 fn reads_terminal(item: &Item) -> Option<(Option<usize>, bool)> {
-    let Command { body: Body::Simple { words, .. }, redirections } = item.first.commands.first()? else { return None };
+    let Command { body: Body::Simple { words, .. }, redirections, .. } = item.first.commands.first()? else {
+        return None;
+    };
     if redirections
         .iter()
         .any(|redirection| matches!(redirection.kind, RedirectionKind::From | RedirectionKind::Document))

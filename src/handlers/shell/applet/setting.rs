@@ -1,0 +1,88 @@
+//! What a login sets for itself: aliases, limits, the mask of new files.
+
+use super::super::run::{Io, Run};
+use super::{lossy, operands};
+
+/// Aliases are taken note of under a name that no variable can have, and shown; they are not expanded.
+pub(super) fn alias(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for word in operands(words) {
+        match word.iter().position(|&b| b == b'=') {
+            Some(at) => {
+                let (name, value) = word.split_at(at);
+                run.set_variable(&[b"alias ", name].concat(), value.get(1..).unwrap_or_default().to_vec());
+            }
+            None => match run.variable(&[b"alias ", &word[..]].concat()) {
+                Some(value) => run.print_line(io.out, &format!("{}='{}'", lossy(word), lossy(&value))),
+                None => {
+                    run.print_line(io.err, &format!("alias: {} not found", lossy(word)));
+                    status = 1;
+                }
+            },
+        }
+    }
+    status
+}
+
+pub(super) fn unalias(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for word in operands(words) {
+        if run.state.variables.remove(&[b"alias ", &word[..]].concat()).is_none() {
+            run.print_line(io.err, &format!("unalias: {} not found", lossy(word)));
+            status = 1;
+        }
+    }
+    status
+}
+
+pub(super) fn umask(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let Some(wanted) = words.get(1) else {
+        let mask = run.state.mask;
+        run.print_line(io.out, &format!("{mask:04o}"));
+        return 0;
+    };
+    match std::str::from_utf8(wanted)
+        .ok()
+        .and_then(|text| u16::from_str_radix(text, 8).ok())
+        .filter(|mask| *mask <= 0o777)
+    {
+        Some(mask) => {
+            run.state.mask = mask;
+            0
+        }
+        None => {
+            run.complain_of(io, b"umask", &[b"illegal mode: ", &wanted[..]].concat());
+            2
+        }
+    }
+}
+
+/// Limits are taken note of and shown.
+pub(super) fn ulimit(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    const LIMITS: [(u8, &str, &str); 9] = [
+        (b't', "-t: cpu time (seconds)", "unlimited"),
+        (b'f', "-f: file size (blocks)", "unlimited"),
+        (b'd', "-d: data seg size (kb)", "unlimited"),
+        (b's', "-s: stack size (kb)", "8192"),
+        (b'c', "-c: core file size (blocks)", "0"),
+        (b'm', "-m: resident set size (kb)", "unlimited"),
+        (b'n', "-n: file descriptors", "1024"),
+        (b'v', "-v: address space (kb)", "unlimited"),
+        (b'p', "-p: processes", "1982"),
+    ];
+    let flags = words.iter().skip(1).filter_map(|word| word.strip_prefix(b"-")).flatten().copied();
+    let wanted: Vec<u8> = flags.filter(|flag| !b"HS".contains(flag)).collect();
+    let wanted = if wanted.is_empty() { vec![b'f'] } else { wanted };
+    let value = operands(words).next().cloned();
+    for (flag, text, usual) in LIMITS.iter().filter(|(flag, ..)| wanted.contains(flag) || wanted.contains(&b'a')) {
+        let name = [b"limit ", &[*flag][..]].concat();
+        if let Some(value) = &value {
+            run.set_variable(&name, value.clone());
+            continue;
+        }
+        let shown = run.variable(&name).map_or_else(|| (*usual).to_owned(), |value| lossy(&value));
+        let label = if wanted.len() > 1 || wanted.contains(&b'a') { format!("{text:<32} ") } else { String::new() };
+        run.print_line(io.out, &format!("{label}{shown}"));
+    }
+    0
+}
