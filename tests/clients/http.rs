@@ -164,6 +164,12 @@ fn the_docker_client_lists_pulls_runs_reads_and_executes() {
     docker(&["system", "prune", "-f"]);
     let file = lab.file("dropper", "#!/bin/sh\n");
     docker(&["cp", file.to_str().unwrap(), "miner:/tmp/dropper"]);
+    assert_eq!(docker(&["exec", "miner", "sh", "-c", "cat /tmp/dropper; echo left > /tmp/note"]), "#!/bin/sh\n");
+    assert!(
+        docker(&["cp", "miner:/tmp/note", "-"]).contains("left\n")
+            && docker(&["diff", "miner"]).contains("A /tmp/note")
+    );
+    assert_eq!(docker(&["run", "--rm", "busybox", "sh", "-c", "for i in 1 2; do echo $i; done"]), "1\n2\n");
     let said = lab.client("docker", &["-H", &host, "cp", "miner:/nope", "-"], b"");
     assert!(text(&said).contains("Could not find the file /nope in container"), "{}", text(&said));
     let line = format!("docker -H {host} run --rm alpine nosuch; echo status $?");

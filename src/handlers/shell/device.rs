@@ -93,6 +93,7 @@ pub(in crate::handlers) struct Device {
     processes: Vec<Process>,
     properties: Vec<(String, String)>,
     without: BTreeSet<String>,
+    is_container: bool,
     program: Vec<u8>,
     tree: OnceLock<Tree>,
     room: Arc<AtomicUsize>,
@@ -113,6 +114,11 @@ impl Device {
         } else {
             &self.host
         }
+    }
+
+    /// What runs on it runs in containers: each has a name and files of its own.
+    pub(super) const fn is_container(&self) -> bool {
+        self.is_container
     }
 
     /// An Android property, for instance `ro.product.model`.
@@ -138,9 +144,14 @@ impl Device {
     }
 
     pub(super) fn remembered<R>(&self, source: IpAddr, now: Timestamp, work: impl FnOnce(&mut Remembered) -> R) -> R {
-        let kept = self.sources.with(source, now, |kept| Arc::clone(kept));
+        let kept = self.kept(source, now);
         // What a panic left half done is one source's memory.
         work(&mut kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What this source has changed.
+    pub(super) fn kept(&self, source: IpAddr, now: Timestamp) -> Arc<Mutex<Remembered>> {
+        self.sources.with(source, now, |kept| Arc::clone(kept))
     }
 
     pub(super) fn tree(&self) -> &Tree {

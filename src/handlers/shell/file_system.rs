@@ -13,7 +13,7 @@ use super::device::Device;
 use super::tree::{Content, Kind, Node, Tree};
 use crate::clock::Timestamp;
 
-pub(in crate::handlers) use overlay::Overlay;
+pub(in crate::handlers) use overlay::{Change, Overlay};
 /// Symbolic links that are followed in one path.
 const MAX_LINKS: u32 = 8;
 

@@ -13,6 +13,7 @@ mod android;
 mod applet;
 mod arithmetic;
 mod calendar;
+mod container;
 mod device;
 mod elf;
 mod escape;
@@ -29,9 +30,10 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::device::Remembered;
 use self::file_system::FileSystem;
 use self::lex::Fault;
 use self::parse::Item;
@@ -40,7 +42,9 @@ use super::recording::with_text;
 use super::{Context, Random};
 use crate::events::Event;
 
+pub(super) use self::container::Container;
 pub(super) use self::device::{Device, Flavor};
+pub(super) use self::file_system::Change;
 pub(super) use self::terminal::{Editor, Key, Terminal};
 
 /// Bytes of one line; what is longer loses its end, as in a terminal.
@@ -131,6 +135,8 @@ pub(super) struct Shell {
     /// Lines of a command whose end has not come.
     unfinished: Vec<u8>,
     unfinished_lines: u32,
+    /// The container that it runs in, with files of its own.
+    container: Option<Container>,
     /// A program reads from the terminal.
     waiting: Option<Box<Waiting>>,
 }
@@ -144,7 +150,16 @@ impl Shell {
         let cwd = if flavor == Flavor::Android { b"/".to_vec() } else { b"/root".to_vec() };
         let surroundings = Surroundings { cwd, mask: 0o022, ..Surroundings::default() };
         let state = State { surroundings, pid, is_root: flavor == Flavor::BusyBox, ..State::default() };
-        Self { device, state, random, is_interactive: true, unfinished: Vec::new(), unfinished_lines: 0, waiting: None }
+        Self {
+            device,
+            state,
+            random,
+            is_interactive: true,
+            unfinished: Vec::new(),
+            unfinished_lines: 0,
+            container: None,
+            waiting: None,
+        }
     }
 
     /// A shell for single commands (`adb shell COMMAND`): no prompts, and programs that read the terminal find what
@@ -156,6 +171,7 @@ impl Shell {
     /// What an interactive shell prints first.
     pub(super) fn greeting(&self) -> String {
         match self.device.flavor() {
+            Flavor::BusyBox if self.container.is_some() => String::new(),
             Flavor::BusyBox => {
                 format!(
                     "\n\n{} built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n",
@@ -176,6 +192,9 @@ impl Shell {
         }
         let sign = if self.state.is_root { '#' } else { '$' };
         let cwd = String::from_utf8_lossy(&self.state.cwd);
+        if let Some(prompt) = self.container.as_ref().and_then(|container| container.prompt(&cwd)) {
+            return prompt;
+        }
         match self.device.flavor() {
             Flavor::BusyBox => match cwd.strip_prefix("/root") {
                 Some("") => format!("~ {sign} "),
@@ -279,26 +298,35 @@ impl Shell {
 
     /// The session is over: what the visitor has left in files is kept as samples.
     pub(super) fn closed(&mut self, cx: &mut Context<'_>) {
-        let source = cx.session().client.ip();
         let now = cx.now();
-        let samples = self.device.remembered(source, now, |kept| {
+        let kept = self.kept(cx);
+        let samples = {
+            let kept = &mut *kept.lock().unwrap_or_else(PoisonError::into_inner);
             let mut files = FileSystem::new(&self.device, &mut kept.overlay, now, true);
             files.keep_all_samples();
             files.take_samples()
-        });
+        };
         hand_in(cx, samples);
     }
 
+    /// What was changed where this shell runs: in its container, or by its source.
+    fn kept(&self, cx: &Context<'_>) -> Arc<Mutex<Remembered>> {
+        match &self.container {
+            Some(container) => container.kept(),
+            None => self.device.kept(cx.session().client.ip(), cx.now()),
+        }
+    }
+
     fn run(&mut self, cx: &mut Context<'_>, items: VecDeque<Item>, input: Option<Vec<u8>>) -> Acts {
-        let source = cx.session().client.ip();
-        let now = cx.now();
         let device = Arc::clone(&self.device);
-        let (acts, waiting, samples) = device.remembered(source, now, |kept| {
+        let kept = self.kept(cx);
+        let (acts, waiting, samples) = {
+            let kept = &mut *kept.lock().unwrap_or_else(PoisonError::into_inner);
             let mut run = Run::new(cx, &device, &mut self.state, &mut self.random, kept);
             let waiting = run.top_level(items, input, self.is_interactive);
             let (acts, samples) = run.finish();
             (acts, waiting, samples)
-        });
+        };
         self.waiting = waiting.map(Box::new);
         hand_in(cx, samples);
         acts

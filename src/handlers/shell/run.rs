@@ -455,7 +455,7 @@ impl<'r, 'c> Run<'r, 'c> {
         match (&self.origin, self.device.flavor()) {
             (Some(origin), _) => origin.name.clone(),
             (None, Flavor::Android) => b"/system/bin/sh".to_vec(),
-            (None, Flavor::BusyBox) if self.state.levels == 0 => b"-sh".to_vec(),
+            (None, Flavor::BusyBox) if self.state.levels == 0 && !self.device.is_container() => b"-sh".to_vec(),
             (None, Flavor::BusyBox) => b"sh".to_vec(),
         }
     }

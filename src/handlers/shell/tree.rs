@@ -188,7 +188,24 @@ impl Tree {
             "#!/bin/sh\nmount -a\nhostname -F /etc/hostname\nsyslogd\nklogd\ntelnetd\n",
         );
         self.text("/var/log/messages", 0o640, "");
+        if device.is_container() {
+            self.add_container();
+        }
         self.text("/var/run/utmp", 0o644, "");
+    }
+
+    /// Where an Alpine image differs from a device.
+    fn add_container(&mut self) {
+        for path in ["/etc/inittab", "/etc/fstab", "/etc/init.d/rcS", "/init", "/var/run/utmp"] {
+            self.nodes.remove(path.as_bytes());
+        }
+        self.directory("/media");
+        self.directory("/srv");
+        self.directory("/root/.ssh");
+        self.text("/.dockerenv", 0o755, "");
+        self.text("/etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/ash\nbin:x:1:1:bin:/bin:/sbin/nologin\ndaemon:x:2:2:daemon:/sbin:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n");
+        self.text("/etc/os-release", 0o644, "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.14.10\nPRETTY_NAME=\"Alpine Linux v3.14\"\nHOME_URL=\"https://alpinelinux.org/\"\nBUG_REPORT_URL=\"https://bugs.alpinelinux.org/\"\n");
+        self.text("/etc/crontab", 0o644, "");
     }
 
     fn add_android(&mut self, device: &Device) {

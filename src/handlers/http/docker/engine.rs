@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::super::super::{Persona, Random};
 use super::super::answer::Answer;
 use super::super::site::draw;
-use super::command::Kernel;
 use super::image::Image;
 use super::machine::Machine;
 use crate::clock::Timestamp;
@@ -17,6 +16,8 @@ const OLDEST: (u32, u32) = (1, 12);
 
 /// A release: version, commit, Go, when it was built, containerd, runc.
 type Release = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
+/// Release and build of a kernel.
+pub(super) type Kernel = (&'static str, &'static str);
 /// A system: name, version, kernel.
 type System = (&'static str, &'static str, Kernel);
 
@@ -62,6 +63,15 @@ impl Engine {
             installed: persona.installed(),
             random,
         }
+    }
+
+    pub(super) fn kernel(&self) -> Kernel {
+        self.system.2
+    }
+
+    /// Processors, and bytes of memory.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.cores, self.memory)
     }
 
     /// Why a client of this API version is sent away.
@@ -175,7 +185,6 @@ impl Engine {
             ("mysql", "8.0", "mysql"),
             ("registry", "2", "registry"),
         ];
-        machine.kernel = self.system.2;
         let mut random = self.random.clone();
         let (name, tag, container) = draw(&mut random, &SERVICES);
         for (name, tag) in [(name, tag), ("alpine", "3.14")] {
@@ -185,11 +194,11 @@ impl Engine {
         let image = machine.image(&reference).map(|image| image.id.clone()).unwrap_or_default();
         let config = json!({"Image": reference, "HostConfig": {"RestartPolicy": {"Name": "always"}}});
         let started = if self.booted < now { self.booted } else { now };
-        let created = machine.create(config, &reference, &image, Some(container.to_owned()), random.bits(), started);
-        if let Ok(id) = created
+        let created = machine.create(config, (&reference, &image), Some(container.to_owned()), random.bits(), started);
+        if let Ok(id) = created.map(|container| container.id.clone())
             && let Some(container) = machine.container(&id)
         {
-            container.start(started);
+            container.start(started, super::process::Played::forever());
         }
     }
 }

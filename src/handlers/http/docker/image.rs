@@ -2,12 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::Context;
-use super::super::answer::Answer;
-use super::super::ask::Ask;
 use super::engine::rfc3339;
 use super::machine::id;
-use super::{error, value};
 use crate::clock::Timestamp;
 
 /// Bytes of an image's name that are kept.
@@ -49,6 +45,27 @@ impl Image {
     /// The same under another name.
     pub(super) fn tagged(&self, name: &str, tag: &str) -> Self {
         Self { name: name.to_owned(), tag: tag.to_owned(), ..self.clone() }
+    }
+
+    /// A new image made of this one.
+    pub(super) fn derived(&self, seed: u64, now: Timestamp) -> Self {
+        Self {
+            id: format!("sha256:{}", id(seed, 0, &self.id)),
+            size: self.size + 2_048 + seed % 90_000,
+            created: now,
+            ..self.clone()
+        }
+    }
+
+    /// As in `GET /images/NAME/history`.
+    pub(super) fn history(&self) -> Value {
+        let created = self.created.as_micros() / 1_000_000;
+        let hash = self.digest.trim_start_matches("sha256:");
+        json!([
+            {"Comment": "", "Created": created, "CreatedBy": "/bin/sh -c #(nop)  CMD [\"/bin/sh\"]", "Id": self.id, "Size": 0, "Tags": [self.tag()]},
+            {"Comment": "", "Created": created, "CreatedBy": format!("/bin/sh -c #(nop) ADD file:{hash} in / "), "Id": "<missing>", "Size": self.size,
+                "Tags": null},
+        ])
     }
 
     pub(super) fn tag(&self) -> String {
@@ -94,6 +111,31 @@ pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
     let given = tag.filter(|tag| !tag.is_empty()).unwrap_or(own);
     let tag: String = if given.is_empty() { "latest".to_owned() } else { given.chars().take(128).collect() };
     (name.to_owned(), tag)
+}
+
+/// What is wrong with a reference (distribution, reference grammar).
+pub(super) fn check(text: &str) -> Result<(), &'static str> {
+    let (name, _) = text.split_once('@').unwrap_or((text, ""));
+    let name = name.strip_prefix("sha256:").unwrap_or(name);
+    let (path, tag) = match name.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+        _ => (name, None),
+    };
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let repository = path.split_once('/').filter(|(host, _)| host.contains(['.', ':'])).map_or(path, |(_, rest)| rest);
+    if repository.is_empty() || tag.is_some_and(|tag| tag.is_empty() || tag.len() > 128 || !tag.bytes().all(is_word)) {
+        return Err("invalid reference format");
+    }
+    if !repository.bytes().all(|byte| is_word(byte) || byte == b'/')
+        || repository.starts_with(['/', '-', '.'])
+        || repository.ends_with('/')
+    {
+        return Err("invalid reference format");
+    }
+    if repository.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err("invalid reference format: repository name must be lowercase");
+    }
+    Ok(())
 }
 
 /// A registry would know it: an official image, or a name with an owner.
@@ -143,16 +185,4 @@ pub(super) fn exists(name: &str) -> bool {
         "ubuntu",
     ];
     OFFICIAL.contains(&name) || name.contains('/')
-}
-
-/// `POST /build`: the context was stored as a sample; the build fails as it does without a network.
-pub(super) fn build(cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
-    if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty()) {
-        cx.download(&remote, "docker build");
-    }
-    if ask.body.is_empty() && ask.field("remote").is_none() {
-        return error(400, "failed to parse Dockerfile: file with no instructions");
-    }
-    value(200, &json!({"errorDetail": {"message": "Cannot locate specified Dockerfile: Dockerfile"}, "error": "Cannot locate specified Dockerfile: Dockerfile"}))
-        .decoded("tag", ask.field("t"))
 }

@@ -67,26 +67,20 @@ impl Docker {
 
     pub(super) fn volumes(&self, cx: &Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
         let own = self.with(cx, |machine| machine.volumes.clone());
-        let shown = |(name, created): &(String, String)| {
-            json!({
-                "CreatedAt": created, "Driver": "local", "Labels": null, "Name": name, "Options": null, "Scope": "local",
-                "Mountpoint": format!("/var/lib/docker/volumes/{name}/_data"),
-            })
-        };
         let find = |name: &str| own.iter().find(|(known, _)| known == name);
         let missing = |name: &str| error(404, &format!("get {name}: no such volume"));
         Some(match (method, rest) {
             ("GET", []) => {
-                let list: Vec<Value> = own.iter().map(shown).collect();
+                let list: Vec<Value> = own.iter().map(shown_volume).collect();
                 value(200, &json!({"Volumes": list, "Warnings": null}))
             }
-            ("GET", [name]) => find(name).map_or_else(|| missing(name), |volume| value(200, &shown(volume))),
+            ("GET", [name]) => find(name).map_or_else(|| missing(name), |volume| value(200, &shown_volume(volume))),
             ("POST", ["create"]) => {
                 let name = name_in(ask.body).unwrap_or_else(|| id(cx.session().seed, own.len() as u64, "volume"));
                 let known = find(&name).cloned();
                 let volume = known.unwrap_or_else(|| (name, super::engine::rfc3339(cx.now())));
                 self.with(cx, |machine| machine.add_volume(volume.clone()));
-                value(201, &shown(&volume))
+                value(201, &shown_volume(&volume))
             }
             ("POST", ["prune"]) => value(200, &json!({"VolumesDeleted": [], "SpaceReclaimed": 0})),
             ("DELETE", [name]) if find(name).is_some() => {
@@ -102,13 +96,30 @@ impl Docker {
     pub(super) fn usage(&self, cx: &Context<'_>) -> Answer {
         let now = cx.now();
         let (images, containers, size) = self.with(cx, |machine| {
-            let images: Vec<Value> = machine.images.iter().map(super::image::Image::listed).collect();
+            let users = |image: &super::image::Image| {
+                let mut shown = image.listed();
+                let count = machine.containers.iter().filter(|container| container.image_id == image.id).count();
+                if let Some(shown) = shown.as_object_mut() {
+                    shown.insert("Containers".to_owned(), count.into());
+                    shown.insert("SharedSize".to_owned(), 0.into());
+                }
+                shown
+            };
+            let images: Vec<Value> = machine.images.iter().map(users).collect();
             let size: u64 = machine.images.iter().map(super::image::Image::size).sum();
             let containers: Vec<Value> = machine.containers.iter().map(|container| container.listed(now)).collect();
             (images, containers, size)
         });
-        let usage =
-            json!({"LayersSize": size, "Images": images, "Containers": containers, "Volumes": [], "BuildCache": []});
+        let volumes = self.with(cx, |machine| machine.volumes.clone());
+        let used = |volume| {
+            let mut shown = shown_volume(volume);
+            if let Some(shown) = shown.as_object_mut() {
+                shown.insert("UsageData".to_owned(), json!({"RefCount": 0, "Size": 0}));
+            }
+            shown
+        };
+        let volumes: Vec<Value> = volumes.iter().map(used).collect();
+        let usage = json!({"LayersSize": size, "Images": images, "Containers": containers, "Volumes": volumes, "BuildCache": []});
         value(200, &usage)
     }
 }
@@ -119,4 +130,27 @@ pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
         list.remove(0);
     }
     list.push(item);
+}
+
+/// A volume as the engine shows it.
+fn shown_volume((name, created): &(String, String)) -> Value {
+    json!({
+        "CreatedAt": created, "Driver": "local", "Labels": null, "Name": name, "Options": null, "Scope": "local",
+        "Mountpoint": format!("/var/lib/docker/volumes/{name}/_data"),
+    })
+}
+
+/// Clusters: this machine is in none, and cannot choose an address for one.
+pub(super) fn swarm(method: &str, parts: &[&str]) -> Option<Answer> {
+    const NONE: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
+    const JOINING: &str = "Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the \"docker info\" command to see the current swarm status of your node.";
+    // The client adds what to specify.
+    const ADDRESSES: &str = "could not choose an IP address to advertise since this system has multiple addresses on different interfaces (10.0.2.15 on eth0 and 192.168.56.12 on eth1)";
+    Some(match (method, parts) {
+        ("POST", ["swarm", "init"]) => error(400, ADDRESSES),
+        ("POST", ["swarm", "join"]) => error(503, JOINING),
+        ("POST", ["swarm", "leave"]) => error(503, "This node is not part of a swarm"),
+        ("GET" | "POST" | "DELETE", _) => error(503, NONE),
+        _ => return None,
+    })
 }

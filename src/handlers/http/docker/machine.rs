@@ -4,13 +4,13 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::command::{self, Kernel, Place, Ran};
 use super::container::Container;
 use super::image::Image;
+use super::process::Place;
 use crate::clock::Timestamp;
 
 const MAX_IMAGES: usize = 24;
-/// Each holds at most about 20 KiB (`container`).
+/// Each holds at most about 20 KiB (`container`), and files (`shell`).
 const MAX_CONTAINERS: usize = 16;
 const MAX_EXECS: usize = 16;
 /// Networks, and as many volumes.
@@ -29,8 +29,6 @@ pub(super) struct Machine {
     /// Name and time of the volumes that it made.
     pub(super) volumes: Vec<(String, String)>,
     serial: u64,
-    /// Every container shares it.
-    pub(super) kernel: Kernel,
 }
 
 /// A command in a container.
@@ -40,8 +38,9 @@ pub(super) struct Exec {
     pub(super) container: String,
     pub(super) command: Vec<String>,
     pub(super) tty: bool,
-    pub(super) exit: i32,
-    pub(super) kernel: Kernel,
+    pub(super) place: Place,
+    pub(super) started: bool,
+    pub(super) exit: Option<i32>,
 }
 
 impl Machine {
@@ -65,6 +64,11 @@ impl Machine {
         self.serial += 1;
     }
 
+    pub(super) fn next_id(&mut self, seed: u64, label: &str) -> String {
+        self.serial += 1;
+        id(seed, self.serial, label)
+    }
+
     pub(super) fn add_network(&mut self, name: String, id: String) {
         super::local::push(&mut self.networks, (name, id));
     }
@@ -81,13 +85,15 @@ impl Machine {
         true
     }
 
-    /// A new name for a container; `false` when another has it.
-    pub(super) fn rename(&mut self, id: &str, name: &str) -> bool {
-        let is_taken = self.containers.iter().any(|container| container.name == name);
-        if let Some(container) = self.container(id).filter(|_| !is_taken) {
+    /// A new name for a container; the one that has it already.
+    pub(super) fn rename(&mut self, id: &str, name: &str) -> Option<String> {
+        if let Some(holder) = self.containers.iter().find(|container| container.name == name) {
+            return Some(holder.id.clone());
+        }
+        if let Some(container) = self.container(id) {
             container.name = name.chars().take(128).collect();
         }
-        !is_taken
+        None
     }
 
     pub(super) fn remove_image(&mut self, name: &str) -> Option<String> {
@@ -102,41 +108,49 @@ impl Machine {
         self.containers.iter_mut().find(|container| container.name == name || is_id(&container.id, name))
     }
 
-    /// A new container; its id, or the name that is taken already.
+    /// A new container; its id, or the container that has its name already.
     pub(super) fn create(
         &mut self,
         config: Value,
-        image: &str,
-        image_id: &str,
+        (image, image_id): (&str, &str),
         name: Option<String>,
         seed: u64,
         now: Timestamp,
-    ) -> Result<String, String> {
+    ) -> Result<&Container, (String, String)> {
         self.serial += 1;
         let id = id(seed, self.serial, "container");
         let name = match name.filter(|name| !name.is_empty()) {
-            Some(name) if self.containers.iter().any(|container| container.name == name) => return Err(name),
-            Some(name) => name.chars().take(128).collect(),
-            None => super::container::drawn_name(seed ^ self.serial),
+            Some(name) => name.trim_start_matches('/').chars().take(128).collect(),
+            None => super::config::drawn_name(seed ^ self.serial),
         };
+        if let Some(known) = self.containers.iter().find(|container| container.name == name) {
+            return Err((name, known.id.clone()));
+        }
         if self.containers.len() >= MAX_CONTAINERS {
             self.containers.remove(0);
         }
-        self.containers.push(Container::new(id.clone(), name, (image, image_id), config, self.kernel, now));
-        Ok(id)
+        self.containers.push(Container::new(id, name, (image, image_id), config, now));
+        self.containers.last().ok_or_else(Default::default)
     }
 
     pub(super) fn remove_container(&mut self, id: &str) {
         self.containers.retain(|container| container.id != id);
     }
 
-    pub(super) fn add_exec(&mut self, container: &str, words: &[String], tty: bool, seed: u64) -> String {
+    /// The running container, not this one, that publishes one of these ports.
+    pub(super) fn port_taken(&self, id: &str, ports: &[(String, u16)], now: Timestamp) -> Option<u16> {
+        let others = self.containers.iter().filter(|other| other.id != id && other.is_running(now));
+        let taken: Vec<u16> =
+            others.flat_map(|other| super::config::ports(&other.config)).map(|(_, outside)| outside).collect();
+        ports.iter().map(|(_, outside)| *outside).find(|port| *port != 0 && taken.contains(port))
+    }
+
+    pub(super) fn add_exec(&mut self, container: &str, words: &[String], tty: bool, place: Place, seed: u64) -> String {
         self.serial += 1;
         let id = id(seed, self.serial, "exec");
         if self.execs.len() >= MAX_EXECS {
             self.execs.remove(0);
         }
-        let Ran { exit, .. } = command::run(words, &Place::default());
         let mut room = MAX_COMMAND;
         let kept = words.iter().take_while(|word| {
             room = room.saturating_sub(word.len());
@@ -147,10 +161,18 @@ impl Machine {
             container: container.to_owned(),
             command: kept.cloned().collect(),
             tty,
-            exit,
-            kernel: self.kernel,
+            place,
+            started: false,
+            exit: None,
         });
         id
+    }
+
+    /// A command was started, or has ended with this exit code.
+    pub(super) fn exec_went_on(&mut self, id: &str, exit: Option<i32>) {
+        if let Some(exec) = self.execs.iter_mut().find(|exec| exec.id == id) {
+            (exec.started, exec.exit) = (true, exit);
+        }
     }
 
     pub(super) fn exec(&self, id: &str) -> Option<&Exec> {

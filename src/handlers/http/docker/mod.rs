@@ -3,27 +3,35 @@
 //!
 //! What a visitor wants run is a `command` event; image, mounts and rights are in the request's `decoded` object.
 
-mod command;
+mod archive;
+mod build;
+mod config;
 mod container;
+mod containers;
 mod engine;
+mod execs;
 mod image;
+mod images;
 mod local;
 mod machine;
+mod process;
+mod shown;
 mod stream;
+mod tar;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::super::shell::Device;
 use super::super::{Context, Persona, Sources};
 use super::answer::{Answer, Framing};
 use super::ask::Ask;
 use super::face::Face;
 use super::family::Family;
-use super::record::command_event;
 use engine::Engine;
-use machine::{Exec, Machine};
+use machine::Machine;
 
 /// Sources whose machines are remembered, each up to `machine`'s bounds, and for how long.
 const MAX_SOURCES: usize = 1_024;
@@ -37,11 +45,15 @@ pub(super) struct Docker {
     face: Face,
     engine: Engine,
     machines: Machines,
+    /// What all containers have in common.
+    device: Arc<Device>,
 }
 
 impl Docker {
     pub(super) fn new(persona: &Persona) -> Self {
-        Self { face: Face::Go, engine: Engine::new(persona), machines: Arc::new(Sources::new(MAX_SOURCES, KEEP)) }
+        let engine = Engine::new(persona);
+        let device = Device::of_containers(persona, engine.kernel(), engine.size().1 / 1_024);
+        Self { face: Face::Go, engine, machines: Arc::new(Sources::new(MAX_SOURCES, KEEP)), device }
     }
 
     /// Works with the visitor's machine, which has its first containers from the start.
@@ -67,7 +79,7 @@ impl Docker {
             ("GET", ["version"]) => value(200, &self.engine.version()),
             ("GET", ["info"]) => value(200, &self.with(cx, |machine| self.engine.info(machine, cx.now()))),
             ("GET", ["system", "df"]) => self.usage(cx),
-            ("GET", ["events"]) => stream::silence(),
+            ("GET", ["events"]) => stream::silence(ask.field("until").is_some_and(|until| !until.is_empty())),
             // The credentials of a registry; the server has recorded them.
             ("POST", ["auth"]) => {
                 error(500, "Get \"https://registry-1.docker.io/v2/\": unauthorized: incorrect username or password")
@@ -75,274 +87,18 @@ impl Docker {
             ("GET", ["plugins"]) => value(200, &json!([])),
             (_, ["networks", rest @ ..]) => return self.networks(cx, ask, method, rest),
             (_, ["volumes", rest @ ..]) => return self.volumes(cx, ask, method, rest),
-            // A machine with addresses on several interfaces cannot choose one.
-            ("POST", ["swarm", "init"]) => error(
-                400,
-                "could not choose an IP address to advertise since this system has multiple addresses on different interfaces - specify one with --advertise-addr",
-            ),
             ("POST", ["build", "prune"]) => value(200, &json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
-            ("GET", ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => error(
-                503,
-                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.",
-            ),
-            ("POST", ["build"]) => image::build(cx, ask),
+            (_, ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => {
+                local::swarm(method, &parts)?
+            }
+            ("POST", ["build"]) => self.build(cx, ask),
+            ("POST", ["commit"]) => self.commit(cx, ask),
             (_, ["images", rest @ ..]) => return self.images(cx, ask, method, rest),
             (_, ["containers", rest @ ..]) => return self.containers(cx, ask, method, rest),
             (_, ["exec", id, rest @ ..]) => return self.exec(cx, ask, method, id, rest),
             _ => return None,
         })
     }
-
-    fn images(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
-        Some(match (method, rest) {
-            ("GET", ["json"]) => {
-                value(200, &self.with(cx, |machine| machine.images.iter().map(image::Image::listed).collect()))
-            }
-            ("POST", ["create"]) => self.pull(cx, ask),
-            ("GET", ["search"]) => value(200, &json!([])),
-            ("POST", ["load"]) => value(200, &json!({"stream": "Loaded image ID: sha256:0\n"})),
-            ("POST", ["prune"]) => value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0})),
-            // Names have slashes of their own.
-            ("GET", [name @ .., "json"]) => {
-                let name = name.join("/");
-                let found = self.with(cx, |machine| machine.image(&name).map(image::Image::inspected));
-                found.map_or_else(|| no_such_image(&name), |found| value(200, &found))
-            }
-            ("GET", [.., "history"]) => value(200, &json!([])),
-            ("POST", [name @ .., "tag"]) => {
-                let of = name.join("/");
-                let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
-                let is_done = self.with(cx, |machine| machine.tag_image(&of, &name, &tag));
-                if is_done { Answer::empty(201) } else { no_such_image(&of) }
-            }
-            ("DELETE", name) => {
-                let name = name.join("/");
-                let removed = self.with(cx, |machine| machine.remove_image(&name));
-                removed.map_or_else(|| no_such_image(&name), |tag| value(200, &json!([{"Untagged": tag}])))
-            }
-            _ => return None,
-        })
-    }
-
-    fn pull(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
-        let (name, tag) = image::reference(&ask.field("fromImage").unwrap_or_default(), ask.field("tag").as_deref());
-        let reference = format!("{name}:{tag}");
-        if !image::exists(&name) {
-            let message = format!(
-                "pull access denied for {name}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"
-            );
-            return error(404, &message).decoded("image", reference);
-        }
-        let image = image::Image::pulled(&name, &tag, cx.now());
-        let known = self.with(cx, |machine| machine.image(&reference).is_some());
-        let stream = stream::Pull::new(&image, known);
-        self.with(cx, |machine| machine.add_image(image));
-        Answer { content_type: Some("application/json".into()), ..Answer::streamed(200, Framing::Chunked, stream) }
-            .decoded("image", reference)
-    }
-
-    fn containers(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
-        let now = cx.now();
-        let (id, action) = match (method, rest) {
-            ("GET", ["json"]) => {
-                let all = ask.is_set("all");
-                let list: Vec<Value> = self.with(cx, |machine| {
-                    let shown = machine.containers.iter().rev().filter(|container| all || container.is_running(now));
-                    shown.map(|container| container.listed(now)).collect()
-                });
-                return Some(value(200, &list.into()));
-            }
-            ("POST", ["create"]) => return Some(self.create(cx, ask)),
-            ("POST", ["prune"]) => return Some(value(200, &json!({"ContainersDeleted": null, "SpaceReclaimed": 0}))),
-            ("DELETE", [id]) => (*id, "delete"),
-            (_, [id, action]) => (*id, *action),
-            _ => return None,
-        };
-        let Some(found) = self.with(cx, |machine| machine.container(id).map(|container| container.id.clone())) else {
-            return Some(error(404, &format!("No such container: {id}")));
-        };
-        self.container(cx, ask, method, &found, action)
-    }
-
-    /// What is done to a container that there is.
-    fn container(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, id: &str, action: &str) -> Option<Answer> {
-        let now = cx.now();
-        let watch = |kind| stream::Watch::new(Arc::clone(&self.machines), id, kind);
-        let change =
-            |work: &dyn Fn(&mut container::Container)| self.with(cx, |machine| machine.container(id).map(work));
-        Some(match (method, action) {
-            ("GET", "json") => value(
-                200,
-                &self.with(cx, |machine| machine.container(id).map(|c| c.inspected(now))).unwrap_or_default(),
-            ),
-            ("POST", "start") => {
-                let missing = self.with(cx, |machine| {
-                    let container = machine.container(id)?;
-                    let program = container.missing_program()?;
-                    // Whoever waits for its end waits for its removal.
-                    if container.removes_itself() {
-                        machine.remove_container(id);
-                    }
-                    Some(program)
-                });
-                if let Some(program) = missing {
-                    let why = format!(
-                        "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: {program:?}: executable file not found in $PATH: unknown"
-                    );
-                    return Some(error(400, &why));
-                }
-                let downloads = self.with(cx, |machine| machine.container(id).map(|c| c.start(now))).flatten();
-                let Some(downloads) = downloads else { return Some(Answer::empty(304)) };
-                downloads.iter().for_each(|(url, tool)| cx.download(url, tool));
-                Answer::empty(204)
-            }
-            ("POST", "stop" | "kill") => {
-                change(&|container| container.stop(now));
-                Answer::empty(204)
-            }
-            ("POST", "restart") => {
-                change(&|container| {
-                    container.stop(now);
-                    container.start(now);
-                });
-                Answer::empty(204)
-            }
-            ("POST", "pause" | "unpause") => {
-                change(&|container| container.paused = action == "pause");
-                Answer::empty(204)
-            }
-            ("POST", "rename") => {
-                let name = ask.field("name").unwrap_or_default();
-                let name = name.trim_start_matches('/');
-                if name.is_empty() {
-                    return Some(error(400, "Neither old nor new names may be empty"));
-                }
-                if self.with(cx, |machine| machine.rename(id, name)) {
-                    Answer::empty(204)
-                } else {
-                    error(409, &name_taken(name))
-                }
-            }
-            ("POST", "resize") => Answer::empty(200),
-            ("POST", "wait") => Answer {
-                content_type: Some("application/json".into()),
-                ..Answer::streamed(200, Framing::Chunked, watch(stream::Kind::Wait))
-            },
-            ("POST", "attach") => taken_over(ask, watch(stream::Kind::Attach)),
-            ("GET", "logs") if ask.is_set("follow") => {
-                Answer::streamed(200, Framing::Chunked, watch(stream::Kind::Logs))
-            }
-            ("GET", "logs") => {
-                let output = self.with(cx, |machine| machine.container(id).map(|container| container.logs()));
-                Answer { body: output.unwrap_or_default(), ..Answer::empty(200) }
-            }
-            ("GET", "top") => {
-                value(200, &self.with(cx, |machine| machine.container(id).map(|c| c.top())).unwrap_or_default())
-            }
-            ("GET", "stats") => value(
-                200,
-                &json!({"read": engine::rfc3339(now), "pids_stats": {"current": 1}, "cpu_stats": {}, "memory_stats": {}, "id": id}),
-            ),
-            ("GET", "changes") => value(200, &Value::Null),
-            ("POST", "exec") => self.create_exec(cx, ask, id),
-            ("PUT", "archive") => Answer::empty(200),
-            ("GET", "archive") => {
-                let path = ask.field("path").unwrap_or_default();
-                error(404, &format!("Could not find the file {path} in container {id}"))
-            }
-            ("POST", "update") => value(200, &json!({"Warnings": null})),
-            ("DELETE", "delete") => {
-                let running =
-                    self.with(cx, |machine| machine.container(id).is_some_and(|container| container.is_running(now)));
-                if running && !ask.is_set("force") {
-                    return Some(error(
-                        409,
-                        &format!(
-                            "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
-                        ),
-                    ));
-                }
-                self.with(cx, |machine| machine.remove_container(id));
-                Answer::empty(204)
-            }
-            _ => return None,
-        })
-    }
-
-    fn create(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
-        let Ok(config) = serde_json::from_slice::<Value>(ask.body) else {
-            return error(400, "invalid character in request body");
-        };
-        let wanted = config.get("Image").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let decoded = container::summary(&config);
-        let command = container::command_of(&config);
-        if !command.is_empty() {
-            cx.event(command_event(&command.join(" ")));
-        }
-        let (name, tag) = image::reference(&wanted, None);
-        let reference = format!("{name}:{tag}");
-        let given = ask.field("name");
-        let (seed, now) = (cx.session().seed, cx.now());
-        let created = self.with(cx, |machine| {
-            let image = machine.image(&reference).map(|image| image.id.clone());
-            let image = image.ok_or_else(|| (404, format!("No such image: {reference}")))?;
-            machine.create(config, &wanted, &image, given, seed, now).map_err(|name| (409, name_taken(&name)))
-        });
-        match created {
-            Ok(id) => value(201, &json!({"Id": id, "Warnings": []})),
-            Err((status, message)) => error(status, &message),
-        }
-        .decoded("container", decoded)
-    }
-
-    fn create_exec(&self, cx: &mut Context<'_>, ask: &Ask<'_>, container: &str) -> Answer {
-        let config: Value = serde_json::from_slice(ask.body).unwrap_or_default();
-        let command = container::words(config.get("Cmd"));
-        if command.is_empty() {
-            return error(400, "No exec command specified");
-        }
-        cx.event(command_event(&command.join(" ")));
-        let (seed, now) = (cx.session().seed, cx.now());
-        let id = self.with(cx, |machine| {
-            let is_running = machine.container(container).is_some_and(|found| found.is_running(now));
-            is_running
-                .then(|| machine.add_exec(container, &command, config.get("Tty") == Some(&Value::Bool(true)), seed))
-        });
-        match id {
-            Some(id) => value(201, &json!({"Id": id})),
-            None => error(409, &format!("Container {container} is not running")),
-        }
-        .decoded("exec", command)
-    }
-
-    fn exec(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, id: &str, rest: &[&str]) -> Option<Answer> {
-        let Some(exec) = self.with(cx, |machine| machine.exec(id).cloned()) else {
-            return Some(error(404, &format!("No such exec instance: {id}")));
-        };
-        Some(match (method, rest) {
-            ("POST", ["start"]) => {
-                let options: Value = serde_json::from_slice(ask.body).unwrap_or_default();
-                let session = stream::Shell::new(&exec);
-                session.downloads().for_each(|(url, tool)| cx.download(url, tool));
-                if options.get("Detach") == Some(&Value::Bool(true)) {
-                    return Some(Answer::empty(200));
-                }
-                taken_over(ask, session)
-            }
-            ("POST", ["resize"]) => Answer::empty(200),
-            ("GET", ["json"]) => value(200, &exec_value(&exec)),
-            _ => return None,
-        })
-    }
-}
-
-fn exec_value(exec: &Exec) -> Value {
-    let (program, arguments) = exec.command.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
-    json!({
-        "ID": exec.id, "Running": false, "ExitCode": exec.exit, "ContainerID": exec.container, "Pid": 0,
-        "ProcessConfig": {"tty": exec.tty, "entrypoint": program, "arguments": arguments, "privileged": false},
-        "OpenStdin": true, "OpenStderr": true, "OpenStdout": true, "CanRemove": false, "DetachKeys": "",
-    })
 }
 
 /// The connection becomes a raw stream (Engine API, hijacking).
@@ -362,13 +118,18 @@ fn error(status: u16, message: &str) -> Answer {
     value(status, &json!({"message": message}))
 }
 
-fn name_taken(name: &str) -> String {
-    let why = "is already in use. You have to remove (or rename) that container to be able to reuse that name.";
-    format!("Conflict. The container name \"/{name}\" {why}")
-}
-
-fn no_such_image(name: &str) -> Answer {
-    error(404, &format!("No such image: {name}"))
+/// The JSON of a request, or what the engine says of a body that is none.
+fn json_body(ask: &Ask<'_>) -> Result<Value, Box<Answer>> {
+    let refusal = |message: &str| Box::new(error(400, message));
+    let kind = ask.head.values("content-type").next().unwrap_or_default();
+    if kind.split(';').next().map(str::trim) != Some("application/json") {
+        return Err(refusal(&format!("Content-Type specified ({kind}) must be 'application/json'")));
+    }
+    serde_json::from_slice(ask.body).map_err(|fault| match ask.body.trim_ascii().first() {
+        None => refusal("EOF"),
+        Some(_) if fault.is_eof() => refusal("unexpected EOF"),
+        Some(&first) => refusal(&format!("invalid character '{}' looking for beginning of value", char::from(first))),
+    })
 }
 
 /// The path without its version, and the version.
@@ -402,6 +163,14 @@ impl Family for Docker {
             "/swarm",
             "/auth",
             "/events",
+            "/commit",
+            "/system/",
+            "/services",
+            "/nodes",
+            "/secrets",
+            "/configs",
+            "/tasks",
+            "/plugins",
         ]
         .iter()
         .any(|start| path.starts_with(start));
@@ -431,4 +200,12 @@ impl Family for Docker {
             None => error(404, "page not found"),
         })
     }
+}
+
+/// An archive of one file, as clients send it.
+#[cfg(test)]
+pub(super) fn archive_of(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    tar::push(&mut archive, name, 0o755, crate::clock::Timestamp::default(), Some(bytes));
+    tar::finish(archive)
 }

@@ -1,30 +1,30 @@
 //! Answers of the engine that come over time: pulls, waits, logs, and the terminals of containers and commands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::super::Context;
 use super::super::super::recording::{Direction, Recording};
+use super::super::super::{Context, shell::Device};
 use super::super::answer::{Answer, Framing, Progress, Stream};
-use super::super::record::command_event;
 use super::Machines;
-use super::command::{self, Place, Ran};
-use super::container::{Fetch, framed};
+use super::engine::rfc3339;
 use super::image::Image;
 use super::machine::Exec;
+use super::process::Attached;
+use super::shown::framed;
+use crate::clock::Timestamp;
 
 /// How often a container is looked at that a client waits for.
 const LOOK: Duration = Duration::from_millis(200);
 /// Time that a client may wait for something that never ends.
 const MAX_LOOKS: u32 = 5 * 3_600;
-/// Bytes of a line that is typed.
+/// Bytes that are kept of what a client sends ahead.
 const MAX_LINE: usize = 4 * 1024;
-/// What ends the input of a terminal (Ctrl-D).
-const END_OF_INPUT: u8 = 4;
 
-/// `GET /events`: nothing happens.
-pub(super) fn silence() -> Answer {
+/// `GET /events`: nothing happens, for ever or until a time that has come.
+pub(super) fn silence(is_past: bool) -> Answer {
     struct Silence(u32);
     impl Stream for Silence {
         fn next(&mut self, _: &mut Context<'_>, _: &mut Vec<u8>) -> Progress {
@@ -32,20 +32,35 @@ pub(super) fn silence() -> Answer {
             if self.0 > MAX_LOOKS { Progress::Ended } else { Progress::After(LOOK) }
         }
     }
-    Answer { content_type: Some("application/json".into()), ..Answer::streamed(200, Framing::Chunked, Silence(0)) }
+    Answer {
+        content_type: Some("application/json".into()),
+        ..Answer::streamed(200, Framing::Chunked, Silence(if is_past { MAX_LOOKS } else { 0 }))
+    }
 }
 
-/// The progress of a pull.
-pub(super) struct Pull {
+/// The progress of a pull, a push or a build: JSON objects, one a line.
+#[derive(Default)]
+pub(super) struct Lines {
     /// Lines still to come, last first, each with the time before the next.
     lines: Vec<(String, Duration)>,
 }
 
-impl Pull {
-    pub(super) fn new(image: &Image, known: bool) -> Self {
+impl Lines {
+    /// These objects, each with the milliseconds before the next.
+    pub(super) fn new(lines: Vec<(Value, u64)>) -> Self {
+        let line = |(value, millis)| (format!("{value}\r\n"), Duration::from_millis(millis));
+        Self { lines: lines.into_iter().map(line).rev().collect() }
+    }
+
+    /// The answer.
+    pub(super) fn answer(self) -> Answer {
+        Answer { content_type: Some("application/json".into()), ..Answer::streamed(200, Framing::Chunked, self) }
+    }
+
+    /// A pull.
+    pub(super) fn pull(image: &Image, known: bool) -> Self {
         let mut lines = Vec::new();
-        let mut say =
-            |value: serde_json::Value, millis: u64| lines.push((format!("{value}\r\n"), Duration::from_millis(millis)));
+        let mut say = |value: Value, millis: u64| lines.push((value, millis));
         let tag = image.tag();
         let (_, tag_alone) = tag.rsplit_once(':').unwrap_or(("", ""));
         let repository = if image.name.contains('/') { image.name.clone() } else { format!("library/{}", image.name) };
@@ -74,8 +89,7 @@ impl Pull {
         say(json!({"status": format!("Digest: {}", image.digest)}), 5);
         let news = if known { "Image is up to date for" } else { "Downloaded newer image for" };
         say(json!({"status": format!("Status: {news} {tag}")}), 5);
-        lines.reverse();
-        Self { lines }
+        Self::new(lines)
     }
 }
 
@@ -84,7 +98,7 @@ fn bar(part: u64) -> String {
     format!("[{}>{}] {part}%", "=".repeat(filled.saturating_sub(1)), " ".repeat(50_usize.saturating_sub(filled)))
 }
 
-impl Stream for Pull {
+impl Stream for Lines {
     fn next(&mut self, _: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
         let Some((line, delay)) = self.lines.pop() else { return Progress::Ended };
         out.extend_from_slice(line.as_bytes());
@@ -97,283 +111,238 @@ impl Stream for Pull {
 pub(super) enum Kind {
     /// Its end.
     Wait,
-    /// What it writes.
-    Logs,
+    /// What it writes, from this piece on; with times or without.
+    Logs { from: usize, timestamps: bool },
     /// What it writes; what the client sends is its input.
     Attach,
+    /// What it uses, of this much memory and so many processors.
+    Stats { memory: u64, cores: u64 },
 }
 
 /// A client that waits for a container.
 pub(super) struct Watch {
     machines: Machines,
+    device: Arc<Device>,
     container: String,
     kind: Kind,
-    /// The output was sent.
-    sent: bool,
+    /// Pieces of output that were sent.
+    sent: usize,
     looks: u32,
-    terminal: Option<Terminal>,
-    /// What the client sent before there was a terminal; clients send ahead.
+    process: Option<Attached>,
+    /// What the client sent before there was a process, or to one that reads nothing; clients send ahead.
     input: Recording,
     /// The client sends no more.
     ended: bool,
 }
 
+/// What is seen of a container at one moment.
+struct Seen {
+    output: Vec<u8>,
+    /// Its exit code, when it has ended.
+    exit: Option<i32>,
+    starts: Option<(super::process::Place, Vec<String>, bool)>,
+    next: Duration,
+}
+
 impl Watch {
-    pub(super) fn new(machines: Machines, container: &str, kind: Kind) -> Self {
+    pub(super) fn new((machines, device): (&Machines, &Arc<Device>), container: &str, kind: Kind) -> Self {
+        let sent = if let Kind::Logs { from, .. } = kind { from } else { 0 };
         Self {
-            machines,
+            machines: Arc::clone(machines),
+            device: Arc::clone(device),
             container: container.to_owned(),
             kind,
-            sent: false,
+            sent,
             looks: 0,
-            terminal: None,
+            process: None,
             input: Recording::new(MAX_LINE),
             ended: false,
         }
     }
+
+    /// Looks at the container; `None` when it is gone.
+    fn look(&mut self, cx: &Context<'_>) -> Option<Seen> {
+        let (now, kind, attached) = (cx.now(), self.kind, self.process.is_some());
+        self.machines.with(cx.session().client.ip(), now, |machine| {
+            let container = machine.container(&self.container)?;
+            let mut output = Vec::new();
+            match kind {
+                Kind::Wait => {}
+                Kind::Stats { memory, cores } => output = format!("{}\n", container.stats(now, memory, cores)).into(),
+                Kind::Attach | Kind::Logs { .. } => {
+                    let pieces = container.written(self.sent, now);
+                    self.sent += pieces.len();
+                    let timestamps = matches!(kind, Kind::Logs { timestamps: true, .. });
+                    pieces.iter().for_each(|piece| output.extend(logged(*piece, container.tty, timestamps)));
+                }
+            }
+            let exit = container.ended(now).map(|_| container.exit_code());
+            let is_attended = kind == Kind::Attach && container.is_attended && container.is_running(now) && !attached;
+            let starts = is_attended.then(|| (container.place(), container.command.clone(), container.tty));
+            let next =
+                container.next_change(self.sent, now).map_or(LOOK, |next| next.clamp(Duration::from_millis(1), LOOK));
+            if exit.is_some() && kind == Kind::Wait && container.removes_itself() {
+                let id = container.id.clone();
+                machine.remove_container(&id);
+            }
+            Some(Seen { output, exit, starts, next })
+        })
+    }
+
+    /// The process that the client is attached to goes on; true when it has ended.
+    fn attend(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(exit) = self.process.as_ref().and_then(Attached::exit) else { return false };
+        let now = cx.now();
+        self.machines.with(cx.session().client.ip(), now, |machine| {
+            if let Some(container) = machine.container(&self.container) {
+                container.stop(now, exit);
+            }
+        });
+        true
+    }
+
+    fn start(&mut self, cx: &mut Context<'_>, seen: Seen, out: &mut Vec<u8>) {
+        let Some((place, words, tty)) = seen.starts else { return };
+        let process = self.process.insert(Attached::new(cx, &self.device, &place, (&words, tty), out));
+        let ahead = std::mem::replace(&mut self.input, Recording::new(MAX_LINE));
+        process.input(cx, ahead.bytes(), out);
+        if self.ended {
+            process.end_of_input(cx, out);
+        }
+    }
+}
+
+/// A piece of output as `logs` and `attach` send it.
+pub(super) fn logged((at, bytes): (Timestamp, &[u8]), tty: bool, timestamps: bool) -> Vec<u8> {
+    if !timestamps {
+        return on_terminal(bytes, tty);
+    }
+    let time = format!("{} ", rfc3339(at));
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| [time.as_bytes(), line].concat());
+    on_terminal(&lines.collect::<Vec<u8>>(), tty)
 }
 
 impl Stream for Watch {
     fn next(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
         self.looks += 1;
-        let now = cx.now();
-        let (kind, wants_output) = (self.kind, self.kind != Kind::Wait && !self.sent);
-        let seen = self.machines.with(cx.session().client.ip(), now, |machine| {
-            let container = machine.container(&self.container)?;
-            let output = if wants_output && container.has_started() { Some(container.logs()) } else { None };
-            let ended = container.ended(now).map(|_| container.exit_code());
-            let removes = ended.is_some() && kind == Kind::Wait && container.removes_itself();
-            let shell = container.is_shell.then(|| (container.tty, container.place.clone()));
-            let running = container.is_running(now);
-            if removes {
-                let id = container.id.clone();
-                machine.remove_container(&id);
-            }
-            Some((output, ended, shell, running))
-        });
-        let Some((output, ended, shell, running)) = seen else {
-            if kind == Kind::Wait {
+        let Some(seen) = self.look(cx) else {
+            if self.kind == Kind::Wait {
                 out.extend_from_slice(b"{\"Error\":null,\"StatusCode\":0}\n");
             }
             return Progress::Ended;
         };
-        if let Some(output) = output {
-            self.sent = true;
-            out.extend_from_slice(&output);
+        out.extend_from_slice(&seen.output);
+        let (exit, mut next) = (seen.exit, seen.next);
+        match &mut self.process {
+            Some(process) => process.wake(cx, out),
+            None => self.start(cx, seen, out),
         }
-        if let (Kind::Attach, Some((tty, place)), true, None) = (kind, shell, running, &self.terminal) {
-            let terminal = Terminal::new(tty, place);
-            terminal.prompt(out);
-            self.terminal = Some(terminal);
-            let mut ahead = std::mem::replace(&mut self.input, Recording::new(MAX_LINE)).bytes().to_vec();
-            if self.ended {
-                ahead.push(END_OF_INPUT);
-            }
-            if self.data(cx, &ahead, out) == Progress::Ended {
-                return Progress::Ended;
-            }
+        if self.attend(cx) {
+            return Progress::Ended;
         }
-        match ended {
-            Some(exit) => {
-                if kind == Kind::Wait {
-                    out.extend_from_slice(format!("{}\n", json!({"Error": null, "StatusCode": exit})).as_bytes());
-                }
+        if let Some(due) = self.process.as_ref().and_then(Attached::due) {
+            next = due.saturating_since(cx.now()).clamp(Duration::from_millis(1), LOOK);
+        }
+        match (exit, self.kind) {
+            (_, Kind::Stats { .. }) if self.looks < MAX_LOOKS / 5 => Progress::After(Duration::from_secs(1)),
+            (Some(exit), Kind::Wait) => {
+                out.extend_from_slice(format!("{}\n", json!({"Error": null, "StatusCode": exit})).as_bytes());
                 Progress::Ended
             }
-            None if self.looks > MAX_LOOKS => Progress::Ended,
-            None => Progress::After(LOOK),
+            (Some(_), _) => Progress::Ended,
+            (None, _) if self.looks > MAX_LOOKS => Progress::Ended,
+            (None, _) => Progress::After(next),
         }
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
-        let Some(terminal) = &mut self.terminal else {
+        let Some(process) = &mut self.process else {
             self.input.push(bytes);
             return Progress::After(Duration::ZERO);
         };
-        if terminal.take(cx, bytes, out) {
-            return Progress::After(Duration::ZERO);
-        }
-        let now = cx.now();
-        self.machines.with(cx.session().client.ip(), now, |machine| {
-            if let Some(container) = machine.container(&self.container) {
-                container.stop(now);
-            }
-        });
-        Progress::Ended
+        process.input(cx, bytes, out);
+        if self.attend(cx) { Progress::Ended } else { Progress::After(Duration::from_millis(1)) }
     }
 
     fn eof(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
         self.ended = true;
-        if self.terminal.is_some() { self.data(cx, &[END_OF_INPUT], out) } else { Progress::After(Duration::ZERO) }
+        if let Some(process) = &mut self.process {
+            process.end_of_input(cx, out);
+        }
+        if self.attend(cx) { Progress::Ended } else { Progress::After(Duration::ZERO) }
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
-        record_input(cx, &self.input);
-    }
-}
-
-/// What was sent to a program that reads nothing.
-fn record_input(cx: &mut Context<'_>, input: &Recording) {
-    if input.total() > 0 {
-        cx.event(input.event(Direction::Recv));
+        if let Some(process) = &mut self.process {
+            process.closed(cx);
+        }
+        // What was sent to a program that reads nothing.
+        if self.input.total() > 0 {
+            cx.event(self.input.event(Direction::Recv));
+        }
     }
 }
 
 /// A command that was started in a container.
-pub(super) struct Shell {
-    ran: Ran,
-    tty: bool,
-    /// The command is a shell that reads what is typed.
-    terminal: Option<Terminal>,
-    prompted: bool,
+pub(super) struct Session {
+    machines: Machines,
+    device: Arc<Device>,
+    exec: Exec,
+    process: Option<Attached>,
     looks: u32,
-    sent: bool,
-    /// What the client sent to a program that is no shell.
-    input: Recording,
 }
 
-impl Shell {
-    pub(super) fn new(exec: &Exec) -> Self {
-        let host = exec.container.get(..12).unwrap_or_default().to_owned();
-        let place = Place { host, kernel: exec.kernel };
-        let terminal = command::is_shell(&exec.command).then(|| Terminal::new(exec.tty, place.clone()));
-        Self {
-            ran: command::run(&exec.command, &place),
-            tty: exec.tty,
-            terminal,
-            prompted: false,
-            looks: 0,
-            sent: false,
-            input: Recording::new(MAX_LINE),
+impl Session {
+    pub(super) fn new((machines, device): (&Machines, &Arc<Device>), exec: Exec) -> Self {
+        Self { machines: Arc::clone(machines), device: Arc::clone(device), exec, process: None, looks: 0 }
+    }
+
+    fn process(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> &mut Attached {
+        let Exec { place, command, tty, .. } = &self.exec;
+        let device = &self.device;
+        self.process.get_or_insert_with(|| Attached::new(cx, device, place, (command, *tty), out))
+    }
+
+    fn progress(&self, cx: &Context<'_>) -> Progress {
+        let Some(process) = &self.process else { return Progress::After(LOOK) };
+        if let Some(exit) = process.exit() {
+            let (source, now) = (cx.session().client.ip(), cx.now());
+            self.machines.with(source, now, |machine| machine.exec_went_on(&self.exec.id, Some(exit)));
+            return Progress::Ended;
         }
-    }
-
-    pub(super) fn downloads(&self) -> impl Iterator<Item = &Fetch> {
-        self.ran.fetches.iter()
+        let due = process.due().map(|due| due.saturating_since(cx.now()).max(Duration::from_millis(1)));
+        Progress::After(due.unwrap_or(LOOK))
     }
 }
 
-impl Stream for Shell {
-    fn next(&mut self, _: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
+impl Stream for Session {
+    fn next(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
         self.looks += 1;
-        if let Some(terminal) = &self.terminal {
-            if !std::mem::replace(&mut self.prompted, true) {
-                terminal.prompt(out);
-            }
-            return if self.looks > MAX_LOOKS { Progress::Ended } else { Progress::After(LOOK) };
-        }
-        if !std::mem::replace(&mut self.sent, true) {
-            out.extend_from_slice(&on_terminal(&self.ran.output, self.tty));
-            return Progress::After(self.ran.runs.unwrap_or(Duration::from_secs(3_600)));
-        }
-        Progress::Ended
+        self.process(cx, out).wake(cx, out);
+        if self.looks > MAX_LOOKS { Progress::Ended } else { self.progress(cx) }
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
-        if let Some(terminal) = &self.terminal
-            && !std::mem::replace(&mut self.prompted, true)
-        {
-            terminal.prompt(out);
-        }
-        if self.terminal.is_none() {
-            self.input.push(bytes);
-        }
-        let goes_on = self.terminal.as_mut().is_none_or(|terminal| terminal.take(cx, bytes, out));
-        if goes_on { Progress::After(Duration::ZERO) } else { Progress::Ended }
+        self.process(cx, out).input(cx, bytes, out);
+        self.progress(cx)
     }
 
     fn eof(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
-        if self.terminal.is_some() { self.data(cx, &[END_OF_INPUT], out) } else { Progress::After(Duration::ZERO) }
+        self.process(cx, out).end_of_input(cx, out);
+        self.progress(cx)
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
-        record_input(cx, &self.input);
+        if let Some(process) = &mut self.process {
+            process.closed(cx);
+        }
     }
 }
 
 /// Output as a terminal or the stream format has it.
-fn on_terminal(output: &[u8], tty: bool) -> Vec<u8> {
+pub(super) fn on_terminal(output: &[u8], tty: bool) -> Vec<u8> {
     if !tty {
         return framed(output, false);
     }
     String::from_utf8_lossy(output).replace('\n', "\r\n").into_bytes()
-}
-
-/// A shell that someone types at.
-struct Terminal {
-    tty: bool,
-    place: Place,
-    line: Vec<u8>,
-}
-
-impl Terminal {
-    fn new(tty: bool, place: Place) -> Self {
-        Self { tty, place, line: Vec::new() }
-    }
-
-    fn prompt(&self, out: &mut Vec<u8>) {
-        if self.tty {
-            out.extend_from_slice(b"/ # ");
-        }
-    }
-
-    /// Takes what is typed; false when the shell has ended.
-    fn take(&mut self, cx: &mut Context<'_>, bytes: &[u8], out: &mut Vec<u8>) -> bool {
-        for &byte in bytes {
-            match byte {
-                b'\r' | b'\n' => {
-                    if self.tty {
-                        out.extend_from_slice(b"\r\n");
-                    }
-                    if !self.enter(cx, out) {
-                        return false;
-                    }
-                    self.prompt(out);
-                }
-                // Ctrl-D at the beginning of a line.
-                END_OF_INPUT if self.line.is_empty() => return false,
-                // A pipe may end without a line end; the shell runs the line and ends.
-                END_OF_INPUT if !self.tty => {
-                    self.enter(cx, out);
-                    return false;
-                }
-                3 if self.tty => {
-                    self.line.clear();
-                    out.extend_from_slice(b"^C\r\n");
-                    self.prompt(out);
-                }
-                8 | 127 if self.tty => {
-                    let erased = self.line.pop().map_or(&b""[..], |_| b"\x08 \x08");
-                    out.extend_from_slice(erased);
-                }
-                _ if self.line.len() < MAX_LINE => {
-                    self.line.push(byte);
-                    if self.tty {
-                        out.push(byte);
-                    }
-                }
-                _ => {}
-            }
-        }
-        true
-    }
-
-    fn enter(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
-        let line = std::mem::take(&mut self.line);
-        let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
-        if text.is_empty() {
-            return true;
-        }
-        cx.event(command_event(text));
-        if text == "exit" || text.starts_with("exit ") || text == "logout" {
-            return false;
-        }
-        let ran = command::run_line(text, &self.place);
-        for (url, tool) in &ran.fetches {
-            cx.download(url, tool);
-        }
-        out.extend_from_slice(&on_terminal(&ran.output, self.tty));
-        true
-    }
 }

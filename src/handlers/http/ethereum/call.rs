@@ -10,6 +10,9 @@ use super::{Account, Ethereum};
 /// Wei in the unit that balances are drawn in.
 const BALANCE_UNIT: u128 = 1_000_000_000_000;
 
+/// Blocks that are found by hash.
+const RECENT: u64 = 64;
+
 /// A JSON-RPC error (execution API; geth's own are -32000).
 pub(super) struct Fail {
     pub(super) code: i32,
@@ -42,9 +45,11 @@ impl Ethereum {
             "eth_accounts" | "personal_listAccounts" => self.accounts.iter().map(|a| a.address.as_str()).collect(),
             "personal_listWallets" => self.accounts.iter().map(wallet).collect(),
             "eth_coinbase" | "eth_etherbase" => self.accounts.first().map(|a| a.address.clone()).into(),
-            "eth_getBalance" => quantity(self.account(text(0)?).map_or(0, |a| u128::from(a.balance) * BALANCE_UNIT)),
-            "eth_getTransactionCount" => quantity(self.account(text(0)?).map_or(0, |a| a.nonce.into())),
-            "eth_getCode" => text(0).map(|_| "0x".into())?,
+            "eth_getBalance" => {
+                quantity(self.account(address(text(0)?)?).map_or(0, |a| u128::from(a.balance) * BALANCE_UNIT))
+            }
+            "eth_getTransactionCount" => quantity(self.account(address(text(0)?)?).map_or(0, |a| a.nonce.into())),
+            "eth_getCode" => address(text(0)?).map(|_| "0x".into())?,
             "eth_call" => params.first().map(|_| "0x".into()).ok_or_else(|| missing(0))?,
             "eth_getStorageAt" => text(1).map(|_| zeros().into())?,
             "eth_estimateGas" => params.first().map(|_| "0x5208".into()).ok_or_else(|| missing(0))?,
@@ -60,9 +65,13 @@ impl Ethereum {
                 let number = block_number(text(0)?, head)?;
                 quantity(Block::at(number).transactions().len() as u128)
             }
-            "eth_getBlockByHash" | "eth_getTransactionByHash" | "eth_getTransactionReceipt" => {
-                text(0).map(|_| Value::Null)?
+            "eth_getBlockByHash" => {
+                let (wanted, full) = (text(0)?, params.get(1).and_then(Value::as_bool).ok_or_else(|| missing(1))?);
+                let found =
+                    (head.saturating_sub(RECENT)..=head).rev().map(Block::at).find(|block| block.hash() == wanted);
+                found.map_or(Value::Null, |block| block.to_value(full))
             }
+            "eth_getTransactionByHash" | "eth_getTransactionReceipt" => text(0).map(|_| Value::Null)?,
             "eth_getLogs" | "eth_getUncleByBlockNumberAndIndex" => {
                 params.first().map(|_| json!([])).ok_or_else(|| missing(0))?
             }
@@ -70,8 +79,11 @@ impl Ethereum {
             "eth_newFilter" | "eth_newBlockFilter" | "eth_newPendingTransactionFilter" => {
                 format!("0x{}", &hash(cx.session().seed, head, "filter").get(2..34).unwrap_or_default()).into()
             }
-            "eth_getFilterChanges" | "eth_getFilterLogs" => json!([]),
-            "eth_uninstallFilter" | "miner_setEtherbase" | "miner_setGasPrice" => true.into(),
+            "eth_getFilterChanges" | "eth_getFilterLogs" if is_filter(text(0)?) => json!([]),
+            "eth_getFilterChanges" | "eth_getFilterLogs" => return Err(Fail::new(-32000, "filter not found")),
+            "eth_uninstallFilter" => is_filter(text(0)?).into(),
+            "eth_subscribe" => return Err(Fail::new(-32000, "notifications not supported")),
+            "miner_setEtherbase" | "miner_setGasPrice" => true.into(),
             "miner_start" | "miner_stop" => Value::Null,
             "eth_getWork" => return Err(Fail::new(-32000, "no mining work available yet")),
             "eth_submitWork" | "eth_submitHashrate" => false.into(),
@@ -204,6 +216,28 @@ fn locked() -> Fail {
 
 fn poor() -> Fail {
     Fail::new(-32000, "insufficient funds for gas * price + value")
+}
+
+/// An address, as geth reads arguments.
+fn address(text: &str) -> Result<&str, Fail> {
+    let why = match text.strip_prefix("0x") {
+        None => "hex string without 0x prefix",
+        Some(digits) if digits.len() % 2 == 1 => "hex string of odd length",
+        Some(digits) if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => "invalid hex string",
+        Some(digits) if digits.len() != 40 => {
+            let message =
+                format!("invalid argument 0: hex string has length {}, want 40 for common.Address", digits.len());
+            return Err(Fail::new(-32602, message));
+        }
+        Some(_) => return Ok(text),
+    };
+    let message = format!("invalid argument 0: json: cannot unmarshal {why} into Go value of type common.Address");
+    Err(Fail::new(-32602, message))
+}
+
+/// One of the ids that filters are given here.
+fn is_filter(id: &str) -> bool {
+    id.len() == 34
 }
 
 /// A block number or tag (execution API, BlockNumberOrTag).

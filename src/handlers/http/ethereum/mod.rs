@@ -19,6 +19,8 @@ use super::family::Family;
 use super::site::draw;
 use call::Fail;
 
+/// Bytes of a request that geth takes (rpc, maxRequestContentLength).
+const MAX_BODY: u64 = 5 << 20;
 /// Calls in one batch that are answered; geth refuses longer ones in the same way.
 const MAX_BATCH: usize = 100;
 /// Calls that the event shows.
@@ -77,9 +79,12 @@ impl Ethereum {
 
     /// The answer to one element of a request; `None` for a notification.
     fn respond(&self, cx: &mut Context<'_>, call: &Value) -> Option<Value> {
-        let id = call.get("id").cloned();
-        let method = call.get("method").and_then(Value::as_str);
-        let (Some(method), true) = (method, call.get("jsonrpc").and_then(Value::as_str) == Some("2.0")) else {
+        let given = call.get("id").cloned();
+        // geth takes objects and lists for no id.
+        let id = given.clone().filter(|id| !id.is_object() && !id.is_array());
+        let method = call.get("method").and_then(Value::as_str).filter(|method| !method.is_empty());
+        let is_call = call.get("jsonrpc").and_then(Value::as_str) == Some("2.0") && id.is_some() == given.is_some();
+        let (Some(method), true) = (method, is_call) else {
             return Some(failure(&id.unwrap_or_default(), &Fail::new(-32600, "invalid request")));
         };
         let params = match call.get("params") {
@@ -96,6 +101,9 @@ impl Ethereum {
     }
 
     fn rpc(&self, cx: &mut Context<'_>, body: &[u8]) -> Answer {
+        if body.is_empty() {
+            return Answer::new(200, "application/json", "");
+        }
         let Ok(request) = serde_json::from_slice::<Value>(body) else {
             return line(200, &failure(&Value::Null, &Fail::new(-32700, "parse error")));
         };
@@ -118,6 +126,11 @@ impl Ethereum {
         };
         answer.decoded("calls", calls)
     }
+}
+
+/// What Go's `http.Error` writes.
+fn refusal(status: u16, text: &str) -> Answer {
+    Answer::new(status, "text/plain; charset=utf-8", format!("{text}\n")).header("X-Content-Type-Options", "nosniff")
 }
 
 /// One line of JSON, as Go's encoder ends it.
@@ -171,25 +184,25 @@ impl Family for Ethereum {
     }
 
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
-        let text = |status, text: &'static str| Some(Answer::new(status, "text/plain; charset=utf-8", text));
+        let is_json = || {
+            ask.head.values("content-type").any(|kind| {
+                let kind = kind.split(';').next().unwrap_or_default().trim();
+                matches!(kind, "application/json" | "application/json-rpc" | "application/jsonrequest")
+            })
+        };
+        let length =
+            ask.head.values("content-length").next().and_then(|length| length.trim().parse().ok()).unwrap_or(0);
         let answer = match ask.head.method.as_str() {
-            "POST" => {
-                let is_json = ask.head.values("content-type").any(|kind| {
-                    let kind = kind.split(';').next().unwrap_or_default().trim();
-                    matches!(kind, "application/json" | "application/json-rpc" | "application/jsonrequest")
-                });
-                // Every attempt is answered as it deserves, but none is lost for a wrong type: geth says no, the event says what.
-                if !is_json {
-                    let calls = serde_json::from_slice(ask.body).map(|request| decoded(&request)).unwrap_or_default();
-                    return text(415, "invalid content type, only application/json is supported\n")
-                        .map(|answer| answer.decoded("calls", calls));
-                }
-                self.rpc(cx, ask.body)
+            "PUT" | "DELETE" => refusal(405, "method not allowed"),
+            "GET" if length == 0 && ask.query.is_empty() => Answer::empty(200),
+            _ if length > MAX_BODY => refusal(413, &format!("content length too large ({length}>{MAX_BODY})")),
+            "OPTIONS" => self.rpc(cx, ask.body),
+            _ if is_json() => self.rpc(cx, ask.body),
+            // Every attempt is answered as it deserves, but none is lost for a wrong type: geth says no, the event says what.
+            _ => {
+                let calls = serde_json::from_slice(ask.body).map(|request| decoded(&request)).unwrap_or_default();
+                refusal(415, "invalid content type, only application/json is supported").decoded("calls", calls)
             }
-            "GET" | "HEAD" if ask.body.is_empty() && ask.query.is_empty() => Answer::empty(200),
-            "OPTIONS" => Answer::empty(200),
-            "PUT" | "DELETE" => return text(405, "method not allowed\n"),
-            _ => return text(415, "invalid content type, only application/json is supported\n"),
         };
         Some(answer.header("Vary", "Origin"))
     }

@@ -62,3 +62,23 @@ fn what_would_move_money_is_recorded() {
     assert!(outcome.the_event("command").fields["command"].as_str().unwrap().contains("\"value\":\"0x1\""));
     assert_eq!(outcome.the_event("request").fields["decoded"]["calls"][0]["method"], "eth_sendTransaction");
 }
+
+#[test]
+fn wrong_requests_are_refused_in_geths_words() {
+    let error = |call: Value| rpc(&call).0["error"]["message"].as_str().unwrap().to_owned();
+    let call = |method: &str, params: Value| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    assert_eq!(error(json!({"jsonrpc": "2.0", "id": {}, "method": "eth_chainId"})), "invalid request");
+    assert_eq!(error(call("", json!([]))), "invalid request");
+    assert_eq!(
+        error(call("eth_getBalance", json!(["0x12", "latest"]))),
+        "invalid argument 0: hex string has length 2, want 40 for common.Address"
+    );
+    assert_eq!(error(call("eth_getFilterChanges", json!(["0x1"]))), "filter not found");
+    assert_eq!(error(call("eth_subscribe", json!(["newHeads"]))), "notifications not supported");
+    let (latest, _) = rpc(&call("eth_getBlockByNumber", json!(["latest", false])));
+    let hash = latest["result"]["hash"].clone();
+    assert_eq!(rpc(&call("eth_getBlockByHash", json!([hash, false]))).0["result"], latest["result"]);
+    let plain = answers(&ask("ethereum", "", post("/", "text/plain", "{}"))).remove(0);
+    assert_eq!((plain.0, plain.2.as_str()), (415, "invalid content type, only application/json is supported\n"));
+    assert!(plain.1.contains("X-Content-Type-Options: nosniff") && plain.1.contains("Vary: Origin"), "{}", plain.1);
+}

@@ -364,7 +364,7 @@ pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if io.input == TERMINAL && io.out == TERMINAL {
         if run.state.levels < super::super::MAX_LEVELS {
             run.state.levels += 1;
-            if run.device.flavor() == Flavor::BusyBox {
+            if run.device.flavor() == Flavor::BusyBox && !run.device.is_container() {
                 let greeting = format!(
                     "\n\n{} built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n",
                     run.device.busybox_banner()

@@ -3,6 +3,7 @@
 mod awk;
 mod builtin;
 mod condition;
+mod container;
 mod dump;
 mod fetch;
 mod file;
@@ -184,6 +185,12 @@ pub(super) const APPLETS: &[Applet] = &[
     row("who", USR_BIN, "[-a]", system::who),
     row("whoami", USR_BIN, "", system::whoami),
     row("xargs", USR_BIN, "[OPTIONS] [PROG ARGS]", text::xargs),
+    row("apk", SBIN, "", container::package_manager).apart(),
+    row("apt", USR_BIN, "", container::package_manager).apart(),
+    row("apt-get", USR_BIN, "", container::package_manager).apart(),
+    row("bash", BIN, "", builtin::shell).apart(),
+    row("chroot", USR_SBIN, "NEWROOT [PROG ARGS]", container::chroot).apart(),
+    row("nsenter", USR_BIN, "[OPTIONS] [PROG ARGS]", container::nsenter).apart(),
     row("xxd", USR_BIN, "[-pri] [-g N] [-c N] [-l LEN] [-s OFS] [-o OFS] [FILE]", dump::xxd),
     row("yes", USR_BIN, "[STRING]", text::yes),
     row("curl", USR_BIN, "[options...] <url>", fetch::curl).apart(),
@@ -201,6 +208,9 @@ pub(super) const APPLETS: &[Applet] = &[
     row("wm", "", "", phone::wm).apart(),
     row("toybox", "", "", toybox).apart(),
 ];
+
+/// Programs of containers that small devices have not.
+pub(super) const OF_CONTAINERS: [&str; 6] = ["apk", "apt", "apt-get", "bash", "chroot", "nsenter"];
 
 impl Applet {
     /// A program of its own, no part of BusyBox.

@@ -23,10 +23,11 @@ pub(super) fn arch(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn uname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let device = run.device;
+    let host = run.host();
     let all = has_flag(words, b'a');
     let fields = [
         (b's', "Linux"),
-        (b'n', if device.flavor() == Flavor::Android { "localhost" } else { device.host() }),
+        (b'n', if device.flavor() == Flavor::Android { "localhost" } else { &host }),
         (b'r', device.kernel_release()),
         (b'v', device.kernel_build()),
         (b'm', device.machine()),
@@ -44,7 +45,8 @@ pub(super) fn uname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn hostname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if words.len() < 2 {
-        run.print_line(io.out, run.device.host());
+        let host = run.host();
+        run.print_line(io.out, &host);
     }
     0
 }

@@ -1,8 +1,10 @@
 //! What differs from one device to the next, drawn in an order that must stay: a sensor keeps its device over updates.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use super::{Device, Flavor, KEEP, MAX_SOURCES, Process};
+use crate::handlers::shell::applet::OF_CONTAINERS;
 use crate::handlers::shell::elf::Architecture;
 use crate::handlers::shell::{android, calendar};
 use crate::handlers::{Persona, Random, Sources};
@@ -42,11 +44,43 @@ impl Device {
             shadow,
             processes,
             properties,
-            without: without.iter().cloned().collect(),
+            without: without.iter().cloned().chain(OF_CONTAINERS.map(str::to_owned)).collect(),
+            is_container: false,
             program: architecture.echo(),
             tree: OnceLock::new(),
             room: Arc::default(),
             sources: Sources::new(MAX_SOURCES, KEEP),
+        })
+    }
+
+    /// What the containers of this persona's engine have in common: its kernel (release and build), its memory in KiB, and files of
+    /// which each container changes its own.
+    pub(in crate::handlers) fn of_containers(
+        persona: &Persona,
+        (release, build): (&'static str, &str),
+        memory_kib: u64,
+    ) -> Arc<Self> {
+        let architecture = Architecture::X86;
+        Arc::new(Self {
+            flavor: Flavor::BusyBox,
+            architecture,
+            host: "localhost".to_owned(),
+            booted: persona.booted(),
+            installed: persona.installed(),
+            mac: persona.mac(),
+            busybox: ("1.33.1", "2022-11-10 12:00:58 UTC".to_owned()),
+            kernel: (release, build.to_owned()),
+            memory_kib,
+            first_pid: 6,
+            shadow: "root:!::0:::::\nbin:!::0:::::\ndaemon:!::0:::::\nnobody:!::0:::::\n".to_owned(),
+            processes: Vec::new(),
+            properties: Vec::new(),
+            without: BTreeSet::new(),
+            is_container: true,
+            program: architecture.echo(),
+            tree: OnceLock::new(),
+            room: Arc::default(),
+            sources: Sources::new(1, KEEP),
         })
     }
 }

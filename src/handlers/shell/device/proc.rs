@@ -18,6 +18,12 @@ impl Device {
                  /dev/fuse /storage/emulated/0 fuse rw,nosuid,nodev,noexec,relatime,user_id=1023,group_id=1023 0 0\n"
             );
         }
+        if self.is_container {
+            let layers = "lowerdir=/var/lib/docker/overlay2/l/5QK6:/var/lib/docker/overlay2/l/XTBD,upperdir=/var/lib/docker/overlay2/7b0c/diff,workdir=/var/lib/docker/overlay2/7b0c/work";
+            return format!(
+                "overlay / overlay rw,relatime,{layers} 0 0\n{kernel}tmpfs /dev tmpfs rw,nosuid,size=65536k,mode=755 0 0\n"
+            );
+        }
         let root = match self.architecture {
             Architecture::X86 => "/dev/root / ext4 rw,relatime,data=ordered 0 0",
             Architecture::Arm => "ubi0:rootfs / ubifs rw,relatime 0 0",

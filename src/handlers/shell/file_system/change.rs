@@ -56,6 +56,11 @@ impl FileSystem<'_> {
         kept.and_then(|()| self.set_mode(path, u16::try_from(mode & 0o7777).unwrap_or(0o644))).map_err(Fault::text)
     }
 
+    /// Makes a directory that the visitor has sent, unless it is there.
+    pub(in crate::handlers) fn make(&mut self, path: &[u8]) -> Result<(), &'static str> {
+        if self.is_directory(path) { Ok(()) } else { self.make_directory(path).map_err(Fault::text) }
+    }
+
     /// Adds to the end of a file, which is made when it is not there.
     pub(in crate::handlers::shell) fn append(&mut self, path: &[u8], more: &[u8]) -> Result<(), Fault> {
         let path = self.writable(path)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Fault, Node};
+use super::{Fault, Node, Tree};
 
 /// Entries that one source can change, removals included.
 pub(super) const MAX_FILES: usize = 512;
@@ -24,7 +24,28 @@ pub(in crate::handlers) struct Overlay {
     room: Option<Arc<AtomicUsize>>,
 }
 
+/// What happened to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::handlers) enum Change {
+    Modified,
+    Added,
+    Removed,
+}
+
 impl Overlay {
+    /// Every path that differs from the tree, and how.
+    pub(in crate::handlers::shell) fn changes(&self, tree: &Tree) -> Vec<(String, Change)> {
+        let change = |(path, node): (&Vec<u8>, &Option<Node>)| {
+            let change = match (node, tree.get(path)) {
+                (None, _) => Change::Removed,
+                (Some(_), Some(_)) => Change::Modified,
+                (Some(_), None) => Change::Added,
+            };
+            (String::from_utf8_lossy(path).into_owned(), change)
+        };
+        self.nodes.iter().map(change).collect()
+    }
+
     pub(super) fn grow(&mut self, room: &Arc<AtomicUsize>, by: usize) -> Result<(), Fault> {
         if self.bytes.saturating_add(by) > MAX_BYTES {
             return Err(Fault::Full);

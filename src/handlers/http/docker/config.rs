@@ -1,0 +1,141 @@
+//! What a client wants of a container: the configuration that it sends.
+
+use serde_json::{Map, Value, json};
+
+use super::super::super::Random;
+use super::super::site::draw;
+
+/// Words of a command that are looked at.
+const MAX_WORDS: usize = 256;
+
+/// Entry point and command of a configuration.
+pub(super) fn command_of(config: &Value) -> Vec<String> {
+    let mut command = words(config.get("Entrypoint"));
+    command.extend(words(config.get("Cmd")));
+    command.truncate(MAX_WORDS);
+    command
+}
+
+/// The command is a shell that reads from its input.
+pub(super) fn is_shell(words: &[String]) -> bool {
+    let base = |program: &str| program.rsplit('/').next().unwrap_or(program).to_owned();
+    match words.split_first() {
+        Some((first, rest)) if matches!(base(first).as_str(), "sh" | "bash" | "ash" | "dash") => {
+            rest.iter().all(|word| word.starts_with('-') && word != "-c")
+        }
+        Some((first, rest)) if base(first) == "chroot" => {
+            rest.len() == 1 || is_shell(rest.get(1..).unwrap_or_default())
+        }
+        _ => false,
+    }
+}
+
+/// Texts of a list in a configuration.
+pub(super) fn texts(config: &Value, pointer: &str) -> Vec<String> {
+    let list = config.pointer(pointer).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).take(MAX_WORDS).map(str::to_owned).collect()
+}
+
+/// `source:destination[:mode]`, of binds and of mounts.
+pub(super) fn mounts(config: &Value) -> Vec<(String, String, String)> {
+    let binds = texts(config, "/HostConfig/Binds").into_iter().filter_map(|bind| {
+        let mut parts = bind.splitn(3, ':').map(str::to_owned);
+        Some((parts.next()?, parts.next()?, parts.next().unwrap_or_default()))
+    });
+    let field = |mount: &Value, name: &str| mount.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mounts = config.pointer("/HostConfig/Mounts").and_then(Value::as_array).into_iter().flatten().take(MAX_WORDS);
+    let mounts = mounts.map(|mount| {
+        let mode = if mount.get("ReadOnly") == Some(&Value::Bool(true)) { "ro" } else { "" };
+        (field(mount, "Source"), field(mount, "Target"), mode.to_owned())
+    });
+    binds.chain(mounts).filter(|(_, destination, _)| destination.starts_with('/')).collect()
+}
+
+/// Published ports: the container's, such as `80/tcp`, and the host's.
+pub(super) fn ports(config: &Value) -> Vec<(String, u16)> {
+    let all = config.pointer("/HostConfig/PortBindings").and_then(Value::as_object);
+    let each = all.into_iter().flatten().take(MAX_WORDS).flat_map(|(inside, bindings)| {
+        bindings.as_array().into_iter().flatten().take(4).filter_map(move |binding| {
+            let port = binding.get("HostPort").and_then(Value::as_str)?;
+            Some((inside.clone(), port.parse().ok()?))
+        })
+    });
+    each.collect()
+}
+
+/// A list of words, or one text that a shell runs.
+pub(super) fn words(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).take(MAX_WORDS).map(str::to_owned).collect(),
+        Some(Value::String(line)) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// What an event shows of a configuration.
+pub(super) fn summary(config: &Value) -> Map<String, Value> {
+    let host = |name: &str| config.pointer(&format!("/HostConfig/{name}")).cloned();
+    let parts = [
+        ("image", config.get("Image").cloned()),
+        ("command", Some(command_of(config).into())),
+        ("env", config.get("Env").cloned()),
+        ("user", config.get("User").cloned()),
+        ("binds", host("Binds")),
+        ("mounts", host("Mounts")),
+        ("privileged", host("Privileged")),
+        ("network", host("NetworkMode")),
+        ("pid", host("PidMode")),
+        ("restart", config.pointer("/HostConfig/RestartPolicy/Name").cloned()),
+    ];
+    let told = |value: &Value| {
+        !matches!(value, Value::Null) && *value != json!("") && *value != json!([]) && *value != json!(false)
+    };
+    parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.filter(told)?))).collect()
+}
+
+/// Images whose command is a shell.
+pub(super) fn is_base(image: &str) -> bool {
+    let name = image.split(':').next().unwrap_or_default();
+    matches!(
+        name,
+        "alpine"
+            | "busybox"
+            | "ubuntu"
+            | "debian"
+            | "centos"
+            | "fedora"
+            | "bash"
+            | "amazonlinux"
+            | "archlinux"
+            | "oraclelinux"
+    )
+}
+
+/// A name as Docker draws it.
+pub(super) fn drawn_name(seed: u64) -> String {
+    const MOODS: [&str; 16] = [
+        "admiring", "bold", "clever", "dreamy", "eager", "focused", "goofy", "happy", "jolly", "keen", "loving",
+        "modest", "nifty", "peaceful", "quirky", "stoic",
+    ];
+    const PEOPLE: [&str; 16] = [
+        "albattani",
+        "bohr",
+        "curie",
+        "darwin",
+        "euler",
+        "fermi",
+        "galileo",
+        "hopper",
+        "jones",
+        "kepler",
+        "lovelace",
+        "meitner",
+        "newton",
+        "pasteur",
+        "ritchie",
+        "turing",
+    ];
+    let mut random = Random::new(seed);
+    let mut draw = |list: &[&'static str]| draw(&mut random, list);
+    format!("{}_{}", draw(&MOODS), draw(&PEOPLE))
+}

@@ -1,0 +1,247 @@
+//! Requests about images.
+
+use data_encoding::{BASE64URL, BASE64URL_NOPAD};
+use serde_json::{Value, json};
+
+use super::super::super::Context;
+use super::super::answer::Answer;
+use super::super::ask::Ask;
+use super::archive::tarball;
+use super::containers::Filters;
+use super::image::{self, Image};
+use super::stream::Lines;
+use super::{Docker, error, tar, value};
+
+/// Images that one archive brings.
+const MAX_LOADED: usize = 8;
+
+impl Docker {
+    pub(super) fn images(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
+        // Names have slashes of their own.
+        let named = |name: &[&str]| name.join("/");
+        let found = |name: &[&str], work: &dyn Fn(&Image) -> Value| {
+            let name = named(name);
+            let shown = self.with(cx, |machine| machine.image(&name).map(work));
+            shown.map_or_else(|| no_such_image(&name), |shown| value(200, &shown))
+        };
+        Some(match (method, rest) {
+            ("GET", ["json"]) => self.listed(cx, ask),
+            ("POST", ["create"]) if ask.field("fromSrc").is_some_and(|source| !source.is_empty()) => {
+                self.import(cx, ask)
+            }
+            ("POST", ["create"]) => self.pull(cx, ask),
+            ("GET", ["search"]) => search(&ask.field("term").unwrap_or_default()),
+            ("POST", ["load"]) => self.load(cx, ask),
+            ("POST", ["prune"]) => value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0})),
+            ("GET", ["get"]) => self.saved(cx, &ask.field("names").unwrap_or_default()),
+            ("GET", [name @ .., "get"]) => self.saved(cx, &named(name)),
+            ("GET", [name @ .., "json"]) => found(name, &Image::inspected),
+            ("GET", [name @ .., "history"]) => found(name, &Image::history),
+            ("POST", [name @ .., "push"]) => self.push(cx, ask, &named(name)),
+            ("POST", [name @ .., "tag"]) => {
+                let of = named(name);
+                let repository = ask.field("repo").unwrap_or_default();
+                if let Err(message) = image::check(&repository) {
+                    return Some(error(400, message));
+                }
+                let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
+                let is_done = self.with(cx, |machine| machine.tag_image(&of, &name, &tag));
+                if is_done { Answer::empty(201) } else { no_such_image(&of) }
+            }
+            ("DELETE", name) if !name.is_empty() => self.remove(cx, ask, &named(name)),
+            _ => return None,
+        })
+    }
+
+    fn listed(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
+        let filters = Filters::of(ask);
+        let list: Vec<Value> = self.with(cx, |machine| {
+            let wanted = machine.images.iter().filter(|one| {
+                filters.holds("dangling", |value| matches!(value, "false" | "0"))
+                    && filters.holds("reference", |wanted| {
+                        let pattern = wanted.trim_end_matches('*').trim_end_matches(':');
+                        one.name == pattern
+                            || one.tag() == pattern
+                            || wanted.ends_with('*') && one.tag().starts_with(pattern)
+                    })
+            });
+            wanted.map(Image::listed).collect()
+        });
+        value(200, &list.into())
+    }
+
+    fn pull(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
+        let wanted = ask.field("fromImage").unwrap_or_default();
+        if let Err(message) = image::check(&wanted) {
+            return error(400, message).decoded("image", wanted);
+        }
+        let (name, tag) = image::reference(&wanted, ask.field("tag").as_deref());
+        let reference = format!("{name}:{tag}");
+        let answer = if image::exists(&name) {
+            let image = Image::pulled(&name, &tag, cx.now());
+            let known = self.with(cx, |machine| machine.image(&reference).is_some());
+            let lines = Lines::pull(&image, known);
+            self.with(cx, |machine| machine.add_image(image));
+            lines.answer()
+        } else {
+            error(
+                404,
+                &format!(
+                    "pull access denied for {name}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"
+                ),
+            )
+        };
+        with_credentials(answer, ask).decoded("image", reference)
+    }
+
+    fn push(&self, cx: &Context<'_>, ask: &Ask<'_>, name: &str) -> Answer {
+        let (name, tag) = image::reference(name, ask.field("tag").as_deref());
+        let reference = format!("{name}:{tag}");
+        let Some(image) = self.with(cx, |machine| machine.image(&reference).cloned()) else {
+            return with_credentials(error(404, &format!("An image does not exist locally with the tag: {name}")), ask);
+        };
+        let is_named = name.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']));
+        let shown = match (is_named, name.contains('/')) {
+            (true, _) => name,
+            (false, true) => format!("docker.io/{name}"),
+            (false, false) => format!("docker.io/library/{name}"),
+        };
+        let mut lines = vec![(json!({"status": format!("The push refers to repository [{shown}]")}), 300)];
+        lines.extend(
+            image.layers.iter().map(|layer| (json!({"status": "Preparing", "progressDetail": {}, "id": layer}), 40)),
+        );
+        let denied = "denied: requested access to the resource is denied";
+        lines.push((json!({"errorDetail": {"message": denied}, "error": denied}), 0));
+        with_credentials(Lines::new(lines).answer(), ask).decoded("image", reference)
+    }
+
+    fn remove(&self, cx: &Context<'_>, ask: &Ask<'_>, name: &str) -> Answer {
+        let Some(image) = self.with(cx, |machine| machine.image(name).cloned()) else { return no_such_image(name) };
+        let now = cx.now();
+        let (user, running, others) = self.with(cx, |machine| {
+            let user = machine.containers.iter().find(|one| one.image_id == image.id);
+            let user = user.map(|one| (one.id.clone(), one.is_running(now)));
+            let others = machine.images.iter().filter(|other| other.id == image.id).count() > 1;
+            (user.as_ref().map(|(id, _)| id.clone()), user.is_some_and(|(_, running)| running), others)
+        });
+        if let Some(user) = user.filter(|_| !others && (running || !ask.is_set("force"))) {
+            let (state, mend) = if running { ("running", "") } else { ("stopped", "must be forced") };
+            let short = user.get(..12).unwrap_or_default();
+            let id = image.id.trim_start_matches("sha256:").get(..12).unwrap_or_default();
+            let message = if running {
+                format!(
+                    "conflict: unable to remove repository reference {name:?} (must force) - container {short} is using its referenced image {id}"
+                )
+            } else {
+                format!("conflict: unable to delete {id} ({mend}) - image is being used by {state} container {short}")
+            };
+            return error(409, &message);
+        }
+        self.with(cx, |machine| machine.remove_image(name));
+        let mut gone = vec![json!({"Untagged": image.tag()})];
+        if !others {
+            gone.push(json!({"Untagged": format!("{}@{}", image.name, image.digest)}));
+            gone.push(json!({"Deleted": image.id}));
+        }
+        value(200, &gone.into())
+    }
+
+    /// `docker save`.
+    fn saved(&self, cx: &Context<'_>, name: &str) -> Answer {
+        let Some(image) = self.with(cx, |machine| machine.image(name).cloned()) else { return no_such_image(name) };
+        let now = cx.now();
+        let files = super::super::super::shell::Container::new("", false);
+        let layer = self.packed(&files, "/", now);
+        let id = image.id.trim_start_matches("sha256:");
+        let folder = image.layers.first().map_or_else(String::new, |layer| super::machine::id(0, 1, layer));
+        let config = format!("{id}.json");
+        let manifest =
+            json!([{"Config": config, "RepoTags": [image.tag()], "Layers": [format!("{folder}/layer.tar")]}]);
+        let mut archive = Vec::new();
+        let mut add = |name: &str, bytes: Option<&[u8]>| tar::push(&mut archive, name, 0o644, now, bytes);
+        add(&config, Some(image.inspected().to_string().as_bytes()));
+        add(&folder, None);
+        add(&format!("{folder}/VERSION"), Some(b"1.0"));
+        add(&format!("{folder}/json"), Some(json!({"id": folder, "os": "linux"}).to_string().as_bytes()));
+        add(&format!("{folder}/layer.tar"), Some(&layer));
+        add("manifest.json", Some(format!("{manifest}\n").as_bytes()));
+        tarball(tar::finish(archive))
+    }
+
+    /// `docker load`: the archive was stored as a sample.
+    fn load(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
+        let entries = tar::entries(ask.body);
+        let manifest = entries.iter().find(|entry| entry.name == "manifest.json").map(|entry| entry.bytes);
+        let manifest: Value = serde_json::from_slice(manifest.unwrap_or_default()).unwrap_or_default();
+        let images = manifest.as_array().into_iter().flatten().take(MAX_LOADED);
+        let tags = images.filter_map(|image| image.pointer("/RepoTags/0")).filter_map(Value::as_str);
+        let tags: Vec<String> = tags.map(str::to_owned).collect();
+        let mut lines = Vec::new();
+        for tag in &tags {
+            let (name, version) = image::reference(tag, None);
+            self.with(cx, |machine| machine.add_image(Image::pulled(&name, &version, cx.now())));
+            lines.push((json!({"stream": format!("Loaded image: {name}:{version}\n")}), 200));
+        }
+        if tags.is_empty() {
+            return error(
+                500,
+                "open /var/lib/docker/tmp/docker-import-318265210/repositories: no such file or directory",
+            );
+        }
+        Lines::new(lines).answer().decoded("images", tags)
+    }
+
+    /// `docker import`: the archive was stored as a sample, or is named.
+    fn import(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
+        let source = ask.field("fromSrc").unwrap_or_default();
+        if source != "-" {
+            cx.download(&source, "docker import");
+        }
+        let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
+        let image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now());
+        let id = image.id.clone();
+        self.with(cx, |machine| machine.add_image(image));
+        Lines::new(vec![(json!({"status": id}), 0)]).answer().decoded("source", source)
+    }
+
+    /// `docker commit`.
+    pub(super) fn commit(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
+        let of = ask.field("container").unwrap_or_default();
+        let Some(base) = self.with(cx, |machine| machine.container(&of).map(|one| one.image.clone())) else {
+            return error(404, &format!("No such container: {of}"));
+        };
+        let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
+        let now = cx.now();
+        let seed = cx.session().seed ^ now.as_micros();
+        let base = self.with(cx, |machine| machine.image(&base).cloned());
+        let (base_name, base_tag) = image::reference(&of, None);
+        let base = base.unwrap_or_else(|| Image::pulled(&base_name, &base_tag, now));
+        let image = base.derived(seed, now).tagged(if name.is_empty() { "<none>" } else { &name }, &tag);
+        let id = image.id.clone();
+        self.with(cx, |machine| machine.add_image(image));
+        value(201, &json!({"Id": id}))
+    }
+}
+
+pub(super) fn no_such_image(name: &str) -> Answer {
+    let tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    error(404, &format!("No such image: {name}{}", if tagged { "" } else { ":latest" }))
+}
+
+/// What a registry's search finds: the image of this name, if there is one.
+fn search(term: &str) -> Answer {
+    let found = image::exists(term) && !term.contains('/');
+    let shown = json!({"star_count": 10_482, "is_official": true, "name": term, "is_automated": false, "description": format!("Official build of {term}.")});
+    value(200, &if found { json!([shown]) } else { json!([]) })
+}
+
+/// The credentials for a registry that come with a request (Engine API, authentication).
+fn with_credentials(answer: Answer, ask: &Ask<'_>) -> Answer {
+    let Some(sent) = ask.head.values("x-registry-auth").next() else { return answer };
+    let sent = sent.trim_end_matches('=').as_bytes();
+    let decoded = BASE64URL_NOPAD.decode(sent).or_else(|_| BASE64URL.decode(sent)).unwrap_or_default();
+    match serde_json::from_slice::<Value>(&decoded) {
+        Ok(Value::Object(fields)) if !fields.is_empty() => answer.decoded("registry", fields),
+        _ => answer,
+    }
+}

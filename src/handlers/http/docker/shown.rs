@@ -1,0 +1,229 @@
+//! Containers as the engine shows them.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::config::{mounts, ports};
+use super::container::Container;
+use super::engine::rfc3339;
+use crate::clock::Timestamp;
+
+impl Container {
+    pub(super) fn state(&self, now: Timestamp) -> &'static str {
+        match (self.started, self.ended(now)) {
+            (None, _) => "created",
+            (Some(_), None) if self.paused => "paused",
+            (Some(_), None) => "running",
+            (Some(_), Some(_)) => "exited",
+        }
+    }
+
+    fn status(&self, now: Timestamp) -> String {
+        match (self.started, self.ended(now)) {
+            (None, _) => "Created".to_owned(),
+            (Some(started), None) => {
+                let paused = if self.paused { " (Paused)" } else { "" };
+                format!("Up {}{paused}", spoken(now.saturating_since(started)))
+            }
+            (Some(_), Some(ended)) => {
+                format!("Exited ({}) {} ago", self.exit_code(), spoken(now.saturating_since(ended)))
+            }
+        }
+    }
+
+    fn command_line(&self) -> String {
+        if self.command.is_empty() { "/docker-entrypoint.sh".to_owned() } else { self.command.join(" ") }
+    }
+
+    /// As in `GET /containers/json`.
+    pub(super) fn listed(&self, now: Timestamp) -> Value {
+        json!({
+            "Id": self.id, "Names": [format!("/{}", self.name)], "Image": self.image, "ImageID": self.image_id,
+            "Command": self.command_line(), "Created": self.created.as_micros() / 1_000_000, "Ports": self.listed_ports(now), "Labels": self.labels(),
+            "State": self.state(now), "Status": self.status(now),
+            "HostConfig": {"NetworkMode": self.config.pointer("/HostConfig/NetworkMode").and_then(Value::as_str).unwrap_or("default")},
+            "NetworkSettings": {"Networks": {"bridge": self.network(now)}}, "Mounts": self.mounts(),
+        })
+    }
+
+    fn labels(&self) -> Value {
+        self.config.get("Labels").filter(|labels| labels.is_object()).cloned().unwrap_or_else(|| json!({}))
+    }
+
+    /// A label has this name, or this `NAME=VALUE`.
+    pub(super) fn has_label(&self, label: &str) -> bool {
+        let (name, value) = label.split_once('=').map_or((label, None), |(name, value)| (name, Some(value)));
+        let labels = self.labels();
+        labels.get(name).is_some_and(|known| value.is_none() || known.as_str() == value)
+    }
+
+    fn mounts(&self) -> Vec<Value> {
+        mounts(&self.config).iter().map(mount).collect()
+    }
+
+    fn listed_ports(&self, now: Timestamp) -> Vec<Value> {
+        if !self.is_running(now) {
+            return Vec::new();
+        }
+        let each = |(inside, outside): (String, u16)| {
+            let (port, kind) = inside.split_once('/').unwrap_or((&inside, "tcp"));
+            json!({"IP": "0.0.0.0", "PrivatePort": port.parse::<u16>().unwrap_or(0), "PublicPort": outside, "Type": kind})
+        };
+        ports(&self.config).into_iter().map(each).collect()
+    }
+
+    fn inspected_ports(&self, now: Timestamp) -> Value {
+        let mut all = Map::new();
+        for (inside, outside) in ports(&self.config).into_iter().filter(|_| self.is_running(now)) {
+            all.insert(inside, json!([{"HostIp": "0.0.0.0", "HostPort": outside.to_string()}]));
+        }
+        all.into()
+    }
+
+    /// As in `GET /containers/ID/stats`.
+    pub(super) fn stats(&self, now: Timestamp, memory: u64, cores: u64) -> Value {
+        let up = self.started.map_or(0, |started| now.saturating_since(started).as_nanos()) as u64;
+        let seed = self.id.bytes().fold(7_u64, |sum, byte| sum * 31 % 65_521 + u64::from(byte));
+        let running = self.is_running(now);
+        let cpu = |at: u64| {
+            json!({
+                "cpu_usage": {"total_usage": at / 700 + seed * 9_000, "percpu_usage": [at / 700 + seed * 9_000], "usage_in_kernelmode": at / 4_000,
+                    "usage_in_usermode": at / 1_500},
+                "system_cpu_usage": at.saturating_mul(cores) + 1_000_000_000_000, "online_cpus": cores,
+                "throttling_data": {"periods": 0, "throttled_periods": 0, "throttled_time": 0},
+            })
+        };
+        let traffic = json!({"rx_bytes": 1_116 + seed, "rx_packets": 14, "rx_errors": 0, "rx_dropped": 0, "tx_bytes": seed, "tx_packets": 9,
+            "tx_errors": 0, "tx_dropped": 0});
+        if !running {
+            return json!({"read": "0001-01-01T00:00:00Z", "preread": "0001-01-01T00:00:00Z", "pids_stats": {}, "blkio_stats": {},
+                "num_procs": 0, "storage_stats": {}, "cpu_stats": {"cpu_usage": {"total_usage": 0}}, "precpu_stats": {"cpu_usage": {"total_usage": 0}},
+                "memory_stats": {}, "name": format!("/{}", self.name), "id": self.id});
+        }
+        json!({
+            "read": rfc3339(now), "preread": rfc3339(Timestamp::from_micros(now.as_micros().saturating_sub(1_000_000))), "pids_stats": {"current": 1 + seed % 4},
+            "blkio_stats": {"io_service_bytes_recursive": [], "io_serviced_recursive": []}, "num_procs": 0, "storage_stats": {},
+            "cpu_stats": cpu(up), "precpu_stats": cpu(up.saturating_sub(1_000_000_000)),
+            "memory_stats": {"usage": 900_000 + seed * 400, "max_usage": 1_400_000 + seed * 500, "stats": {"cache": 0, "inactive_file": 0},
+                "limit": memory},
+            "name": format!("/{}", self.name), "id": self.id, "networks": {"eth0": traffic},
+        })
+    }
+
+    fn network(&self, now: Timestamp) -> Value {
+        let running = self.is_running(now);
+        let last = 2 + self.id.bytes().fold(0_u8, u8::wrapping_add) % 8;
+        json!({
+            "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "",
+            "Gateway": if running { "172.17.0.1" } else { "" },
+            "IPAddress": if running { format!("172.17.0.{last}") } else { String::new() },
+            "IPPrefixLen": if running { 16 } else { 0 }, "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
+            "MacAddress": if running { format!("02:42:ac:11:00:{last:02x}") } else { String::new() }, "DriverOpts": null,
+        })
+    }
+
+    /// As in `GET /containers/ID/json`.
+    pub(super) fn inspected(&self, now: Timestamp) -> Value {
+        let never = || "0001-01-01T00:00:00Z".to_owned();
+        let running = self.is_running(now);
+        let (path, arguments) = self
+            .command
+            .split_first()
+            .map_or(("/docker-entrypoint.sh", &[][..]), |(first, rest)| (first.as_str(), rest));
+        let mut config = self.config.as_object().cloned().unwrap_or_default();
+        let host = host_config(config.remove("HostConfig"));
+        // The default network is told twice.
+        let mut network = json!({"Bridge": "", "SandboxID": self.image_id.get(7..).filter(|_| running).unwrap_or_default(), "Ports": self.inspected_ports(now)});
+        let own = self.network(now);
+        if let (Some(settings), Some(own)) = (network.as_object_mut(), own.as_object()) {
+            let shared = ["Gateway", "IPAddress", "IPPrefixLen", "MacAddress", "EndpointID"];
+            settings.extend(shared.iter().filter_map(|key| Some(((*key).to_owned(), own.get(*key)?.clone()))));
+        }
+        if let Some(settings) = network.as_object_mut() {
+            settings.insert("Networks".to_owned(), json!({"bridge": own}));
+        }
+        config.remove("NetworkingConfig");
+        config.insert("Hostname".to_owned(), self.inside.host().into());
+        json!({
+            "Id": self.id, "Created": rfc3339(self.created), "Path": path, "Args": arguments,
+            "State": {
+                "Status": self.state(now), "Running": running, "Paused": running && self.paused, "Restarting": false, "OOMKilled": false, "Dead": false,
+                "Pid": if running { 1_000 + self.created.as_micros() % 30_000 } else { 0 },
+                "ExitCode": if self.ended(now).is_some() { self.exit_code() } else { 0 }, "Error": "",
+                "StartedAt": self.started.map_or_else(never, rfc3339), "FinishedAt": self.ended(now).map_or_else(never, rfc3339),
+            },
+            "Image": self.image_id, "Name": format!("/{}", self.name), "RestartCount": 0, "Driver": "overlay2", "Platform": "linux",
+            "MountLabel": "", "ProcessLabel": "", "AppArmorProfile": "docker-default", "ExecIDs": null, "HostConfig": host,
+            "GraphDriver": self.graph(), "Mounts": self.mounts(), "Config": config,
+            "NetworkSettings": network,
+        })
+    }
+
+    fn graph(&self) -> Value {
+        let at = |part: &str| format!("/var/lib/docker/overlay2/{}/{part}", self.id.chars().rev().collect::<String>());
+        json!({"Data": {"LowerDir": at("lower"), "MergedDir": at("merged"), "UpperDir": at("diff"), "WorkDir": at("work")}, "Name": "overlay2"})
+    }
+
+    pub(super) fn top(&self) -> Value {
+        json!({"Processes": [["root", "1", "0", "0", "00:00", "?", "00:00:00", self.command_line()]],
+            "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]})
+    }
+}
+
+/// A time as `docker ps` says it (go-units, HumanDuration).
+fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours) = (seconds / 60, (seconds + 1_800) / 3_600);
+    match seconds {
+        0 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..60 => format!("{seconds} seconds"),
+        _ if minutes == 1 => "About a minute".to_owned(),
+        _ if minutes < 60 => format!("{minutes} minutes"),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 14 => format!("{} days", hours / 24),
+        _ if hours < 24 * 60 => format!("{} weeks", hours / 24 / 7),
+        _ => format!("{} months", hours / 24 / 30),
+    }
+}
+/// A mount as the engine shows it.
+fn mount((source, destination, mode): &(String, String, String)) -> Value {
+    let writable = !mode.split(',').any(|word| word == "ro");
+    if source.starts_with('/') {
+        return json!({"Type": "bind", "Source": source, "Destination": destination, "Mode": mode, "RW": writable, "Propagation": "rprivate"});
+    }
+    json!({"Type": "volume", "Name": source, "Source": format!("/var/lib/docker/volumes/{source}/_data"), "Destination": destination,
+        "Driver": "local", "Mode": if mode.is_empty() { "z" } else { mode }, "RW": writable, "Propagation": ""})
+}
+
+/// Output as `attach` and `logs` send it (Engine API, stream format): with a header of eight bytes unless there is a terminal.
+pub(super) fn framed(output: &[u8], tty: bool) -> Vec<u8> {
+    if tty || output.is_empty() {
+        return output.to_vec();
+    }
+    let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
+    [&[1, 0, 0, 0][..], &length.to_be_bytes(), output].concat()
+}
+
+/// The client's settings of the host, over those that it did not name.
+fn host_config(given: Option<Value>) -> Value {
+    let mut all = json!({
+        "Binds": null, "ContainerIDFile": "", "LogConfig": {"Type": "json-file", "Config": {}}, "NetworkMode": "default", "PortBindings": {},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}, "AutoRemove": false, "VolumeDriver": "", "VolumesFrom": null, "CapAdd": null,
+        "CapDrop": null, "CgroupnsMode": "host", "Dns": [], "DnsOptions": [], "DnsSearch": [], "ExtraHosts": null, "GroupAdd": null,
+        "IpcMode": "private", "Cgroup": "", "Links": null, "OomScoreAdj": 0, "PidMode": "", "Privileged": false, "PublishAllPorts": false,
+        "ReadonlyRootfs": false, "SecurityOpt": null, "UTSMode": "", "UsernsMode": "", "ShmSize": 67_108_864, "Runtime": "runc",
+        "Memory": 0, "NanoCpus": 0, "CpuShares": 0, "PidsLimit": null, "Ulimits": null,
+    });
+    if let (Some(all), Some(Value::Object(given))) = (all.as_object_mut(), given) {
+        all.extend(
+            given.into_iter().filter(|(name, value)| !value.is_null() && (name != "LogConfig" || value["Type"] != "")),
+        );
+        if all.get("Runtime").is_some_and(|runtime| runtime == "") {
+            all.insert("Runtime".to_owned(), "runc".into());
+        }
+    }
+    all
+}
