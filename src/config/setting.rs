@@ -99,7 +99,7 @@ settings! {
         "listen" => server.listen = addresses(), "Addresses of the handler server";
         "tcp_port" => server.tcp_port = port(), "TCP port of the handler server";
         "udp_port" => server.udp_port = port(), "UDP port of the handler server";
-        "workers" => server.workers = integer(1..=64), "Worker threads of the handler server";
+        "workers" => server.workers = integer(0..=64), "Worker threads of the handler server; 0: one for each CPU, at most 4";
         "max_sessions" => server.max_sessions = integer(1..=1_000_000), "Sessions at the same time";
         "max_sessions_per_source" => server.max_sessions_per_source = integer(1..=1_000_000),
             "Sessions at the same time from one address";

@@ -18,8 +18,8 @@ pub(super) fn kafka(seen: Seen<'_>) -> Outcome {
 /// A question of four letters to ZooKeeper, or the ConnectRequest of a client that has no session. Words that begin others must end.
 pub(super) fn zookeeper(seen: Seen<'_>) -> Outcome {
     const WORDS: [&str; 16] = [
-        "ruok", "srvr", "mntr", "isro", "wchs", "crst", "srst", "stat\n", "stat\r", "envi\n", "envi\r", "conf\n", "conf\r",
-        "cons\n", "cons\r", "dump\n",
+        "ruok", "srvr", "mntr", "isro", "wchs", "crst", "srst", "stat\n", "stat\r", "envi\n", "envi\r", "conf\n",
+        "conf\r", "cons\n", "cons\r", "dump\n",
     ];
     if seen.byte(0)? != 0 {
         return seen.word(&WORDS).map(|_| ());

@@ -255,7 +255,10 @@ fn no_message_of_one_protocol_could_be_that_of_another() {
             // Rows before these say whose it is: a queue of that name, `get` of three, a path of two, lengths full of zeros.
             let known = matches!(
                 (*wanted, protocol.name),
-                ("tank-gauge" | "dnp3", "lpd") | ("memcached" | "http", "redis") | ("rtsp", "http") | ("mongodb", "modbus")
+                ("tank-gauge" | "dnp3", "lpd")
+                    | ("memcached" | "http", "redis")
+                    | ("rtsp", "http")
+                    | ("mongodb", "modbus")
             );
             let fits = protocol.verdict(bytes) == Verdict::Yes;
             assert!(known || !fits, "{:?} is {wanted}, and {protocol:?} as well", bytes.escape_ascii().to_string());
