@@ -126,7 +126,7 @@ settings! {
             "What becomes of URLs that visitors name: `off`, `record` (an event), `fetch` (from public addresses, into the store)";
         "fetch_timeout_secs" => samples.fetch_timeout = seconds(1..=HOUR), "Time that a download has, redirects included";
         "fetch_redirects" => samples.fetch_redirects = integer(0..=10), "Redirects that a download follows";
-        "fetches_per_minute" => samples.fetches_per_minute = integer(0..=600), "Downloads in a minute; more are refused";
+        "fetches_per_minute" => samples.fetches_per_minute = integer(0..=600), "Downloads in a minute, half of them for one source; more are refused";
     }
     ["events"] {
         "sensor_id" => events.sensor_id = name_or_empty(),
