@@ -269,7 +269,12 @@ fn scans_without_syn_find_a_handlers_port_as_silent_as_a_listener() {
         bytes
     };
     let null: fn(&mut etherparse::TcpHeader) = |_| {};
-    let scans = [null, |tcp| tcp.fin = true, |tcp| (tcp.fin, tcp.psh, tcp.urg) = (true, true, true)];
+    let scans = [
+        null,
+        |tcp| tcp.fin = true,
+        |tcp| (tcp.fin, tcp.psh, tcp.urg) = (true, true, true),
+        |tcp| (tcp.syn, tcp.fin) = (true, true),
+    ];
     for scan in scans {
         assert_eq!(bed.enter(&mut probe(80, scan)), Decision::DROP);
         assert_eq!(bed.enter(&mut probe(22, scan)), Decision::ACCEPT, "the host's own port is the host's");

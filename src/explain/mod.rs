@@ -197,8 +197,8 @@ fn notes(sensor: &Sensor<'_>, bytes: &[u8], rule: Option<&Rule>, opened: Option<
 }
 
 const fn is_first(flags: u8) -> bool {
-    use crate::packet::tcp_flag::{ACK, RST, SYN};
-    flags & (SYN | ACK | RST) == SYN
+    use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+    flags & (FIN | SYN | ACK | RST) == SYN
 }
 
 impl Explanation {

@@ -41,6 +41,7 @@ fn the_plain_plan_reads_like_this() {
 -A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags SYN,RST,ACK NONE -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK FIN,SYN -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-IN -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
