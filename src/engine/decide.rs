@@ -252,7 +252,7 @@ impl Engine {
         alone: &mut Option<Decision>,
     ) -> Option<NewFlow> {
         let tuple = applicant.tuple;
-        if !segment.tcp.is_none_or(|tcp| tcp.flags & HANDSHAKE == tcp_flag::SYN) {
+        if segment.tcp.is_some_and(|tcp| tcp.flags & HANDSHAKE != tcp_flag::SYN) {
             self.counters.count(Counter::MidstreamPackets);
             *alone = segment.tcp.filter(is_stray).and_then(|_| lost_at_a_listener(active, input));
             return None;

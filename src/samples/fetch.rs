@@ -296,7 +296,7 @@ fn user_agent(tool: &str, persona: &Persona) -> String {
 #[cfg(test)]
 impl Fetcher {
     /// For tests, whose servers live on loopback.
-    pub(super) fn from_where(mut self, may_fetch_from: fn(IpAddr, &Own) -> bool) -> Self {
+    pub(super) fn judging_by(mut self, may_fetch_from: fn(IpAddr, &Own) -> bool) -> Self {
         self.may_fetch_from = may_fetch_from;
         self
     }

@@ -55,7 +55,7 @@ impl Bench {
     /// Everything on 127.0.0.1 counts as public, and nothing else.
     fn on_loopback(limits: Samples) -> Self {
         let Self { dir, counters, fetcher } = Self::new(limits);
-        Self { dir, counters, fetcher: fetcher.from_where(|address, _| address == IpAddr::V4(Ipv4Addr::LOCALHOST)) }
+        Self { dir, counters, fetcher: fetcher.judging_by(|address, _| address == IpAddr::V4(Ipv4Addr::LOCALHOST)) }
     }
 
     fn fetch(&mut self, url: &str) -> Event {
