@@ -271,10 +271,10 @@ fn a_five_tuple_that_comes_again_before_its_last_session_has_ended_is_a_flow_of_
     let first = world.table.redirected(&dialled).unwrap();
     // The client resets and dials again; the worker that serves the first session has yet to hear of it.
     assert_eq!(redirect(&mut world, dialled), Disposition::Redirect);
-    world.table.release(&first, world.now, &mut |record| world.records.push(record));
+    world.table.release(&first, world.now, || None, &mut |record| world.records.push(record));
     let second = world.table.redirected(&dialled).unwrap();
     assert_ne!(first.id, second.id);
-    world.table.release(&second, world.now, &mut |record| world.records.push(record));
+    world.table.release(&second, world.now, || None, &mut |record| world.records.push(record));
     assert_eq!(world.reasons(), [CloseReason::Replaced, CloseReason::Finished], "each is reported once");
     world.table.check_invariants();
 }
