@@ -202,7 +202,7 @@ pub struct Server {
     pub tcp_port: u16,
     /// UDP port that flows are rewritten to.
     pub udp_port: u16,
-    /// Worker threads.
+    /// Worker threads; 0 = as many as there are CPUs, within reason.
     pub workers: usize,
     /// Sessions at the same time.
     pub max_sessions: usize,
@@ -227,6 +227,16 @@ pub struct Server {
     pub udp_answer_bytes_per_source: u32,
     /// User that the engine runs as after set-up.
     pub user: String,
+}
+
+/// Workers of the server that are started unless the configuration says how many: the queues' workers need the CPUs as well.
+const AUTOMATIC_SERVER_WORKERS: usize = 4;
+
+impl Server {
+    /// How many workers a host with so many CPUs gets: `workers`, or one for each CPU, at most 4.
+    pub fn workers(&self, cpus: usize) -> usize {
+        if self.workers > 0 { self.workers } else { cpus.clamp(1, AUTOMATIC_SERVER_WORKERS) }
+    }
 }
 
 /// `[events]`: where events go.
@@ -342,7 +352,7 @@ impl Default for Server {
             listen: vec![IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)],
             tcp_port: 5000,
             udp_port: 5001,
-            workers: 1,
+            workers: 0,
             max_sessions: 8_192,
             max_sessions_per_source: 2_048,
             idle_timeout: Duration::from_secs(900),

@@ -13,6 +13,7 @@ use glutton_nfq::config::Config;
 use glutton_nfq::firewall;
 use glutton_nfq::handlers::{Guise, Persona, Registry};
 use glutton_nfq::run::{self, Sensor};
+use log::LevelFilter;
 
 /// Failed at run time.
 const FAILED: u8 = 1;
@@ -22,7 +23,10 @@ const BAD_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // RUST_LOG, where set, is more precise than -v.
-    env_logger::Builder::new().filter_level(cli.log_level()).format_target(false).parse_env(Env::default()).init();
+    let mut log = env_logger::Builder::new();
+    // What visitors do wrong in TLS is in the events: one line each on standard error would be theirs to fill.
+    log.filter_level(cli.log_level()).filter_module("rustls", LevelFilter::Error);
+    log.format_target(false).parse_env(Env::default()).init();
     match execute(cli.into_command()) {
         Ok(code) => code,
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,

@@ -217,6 +217,22 @@ fn tpots_rules_decide_as_in_tpot() {
 }
 
 #[test]
+fn the_host_that_could_exist_has_few_open_ports_and_leaves_ssh_alone() {
+    let decisions = [
+        (syn(23), "handler telnet"),
+        (syn(80), "handler http"),
+        (syn_ipv6(1883), "handler mqtt"),
+        (syn(22), "none"),
+        (syn(443), "reject"),
+        (syn_ipv6(9), "reject"),
+        (udp(53), "reject"),
+        (ping(), "none"),
+    ];
+    assert_decisions("device.yml", &decisions);
+    assert_eq!(warnings(&load("device.yml")), []);
+}
+
+#[test]
 fn the_examples_do_what_they_say() {
     let christmas = {
         let mut packet = syn(9);

@@ -99,7 +99,7 @@ settings! {
         "listen" => server.listen = addresses(), "Addresses of the handler server";
         "tcp_port" => server.tcp_port = port(), "TCP port of the handler server";
         "udp_port" => server.udp_port = port(), "UDP port of the handler server";
-        "workers" => server.workers = integer(1..=64), "Worker threads of the handler server";
+        "workers" => server.workers = integer(0..=64), "Worker threads of the handler server; 0: one for each CPU, at most 4";
         "max_sessions" => server.max_sessions = integer(1..=1_000_000), "Sessions at the same time";
         "max_sessions_per_source" => server.max_sessions_per_source = integer(1..=1_000_000),
             "Sessions at the same time from one address";
@@ -126,7 +126,7 @@ settings! {
             "What becomes of URLs that visitors name: `off`, `record` (an event), `fetch` (from public addresses, into the store)";
         "fetch_timeout_secs" => samples.fetch_timeout = seconds(1..=HOUR), "Time that a download has, redirects included";
         "fetch_redirects" => samples.fetch_redirects = integer(0..=10), "Redirects that a download follows";
-        "fetches_per_minute" => samples.fetches_per_minute = integer(0..=600), "Downloads in a minute; more are refused";
+        "fetches_per_minute" => samples.fetches_per_minute = integer(0..=600), "Downloads in a minute, half of them for one source; more are refused";
     }
     ["events"] {
         "sensor_id" => events.sensor_id = name_or_empty(),

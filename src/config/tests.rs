@@ -202,8 +202,8 @@ fn values_that_contradict_each_other_are_refused_where_they_stand() {
 #[test]
 fn configuration_made_by_a_program_passes_the_same_checks() {
     let mut config = Config::default();
-    config.server.workers = 0;
-    assert_eq!(config.validate().unwrap_err().to_string(), "server.workers = 0: out of range: give 1 to 64");
+    config.server.workers = 65;
+    assert_eq!(config.validate().unwrap_err().to_string(), "server.workers = 65: out of range: give 0 to 64");
 }
 
 #[test]
@@ -250,4 +250,12 @@ fn unless_told_otherwise_there_is_a_worker_for_each_cpu_within_reason() {
     assert_eq!(engine.workers(8), 1);
     engine.queues = 40;
     assert_eq!(engine.workers(2), 40, "what is asked for");
+}
+
+#[test]
+fn the_server_has_a_worker_for_each_cpu_up_to_four_unless_told_otherwise() {
+    let mut server = Server::default();
+    assert_eq!([0, 1, 2, 4, 64].map(|cpus| server.workers(cpus)), [1, 1, 2, 4, 4]);
+    server.workers = 9;
+    assert_eq!(server.workers(2), 9, "what is asked for");
 }

@@ -45,7 +45,7 @@ counters! {
     LimitEvictions "limit_evictions" "addresses forgotten before a limit had run out for them: the table was full",
     RulesReloaded "rules_reloaded" "times that new rules took over",
     RulesRefused "rules_refused" "times that a reload was refused and the old rules went on",
-    MidstreamPackets "midstream_packets" "TCP packets without a flow that do not open one, accepted unchanged",
+    MidstreamPackets "midstream_packets" "TCP packets without a flow that do not open one: the host answers them, where no rule stands in for a listener",
     EventsWritten "events_written" "events handed to the sinks",
     EventsLost "events_lost" "events dropped because the queue to the sinks was full",
     SinkErrors "sink_errors" "events that a sink could not write",

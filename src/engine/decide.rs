@@ -252,10 +252,9 @@ impl Engine {
         alone: &mut Option<Decision>,
     ) -> Option<NewFlow> {
         let tuple = applicant.tuple;
-        let opens =
-            segment.tcp.is_none_or(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK | tcp_flag::RST) == tcp_flag::SYN);
-        if !opens {
+        if segment.tcp.is_some_and(|tcp| tcp.flags & HANDSHAKE != tcp_flag::SYN) {
             self.counters.count(Counter::MidstreamPackets);
+            *alone = segment.tcp.filter(is_stray).and_then(|_| lost_at_a_listener(active, input));
             return None;
         }
         if let Some(limit) = &self.source_limit
@@ -377,6 +376,24 @@ impl Engine {
     /// Work that no packet should wait for: ends flows whose time has come, looking at no more than `budget`.
     pub fn housekeeping(&self, now: Timestamp, budget: usize, record: &mut impl FnMut(FlowEvent)) {
         self.flows.expire(now, budget, record);
+    }
+}
+
+/// The flags that tell whether a segment opens a connection.
+const HANDSHAKE: u8 = tcp_flag::FIN | tcp_flag::SYN | tcp_flag::RST | tcp_flag::ACK;
+
+/// Neither opens a connection nor belongs to one: the probes of FIN, NULL, Xmas and SYN-FIN scans.
+const fn is_stray(tcp: &Tcp) -> bool {
+    tcp.flags & (tcp_flag::ACK | tcp_flag::RST) == 0 && tcp.flags & HANDSHAKE != tcp_flag::SYN
+}
+
+/// A listener says nothing to such a packet, a closed port resets it (RFC 9293 section 3.10.7; Linux on SYN with FIN): where a rule stands in for a listener, or for
+/// silence, the host behind must not answer that the port is closed.
+fn lost_at_a_listener(active: &Active, input: &Input<'_>) -> Option<Decision> {
+    let rule = active.rules.matches(input).find(|rule| rule.scope == Scope::Flow)?;
+    match rule.action {
+        Action::Drop | Action::Handler(_) | Action::Proxy(_) | Action::ProxySsh(_) => Some(Decision::DROP),
+        Action::Pass | Action::Reject | Action::Rewrite { .. } => None,
     }
 }
 

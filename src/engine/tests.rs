@@ -259,6 +259,32 @@ fn midstream_tcp_without_a_flow_passes() {
 }
 
 #[test]
+fn scans_without_syn_find_a_handlers_port_as_silent_as_a_listener() {
+    let mut bed = Bed::new("  - { match: tcp dst port 22, type: pass }\n  - { type: handler, target: tcp }\n");
+    let probe = |port, set: fn(&mut etherparse::TcpHeader)| {
+        let mut header = etherparse::TcpHeader::new(1, port, 3, 4);
+        set(&mut header);
+        let mut bytes = Vec::new();
+        Family::V4.builder(Family::V4.client(), Family::V4.sensor()).tcp_header(header).write(&mut bytes, &[]).unwrap();
+        bytes
+    };
+    let null: fn(&mut etherparse::TcpHeader) = |_| {};
+    let scans = [
+        null,
+        |tcp| tcp.fin = true,
+        |tcp| (tcp.fin, tcp.psh, tcp.urg) = (true, true, true),
+        |tcp| (tcp.syn, tcp.fin) = (true, true),
+    ];
+    for scan in scans {
+        assert_eq!(bed.enter(&mut probe(80, scan)), Decision::DROP);
+        assert_eq!(bed.enter(&mut probe(22, scan)), Decision::ACCEPT, "the host's own port is the host's");
+    }
+    // Whoever acknowledges what was never said is reset by a listener as well.
+    assert_eq!(bed.enter(&mut probe(80, |tcp| tcp.ack = true)), Decision::ACCEPT);
+    assert!(bed.engine.flows().is_empty());
+}
+
+#[test]
 fn packet_rules_decide_each_packet_and_leave_the_flow_alone() {
     let mut bed = Bed::new(
         "  - { match: udp and len > 100, type: drop, per: packet }\n  - { match: udp, type: handler, target: udp }\n",

@@ -197,8 +197,8 @@ fn notes(sensor: &Sensor<'_>, bytes: &[u8], rule: Option<&Rule>, opened: Option<
 }
 
 const fn is_first(flags: u8) -> bool {
-    use crate::packet::tcp_flag::{ACK, RST, SYN};
-    flags & (SYN | ACK | RST) == SYN
+    use crate::packet::tcp_flag::{ACK, FIN, RST, SYN};
+    flags & (FIN | SYN | ACK | RST) == SYN
 }
 
 impl Explanation {
@@ -247,7 +247,7 @@ impl std::fmt::Display for Note {
             Self::Malformed(why) => write!(f, "the packet is malformed ({why}): it passes without asking a rule"),
             Self::Unmatched => f.write_str("no rule matches: what no rule takes passes"),
             Self::Midstream => f.write_str(
-                "a TCP packet that is no SYN opens no flow: if it belongs to one, it shares that one's fate",
+                "a TCP packet that is no SYN opens no flow: if it belongs to one, it shares that one's fate; the probe of a scan without SYN and ACK meets silence where a handler, a proxy or `drop` stands",
             ),
             Self::LaterFragment => f.write_str("a fragment that is not the first has no ports: it passes"),
             Self::IcmpError => f.write_str("an ICMP error passes, translated if it is about a translated flow"),

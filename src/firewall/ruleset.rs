@@ -115,6 +115,7 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("exempt_tcp", multiport(&plan.exempt.tcp)),
         ("exempt_udp", multiport(&plan.exempt.udp)),
         ("tcp", when(plan.inbound.tcp, "tcp")),
+        ("stray_tcp", when(plan.inbound.tcp && plan.own_udp.is_none(), "tcp")),
         ("udp", when(plan.inbound.udp, "udp")),
         ("icmp", icmp),
         ("icmpv6", icmpv6),

@@ -347,9 +347,10 @@ impl Shard {
         self.flow(index).is_some_and(|flow| flow.state == State::TcpHeld && flow.id == id)
     }
 
-    /// Whether a SYN to this flow begins a new one.
+    /// Whether a SYN to this flow begins a new one. Of one that a session holds only the kernel sees the end, and a worker of the server may hear of
+    /// it later than another accepts what the client dials next.
     pub(super) fn is_over(&self, index: u32) -> bool {
-        self.flow(index).is_some_and(|flow| flow.state.is_over())
+        self.flow(index).is_some_and(|flow| flow.state.is_over() || flow.state == State::TcpHeld)
     }
 
     /// What our socket has counted of a flow that the kernel carried.

@@ -264,6 +264,22 @@ fn a_redirected_five_tuple_that_comes_again_is_redirected_again() {
 }
 
 #[test]
+fn a_five_tuple_that_comes_again_before_its_last_session_has_ended_is_a_flow_of_its_own() {
+    let mut world = World::new(10);
+    let dialled = tuple(1, 40_000, 22);
+    redirect(&mut world, dialled);
+    let first = world.table.redirected(&dialled).unwrap();
+    // The client resets and dials again; the worker that serves the first session has yet to hear of it.
+    assert_eq!(redirect(&mut world, dialled), Disposition::Redirect);
+    world.table.release(&first, world.now, || None, &mut |record| world.records.push(record));
+    let second = world.table.redirected(&dialled).unwrap();
+    assert_ne!(first.id, second.id);
+    world.table.release(&second, world.now, || None, &mut |record| world.records.push(record));
+    assert_eq!(world.reasons(), [CloseReason::Replaced, CloseReason::Finished], "each is reported once");
+    world.table.check_invariants();
+}
+
+#[test]
 fn a_redirected_flow_that_nobody_completed_is_reported_and_forgotten_in_time() {
     let mut world = World::new(10);
     redirect(&mut world, tuple(1, 40_000, 22));

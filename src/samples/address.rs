@@ -20,14 +20,30 @@ impl Own {
     }
 }
 
-/// Whether a file may be fetched from this address.
+/// Whether a file may be fetched from this address. One that carries an IPv4 address leads to that, and is judged by both.
 pub(super) fn may_fetch_from(address: IpAddr, own: &Own) -> bool {
     let address = address.to_canonical();
-    let is_public = match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    };
-    is_public && !own.contains(address)
+    match address {
+        IpAddr::V4(address) => is_public_v4(address) && !own.contains(address.into()),
+        IpAddr::V6(v6) => {
+            let inner = carried_v4(v6);
+            (is_public_v6(v6) || is_nat64(v6))
+                && !own.contains(address)
+                && inner.is_none_or(|inner| is_public_v4(inner) && !own.contains(inner.into()))
+        }
+    }
+}
+
+/// Behind the well-known prefix of NAT64 (RFC 6052 section 2.1).
+const fn is_nat64(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [0x64, 0xff9b, 0, 0, 0, 0, _, _])
+}
+
+/// The IPv4 address to which a translator or a tunnel takes what goes to this one: NAT64, 6to4 (RFC 3056 section 2).
+fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, .., g, h] = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    if is_nat64(address) { Some(v4(g, h)) } else { (a == 0x2002).then(|| v4(b, c)) }
 }
 
 /// Not in the IANA IPv4 Special-Purpose Address Registry (RFC 6890), and no multicast.
@@ -46,19 +62,11 @@ const fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Global unicast (RFC 4291 section 2.4) and none of the special parts of it. What carries an IPv4 address is judged by that.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match (a, b) {
-        // NAT64 (RFC 6052 section 2.1).
-        (0x64, 0xff9b) => (c, d, e, f) == (0, 0, 0, 0) && is_public_v4(v4(g, h)),
-        // 6to4 (RFC 3056).
-        (0x2002, _) => is_public_v4(v4(b, c)),
-        // Protocol assignments with Teredo, ORCHID and benchmarking; documentation (RFC 3849, RFC 9637).
-        (0x2001, 0..=0x01ff | 0x0db8) | (0x3fff, 0..=0x0fff) => false,
-        _ => a & 0xe000 == 0x2000,
-    }
+/// Global unicast (RFC 4291 section 2.4) and none of the special parts of it: protocol assignments with Teredo, ORCHID and benchmarking,
+/// documentation (RFC 3849, RFC 9637).
+const fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    a & 0xe000 == 0x2000 && !matches!((a, b), (0x2001, 0..=0x01ff | 0x0db8) | (0x3fff, 0..=0x0fff))
 }
 
 #[cfg(test)]
@@ -121,6 +129,13 @@ mod tests {
             "::ffff:8.8.8.8",
             "2600::7",
             "9.9.255.1",
+            "64:ff9b::808:808",
+            "64:ff9b::909:101",
+            "64:ff9b::c0a8:101",
+            "2002:808:808::1",
+            "2002:909:101::",
+            "5f00::1",
+            "100::1",
         ] {
             assert!(!may(address), "{address}");
         }

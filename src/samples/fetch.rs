@@ -25,6 +25,7 @@ use crate::control::{Counter, Counters};
 use crate::events::{Event, EventSender, Record};
 use crate::handlers::{Download, Persona, Sample};
 use crate::host;
+use crate::packet::Address;
 
 /// URLs that are remembered so that they are not fetched again so soon.
 const REMEMBERED: usize = 1_024;
@@ -33,6 +34,13 @@ const REPEATED_AFTER: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 /// Longest URL that is fetched, in bytes.
 const MAX_URL: usize = 2_048;
+/// One source may use this part of the downloads of a minute, so that others have theirs.
+const PART_OF_A_SOURCE: usize = 2;
+/// Ports of mail, chat, files, names and databases: no malware is offered there, and a request would be a word to somebody else's server.
+const FOREIGN_PORTS: [u16; 32] = [
+    7, 9, 13, 19, 21, 22, 25, 53, 79, 110, 111, 119, 135, 137, 139, 143, 389, 445, 465, 514, 515, 587, 636, 873, 993,
+    995, 1_433, 1_521, 3_306, 5_432, 6_379, 6_667,
+];
 
 /// What the downloader works with.
 pub struct Fetching {
@@ -54,8 +62,15 @@ pub(super) struct Fetcher {
     fetching: Fetching,
     keeper: Keeper,
     may_fetch_from: fn(IpAddr, &Own) -> bool,
-    /// What was fetched last, and when.
-    recent: VecDeque<(String, Instant)>,
+    /// What was asked for last, by whom and when.
+    recent: VecDeque<Wish>,
+}
+
+/// A download that was admitted.
+struct Wish {
+    url: String,
+    source: Address,
+    at: Instant,
 }
 
 /// Why nothing was fetched.
@@ -63,10 +78,14 @@ pub(super) struct Fetcher {
 enum Refusal {
     #[error("fetched already within the hour")]
     Repeated,
-    #[error("more than samples.fetches_per_minute")]
+    #[error("more than samples.fetches_per_minute, or half of them for one source")]
     Rate,
     #[error("only http and https are fetched")]
     Scheme,
+    #[error("the URL has credentials: the sensor logs in nowhere")]
+    Credentials,
+    #[error("port {0} is that of another service")]
+    ForeignPort(u16),
     #[error("{0} is not a public address")]
     NotPublic(IpAddr),
     #[error("longer than samples.max_file_bytes")]
@@ -80,7 +99,9 @@ impl Refusal {
         match self {
             Self::Repeated => Counter::DownloadsRepeated,
             Self::Rate => Counter::DownloadsRefusedRate,
-            Self::Scheme | Self::NotPublic(_) => Counter::DownloadsRefusedTarget,
+            Self::Scheme | Self::Credentials | Self::ForeignPort(_) | Self::NotPublic(_) => {
+                Counter::DownloadsRefusedTarget
+            }
             Self::TooLong => Counter::SamplesTooLong,
             Self::Failed(_) => Counter::DownloadsFailed,
         }
@@ -115,7 +136,7 @@ impl Fetcher {
         let failed = |outcome: &str, reason: String| {
             Event::new("download", format!("not fetched: {reason}")).with("outcome", outcome).with("reason", reason)
         };
-        let Fetched { bytes, status, content_type } = match self.admit(&download.url) {
+        let Fetched { bytes, status, content_type } = match self.admit(&download.url, origin) {
             Ok(url) => match self.fetch(&url, origin, &download.tool) {
                 Ok(fetched) => fetched,
                 Err(refusal) => {
@@ -148,24 +169,26 @@ impl Fetcher {
     }
 
     /// What is to be asked for, if it may be now.
-    fn admit(&mut self, url: &str) -> Result<String, Refusal> {
+    fn admit(&mut self, url: &str, origin: &Origin) -> Result<String, Refusal> {
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let scheme = url.split("://").next().unwrap_or_default().to_ascii_lowercase();
         if !["http", "https"].contains(&scheme.as_str()) || url.len() > MAX_URL {
             return Err(Refusal::Scheme);
         }
-        let now = Instant::now();
-        while self.recent.len() >= REMEMBERED || self.recent.front().is_some_and(|(_, at)| *at + REPEATED_AFTER < now) {
+        let (source, at) = (Address::from(origin.flow.key.client).source(), Instant::now());
+        while self.recent.len() >= REMEMBERED || self.recent.front().is_some_and(|wish| wish.at + REPEATED_AFTER < at) {
             self.recent.pop_front();
         }
-        if self.recent.iter().any(|(known, _)| *known == url) {
+        if self.recent.iter().any(|wish| wish.url == url) {
             return Err(Refusal::Repeated);
         }
-        let lately = self.recent.iter().rev().take_while(|(_, at)| *at + MINUTE > now).count();
-        if lately >= self.fetching.limits.fetches_per_minute {
+        let most = self.fetching.limits.fetches_per_minute;
+        let lately = self.recent.iter().rev().take_while(|wish| wish.at + MINUTE > at);
+        let (all, own) = lately.fold((0, 0), |(all, own), wish| (all + 1, own + usize::from(wish.source == source)));
+        if all >= most || own >= most.div_ceil(PART_OF_A_SOURCE) {
             return Err(Refusal::Rate);
         }
-        self.recent.push_back((url.clone(), now));
+        self.recent.push_back(Wish { url: url.clone(), source, at });
         Ok(url)
     }
 
@@ -221,7 +244,14 @@ struct Guarded {
 }
 
 impl Resolver for Guarded {
+    /// Asked at the beginning and at every redirect; the connection goes to what this returns.
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(Error::Other(Box::new(Refusal::Credentials)));
+        }
+        if let Some(port) = uri.port_u16().filter(|port| FOREIGN_PORTS.contains(port)) {
+            return Err(Error::Other(Box::new(Refusal::ForeignPort(port))));
+        }
         let resolved = self.inner.resolve(uri, config, timeout)?;
         // One address that may not be is enough: whoever owns the name wants us to go there.
         match resolved.iter().find(|address| !(self.may_fetch_from)(address.ip(), &self.own)) {
@@ -266,8 +296,8 @@ fn user_agent(tool: &str, persona: &Persona) -> String {
 #[cfg(test)]
 impl Fetcher {
     /// For tests, whose servers live on loopback.
-    pub(super) fn anywhere(mut self) -> Self {
-        self.may_fetch_from = |_, _| true;
+    pub(super) fn judging_by(mut self, may_fetch_from: fn(IpAddr, &Own) -> bool) -> Self {
+        self.may_fetch_from = may_fetch_from;
         self
     }
 }

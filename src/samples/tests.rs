@@ -1,7 +1,7 @@
 //! The way of a file from a handler to the disk.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -52,9 +52,10 @@ impl Bench {
         Self { dir, counters, fetcher }
     }
 
-    fn from_anywhere(limits: Samples) -> Self {
+    /// Everything on 127.0.0.1 counts as public, and nothing else.
+    fn on_loopback(limits: Samples) -> Self {
         let Self { dir, counters, fetcher } = Self::new(limits);
-        Self { dir, counters, fetcher: fetcher.anywhere() }
+        Self { dir, counters, fetcher: fetcher.judging_by(|address, _| address == IpAddr::V4(Ipv4Addr::LOCALHOST)) }
     }
 
     fn fetch(&mut self, url: &str) -> Event {
@@ -128,7 +129,7 @@ fn a_named_file_is_fetched_as_the_tool_would_and_stored() {
         answer("302 Found\r\nLocation: /real", b""),
         answer("200 OK\r\nContent-Type: text/x-sh", b"#!/bin/sh\n"),
     ]);
-    let mut bench = Bench::from_anywhere(Samples::default());
+    let mut bench = Bench::on_loopback(Samples::default());
     let event = bench.fetch(&format!("{address}/bins.sh"));
     assert_eq!((&event.fields["outcome"], &event.fields["bytes"]), (&"stored".into(), &10.into()), "{event:?}");
     let hash = event.fields["payload_hash"].as_str().unwrap();
@@ -172,11 +173,11 @@ fn every_limit_of_a_download_holds_and_is_counted() {
         max_file_bytes: 1_024,
         fetch_redirects: 2,
         fetch_timeout: Duration::from_millis(300),
-        fetches_per_minute: 5,
+        fetches_per_minute: 10,
         downloads: Downloads::Fetch,
         ..Samples::default()
     };
-    let mut bench = Bench::from_anywhere(limits);
+    let mut bench = Bench::on_loopback(limits);
     let (address, _server) = serve(vec![
         answer("200 OK", &[0; 1_025]),
         answer("404 Not Found", b"no"),
@@ -206,4 +207,67 @@ fn every_limit_of_a_download_holds_and_is_counted() {
         assert_eq!(bench.fetch(other).fields["outcome"], "refused");
     }
     assert_eq!(bench.counters.value(Counter::DownloadsRefusedTarget), 4);
+}
+
+#[test]
+fn a_redirect_leads_nowhere_that_the_url_itself_could_not() {
+    let elsewhere = TcpListener::bind("127.0.0.2:0").unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let to = [
+        (format!("http://127.0.0.2:{port}/"), "127.0.0.2 is not a public address"),
+        ("http://169.254.169.254/latest/".to_owned(), "169.254.169.254 is not a public address"),
+        ("http://127.0.0.1:25/".to_owned(), "port 25 is that of another service"),
+        ("http://root:root@127.0.0.1/".to_owned(), "the URL has credentials: the sensor logs in nowhere"),
+    ];
+    let answers = to.iter().map(|(to, _)| answer(&format!("302 Found\r\nLocation: {to}"), b"")).collect();
+    let (address, server) = serve(answers);
+    let mut bench = Bench::on_loopback(Samples { downloads: Downloads::Fetch, ..Samples::default() });
+    for (number, (to, reason)) in to.iter().enumerate() {
+        let event = bench.fetch(&format!("http://{address}/{number}"));
+        assert_eq!((&event.fields["outcome"], &event.fields["reason"]), (&"refused".into(), &(*reason).into()), "{to}");
+        assert_eq!(bench.fetch(to).fields["reason"], *reason);
+    }
+    server.join().unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    assert!(elsewhere.accept().is_err(), "nobody called");
+}
+
+#[test]
+fn an_answer_that_trickles_for_ever_ends_with_the_time_of_the_download() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        while stream.write_all(b".").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let mut bench = Bench::on_loopback(Samples { fetch_timeout: Duration::from_millis(300), ..Samples::default() });
+    let event = bench.fetch(&format!("http://{address}/"));
+    assert_eq!(event.fields["outcome"], "failed", "{event:?}");
+}
+
+#[test]
+fn what_is_packed_is_stored_packed() {
+    // A gzip member that says it holds four gigabytes.
+    let bomb = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x04\0\xff\xff\xff\xff\xff\xff\xff\xff";
+    let (address, _server) = serve(vec![answer("200 OK\r\nContent-Encoding: gzip", bomb)]);
+    let mut bench = Bench::on_loopback(Samples::default());
+    assert_eq!(bench.fetch(&format!("http://{address}/x.gz")).fields["bytes"], bomb.len());
+}
+
+#[test]
+fn one_source_leaves_downloads_for_others() {
+    let mut bench = Bench::on_loopback(Samples { fetches_per_minute: 4, ..Samples::default() });
+    let outcome = |bench: &mut Bench, number: u8, client: u8| {
+        let mut origin = origin();
+        origin.flow.key.client = [203, 0, 113, client].into();
+        let download = Download { url: format!("http://127.0.0.1:1/{number}"), tool: "wget".to_owned() };
+        bench.fetcher.serve(&origin, &download).fields["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([1, 2, 3].map(|number| outcome(&mut bench, number, 7)), ["failed", "failed", "refused"]);
+    assert_eq!([4, 5, 6].map(|number| outcome(&mut bench, number, 8)), ["failed", "failed", "refused"]);
+    assert_eq!(outcome(&mut bench, 7, 9), "refused", "the minute is used up");
+    assert_eq!(bench.counters.value(Counter::DownloadsRefusedRate), 3);
 }

@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use super::{holder, sys};
-use crate::config;
+use crate::{config, host};
 
 /// Connections that the kernel completes before they are accepted; it takes less when net.core.somaxconn says so.
 const BACKLOG: i32 = 4096;
@@ -111,8 +111,8 @@ pub struct BoundServer {
 pub fn bind(config: &config::Server) -> Result<BoundServer, BindError> {
     raise_descriptor_limit(config.max_sessions);
     let mut config = config.clone();
-    let workers = config.workers.max(1);
-    let mut sockets: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
+    config.workers = config.workers(host::parallelism());
+    let mut sockets: Vec<Sockets> = (0..config.workers).map(|_| Sockets::default()).collect();
     for address in config.listen.clone() {
         if address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !has_ipv6() {
             log::warn!("this host has no IPv6: the server listens on IPv4 only");

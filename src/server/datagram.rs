@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::Token;
 
 use super::FlowLookup;
-use super::answer_limit::{Answer, AnswerLimit, Credit};
+use super::answer_limit::{Answer, AnswerLimits, Credit};
 use super::binding::Service;
 use super::core::Core;
 use super::served::{Call, Served};
@@ -50,24 +50,25 @@ pub(super) struct Datagrams {
     /// Sessions at the same time; the one silent for longest makes room for another.
     max_sessions: usize,
     generations: Generations,
-    answers: AnswerLimit,
-    answer_bytes: AnswerLimit,
+    answers: Arc<AnswerLimits>,
     flows: Arc<dyn FlowLookup>,
     pace: Pace,
 }
 
 impl Datagrams {
-    /// The sockets with their ports, and this worker's share of the limits.
-    pub(super) fn new(sockets: Vec<(UdpSocket, u16)>, limits: &config::Server, flows: Arc<dyn FlowLookup>) -> Self {
-        let workers = limits.workers.max(1);
-        let share = |limit: u32| AnswerLimit::new(limit.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX)));
+    /// The sockets with their ports, and this worker's share of the sessions: flows are spread over the workers by a hash.
+    pub(super) fn new(
+        sockets: Vec<(UdpSocket, u16)>,
+        limits: &config::Server,
+        answers: Arc<AnswerLimits>,
+        flows: Arc<dyn FlowLookup>,
+    ) -> Self {
         Self {
             sockets,
             sessions: Recency::new(),
-            max_sessions: (limits.max_sessions / workers).max(1),
+            max_sessions: (limits.max_sessions / limits.workers.max(1)).max(1),
             generations: Generations::default(),
-            answers: share(limits.udp_answers_per_source),
-            answer_bytes: share(limits.udp_answer_bytes_per_source),
+            answers,
             flows,
             pace: Pace::new(GATHER),
         }
@@ -216,8 +217,8 @@ impl Datagrams {
         // What the rate allows beyond is not held against the next answer.
         let is_covered = session.credit.spend(answer);
         let is_proved = || core.proofs.has(client, core.now);
-        (is_covered || is_proved() && self.answer_bytes.allows(client, answer.bytes, core.now))
-            && self.answers.allows(client, answer.datagrams, core.now)
+        (is_covered || is_proved() && self.answers.bytes.allows(client, answer.bytes, core.now))
+            && self.answers.datagrams.allows(client, answer.datagrams, core.now)
     }
 
     fn rearm(&mut self, at: usize, core: &mut Core) {

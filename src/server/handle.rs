@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::{Poll, Waker};
 
 use super::admission::Admission;
+use super::answer_limit::AnswerLimits;
 use super::bind::BoundServer;
 use super::core::Parts;
 use super::proof::Proofs;
@@ -92,6 +93,7 @@ impl BoundServer {
         }
         let proofs = Proofs::new();
         let admission = Admission::new(self.config.max_sessions, self.config.max_sessions_per_source);
+        let answers = AnswerLimits::new(&self.config);
         let mut starter = Starter::new(Arc::new(on_thread_start), &resolver, wakers, services.clock);
         let asking = Arc::clone(&resolver);
         starter.start("resolver".to_owned(), move || asking.run())?;
@@ -108,9 +110,9 @@ impl BoundServer {
                 clock: services.clock,
                 sink: Box::new(move |record| sink.send(record)),
             };
-            let admission = Arc::clone(&admission);
+            let (admission, answers) = (Arc::clone(&admission), Arc::clone(&answers));
             let stop = Arc::clone(&starter.handle.stop);
-            let parts = WorkerParts { core, poll, sockets, admission, stop };
+            let parts = WorkerParts { core, poll, sockets, admission, answers, stop };
             starter.start(format!("server-{number}"), move || Worker::run_with(parts))?;
         }
         Ok(starter.handle)

@@ -15,6 +15,7 @@ use socket2::SockRef;
 
 use super::FlowLookup;
 use super::admission::{Admission, Permit, Refusal};
+use super::answer_limit::AnswerLimits;
 use super::bind::Sockets;
 use super::binding::{Binding, Service};
 use super::connection::{Connection, Connections};
@@ -70,6 +71,7 @@ pub(super) struct WorkerParts {
     pub(super) poll: Poll,
     pub(super) sockets: Sockets,
     pub(super) admission: Arc<Admission>,
+    pub(super) answers: Arc<AnswerLimits>,
     pub(super) stop: Arc<Stop>,
 }
 
@@ -99,7 +101,7 @@ impl Worker {
     }
 
     fn new(parts: WorkerParts) -> io::Result<Self> {
-        let WorkerParts { core, poll, sockets, admission, stop } = parts;
+        let WorkerParts { core, poll, sockets, admission, answers, stop } = parts;
         let core = Core::new(core, poll.registry().try_clone()?);
         let Sockets { tcp, redirected, udp, transparent } = sockets;
         let dialled = tcp.into_iter().map(|socket| Ok((Entrance::of(&socket, transparent)?, socket)));
@@ -124,7 +126,7 @@ impl Worker {
             poll,
             listeners,
             ports_ready: vec![false; ports.len()],
-            datagrams: Datagrams::new(ports, &core.limits, Arc::clone(&core.flows)),
+            datagrams: Datagrams::new(ports, &core.limits, answers, Arc::clone(&core.flows)),
             core,
             connections: Connections::default(),
             buffer: vec![0; BUFFER].into(),

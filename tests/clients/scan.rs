@@ -96,6 +96,24 @@ fn odd_ports_show_nmap_no_fingerprint_twice() {
 }
 
 #[test]
+fn scans_that_open_no_connection_find_handlers_open_and_the_rest_closed() {
+    let lab = Lab::new();
+    let rules = "rules:\n  - {match: tcp dst port 80, type: handler, target: http}\n  - {match: tcp dst port 81, type: reject}\n";
+    let engine = lab.engine().rules(rules).start();
+    let address = SENSOR[0].to_string();
+    // Port 82 is the host's, and closed: a probe without SYN meets silence only where something listens.
+    for (scan, open) in [("-sS", "open"), ("-sX", "open|filtered")] {
+        let found =
+            lab.client_for(60, "nmap", &["-n", "-Pn", scan, "-p", "80-82", "--max-retries", "1", &address], b"");
+        for (port, state) in [("80/", open), ("81/", "closed"), ("82/", "closed")] {
+            let line = found.lines().find(|line| line.starts_with(port)).unwrap_or_default();
+            assert_eq!(line.split_whitespace().nth(1), Some(state), "{scan}: {found}");
+        }
+    }
+    engine.stop();
+}
+
+#[test]
 fn clients_on_odd_ports_reach_the_handler_of_their_protocol() {
     let lab = Lab::new();
     let mut engine = lab.engine().start();

@@ -42,6 +42,8 @@ fn the_plain_plan_reads_like_this() {
 -A GLUTTON-NFQ-QUEUE -p udp -m multiport --dports 68,546 -m addrtype --dst-type LOCAL -j RETURN
 -A GLUTTON-NFQ-QUEUE -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-QUEUE -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p tcp -m tcp --tcp-flags SYN,RST,ACK NONE -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK FIN,SYN -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-QUEUE -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-QUEUE -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
 -A GLUTTON-NFQ-QUEUE -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass

@@ -50,9 +50,9 @@ pub(super) fn smb(seen: Seen<'_>) -> Outcome {
         let name = seen.from(5);
         return must((b'A'..=b'P').contains(&name.byte(0)?) && (b'A'..=b'P').contains(&name.byte(1)?));
     }
-    seen.literal(0, &[0])?;
-    must(seen.byte(1)? <= 1)?;
-    must(seen.u16(2)? >= 32 || seen.byte(1)? == 1)?;
+    // Nobody begins with more than 64 KiB.
+    seen.literal(0, &[0, 0])?;
+    must(seen.u16(2)? >= 32)?;
     // SMB1, SMB2, encrypted, compressed.
     must(seen.byte(4)? >= 0xfc)?;
     seen.literal(5, b"SMB")
@@ -216,6 +216,7 @@ pub(super) fn memcached(seen: Seen<'_>) -> Outcome {
 pub(super) fn mongodb(seen: Seen<'_>) -> Outcome {
     /// A server takes 48 MB; nobody begins with so much.
     const MAX_FIRST_MESSAGE: u32 = 1 << 20;
+    must(u32::from(seen.byte(2)?) << 16 <= MAX_FIRST_MESSAGE)?;
     let length = seen.bytes(0).map(u32::from_le_bytes)?;
     must((21..=MAX_FIRST_MESSAGE).contains(&length))?;
     let answers = seen.byte(8)?;
@@ -241,9 +242,19 @@ pub(super) fn dns(seen: Seen<'_>) -> Outcome {
 pub(super) fn modbus(seen: Seen<'_>) -> Outcome {
     seen.bytes::<2>(0)?;
     seen.literal(2, &[0, 0, 0])?;
-    must((2..=254).contains(&seen.byte(5)?))?;
+    let length = seen.byte(5)?;
+    must((2..=254).contains(&length))?;
     seen.byte(6)?;
-    must(matches!(seen.byte(7)?, 1..=8 | 11 | 12 | 15 | 16 | 17 | 20..=24 | 43 | 90))
+    must(match seen.byte(7)? {
+        7 | 11 | 12 | 17 => length == 2,
+        24 => length == 4,
+        1..=6 => length == 6,
+        8 => length >= 6,
+        15 | 16 => length >= 8,
+        22 => length == 8,
+        20 | 21 | 23 | 43 | 90 => true,
+        _ => false,
+    })
 }
 
 /// CONNECT or BIND of SOCKS4: port, address, user, end; 4a puts the host's name behind.

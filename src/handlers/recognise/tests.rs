@@ -134,6 +134,84 @@ const MESSAGES: &[(&str, &[u8])] = &[
     ("json-rpc", b"{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{}}\n"),
     ("json-rpc", b"{\"id\": 1, \"method\": \"mining.subscribe\", \"params\": []}\n"),
     ("json-rpc", b"[ {\"params\":[{}],\"method\":\"eth_accounts\"}]"),
+    // nmap distccd; its SSLv23SessionReq; Hydra's OpenSSL 0.9 with a session.
+    ("distcc", b"DIST00000001ARGC00000005"),
+    ("ssl2", b"\x80\x9e\x01\x03\x01\x00u\x00\x00\x00 \x00\x00f\x00\x00e"),
+    ("ssl2", b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10\x01\x00\x80\x02\x00\x80"),
+    // Plants: nmap enip-info and the clients of libplctag, dnp3-info, iec-identify, omron-info, fox-info, pcworx-info, proconos-info,
+    // codesys, atg-info; open62541; pyhart.
+    ("ethernet-ip", b"\x63\0\0\0\0\0\0\0\0\0\0\0\xc1\xde\xbe\xd1\0\0\0\0\0\0\0\0"),
+    ("ethernet-ip", b"\x65\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0"),
+    ("ethernet-ip", b"\x04\0\0\0\0\0\0\0\0\0\0\0abcdefgh\0\0\0\0"),
+    ("dnp3", b"\x05\x64\x05\xc9\0\0\0\0\x36\x4c"),
+    ("dnp3", b"\x05\x64\x0a\xc4\x01\x00\x02\x00"),
+    ("iec-104", b"\x68\x04\x43\0\0\0"),
+    ("iec-104", b"\x68\x04\x07\0\0\0"),
+    ("fins", b"FINS\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\0"),
+    ("niagara-fox", b"fox a 1 -1 fox hello\n{\nfox.version=s:1.0\n"),
+    ("opc-ua", b"HELF\x38\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01\0"),
+    ("melsec", b"\x50\0\0\xff\xff\x03\0\x0c\0\x10\0\x01\x01\0\0"),
+    ("codesys", b"\xbb\xbb\x01\0\0\0\x01"),
+    ("codesys", b"\xbb\xbb\0\0\0\x01\x01"),
+    ("pcworx", b"\x01\x01\0\x1a\0\0\0\0\x78\x80\0\x03\0\x0cIBETH01N0_M\0"),
+    ("proconos", b"\xcc\x01\0\x0b\x40\x02\0\0\x47\xee"),
+    ("tank-gauge", b"\x01I20100\n"),
+    ("tank-gauge", b"\x01I20100\r\n"),
+    ("hart-ip", b"\x01\0\0\0\0\x01\0\x0d\x01\0\0\x75\x30"),
+    ("hl7", b"\x0bMSH|^~\\&|HIS|HOSP|LAB|LAB|20261125||ADT^A01|1|P|2.3\r\x1c\r"),
+    ("dicom", b"\x01\0\0\0\0\xcd\0\x01\0\0ANY-SCP         FINDSCU"),
+    // Brokers and databases: kcat and librdkafka (ApiVersions 3 and 0), zkCli and nc, cqlsh (v4, v5), a Python driver's STARTUP, an
+    // Elasticsearch node, pika and an AMQP 1.0 client, stomp.py, nats, neo4j's driver, Db2 and nmap drda-info, clickhouse-client.
+    ("kafka", b"\0\0\0\x2c\0\x12\0\x03\0\0\0\x01\0\x07rdkafka\0"),
+    ("kafka", b"\0\0\0\x0a\0\x12\0\0\0\0\0\x01\xff\xff"),
+    ("zookeeper", b"\0\0\0\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30\0\0\0\0\0\0\0\0\0\0\0\x10"),
+    ("zookeeper", b"ruok"),
+    ("zookeeper", b"stat\n"),
+    ("zookeeper", b"envi\r\n"),
+    ("cassandra", b"\x04\0\0\0\x05\0\0\0\0"),
+    ("cassandra", b"\x05\0\0\0\x05\0\0\0\0"),
+    ("cassandra", b"\x03\0\0\x01\x01\0\0\0\x16\0\x01\0\x0bCQL_VERSION"),
+    ("elasticsearch", b"ES\0\0\0\x31\0\0\0\0\0\0\0\x01"),
+    ("amqp", b"AMQP\0\0\x09\x01"),
+    ("amqp", b"AMQP\x03\x01\0\0"),
+    ("stomp", b"CONNECT\naccept-version:1.1\n\n\0"),
+    ("stomp", b"STOMP\r\naccept-version:1.2\r\n"),
+    ("nats", b"CONNECT {\"verbose\":false}\r\nPING\r\n"),
+    ("bolt", b"\x60\x60\xb0\x17\0\0\x04\x04"),
+    ("drda", b"\x01\xc2\xd0\x41\0\x01\x01\xbc\x10\x41"),
+    ("drda", b"\0\x26\xd0\x01\0\x01\0\x20\x10\x41"),
+    ("clickhouse", b"\0\x11ClickHouse client\x17\x08"),
+    ("jdwp", b"JDWP-Handshake"),
+    ("java-object", b"\xac\xed\0\x05sr\0"),
+    ("hadoop-ipc", b"hrpc\x09\0\0"),
+    ("epmd", b"\0\x01n"),
+    ("epmd", b"\0\x07zrabbit"),
+    ("zabbix", b"ZBXD\x01\x0a\0\0\0\0\0\0\0agent.ping"),
+    ("smpp", b"\0\0\0\x23\0\0\0\x09\0\0\0\0\0\0\0\x01user"),
+    ("rsync", b"@RSYNCD: 31.0 sha512 sha256\n"),
+    ("git", b"0032git-upload-pack /project.git\0host=a.example\0"),
+    // Devices: ffmpeg and librtmp, H.323, a Minecraft server list (with and without a name, and of old), RCON, bitcoind and its
+    // relatives, monerod, cameras, routers, nmap Radmin, afp-serverinfo, PPTP, OpenVPN, rlogin, SLP.
+    ("rtmp", b"\x03\0\0\0\0\x09\0\x7c\x02\x5f\xc1\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e"),
+    ("rtmp", b"\x03\x05\xb1\x22\x10\0\0\0\0\x5f\xc1\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e"),
+    ("h323", b"\x03\0\x01\x02\x08\x02\x04\x1a\x05\x04\x03"),
+    ("minecraft", b"\x0f\0\x2f\x09127.0.0.1\x63\xdd\x01\x01\0"),
+    ("minecraft", b"\x11\0\xff\xff\xff\xff\x0f\x07a.examp\x63\xdd\x01"),
+    ("minecraft", b"\xfe\x01\xfa"),
+    ("rcon", b"\x12\0\0\0\x01\0\0\0\x03\0\0\0password\0\0"),
+    ("bitcoin", b"\xf9\xbe\xb4\xd9version\0\0\0\0\0\x66\0\0\0"),
+    ("bitcoin", b"\xc0\xc0\xc0\xc0version\0\0\0\0\0\x66\0\0\0"),
+    ("monero", b"\x01\x21\x01\x01\x01\x01\x01\x01\xe2\0\0\0"),
+    ("dahua", b"\xa0\x05\0\x60\0\0\0\0\0\0\0\0"),
+    ("xiongmai", b"\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\xe8\x03\x64\0\0\0{ \"EncryptType\""),
+    ("mikrotik-api", b"\x06/login\x0b=name=admin\0"),
+    ("radmin", b"\x01\0\0\0\x01\0\0\0\x08\x08"),
+    ("afp", b"\0\x03\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\x0f\0"),
+    ("afp", b"\0\x04\0\x01\0\0\0\0\0\0\0\x06\0\0\0\0\x01\x04"),
+    ("pptp", b"\0\x9c\0\x01\x1a\x2b\x3c\x4d\0\x01"),
+    ("openvpn", b"\0\x0e\x38\x90\x83\x4e\x9f\x6d\x8e\x4b\xf4\0\0\0\0\0"),
+    ("rlogin", b"\0root\0root\0vt100/9600\0"),
+    ("slp", b"\x02\x09\0\0\x36\x20\0\0\0\0\0\x01\0\x02en"),
 ];
 
 /// First messages that are none of these.
@@ -148,12 +226,16 @@ const STRANGERS: &[&[u8]] = &[
     b"\x0d\x0d666",
     b"TNMP\x04\0\0\0TNME\0\0\x04\0",
     b"DmdT\0\0\0\x17\0\0\0\x01\0\0\0\0\x11\x11\0\xff\x01\xff\x13",
-    b"DIST00000001ARGC00000005",
     b"\0\x94\x01\x3c\0\0\0\x64\0\x65\0\0\0\x3d\0\x06IEEEM",
     b"<?xml version=\"1.0\" ?><methodCall><methodName>nmap.probe</methodName></methodCall>\n\0",
     b"{\"a\":1}\n",
-    b"\x80\x9e\x01\x03\x01\x00u\x00\x00\x00 \x00\x00f",
     b"XYZZY plugh\r\n",
+    b"status\r\n",
+    b"statistics\n",
+    b"configure terminal\n",
+    b"CONNECT\t",
+    b"\x03abcd\x00\x01\x00\x00",
+    b"\x01HELLO12345\r\n",
     &[0; 64],
     &[0xff; 64],
 ];
@@ -162,6 +244,25 @@ const STRANGERS: &[&[u8]] = &[
 fn what_real_clients_send_first_is_recognised() {
     for (wanted, bytes) in MESSAGES {
         assert_eq!(name(bytes), *wanted, "{:?}", bytes.escape_ascii().to_string());
+    }
+}
+
+#[test]
+fn no_message_of_one_protocol_could_be_that_of_another() {
+    // The order of the rows is for what nobody has thought of: every message that we know fits its own row alone.
+    for (wanted, bytes) in MESSAGES {
+        for protocol in PROTOCOLS.iter().filter(|protocol| protocol.name != *wanted) {
+            // Rows before these say whose it is: a queue of that name, `get` of three, a path of two, lengths full of zeros.
+            let known = matches!(
+                (*wanted, protocol.name),
+                ("tank-gauge" | "dnp3", "lpd")
+                    | ("memcached" | "http", "redis")
+                    | ("rtsp", "http")
+                    | ("mongodb", "modbus")
+            );
+            let fits = protocol.verdict(bytes) == Verdict::Yes;
+            assert!(known || !fits, "{:?} is {wanted}, and {protocol:?} as well", bytes.escape_ascii().to_string());
+        }
     }
 }
 

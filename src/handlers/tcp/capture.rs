@@ -11,7 +11,7 @@ use crate::handlers::{Context, Handler, Random};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::handlers) enum Answer {
-    /// 12 to 511 random bytes.
+    /// 12 to 511 random bytes, unless it speaks a protocol that is known.
     Random,
     /// At first the greeting of a server that such a port has; then, or where no server greets, the end of the connection.
     Banner,
@@ -42,7 +42,8 @@ impl Capture {
         Self { recording: Recording::new(limit), answer, quiet, first_byte, random, protocol: None }
     }
 
-    /// Names the protocol in the event.
+    /// Names the protocol in the event. Its client is answered by the end of the connection: random bytes in place of what every server
+    /// says would tell it where it is.
     pub(super) fn set_protocol(&mut self, name: &'static str) {
         self.protocol = Some(name);
     }
@@ -53,7 +54,7 @@ impl Capture {
     }
 
     fn finish(&mut self, cx: &mut Context<'_>) {
-        if self.answer == Answer::Random && self.recording.total() > 0 {
+        if self.answer == Answer::Random && self.protocol.is_none() && self.recording.total() > 0 {
             let mut bytes = [0; 511];
             let len = usize::try_from(self.random.within(&(12..=511))).unwrap_or(bytes.len());
             if let Some(answer) = bytes.get_mut(..len) {
