@@ -103,6 +103,10 @@ impl Duties for Told<'_> {
         println!("remove");
     }
 
+    fn look_after(&mut self) {
+        println!("looked");
+    }
+
     fn engine(&mut self, side: EngineSide) -> u8 {
         (self.test.engine)(self.installs, side)
     }

@@ -68,6 +68,8 @@ pub struct Host {
     pub lacks: Vec<Feature>,
     /// Every family has policy routing.
     pub routes: bool,
+    /// The bridge among the sensor's interfaces behind which there is no TPROXY.
+    pub bridge: Option<String>,
     /// One line for each thing that an operator should know, such as missing IPv6 rules.
     pub warnings: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl Default for Host {
             new_tables: Vec::new(),
             lacks: Vec::new(),
             routes: true,
+            bridge: None,
             warnings: Vec::new(),
         }
     }
@@ -104,6 +107,13 @@ impl Host {
     /// Nothing of this is lacking.
     pub fn has(&self, features: &[Feature]) -> bool {
         !features.iter().any(|feature| self.lacks.contains(feature))
+    }
+
+    /// Takes note of a bridge by which packets lose the socket that TPROXY has found.
+    #[must_use]
+    pub fn behind(mut self, bridge: Option<String>) -> Self {
+        self.lacks.extend(bridge.is_some().then_some(Feature::Transparent));
+        Self { bridge, ..self }
     }
 
     fn add(&mut self, family: Family, features: &[Feature]) -> Result<(), Error> {

@@ -69,6 +69,12 @@ pub(super) fn removal(saved: &str) -> Removal {
     removal
 }
 
+/// Our rules and the jumps to them, in their order, each without its `-A `.
+pub(super) fn own_rules(saved: &str) -> impl Iterator<Item = &str> {
+    let is_ours = |rule: &&str| rule.split(' ').next().is_some_and(|chain| OWN_CHAINS.contains(&chain)) || is_foreign_jump(rule);
+    sections(saved).into_iter().flat_map(|section| section.rules).filter(is_ours)
+}
+
 /// A rule outside our chains that leads into one of them. The target is always the last option with a chain for a
 /// value.
 fn is_foreign_jump(rule: &str) -> bool {
@@ -131,6 +137,13 @@ COMMIT
         );
         assert_eq!((removal.jumps, removal.chains), (3, 1));
         assert_eq!(removal.new_tables, ["mangle"]);
+    }
+
+    #[test]
+    fn rules_of_ours_are_told_from_others() {
+        let own: Vec<&str> = own_rules(SAVED).collect();
+        assert_eq!(own.len(), 4, "{own:?}");
+        assert!(own.iter().all(|rule| !rule.contains("64295")), "{own:?}");
     }
 
     #[test]
