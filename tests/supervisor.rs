@@ -233,6 +233,13 @@ const TESTS: &[Test] = &[
         story: |run| ends_in_order(run, Signal::INT),
     },
     Test {
+        name: "what_was_installed_is_looked_after_while_the_engine_runs",
+        policy: || Policy { look_interval: Duration::from_millis(5), ..Policy::default() },
+        install: || Ok(()),
+        engine: |_, side| side.ready("").map_or(0, |_| go_on()),
+        story: |mut run| run.expect(&["install ", "looked", "looked"]),
+    },
+    Test {
         name: "an_engine_that_is_killed_loses_its_rules_within_a_second_and_comes_back",
         policy: impatient,
         install: || Ok(()),

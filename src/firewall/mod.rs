@@ -29,7 +29,7 @@ mod watch;
 pub use bridge::bridge_without_sockets;
 pub use install::{Removed, apply, installed, remove, replace, sweep};
 pub use plan::{Inbound, KernelPath, Outbound, Plan, PlanError, Queues};
-pub use probe::{Feature, Host};
+pub use probe::{Feature, Host, drops_input};
 pub use routes::PolicyRoute;
 pub use ruleset::{RuleSetText, build};
 pub use tool::Error;

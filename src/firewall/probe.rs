@@ -141,6 +141,11 @@ impl Host {
     }
 }
 
+/// Whether iptables drops by default what comes in over IPv4, and has no rule about this port. `false` also when it cannot say.
+pub fn drops_input(port: u16) -> bool {
+    Tool::of(Family::V4).save().is_ok_and(|saved| save::drops_input(&saved, port))
+}
+
 /// Puts rules with these features into a chain that no packet meets, and takes them out again: the only question that every variant of iptables
 /// answers truly. Tables that were absent are so again.
 fn attempt(tool: &Tool, features: &[Feature], absent: &[Table]) -> Result<(), Error> {

@@ -346,9 +346,10 @@ impl Shard {
         self.flow(index).is_some_and(|flow| flow.state == State::TcpHeld && flow.id == id)
     }
 
-    /// Whether a SYN to this flow begins a new one.
-    pub(super) fn is_over(&self, index: u32) -> bool {
-        self.flow(index).is_some_and(|flow| flow.state.is_over())
+    /// Whether a SYN to this flow begins a new one. Of a connection that the kernel carries only the session sees the end, perhaps after a client that
+    /// resets it and dials again at once from the same port.
+    pub(super) fn begins_anew(&self, index: u32) -> bool {
+        self.flow(index).is_some_and(|flow| flow.state.is_over() || flow.state == State::TcpHeld)
     }
 
     /// Ends a flow, or what is known of it. One that the kernel redirected lingers: its ports do, too.

@@ -264,6 +264,20 @@ fn a_redirected_five_tuple_that_comes_again_is_redirected_again() {
 }
 
 #[test]
+fn a_client_that_resets_and_dials_again_before_its_session_has_noticed_is_a_new_flow() {
+    let mut world = World::new(10);
+    let dialled = tuple(1, 40_000, 22);
+    redirect(&mut world, dialled);
+    let first = world.table.redirected(&dialled).unwrap();
+    assert_eq!(redirect(&mut world, dialled), Disposition::Redirect);
+    world.table.release(&first, world.now, &mut |record| world.records.push(record));
+    let second = world.table.redirected(&dialled).expect("the first session's end is not the second's");
+    assert_ne!(first.id, second.id);
+    assert_eq!(world.reasons(), [CloseReason::Replaced]);
+    world.table.check_invariants();
+}
+
+#[test]
 fn a_redirected_flow_that_nobody_completed_is_reported_and_forgotten_in_time() {
     let mut world = World::new(10);
     redirect(&mut world, tuple(1, 40_000, 22));

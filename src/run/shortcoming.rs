@@ -67,7 +67,14 @@ impl Sensor {
             "what this host sends to itself is never redirected: with `lo` among the interfaces, `redirect` is `userspace`"
                 .to_owned()
         });
-        [lacks, untracked, unrouted, on_loopback].into_iter().flatten().collect()
+        let server = &self.config.server;
+        let dropped = firewall::drops_input(server.tcp_port).then(|| {
+            format!(
+                "iptables drops by default what comes in (INPUT): let it accept TCP to {} and UDP to {}, and TCP to all ports that the sensor answers",
+                server.tcp_port, server.udp_port
+            )
+        });
+        [lacks, untracked, unrouted, on_loopback, dropped].into_iter().flatten().collect()
     }
 
     /// The kernel decides about NAT of what comes by loopback when it leaves, before any rule of ours.
