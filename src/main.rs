@@ -10,9 +10,9 @@ use glutton_nfq::cli::reload::ReloadError;
 use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
 use glutton_nfq::clock::Timestamp;
 use glutton_nfq::config::Config;
-use glutton_nfq::{control, firewall};
 use glutton_nfq::handlers::{Guise, Persona, Registry};
 use glutton_nfq::run::{self, Sensor};
+use glutton_nfq::{control, firewall};
 
 /// Failed at run time.
 const FAILED: u8 = 1;

@@ -80,7 +80,8 @@ impl ReplayArgs {
         });
         let mut replay = replay.limiting_sources(&config.engine);
         let progress = Progress::new(&self.file, read);
-        let end = pump(&mut capture, &mut replay, writer.as_mut(), progress).map_err(|error| self.cannot_write(&error))?;
+        let end =
+            pump(&mut capture, &mut replay, writer.as_mut(), progress).map_err(|error| self.cannot_write(&error))?;
         if let Some(writer) = writer {
             writer.finish().map_err(|error| self.cannot_write(&error))?;
         }

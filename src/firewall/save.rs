@@ -79,7 +79,8 @@ pub(super) fn removal(saved: &str) -> Removal {
 
 /// Our rules and the jumps to them, in their order, each without its `-A `.
 pub(super) fn own_rules(saved: &str) -> impl Iterator<Item = &str> {
-    let is_ours = |rule: &&str| rule.split(' ').next().is_some_and(|chain| OWN_CHAINS.contains(&chain)) || is_foreign_jump(rule);
+    let is_ours =
+        |rule: &&str| rule.split(' ').next().is_some_and(|chain| OWN_CHAINS.contains(&chain)) || is_foreign_jump(rule);
     sections(saved).into_iter().flat_map(|section| section.rules).filter(is_ours)
 }
 

@@ -71,7 +71,14 @@ impl Statistics {
     /// # Errors
     /// When there is no such file (no NFQUEUE in the kernel) or it cannot be opened.
     pub fn open(first: u16, queues: u16) -> io::Result<Self> {
-        Ok(Self { file: File::open(PATH)?, first, queues, full_at: None, overruns: Vec::new(), buffer: vec![0; READ_LIMIT] })
+        Ok(Self {
+            file: File::open(PATH)?,
+            first,
+            queues,
+            full_at: None,
+            overruns: Vec::new(),
+            buffer: vec![0; READ_LIMIT],
+        })
     }
 
     /// For queues of this length with `fail = "open"`: what passes a full queue undecided is counted by nobody, so [`Self::refresh`] counts the queues

@@ -58,8 +58,9 @@ fn bind(kind: Type, shared: bool) -> io::Result<Socket> {
 fn connect_to_nobody(udp: &Socket) -> io::Result<()> {
     let connect = |address: IpAddr| udp.connect(&SocketAddr::from((address, DISCARD)).into());
     match udp.local_addr()?.as_socket() {
-        Some(SocketAddr::V6(_)) => connect(Ipv6Addr::LOCALHOST.into())
-            .or_else(|_| connect(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into())),
+        Some(SocketAddr::V6(_)) => {
+            connect(Ipv6Addr::LOCALHOST.into()).or_else(|_| connect(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()))
+        }
         _ => connect(Ipv4Addr::LOCALHOST.into()),
     }
 }

@@ -52,7 +52,10 @@ impl Sensor {
         let lacks = (!lacks.is_empty()).then(|| {
             let stands_in = self.wants_stand_in(host) && host.has(&[Feature::Redirect]);
             let auto = if stands_in { "`auto` is `redirect`, and other " } else { "" };
-            format!("this host has no {}: {auto}connections that need it are carried in user space", lacks.join(" and no "))
+            format!(
+                "this host has no {}: {auto}connections that need it are carried in user space",
+                lacks.join(" and no ")
+            )
         });
         let untracked = (!host.has(&[Feature::Tracking])).then(|| {
             let (first, last) = host::own_ports();

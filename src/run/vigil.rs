@@ -60,7 +60,9 @@ impl Vigil {
         match host::check_interface(interface) {
             Ok(()) if self.gone.remove(interface) => warn!("interface `{interface}` is back, and diverted"),
             Err(host::Error::NoInterface { .. }) if self.gone.insert(interface.to_owned()) => {
-                warn!("interface `{interface}` is gone or has another name: nothing is diverted from it until it is back");
+                warn!(
+                    "interface `{interface}` is gone or has another name: nothing is diverted from it until it is back"
+                );
             }
             _ => {}
         }
