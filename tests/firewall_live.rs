@@ -12,7 +12,8 @@ use std::thread;
 
 use glutton_nfq::config::Spread;
 use glutton_nfq::firewall::{
-    self, CHAIN_IN, CHAIN_NEW, CHAIN_OUT, Family, Host, Inbound, Outbound, Plan, Queues, RuleSetText, build,
+    self, CHAIN_IN, CHAIN_NEW, CHAIN_OUT, CHAIN_QUEUE, Family, Host, Inbound, Outbound, Plan, Queues, RuleSetText,
+    build,
 };
 use glutton_nfq::host::{self, Ports};
 use glutton_nfq::privilege::{self, Account};
@@ -133,7 +134,7 @@ fn removal_leaves_iptables_save_as_it_was() {
 
         let removed = firewall::remove().unwrap();
         let tables = if variant == "nft" { 4 } else { 0 };
-        assert_eq!((removed.jumps, removed.chains, removed.tables), (8, 4, tables));
+        assert_eq!((removed.jumps, removed.chains, removed.tables), (8, 6, tables));
         assert_eq!(saved(), before);
         assert!(!firewall::installed(Family::V4));
         assert!(firewall::remove().unwrap().is_empty());
@@ -173,8 +174,7 @@ fn the_operators_rules_stay_and_come_first() {
         for line in before.lines() {
             assert!(installed.contains(&format!("{line}\n")), "`{line}` is gone");
         }
-        let jump =
-            installed.find(&format!("-A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j {CHAIN_IN}\n")).unwrap();
+        let jump = installed.find(&format!("-A PREROUTING -i eth0 -j {CHAIN_IN}\n")).unwrap();
         assert!(installed.find("--dport 64295 -j ACCEPT").unwrap() < jump);
         firewall::remove().unwrap();
         assert_eq!(saved(), before);
@@ -250,7 +250,7 @@ fn leftovers_in_the_other_variant_are_swept() {
         }
         assert!(firewall::remove().unwrap().is_empty());
         let removed = firewall::sweep().unwrap();
-        assert_eq!((removed.jumps, removed.chains), (4, 4));
+        assert_eq!((removed.jumps, removed.chains), (4, 6));
         let left = run(&format!("iptables-{other}-save"), &[]).stdout;
         assert!(!String::from_utf8(left).unwrap().contains("GLUTTON"));
     });
@@ -270,7 +270,7 @@ fn traffic_passes_while_no_engine_runs() {
             server.join().unwrap();
             assert_eq!(text, "through");
         }
-        let counters = String::from_utf8(run("iptables", &["-t", "mangle", "-nvxL", CHAIN_IN]).stdout).unwrap();
+        let counters = String::from_utf8(run("iptables", &["-t", "mangle", "-nvxL", CHAIN_QUEUE]).stdout).unwrap();
         let queued = counters.lines().find(|line| line.contains("NFQUEUE")).unwrap();
         assert_ne!(queued.split_whitespace().next(), Some("0"), "nothing was diverted:\n{counters}");
     });

@@ -39,6 +39,8 @@ use crate::host::Ports;
 
 /// Our chain in mangle, jumped to from PREROUTING.
 pub const CHAIN_IN: &str = "GLUTTON-NFQ-IN";
+/// Our chain in mangle for packets to this host or a captured network of connections that were not decided: puts them into the queues.
+pub const CHAIN_QUEUE: &str = "GLUTTON-NFQ-QUEUE";
 /// Our chain in mangle for packets that were decided a moment ago: keeps the decision with the connection.
 pub const CHAIN_KEEP: &str = "GLUTTON-NFQ-KEEP";
 /// Our chain in raw, jumped to from OUTPUT.

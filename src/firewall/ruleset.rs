@@ -123,8 +123,8 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("udp", when(plan.inbound.udp, "udp")),
         ("icmp", icmp),
         ("icmpv6", icmpv6),
-        ("answer_tcp", multiport(&plan.outbound.ports.tcp)),
-        ("answer_udp", multiport(&plan.outbound.ports.udp)),
+        ("answer_tcp", each(&plan.outbound.ports.tcp)),
+        ("answer_udp", each(&plan.outbound.ports.udp)),
         ("unreachable", unreachable),
         ("unreachable_v6", unreachable_v6),
     ];
@@ -161,10 +161,13 @@ const fn unreachable_type(family: Family) -> u8 {
     }
 }
 
+fn each(ports: &BTreeSet<u16>) -> Vec<String> {
+    ports.iter().map(u16::to_string).collect()
+}
+
 /// Port lists for `multiport`, each within its limit.
 fn multiport(ports: &BTreeSet<u16>) -> Vec<String> {
-    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-    ports.chunks(MULTIPORT_MAX).map(|chunk| chunk.join(",")).collect()
+    each(ports).chunks(MULTIPORT_MAX).map(|chunk| chunk.join(",")).collect()
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ fn the_commands_of_the_readme_remove_everything_by_hand() {
     let captured = readme_commands("Where `capture` names networks");
     let redirected = readme_commands("With the datapath `redirect`");
     for (config, first) in [
-        (networks.to_owned(), &captured[..3]),
+        (networks.to_owned(), &captured[..2]),
         (format!("conntrack = false\n{networks}"), &captured[..]),
         ("datapath = \"redirect\"".to_owned(), &redirected[..]),
     ] {

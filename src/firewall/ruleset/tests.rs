@@ -36,22 +36,24 @@ fn the_plain_plan_reads_like_this() {
         "\
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
--A GLUTTON-NFQ-IN -p tcp -m multiport --dports 22 -m addrtype --dst-type LOCAL -j RETURN
--A GLUTTON-NFQ-IN -p udp -m multiport --dports 68,546 -m addrtype --dst-type LOCAL -j RETURN
--A GLUTTON-NFQ-IN -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-IN -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A GLUTTON-NFQ-IN -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-IN -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN
+:GLUTTON-NFQ-QUEUE - [0:0]
+-A GLUTTON-NFQ-IN -m addrtype --dst-type LOCAL -g GLUTTON-NFQ-QUEUE
+-A GLUTTON-NFQ-QUEUE -p tcp -m multiport --dports 22 -m addrtype --dst-type LOCAL -j RETURN
+-A GLUTTON-NFQ-QUEUE -p udp -m multiport --dports 68,546 -m addrtype --dst-type LOCAL -j RETURN
+-A GLUTTON-NFQ-QUEUE -p tcp -m tcp --tcp-flags SYN,RST NONE -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p tcp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p udp -m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p udp -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p icmp -m icmp --icmp-type 3 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p icmp -m icmp --icmp-type 11 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-QUEUE -p icmp -m icmp --icmp-type 12 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]
--A GLUTTON-NFQ-OUT -p tcp -m multiport --sports 5000 -m tcp --tcp-flags SYN,RST NONE -j NFQUEUE --queue-num 0 --queue-bypass
--A GLUTTON-NFQ-OUT -p tcp -m multiport --sports 5000 -j NFQUEUE --queue-num 1 --queue-bypass
--A GLUTTON-NFQ-OUT -p udp -m multiport --sports 5001 -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p tcp -m tcp --sport 5000 --tcp-flags SYN,RST NONE -j NFQUEUE --queue-num 0 --queue-bypass
+-A GLUTTON-NFQ-OUT -p tcp -m tcp --sport 5000 -j NFQUEUE --queue-num 1 --queue-bypass
+-A GLUTTON-NFQ-OUT -p udp -m udp --sport 5001 -j NFQUEUE --queue-num 0 --queue-bypass
 -A GLUTTON-NFQ-OUT -p icmp -m icmp --icmp-type 3 -j NFQUEUE --queue-num 1 --queue-bypass
 -A OUTPUT -o eth0 -j GLUTTON-NFQ-OUT
 COMMIT
@@ -83,8 +85,10 @@ fn only_the_protocols_that_a_rule_can_match_are_diverted() {
         "\
 *mangle
 :GLUTTON-NFQ-IN - [0:0]
--A GLUTTON-NFQ-IN -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
--A PREROUTING -i eth0 -m addrtype --dst-type LOCAL -j GLUTTON-NFQ-IN
+:GLUTTON-NFQ-QUEUE - [0:0]
+-A GLUTTON-NFQ-IN -m addrtype --dst-type LOCAL -g GLUTTON-NFQ-QUEUE
+-A GLUTTON-NFQ-QUEUE -p icmp -m icmp --icmp-type 8 -m conntrack --ctdir ORIGINAL -j NFQUEUE --queue-num 1 --queue-bypass
+-A PREROUTING -i eth0 -j GLUTTON-NFQ-IN
 COMMIT
 *raw
 :GLUTTON-NFQ-OUT - [0:0]
@@ -118,14 +122,9 @@ fn every_interface_is_hooked_and_several_queues_are_balanced() {
 fn more_ports_than_multiport_takes_are_split_over_rules() {
     let mut plan = readme_plan();
     plan.exempt.tcp = (1..=31).collect::<BTreeSet<u16>>();
-    plan.outbound.ports.udp = (100..=115).collect::<BTreeSet<u16>>();
     let text = text_of(&plan, Family::V4);
-    let lists = |option: &str, proto: &str| -> Vec<usize> {
-        let lines = text.lines().filter(|line| line.contains(&format!("-p {proto} -m multiport")));
-        lines.filter_map(|line| Some(line.split(option).nth(1)?.trim().split(' ').next()?.split(',').count())).collect()
-    };
-    assert_eq!(lists("--dports", "tcp"), [15, 15, 1]);
-    assert_eq!(lists("--sports", "udp"), [15, 1]);
+    let lists = text.lines().filter_map(|line| line.split("-p tcp -m multiport --dports ").nth(1)?.split(' ').next());
+    assert_eq!(lists.map(|list| list.split(',').count()).collect::<Vec<_>>(), [15, 15, 1]);
 }
 
 #[test]
@@ -221,12 +220,12 @@ fn decided_connections_leave_user_space_before_anything_is_queued() {
     assert_eq!(
         lines,
         [
-            "-A GLUTTON-NFQ-IN -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
+            "-A GLUTTON-NFQ-IN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
+            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --on-ip 192.0.2.1",
+            "-A GLUTTON-NFQ-QUEUE -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
             "-A GLUTTON-NFQ-KEEP -j CONNMARK --save-mark --nfmask 0x30000000 --ctmask 0x30000000",
             "-A GLUTTON-NFQ-KEEP -p tcp -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1 --tproxy-mark 0x0/0x30000000",
             "-A GLUTTON-NFQ-KEEP -j MARK --set-xmark 0x0/0x30000000",
-            "-A GLUTTON-NFQ-IN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
-            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --on-ip 192.0.2.1",
         ]
     );
     assert!(text.find("connmark") < text.find("NFQUEUE") && !text.contains("*nat"));
@@ -270,15 +269,15 @@ fn new_rules_do_not_end_what_the_kernel_carries_by_the_old() {
 fn without_connection_tracking_the_hosts_own_lookups_are_told_by_their_ports() {
     let plan = Plan { own_udp: Some((32_768, 60_999)), ..readme_plan() };
     let text = text_of(&plan, Family::V4);
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("-A GLUTTON-NFQ-IN -p udp")).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("-A GLUTTON-NFQ-QUEUE -p udp")).collect();
     assert_eq!(
         lines[1..],
         [
-            "-A GLUTTON-NFQ-IN -p udp -m udp --dport 32768:60999 -j RETURN",
-            "-A GLUTTON-NFQ-IN -p udp -j NFQUEUE --queue-num 1 --queue-bypass",
+            "-A GLUTTON-NFQ-QUEUE -p udp -m udp --dport 32768:60999 -j RETURN",
+            "-A GLUTTON-NFQ-QUEUE -p udp -j NFQUEUE --queue-num 1 --queue-bypass",
         ]
     );
-    assert!(!text.contains("conntrack") && text.contains("-A GLUTTON-NFQ-IN -p tcp -j NFQUEUE --queue-num 1"));
+    assert!(!text.contains("conntrack") && text.contains("-A GLUTTON-NFQ-QUEUE -p tcp -j NFQUEUE --queue-num 1"));
     assert!(text.contains("--tcp-flags SYN,RST NONE -j NFQUEUE --queue-num 0"));
 }
 
@@ -294,13 +293,13 @@ fn packets_to_captured_networks_keep_the_mark_by_which_they_are_routed() {
     assert_eq!(
         lines,
         [
-            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m mark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
-            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --tproxy-mark 0x20000000/0x30000000",
-            "-A GLUTTON-NFQ-KEEP ! -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j RETURN",
             "-A GLUTTON-NFQ-IN -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j MARK --set-xmark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j RETURN",
-            "-A PREROUTING -i eth0 -d 2001:db8::/48 -j GLUTTON-NFQ-IN",
+            "-A GLUTTON-NFQ-IN -d 2001:db8::/48 -g GLUTTON-NFQ-QUEUE",
+            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m mark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-KEEP ! -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j RETURN",
         ]
     );
     let commands = build(&plan, &Host::default()).unwrap().to_string();
