@@ -50,9 +50,9 @@ pub(super) fn is_empty_table(saved: &str, table: &str) -> bool {
 /// Whether this firewall drops by default what comes in, and no rule of it names this port.
 pub(super) fn drops_input(saved: &str, port: u16) -> bool {
     let port = port.to_string();
-    let names = |rule: &&str| rule.split([' ', ',', ':']).any(|word| word == port);
+    let names = |rule: &str| rule.split([' ', ',', ':']).any(|word| word == port);
     let drops = |section: &Section<'_>| section.table == "filter" && section.chains.contains(&("INPUT", "DROP"));
-    sections(saved).iter().any(|section| drops(section) && !section.rules.iter().any(|rule| names(&rule)))
+    sections(saved).iter().any(|section| drops(section) && !section.rules.iter().any(|rule| names(rule)))
 }
 
 /// What it takes to remove our jumps, however many there are, and our chains, from whatever table holds them.

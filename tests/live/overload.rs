@@ -130,7 +130,6 @@ max_sessions_per_source = 1
 #[test]
 fn what_passes_a_full_receive_buffer_undecided_is_told_with_how_much_it_was() {
     const NAME: &str = "full receive buffer that fails open";
-    let lab = Lab::new();
     const PACKETS: u32 = 10_000;
     let lab = Lab::new();
     let config = "[engine]\nqueues = 1\nreceive_buffer_bytes = 1048576\nfail = \"open\"\n";
