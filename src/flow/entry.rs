@@ -79,6 +79,8 @@ pub(super) struct Flow {
     pub(super) state: State,
     pub(super) last_seen: Timestamp,
     pub(super) totals: FlowTotals,
+    /// The totals are those of our socket at the other end of what the kernel carried.
+    pub(super) counted_elsewhere: bool,
     /// Its end has been reported, which happens once; what follows are stragglers, or a session that went on after a reset that was ignored.
     pub(super) reported: bool,
 
@@ -142,8 +144,8 @@ impl Flow {
         if std::mem::replace(&mut self.reported, true) {
             return;
         }
-        // Of what the kernel carries, only the first packets were counted: that is no total.
-        let totals = (!self.disposition.is_carried()).then_some(self.totals);
+        // Of what the kernel carries, only the first packets were counted here: that is no total.
+        let totals = (!self.disposition.is_carried() || self.counted_elsewhere).then_some(self.totals);
         record(FlowEvent::Closed { at, flow: self.reference(), opened: self.opened, totals, reason });
     }
 }

@@ -24,7 +24,7 @@ pub enum FlowEvent {
         flow: FlowRef,
         /// When it began.
         opened: Timestamp,
-        /// What was counted; `None` when the kernel carried the flow and nobody counted.
+        /// What was counted; `None` when the kernel carried the flow to the host and nobody counted.
         totals: Option<FlowTotals>,
         /// Why it ended.
         reason: CloseReason,

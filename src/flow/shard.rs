@@ -264,6 +264,7 @@ impl Shard {
             state,
             last_seen: now,
             totals: FlowTotals::default(),
+            counted_elsewhere: false,
             reported: false,
             slot: 0,
             rule: new.rule,
@@ -350,6 +351,14 @@ impl Shard {
     /// resets it and dials again at once from the same port.
     pub(super) fn begins_anew(&self, index: u32) -> bool {
         self.flow(index).is_some_and(|flow| flow.state.is_over() || flow.state == State::TcpHeld)
+    }
+
+    /// What our socket has counted of a flow that the kernel carried.
+    pub(super) fn set_totals(&mut self, index: u32, totals: FlowTotals) {
+        if let Some(flow) = self.flows.get_mut(index as usize) {
+            flow.totals = totals;
+            flow.counted_elsewhere = true;
+        }
     }
 
     /// Ends a flow, or what is known of it. One that the kernel redirected lingers: its ports do, too.

@@ -239,7 +239,7 @@ fn the_kernel_redirects_another_flow_of_a_client_port_only_when_it_has_forgotten
     assert_eq!(flow.key.dialled_port, 22);
     assert_eq!(redirect(&mut world, second), Disposition::Translate);
     assert!(world.table.redirected(&second).is_none());
-    world.table.release(&flow, world.now, &mut |record| world.records.push(record));
+    world.table.release(&flow, world.now, || None, &mut |record| world.records.push(record));
     assert_eq!(world.reasons(), [CloseReason::Finished], "reported once, at the end of its session");
     assert_eq!(redirect(&mut world, tuple(1, 40_000, 24)), Disposition::Translate, "the kernel still knows the first");
     world.wait(Duration::from_secs(131));
@@ -256,7 +256,7 @@ fn a_redirected_five_tuple_that_comes_again_is_redirected_again() {
         let flow = world.table.redirected(&dialled).unwrap();
         world.wait(Duration::from_secs(7_300));
         assert!(world.table.redirected(&dialled).is_some(), "a held flow does not end by silence");
-        world.table.release(&flow, world.now, &mut |record| world.records.push(record));
+        world.table.release(&flow, world.now, || None, &mut |record| world.records.push(record));
         world.table.check_invariants();
     }
     assert_eq!(world.reasons(), [CloseReason::Finished; 3]);

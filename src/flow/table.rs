@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hash::Key;
 use super::shard::{Admission, Known, NewFlow, Passage, Refusal, Shard, Shared};
-use super::{CloseReason, FlowEvent, FlowRef};
-use super::{Disposition, Tuple};
+use super::{CloseReason, Disposition, FlowEvent, FlowRef, FlowTotals, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
 use crate::packet::{Address, Endpoints, tcp_flag};
@@ -170,12 +169,22 @@ impl FlowTable {
         if is_redirected { shard.take_over(&self.shared, index) } else { None }
     }
 
-    /// The session that our server had on a flow is over. Of a flow that the kernel carries nobody else sees the end.
-    pub fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut impl FnMut(FlowEvent)) {
+    /// The session that our server had on a flow is over. Of a flow that the kernel carries nobody else sees the end, nor what `totals` then asks for.
+    pub fn release(
+        &self,
+        flow: &FlowRef,
+        now: Timestamp,
+        totals: impl FnOnce() -> Option<FlowTotals>,
+        record: &mut impl FnMut(FlowEvent),
+    ) {
         let tuple = Tuple::from(&flow.key);
         let mut shard = self.shard(tuple.client);
         let held = shard.find_dialled(shard.hash(&tuple), &tuple).filter(|&index| shard.is_held(index, flow.id));
         if let Some(index) = held {
+            // One system call with the shard locked: a second look for the flow would cost more.
+            if let Some(totals) = totals() {
+                shard.set_totals(index, totals);
+            }
             shard.retire(&self.shared, index, now, CloseReason::Finished, record);
         }
     }

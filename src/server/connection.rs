@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use mio::event::Event;
+use mio::net::TcpStream;
 use slab::Slab;
 
 use super::Turn;
@@ -59,6 +60,14 @@ impl Connection {
         match self {
             Self::Dialogue(dialogue) => dialogue.close(core),
             Self::Relay(relay) => relay.close(core),
+        }
+    }
+
+    /// The stream to the visitor.
+    fn stream(&self) -> &TcpStream {
+        match self {
+            Self::Dialogue(dialogue) => dialogue.stream(),
+            Self::Relay(relay) => relay.stream(),
         }
     }
 
@@ -172,7 +181,7 @@ impl Connections {
             Turn::Over => {
                 core.timers.disarm(token, &mut tenant.armed);
                 let tenant = self.tenants.remove(place.index);
-                core.release(&tenant.flow);
+                core.release(&tenant.flow, tenant.connection.stream());
                 core.counters.count(Counter::SessionsClosed);
                 return;
             }

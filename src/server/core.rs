@@ -1,12 +1,16 @@
 //! What every session of a worker uses: limits, counters, time, seeds, and the way to the sinks.
 
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
+
+use mio::net::TcpStream;
 
 use super::FlowLookup;
 use super::binding::Bindings;
 use super::proof::Proofs;
 use super::resolver::Resolver;
+use super::sys;
 use super::timer::Timers;
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -89,8 +93,9 @@ impl Core {
     }
 
     /// A connection is over, and with it a flow that only its session has seen.
-    pub(super) fn release(&self, flow: &FlowRef) {
-        self.flows.release(flow, self.now, &mut |record| (self.sink)(record));
+    pub(super) fn release(&self, flow: &FlowRef, stream: &TcpStream) {
+        let totals = || sys::totals(stream.as_fd(), flow.key.client.is_ipv4());
+        self.flows.release(flow, self.now, &totals, &mut |record| (self.sink)(record));
     }
 
     /// Records what happened in a session; counts what does not hold all that came.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mio::event::Event;
+use mio::net::TcpStream;
 
 use super::Turn;
 use super::admission::Permit;
@@ -62,6 +63,11 @@ impl Dialogue {
             received: 0,
             _permit: permit,
         }
+    }
+
+    /// The stream to the visitor.
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.wire.stream()
     }
 
     /// Takes note of an event.

@@ -37,7 +37,7 @@ use std::net::SocketAddr;
 
 use crate::clock::Timestamp;
 use crate::events::{EventSender, FlowRef, Record};
-use crate::flow::{FlowTable, Transport, Tuple};
+use crate::flow::{FlowTable, FlowTotals, Transport, Tuple};
 
 pub use bind::{BindError, BoundServer, bind};
 pub use handle::{ServerHandle, Services};
@@ -53,9 +53,15 @@ pub trait FlowLookup: Send + Sync {
         self.lookup(Transport::Tcp, peer, dialled)
     }
 
-    /// The connection of this flow is over; what there is to say about it goes to `record`.
-    fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut dyn FnMut(Record)) {
-        let _ = (flow, now, record);
+    /// The connection of this flow is over; what there is to say about it goes to `record`. `totals` asks the kernel what it counted.
+    fn release(
+        &self,
+        flow: &FlowRef,
+        now: Timestamp,
+        totals: &dyn Fn() -> Option<FlowTotals>,
+        record: &mut dyn FnMut(Record),
+    ) {
+        let _ = (flow, now, totals, record);
     }
 }
 
@@ -68,8 +74,14 @@ impl FlowLookup for FlowTable {
         Self::redirected(self, &tuple(Transport::Tcp, peer, dialled))
     }
 
-    fn release(&self, flow: &FlowRef, now: Timestamp, record: &mut dyn FnMut(Record)) {
-        Self::release(self, flow, now, &mut |event| record(Record::Flow(event)));
+    fn release(
+        &self,
+        flow: &FlowRef,
+        now: Timestamp,
+        totals: &dyn Fn() -> Option<FlowTotals>,
+        record: &mut dyn FnMut(Record),
+    ) {
+        Self::release(self, flow, now, totals, &mut |event| record(Record::Flow(event)));
     }
 }
 

@@ -78,6 +78,11 @@ impl Relay {
         }
     }
 
+    /// The stream to the visitor.
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.visitor.stream()
+    }
+
     /// Takes note of an event on the visitor's side.
     pub(super) fn note_visitor(&mut self, event: &Readiness) {
         self.visitor.note(event);

@@ -13,6 +13,8 @@ use libc::{
 };
 use socket2::SockAddr;
 
+use crate::flow::FlowTotals;
+
 /// Datagrams that one system call fetches.
 const BATCH: usize = 64;
 /// No UDP datagram is longer.
@@ -33,6 +35,50 @@ pub(super) fn enable_packet_info(socket: BorrowedFd<'_>, v6: bool) -> io::Result
     let (level, option) =
         if v6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) } else { (libc::IPPROTO_IP, libc::IP_PKTINFO) };
     switch_on(socket, level, option)
+}
+
+/// Offsets in `struct tcp_info` of linux/tcp.h, whose length grows with kernels: `tcpi_state`, `tcpi_options`, `tcpi_bytes_received`, `tcpi_segs_out`,
+/// `tcpi_segs_in` and `tcpi_bytes_sent` (Linux 4.19). `libc` knows the first hundred bytes only.
+const STATE: usize = 0;
+const OPTIONS: usize = 5;
+const BYTES_RECEIVED: usize = 128;
+const SEGMENTS_OUT: usize = 136;
+const SEGMENTS_IN: usize = 140;
+const BYTES_SENT: usize = 200;
+/// Up to the end of `tcpi_bytes_sent`.
+const TCP_INFO_LEN: usize = 208;
+/// `TCPI_OPT_TIMESTAMPS`: each segment has the option.
+const TIMESTAMPS: u8 = 1;
+/// `TCP_TIME_WAIT`, `TCP_CLOSE_WAIT`, `TCP_LAST_ACK` and `TCP_CLOSING` of linux/tcp_states.h: the peer's FIN has come, which counts as a byte received.
+const FIN_RECEIVED: [u8; 4] = [6, 8, 9, 11];
+
+/// What the kernel has counted of this connection so far: segments from the handshake on, and IP bytes, which are the payload and for each segment headers
+/// without options but timestamps. `None` where it does not say.
+pub(super) fn totals(socket: BorrowedFd<'_>, v4: bool) -> Option<FlowTotals> {
+    let mut info = [0_u8; TCP_INFO_LEN];
+    let mut len = TCP_INFO_LEN as libc::socklen_t;
+    // SAFETY: the pointers are those of a live array and of its length in bytes, which is all that the kernel writes.
+    let result = unsafe {
+        let (into, len) = (info.as_mut_ptr().cast(), &raw mut len);
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, into, len)
+    };
+    if result != 0 || (len as usize) < TCP_INFO_LEN {
+        return None;
+    }
+    let long = |at: usize| Some(u64::from_ne_bytes(info.get(at..)?.first_chunk().copied()?));
+    let short = |at: usize| Some(u64::from(u32::from_ne_bytes(info.get(at..)?.first_chunk().copied()?)));
+    let timestamps = info.get(OPTIONS)? & TIMESTAMPS != 0;
+    // RFC 791, section 3.1; RFC 8200, section 3; RFC 9293, section 3.1; RFC 7323, appendix A.
+    let headers = if v4 { 20 } else { 40 } + 20 + if timestamps { 12 } else { 0 };
+    let fin = u64::from(FIN_RECEIVED.contains(info.get(STATE)?));
+    // Its first answer is no segment of the socket, which the kernel makes after that.
+    let (packets_in, packets_out) = (short(SEGMENTS_IN)?, short(SEGMENTS_OUT)? + 1);
+    Some(FlowTotals {
+        packets_in,
+        packets_out,
+        bytes_in: long(BYTES_RECEIVED)?.saturating_sub(fin) + packets_in * headers,
+        bytes_out: long(BYTES_SENT)? + packets_out * headers,
+    })
 }
 
 fn switch_on(socket: BorrowedFd<'_>, level: c_int, option: c_int) -> io::Result<()> {

@@ -288,7 +288,7 @@ impl Worker {
 
     fn refuse_flow(&self, stream: &TcpStream, flow: &FlowRef, counter: Counter) {
         self.refuse(stream, counter);
-        self.core.release(flow);
+        self.core.release(flow, stream);
     }
 
     fn open(&mut self, mut stream: TcpStream, flow: FlowRef, binding: &Binding, permit: Permit) {
