@@ -270,7 +270,7 @@ fn a_client_that_resets_and_dials_again_before_its_session_has_noticed_is_a_new_
     redirect(&mut world, dialled);
     let first = world.table.redirected(&dialled).unwrap();
     assert_eq!(redirect(&mut world, dialled), Disposition::Redirect);
-    world.table.release(&first, world.now, &mut |record| world.records.push(record));
+    world.table.release(&first, world.now, || None, &mut |record| world.records.push(record));
     let second = world.table.redirected(&dialled).expect("the first session's end is not the second's");
     assert_ne!(first.id, second.id);
     assert_eq!(world.reasons(), [CloseReason::Replaced]);
