@@ -61,7 +61,7 @@ CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra 
 	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
 	gobuster:gobuster ffuf:ffuf dirb:dirb ab:apache2-utils
 # Servers that are the controls of tests/clients: the tests start their own, in namespaces.
-SERVER_TOOLS := nginx:nginx-light memcached:memcached mosquitto:mosquitto prosody:prosody
+SERVER_TOOLS := nginx:nginx-light memcached:memcached mosquitto:mosquitto prosody:prosody smbd:samba
 
 # Clients that are no packages, or whose packages would start a service: Python libraries, and Docker's client alone.
 CLIENTS := $(CURDIR)/target/clients

@@ -62,6 +62,41 @@ impl Genuine {
         Self::start(lab, 5_222, "prosody", &["--config", config.to_str().unwrap(), "-F"])
     }
 
+    /// With the account of the tests, alice, and a disk `C$`; from SMB1 to the dialects of Windows 7.
+    pub(crate) fn samba(lab: &Lab) -> Self {
+        let root = lab.path("samba");
+        for directory in ["share", "state"] {
+            std::fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        let root = root.to_str().unwrap();
+        // Samba wants an account of the system for each of its own: alice is nobody, whose NT hash is that of `Secret12`.
+        lab.file("samba/users", "nobody = alice\n");
+        let hash = "F220C0F73309EF6745FBAC6E32CACFFE";
+        let account = format!("nobody:65534:{:X<32}:{hash}:[U          ]:LCT-65000000:\n", "");
+        lab.file("samba/passwords", &account);
+        let directories = ["state", "lock", "pid", "cache"].map(|name| format!("{name} directory = {root}/state\n"));
+        let config = format!(
+            "[global]
+             server min protocol = NT1
+             server max protocol = SMB2_10
+             {}private dir = {root}/state
+             ncalrpc dir = {root}/state/ncalrpc
+             log file = {root}/log
+             load printers = no
+             disable spoolss = yes
+             guest account = daemon
+             username map = {root}/users
+             passdb backend = smbpasswd:{root}/passwords
+             [C$]
+             path = {root}/share
+             read only = no
+             force user = root\n",
+            directories.concat()
+        );
+        let config = lab.file("samba/smb.conf", &config);
+        Self::start(lab, 445, "smbd", &["-F", "--no-process-group", "-s", config.to_str().unwrap(), "--debug-stdout"])
+    }
+
     /// In the foreground, with all that it writes below the lab's directory; ready when its port takes connections.
     fn start(lab: &Lab, port: u16, program: &str, args: &[&str]) -> Self {
         let said = std::fs::File::create(lab.path(&format!("{program}.log"))).unwrap();
@@ -86,11 +121,16 @@ impl Drop for Genuine {
 
 /// The same assertions, against the genuine server and then, with these rules, against ours.
 pub(crate) fn both(rules: &str, genuine: fn(&Lab) -> Genuine, assertions: impl Fn(&Lab)) {
+    both_with((rules, ""), genuine, assertions);
+}
+
+/// The same with a configuration of ours.
+pub(crate) fn both_with((rules, config): (&str, &str), genuine: fn(&Lab) -> Genuine, assertions: impl Fn(&Lab)) {
     let lab = Lab::new();
     let server = genuine(&lab);
     assertions(&lab);
     drop(server);
-    let engine = lab.engine().rules(rules).start();
+    let engine = lab.engine().rules(rules).config(config).start();
     assertions(&lab);
     engine.stop();
 }

@@ -11,6 +11,7 @@ use crate::lab::{Lab, PATIENCE, SENSOR};
 use crate::program::text;
 
 mod account;
+mod control;
 mod remote;
 mod signing;
 

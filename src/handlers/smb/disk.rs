@@ -146,20 +146,28 @@ fn root(share: &Share) -> &'static str {
 const MAX_NAME: usize = 255;
 const MAX_PATH: usize = 1024;
 
-/// A path below the root of its share: no slashes around it, no dots in it. `None` when it leaves the share or is too long.
-pub(super) fn normal(path: &str) -> Option<String> {
+/// A path below the root of its share: no slashes around it, no dots in it.
+pub(super) fn normal(path: &str) -> Result<String, Status> {
+    // The stream that every file has may be named.
+    let path = pattern(path.strip_suffix("::$DATA").unwrap_or(path))?;
+    let is_bad = |letter: char| letter < ' ' || "\"*:<>?|".contains(letter);
+    if path.contains(is_bad) { Err(Status::OBJECT_NAME_INVALID) } else { Ok(path) }
+}
+
+/// The same for a search, whose last part may have what no name has. One that leaves the share is badly written, one that is too long no name.
+pub(super) fn pattern(path: &str) -> Result<String, Status> {
     if path.len() > MAX_PATH || path.split(['\\', '/']).any(|part| part.len() > MAX_NAME) {
-        return None;
+        return Err(Status::OBJECT_NAME_INVALID);
     }
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split(['\\', '/']).filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." {
-            parts.pop()?;
+            parts.pop().ok_or(Status::OBJECT_PATH_SYNTAX_BAD)?;
         } else {
             parts.push(part);
         }
     }
-    Some(parts.join("\\"))
+    Ok(parts.join("\\"))
 }
 
 fn split(path: &str) -> (&str, &str) {
@@ -244,6 +252,46 @@ impl View<'_> {
         written.push(Written { share: self.share.name, path: path.to_owned(), is_directory, time: now, size, content });
     }
 
+    /// Whether what lies there can be deleted: what the source has written, and no directory with something in it.
+    pub(super) fn may_remove(&self, path: &str) -> Result<(), Status> {
+        let entry = self.find(path)?;
+        if entry.is_directory && self.list(path).len() > 2 {
+            return Err(Status::DIRECTORY_NOT_EMPTY);
+        }
+        let is_written = self.visitor.written.iter().any(|one| one.share == self.share.name && same(&one.path, path));
+        match entry.content {
+            _ if is_written => Ok(()),
+            Content::Locked => Err(Status::CANNOT_DELETE),
+            _ => Err(Status::ACCESS_DENIED),
+        }
+    }
+
+    /// Gives what the source has written another path, with all that lies below it.
+    pub(super) fn rename(&mut self, from: &str, to: &str, replaces: bool) -> Result<(), Status> {
+        self.find(from)?;
+        match self.find(to) {
+            Ok(_) if same(from, to) => {}
+            Ok(_) if !replaces => return Err(Status::OBJECT_NAME_COLLISION),
+            Ok(_) => {
+                self.may_remove(to)?;
+                self.remove(to);
+            }
+            Err(Status::OBJECT_NAME_NOT_FOUND) => {}
+            Err(status) => return Err(status),
+        }
+        let share = self.share.name;
+        let is_below = |path: &str| path.get(..from.len()).is_some_and(|start| same(start, from));
+        let moved = |path: &str| path.len() == from.len() || path.as_bytes().get(from.len()) == Some(&b'\\');
+        let mut has_moved = false;
+        for one in self.visitor.written.iter_mut().filter(|one| one.share == share) {
+            if is_below(&one.path) && moved(&one.path) {
+                has_moved |= one.path.len() == from.len();
+                one.path = format!("{to}{}", one.path.get(from.len()..).unwrap_or_default());
+            }
+        }
+        if has_moved { Ok(()) } else { Err(Status::ACCESS_DENIED) }
+    }
+
     /// Forgets what the source has written at this path; false when it has not.
     pub(super) fn remove(&mut self, path: &str) -> bool {
         let before = self.visitor.written.len();
@@ -324,8 +372,12 @@ mod tests {
 
     #[test]
     fn no_path_leaves_its_share() {
-        assert_eq!(normal("\\a\\.\\b\\..\\c\\").as_deref(), Some("a\\c"));
-        assert_eq!(normal("a/../.."), None);
-        assert_eq!(normal("\\").as_deref(), Some(""));
+        assert_eq!(normal("\\a\\.\\b\\..\\c\\").as_deref(), Ok("a\\c"));
+        assert_eq!(normal("a/../.."), Err(Status::OBJECT_PATH_SYNTAX_BAD));
+        assert_eq!(normal("\\").as_deref(), Ok(""));
+        assert_eq!(normal("a::$DATA").as_deref(), Ok("a"));
+        for name in ["a*b", "a:b", "a|b", "a<b", "a?", "\u{1}a"] {
+            assert_eq!(normal(name), Err(Status::OBJECT_NAME_INVALID), "{name}");
+        }
     }
 }

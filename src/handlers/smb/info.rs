@@ -3,6 +3,83 @@
 use super::disk::Entry;
 use super::host::Host;
 use super::wire::{Put, filetime, utf16};
+use crate::clock::Timestamp;
+
+/// A security descriptor (MS-DTYP 2.4.6), self-relative: owned by administrators, everyone may everything.
+pub(super) const DESCRIPTOR: &[u8] = b"\x01\0\x04\x80\x14\0\0\0\0\0\0\0\0\0\0\0\x24\0\0\0\
+    \x01\x02\0\0\0\0\0\x05\x20\0\0\0\x20\x02\0\0\
+    \x02\0\x1c\0\x01\0\0\0\0\0\x14\0\xff\x01\x1f\0\x01\x01\0\0\0\0\0\x01\0\0\0\0";
+
+/// UTIME (MS-CIFS 2.2.1.4.3): seconds since 1970.
+pub(super) fn seconds(time: Timestamp) -> u32 {
+    u32::try_from(time.as_micros() / 1_000_000).unwrap_or(u32::MAX)
+}
+
+/// Date and time as DOS has them (MS-CIFS 2.2.1.4.1, 2.2.1.4.2): years from 1980 on, two seconds a step.
+fn dos_time(time: Timestamp) -> [u16; 2] {
+    let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    let Ok(time) = jiff::Timestamp::from_microsecond(micros) else { return [0; 2] };
+    let time = time.to_zoned(jiff::tz::TimeZone::UTC);
+    let field = |value: i8| u16::try_from(value).unwrap_or(0);
+    let year = u16::try_from(time.year() - 1980).unwrap_or(0).min(127);
+    let date = year << 9 | field(time.month()) << 5 | field(time.day());
+    [date, field(time.hour()) << 11 | field(time.minute()) << 5 | (field(time.second()) / 2)]
+}
+
+/// SMB_INFO_STANDARD, and from level 2 on the size of extended attributes (MS-CIFS 2.2.8.3.1, 2.2.8.3.2); of level 4 that size alone.
+pub(super) fn standard(entry: &Entry, level: u16) -> Vec<u8> {
+    let mut out = Vec::new();
+    if level != 4 {
+        for part in [dos_time(entry.time); 3].as_flattened() {
+            out.put16(*part);
+        }
+        for size in [entry.size, entry.allocated()] {
+            out.put32(u32::try_from(size).unwrap_or(u32::MAX));
+        }
+        out.put16(u16::try_from(entry.attributes()).unwrap_or(0));
+    }
+    if level > 1 {
+        out.put32(0);
+    }
+    out
+}
+
+/// SMB_QUERY_FILE_ALL_INFO (MS-CIFS 2.2.8.3.8), which is shorter than the class of NT with this name.
+pub(super) fn all(entry: &Entry, path: &str, deletes: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_times(&mut out, entry);
+    out.put32(entry.attributes()).put32(0).put64(entry.allocated()).put64(entry.size).put32(1);
+    out.put8(deletes.into()).put8(entry.is_directory.into()).put16(0).put32(0);
+    out.put_len32(2 * path.encode_utf16().count()).put_utf16(path);
+    out
+}
+
+/// The short name (MS-FSCC 2.1.5.2) that NTFS gives: the name itself where it is one.
+fn short_name(name: &str) -> String {
+    if matches!(name, "" | "." | "..") {
+        return ".".to_owned();
+    }
+    let (base, extension) = name.rsplit_once('.').filter(|(base, _)| !base.is_empty()).unwrap_or((name, ""));
+    let is_short =
+        |text: &str, most: usize| text.len() <= most && !text.contains([' ', '.', '+', ',', ';', '=', '[', ']']);
+    if is_short(base, 8) && is_short(extension, 3) {
+        return name.to_owned();
+    }
+    let number = match name {
+        "Program Files (x86)" => 2,
+        "ProgramData" => 3,
+        _ => 1,
+    };
+    let letters = |text: &str, most: usize| -> String {
+        text.chars()
+            .filter(|letter| letter.is_ascii_alphanumeric() || *letter == '$')
+            .take(most)
+            .collect::<String>()
+            .to_uppercase()
+    };
+    let dot = if extension.is_empty() { "" } else { "." };
+    format!("{}~{number}{dot}{}", letters(base, 6), letters(extension, 3))
+}
 
 /// Appends one directory entry of this class (MS-FSCC 2.4), its `NextEntryOffset` open; false for a class that there is not. Its name is in
 /// UTF-16, unless an old visitor of SMB1 cannot read that.
@@ -90,15 +167,23 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Opti
                 out.put16(unit);
             }
         }
-        9 | 21 => {
+        9 => {
             out.put_len32(2 * name.len());
             for unit in name {
                 out.put16(unit);
             }
         }
+        21 => {
+            let short = utf16(&short_name(&entry.name));
+            out.put_len32(short.len()).put(&short);
+        }
         22 if entry.is_directory => {}
         22 => {
             out.put32(0).put32(14).put64(entry.size).put64(entry.allocated()).put_utf16("::$DATA");
+        }
+        // Not compressed.
+        28 => {
+            out.put64(entry.size).put64(0);
         }
         34 => {
             put_times(&mut out, entry);
@@ -116,13 +201,27 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Opti
 const CLUSTERS: u64 = 15_602_431;
 const FREE: u64 = 9_811_306;
 
+/// What the drive is called: without a label, clients of Samba take the answer for broken.
+pub(super) const LABEL: &str = "System";
+
+/// SMB_INFO_ALLOCATION (MS-CIFS 2.2.8.2.1): no number of the file system, sectors of a cluster, clusters, free ones, bytes of a sector.
+pub(super) fn allocation() -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put32(0).put32(8);
+    for count in [CLUSTERS, FREE] {
+        out.put32(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    out.put16(512);
+    out
+}
+
 /// Information about the volume (MS-FSCC 2.5) by its class.
 pub(super) fn volume(class: u16, host: &Host) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match class {
-        // FileFsVolumeInformation: no label.
         1 => {
-            out.put64(filetime(host.installed)).put32(host.volume_serial).put32(0).put8(1).put8(0);
+            out.put64(filetime(host.installed)).put32(host.volume_serial);
+            out.put_len32(2 * LABEL.len()).put8(1).put8(0).put_utf16(LABEL);
         }
         // Sectors of a cluster and bytes of a sector.
         3 => {
@@ -134,6 +233,14 @@ pub(super) fn volume(class: u16, host: &Host) -> Option<Vec<u8>> {
         }
         5 => {
             out.put32(0x00c7_00ff).put32(255).put32(8).put_utf16("NTFS");
+        }
+        // Quotas: none are kept.
+        6 => {
+            out.put(&[0; 24]).put64(u64::MAX).put64(u64::MAX).put32(0).put32(0);
+        }
+        // The number of the volume as an object.
+        8 => {
+            out.put(&host.guid).put(&[0; 48]);
         }
         7 => {
             out.put64(CLUSTERS).put64(FREE).put64(FREE).put32(8).put32(512);
@@ -161,4 +268,32 @@ pub(super) fn pipe(class: u16) -> Option<Vec<u8>> {
         _ => return None,
     }
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_those_of_ntfs() {
+        for (name, short) in [
+            ("", "."),
+            ("Windows", "Windows"),
+            ("win.ini", "win.ini"),
+            ("Program Files", "PROGRA~1"),
+            ("Program Files (x86)", "PROGRA~2"),
+            ("ProgramData", "PROGRA~3"),
+            ("$Recycle.Bin", "$Recycle.Bin"),
+            ("desktop.backup", "DESKTO~1.BAC"),
+        ] {
+            assert_eq!(short_name(name), short, "{name}");
+        }
+    }
+
+    #[test]
+    fn times_of_dos_have_two_seconds_a_step() {
+        // 2024-12-19 08:48:15 UTC.
+        assert_eq!(dos_time(Timestamp::from_micros(1_734_598_095_000_000)), [0x5993, 0x4607]);
+        assert_eq!(dos_time(Timestamp::from_micros(0)), [0x0021, 0]);
+    }
 }

@@ -143,6 +143,29 @@ impl Open {
         }
     }
 
+    /// Has it deleted when it is closed, or not.
+    pub(super) fn delete(&mut self, host: &Host, cx: &Context<'_>, deletes: bool) -> Result<(), Status> {
+        if deletes && self.share.kind == Kind::Disk {
+            view(host, cx, self.share, |view, _| view.may_remove(&self.path))?;
+        }
+        self.deletes = deletes;
+        Ok(())
+    }
+
+    /// Gives it another path on its share.
+    pub(super) fn rename(&mut self, host: &Host, cx: &mut Context<'_>, to: &str, replaces: bool) -> Result<(), Status> {
+        if self.share.kind != Kind::Disk {
+            return Err(Status::INVALID_PARAMETER);
+        }
+        let to = normal(to)?;
+        view(host, cx, self.share, |view, _| view.rename(&self.path, &to, replaces))?;
+        let name = format!("\\\\{}\\{}\\", host.name, self.share.name);
+        let event = Event::new("request", format!("{name}{} renamed to {to}", self.path));
+        cx.event(event.with("path", format!("{name}{to}")));
+        self.path = to;
+        Ok(())
+    }
+
     /// Sets the length of a file. Only what is written makes it longer: clients announce the length before.
     pub(super) fn resize(&mut self, host: &Host, len: u64) -> Result<(), Status> {
         let Object::File(file) = &mut self.object else { return Err(Status::INVALID_PARAMETER) };
@@ -227,8 +250,14 @@ impl Opens {
                 }
             },
             Kind::Disk => {
-                let path = normal(&wanted.path).ok_or(Status::OBJECT_NAME_INVALID)?;
-                let (object, action) = view(host, cx, share, |view, now| open_on_disk(view, host, &path, wanted, now))?;
+                let path = normal(&wanted.path)?;
+                let (object, action) = view(host, cx, share, |view, now| {
+                    let opened = open_on_disk(view, host, &path, wanted, now)?;
+                    if wanted.options & DELETE_ON_CLOSE != 0 {
+                        view.may_remove(&path)?;
+                    }
+                    Ok(opened)
+                })?;
                 (object, path, action)
             }
         };
@@ -301,16 +330,24 @@ fn open_on_disk(
     now: crate::clock::Timestamp,
 ) -> Result<(Object, u32), Status> {
     let wants_directory = wanted.options & DIRECTORY_FILE != 0;
+    let overwrites = matches!(wanted.disposition, 0 | 4 | 5);
+    // What contradicts itself (MS-FSA 2.1.5.1).
+    if wanted.disposition > 5 || wants_directory && (overwrites || wanted.options & NON_DIRECTORY_FILE != 0) {
+        return Err(Status::INVALID_PARAMETER);
+    }
     match view.find(path) {
         Ok(_) if wanted.disposition == 2 => Err(Status::OBJECT_NAME_COLLISION),
         Ok(entry) if entry.is_directory => {
             if wanted.options & NON_DIRECTORY_FILE != 0 {
                 return Err(Status::FILE_IS_A_DIRECTORY);
             }
+            if overwrites {
+                return Err(Status::OBJECT_NAME_COLLISION);
+            }
             Ok((Object::Directory(Directory::new(entry)), 1))
         }
         Ok(_) if wants_directory => Err(Status::NOT_A_DIRECTORY),
-        Ok(entry) if matches!(wanted.disposition, 0 | 4 | 5) => {
+        Ok(entry) if overwrites => {
             if matches!(entry.content, Content::Locked) {
                 return Err(Status::SHARING_VIOLATION);
             }

@@ -80,7 +80,7 @@ fn printed(host: &Host, line: &str) -> Option<(Share, String, String)> {
     let (_, path) = after.split_once('\\')?;
     let (share, path) = path.split_once('\\')?;
     let share = Host::share(share).filter(|share| share.kind == Kind::Disk)?;
-    let path = super::disk::normal(path.split(' ').next()?)?;
+    let path = super::disk::normal(path.split(' ').next()?).ok()?;
     let text = match command.to_ascii_lowercase().as_str() {
         "cd" => "C:\\Windows\\system32\r\n".to_owned(),
         "whoami" => "nt authority\\system\r\n".to_owned(),

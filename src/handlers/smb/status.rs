@@ -6,6 +6,8 @@ pub(super) struct Status(pub(super) u32);
 
 impl Status {
     pub(super) const OK: Self = Self(0);
+    /// What was asked for has not happened yet.
+    pub(super) const PENDING: Self = Self(0x0000_0103);
     /// More of the answer than the visitor has room for: the rest can be read.
     pub(super) const BUFFER_OVERFLOW: Self = Self(0x8000_0005);
     pub(super) const NO_MORE_FILES: Self = Self(0x8000_0006);
@@ -13,6 +15,7 @@ impl Status {
     pub(super) const SMB_BAD_TID: Self = Self(0x0005_0002);
     pub(super) const SMB_BAD_COMMAND: Self = Self(0x0016_0002);
     pub(super) const SMB_BAD_UID: Self = Self(0x005b_0002);
+    pub(super) const OS2_INVALID_LEVEL: Self = Self(0x007c_0001);
     pub(super) const NOT_IMPLEMENTED: Self = Self(0xc000_0002);
     pub(super) const INVALID_INFO_CLASS: Self = Self(0xc000_0003);
     pub(super) const INFO_LENGTH_MISMATCH: Self = Self(0xc000_0004);
@@ -23,10 +26,12 @@ impl Status {
     pub(super) const END_OF_FILE: Self = Self(0xc000_0011);
     pub(super) const MORE_PROCESSING_REQUIRED: Self = Self(0xc000_0016);
     pub(super) const ACCESS_DENIED: Self = Self(0xc000_0022);
+    pub(super) const BUFFER_TOO_SMALL: Self = Self(0xc000_0023);
     pub(super) const OBJECT_NAME_INVALID: Self = Self(0xc000_0033);
     pub(super) const OBJECT_NAME_NOT_FOUND: Self = Self(0xc000_0034);
     pub(super) const OBJECT_NAME_COLLISION: Self = Self(0xc000_0035);
     pub(super) const OBJECT_PATH_NOT_FOUND: Self = Self(0xc000_003a);
+    pub(super) const OBJECT_PATH_SYNTAX_BAD: Self = Self(0xc000_003b);
     pub(super) const SHARING_VIOLATION: Self = Self(0xc000_0043);
     pub(super) const LOGON_FAILURE: Self = Self(0xc000_006d);
     pub(super) const ACCOUNT_DISABLED: Self = Self(0xc000_0072);
@@ -38,11 +43,15 @@ impl Status {
     pub(super) const BAD_DEVICE_TYPE: Self = Self(0xc000_00cb);
     pub(super) const BAD_NETWORK_NAME: Self = Self(0xc000_00cc);
     pub(super) const REQUEST_NOT_ACCEPTED: Self = Self(0xc000_00d0);
+    pub(super) const DIRECTORY_NOT_EMPTY: Self = Self(0xc000_0101);
     pub(super) const NOT_A_DIRECTORY: Self = Self(0xc000_0103);
     pub(super) const TOO_MANY_OPENED_FILES: Self = Self(0xc000_011f);
+    pub(super) const CANNOT_DELETE: Self = Self(0xc000_0121);
+    pub(super) const CANCELLED: Self = Self(0xc000_0120);
     pub(super) const FILE_CLOSED: Self = Self(0xc000_0128);
     pub(super) const USER_SESSION_DELETED: Self = Self(0xc000_0203);
     pub(super) const INSUFF_SERVER_RESOURCES: Self = Self(0xc000_0205);
     pub(super) const NOT_FOUND: Self = Self(0xc000_0225);
+    pub(super) const NOT_A_REPARSE_POINT: Self = Self(0xc000_0275);
     pub(super) const FS_DRIVER_REQUIRED: Self = Self(0xc000_019c);
 }

@@ -1,8 +1,9 @@
 //! Opening, reading, writing and closing (MS-CIFS 2.2.4.64, 2.2.4.41 to 2.2.4.43, 2.2.4.5).
 
+use super::super::info::put_times;
 use super::super::open::{Object, Open, Wanted};
 use super::super::status::Status;
-use super::super::wire::{Fields, Put, filetime};
+use super::super::wire::{Fields, Put};
 use super::message::{ANDX, Block, Reply};
 use super::{One, Peer};
 use crate::events::Event;
@@ -19,19 +20,7 @@ impl One {
         self.opened(peer, block, &wanted, |open| {
             let mut words = ANDX.to_vec();
             words.put8(0).put16(open.id).put32(open.action);
-            match open.entry() {
-                Some(entry) => {
-                    for _ in 0..4 {
-                        words.put64(filetime(entry.time));
-                    }
-                    words.put32(entry.attributes()).put64(entry.allocated()).put64(entry.size).put16(0).put16(7);
-                    words.put8(entry.is_directory.into());
-                }
-                // A pipe of messages with 255 instances.
-                None => {
-                    words.put(&[0; 32]).put32(0x80).put64(4096).put64(0).put16(2).put16(0x05ff).put8(0);
-                }
-            }
+            put_created(&mut words, open);
             Reply::words(&words)
         })
     }
@@ -127,6 +116,21 @@ impl One {
         match peer.core.opens.close(peer.host, peer.cx, id) {
             Some(_) => Reply::default(),
             None => Reply::failed(Status::INVALID_HANDLE),
+        }
+    }
+}
+
+/// What NT_CREATE_ANDX and NT_TRANSACT_CREATE tell of what they opened: from its times on (MS-CIFS 2.2.4.64.2, 2.2.7.1.2).
+pub(super) fn put_created(out: &mut Vec<u8>, open: &Open) {
+    match open.entry() {
+        Some(entry) => {
+            put_times(out, &entry);
+            out.put32(entry.attributes()).put64(entry.allocated()).put64(entry.size).put16(0).put16(7);
+            out.put8(entry.is_directory.into());
+        }
+        // A pipe of messages with 255 instances.
+        None => {
+            out.put(&[0; 32]).put32(0x80).put64(4096).put64(0).put16(2).put16(0x05ff).put8(0);
         }
     }
 }

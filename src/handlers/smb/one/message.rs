@@ -185,6 +185,7 @@ impl Reply {
                 | command::LOGOFF_ANDX
                 | command::TREE_CONNECT_ANDX
                 | command::NT_CREATE_ANDX
+                | command::LOCKING_ANDX
                 | command::OPEN_ANDX
                 | command::READ_ANDX
                 | command::WRITE_ANDX

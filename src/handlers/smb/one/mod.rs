@@ -1,13 +1,16 @@
 //! SMB1 (MS-CIFS, MS-SMB): messages, their chains, and which command does what.
 
+mod core;
 mod file;
 mod message;
 mod negotiate;
+mod nt;
 mod path;
 mod pipe;
 mod pulsar;
 mod query;
 mod rap;
+mod requirement;
 mod session;
 mod transaction;
 
@@ -33,11 +36,24 @@ const FIRST_ID: u64 = 0x0800;
 mod command {
     pub(super) const CREATE_DIRECTORY: u8 = 0x00;
     pub(super) const DELETE_DIRECTORY: u8 = 0x01;
+    pub(super) const OPEN: u8 = 0x02;
+    pub(super) const CREATE: u8 = 0x03;
     pub(super) const CLOSE: u8 = 0x04;
     pub(super) const FLUSH: u8 = 0x05;
     pub(super) const DELETE: u8 = 0x06;
     pub(super) const RENAME: u8 = 0x07;
+    pub(super) const QUERY_INFORMATION: u8 = 0x08;
+    pub(super) const SET_INFORMATION: u8 = 0x09;
+    pub(super) const READ: u8 = 0x0a;
+    pub(super) const WRITE: u8 = 0x0b;
+    pub(super) const LOCK: u8 = 0x0c;
+    pub(super) const UNLOCK: u8 = 0x0d;
+    pub(super) const CREATE_NEW: u8 = 0x0f;
     pub(super) const CHECK_DIRECTORY: u8 = 0x10;
+    pub(super) const PROCESS_EXIT: u8 = 0x11;
+    pub(super) const SET_INFORMATION2: u8 = 0x22;
+    pub(super) const QUERY_INFORMATION2: u8 = 0x23;
+    pub(super) const LOCKING_ANDX: u8 = 0x24;
     pub(super) const TRANSACTION: u8 = 0x25;
     pub(super) const TRANSACTION_SECONDARY: u8 = 0x26;
     pub(super) const ECHO: u8 = 0x2b;
@@ -47,6 +63,7 @@ mod command {
     pub(super) const TRANSACTION2: u8 = 0x32;
     pub(super) const TRANSACTION2_SECONDARY: u8 = 0x33;
     pub(super) const FIND_CLOSE2: u8 = 0x34;
+    pub(super) const TREE_CONNECT: u8 = 0x70;
     pub(super) const TREE_DISCONNECT: u8 = 0x71;
     pub(super) const NEGOTIATE: u8 = 0x72;
     pub(super) const SESSION_SETUP_ANDX: u8 = 0x73;
@@ -119,6 +136,12 @@ impl One {
 
     /// The answer to one block; `None` where Windows is silent.
     fn command(&mut self, peer: &mut Peer<'_, '_>, command: u8, block: &Block<'_>) -> Option<Reply> {
+        if let Err(status) = self.require(command, block) {
+            if status == Status::SMB_BAD_COMMAND {
+                peer.note(Event::new("request", format!("SMB1 command {command:#04x} unknown")));
+            }
+            return Some(Reply::failed(status));
+        }
         Some(match command {
             command::NEGOTIATE => self.negotiate(peer, block),
             command::SESSION_SETUP_ANDX => self.session_setup(peer, block),
@@ -133,26 +156,24 @@ impl One {
                 return self.secondary(peer, command, block);
             }
             command::NT_CANCEL => return None,
-            command::FIND_CLOSE2 => self.close(peer, block),
+            command::PROCESS_EXIT => Reply::default(),
             command::NT_CREATE_ANDX => self.create(peer, block),
             command::OPEN_ANDX => self.open_andx(peer, block),
             command::READ_ANDX => self.read(peer, block),
             command::WRITE_ANDX => self.write(peer, block),
-            command::CLOSE => self.close(peer, block),
-            command::FLUSH => Reply::default(),
+            command::CLOSE | command::FIND_CLOSE2 => self.close(peer, block),
             command::CREATE_DIRECTORY
             | command::DELETE_DIRECTORY
             | command::DELETE
             | command::RENAME
-            | command::CHECK_DIRECTORY => self.on_path(peer, command, block),
-            command::QUERY_INFORMATION_DISK => self.with_tree(block, |_| {
-                // Units, blocks in a unit, bytes of a block, free units (MS-CIFS 2.2.4.57.2).
+            | command::QUERY_INFORMATION
+            | command::SET_INFORMATION
+            | command::CHECK_DIRECTORY => self.on_path(peer, command, block).unwrap_or_else(Reply::failed),
+            // Units, blocks in a unit, bytes of a block, free units (MS-CIFS 2.2.4.57.2).
+            command::QUERY_INFORMATION_DISK => {
                 Reply::words(&[[0xfe, 0xff], [0x40, 0], [0, 2], [0x3a, 0x5b], [0, 0]].concat())
-            }),
-            _ => {
-                peer.note(Event::new("request", format!("SMB1 command {command:#04x} unknown")));
-                Reply::failed(Status::SMB_BAD_COMMAND)
             }
+            _ => self.core(peer, command, block).unwrap_or_else(Reply::failed),
         })
     }
 
@@ -168,13 +189,6 @@ impl One {
 
     fn tree(&self, block: &Block<'_>) -> Result<Share, Status> {
         self.trees.find(block.header.tid).copied().ok_or(Status::SMB_BAD_TID)
-    }
-
-    fn with_tree(&self, block: &Block<'_>, answer: impl FnOnce(Share) -> Reply) -> Reply {
-        match self.tree(block) {
-            Ok(share) => answer(share),
-            Err(status) => Reply::failed(status),
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use super::message::{Block, EXTENDED_SECURITY, Reply};
 use super::{One, Peer};
 use crate::events::Event;
 
-/// User-level security, challenge and response; no signatures.
+/// User-level security, challenge and response. No signatures: over SMB1 a Windows that is no domain controller makes them only where a policy
+/// says so (`EnableSecuritySignature` is 0 by default), and scanners report that.
 const SECURITY_MODE: u8 = 0x03;
 const MAX_MPX: u16 = 50;
 /// What Windows 7 takes in one message.

@@ -1,42 +1,64 @@
-//! Commands that name a path and open nothing (MS-CIFS 2.2.4.1, 2.2.4.2, 2.2.4.7, 2.2.4.8, 2.2.4.17).
+//! Commands that name a path and open nothing (MS-CIFS 2.2.4.1, 2.2.4.2, 2.2.4.7 to 2.2.4.10, 2.2.4.17).
 
 use super::super::disk::normal;
 use super::super::host::Kind;
+use super::super::info::seconds;
 use super::super::open::view;
 use super::super::status::Status;
+use super::super::wire::Put;
 use super::message::{Block, Reply};
 use super::{One, Peer, command};
 use crate::events::Event;
 
 impl One {
-    pub(super) fn on_path(&mut self, peer: &mut Peer<'_, '_>, command: u8, block: &Block<'_>) -> Reply {
-        let share = match self.user(block).and_then(|_| self.tree(block)) {
-            Ok(share) if share.kind == Kind::Disk => share,
-            Ok(_) => return Reply::failed(Status::INVALID_DEVICE_REQUEST),
-            Err(status) => return Reply::failed(status),
-        };
-        // A format byte 4 stands before the path.
-        let Some(path) = normal(&block.text(1).0) else { return Reply::failed(Status::OBJECT_NAME_INVALID) };
+    pub(super) fn on_path(&self, peer: &mut Peer<'_, '_>, command: u8, block: &Block<'_>) -> Result<Reply, Status> {
+        let share = self.tree(block)?;
+        if share.kind != Kind::Disk {
+            return Err(Status::INVALID_DEVICE_REQUEST);
+        }
+        // A format byte 4 stands before each path.
+        if block.data.first() != Some(&4) {
+            return Err(Status::INVALID_SMB);
+        }
+        let (path, end) = block.text(1);
+        let path = normal(&path)?;
         let verb = match command {
             command::CREATE_DIRECTORY => "make directory",
             command::CHECK_DIRECTORY => "check directory",
             command::RENAME => "rename",
+            command::QUERY_INFORMATION | command::SET_INFORMATION => "look at",
             _ => "delete",
         };
         peer.note(Event::new("request", format!("{verb} {}\\{path}", share.name)));
-        let result = view(peer.host, peer.cx, share, |view, now| match (command, view.find(&path)) {
+        if command == command::RENAME {
+            let to = normal(&block.text(end + 1).0)?;
+            return view(peer.host, peer.cx, share, |view, _| view.rename(&path, &to, false))
+                .map(|()| Reply::default());
+        }
+        view(peer.host, peer.cx, share, |view, now| match (command, view.find(&path)) {
             (command::CREATE_DIRECTORY, Ok(_)) => Err(Status::OBJECT_NAME_COLLISION),
             (command::CREATE_DIRECTORY, Err(Status::OBJECT_NAME_NOT_FOUND)) => {
                 view.put(&path, true, &[], now);
-                Ok(())
+                Ok(Reply::default())
             }
             (_, Err(status)) => Err(status),
-            (command::CHECK_DIRECTORY, Ok(entry)) if entry.is_directory => Ok(()),
-            (command::CHECK_DIRECTORY, Ok(_)) => Err(Status::NOT_A_DIRECTORY),
-            (command::RENAME, Ok(_)) => Err(Status::ACCESS_DENIED),
-            (_, Ok(_)) if view.remove(&path) => Ok(()),
-            (_, Ok(_)) => Err(Status::ACCESS_DENIED),
-        });
-        result.map_or_else(Reply::failed, |()| Reply::default())
+            (command::QUERY_INFORMATION, Ok(entry)) => {
+                let mut words = Vec::new();
+                words.put16(u16::try_from(entry.attributes()).unwrap_or(0));
+                words.put32(seconds(entry.time));
+                words.put32(u32::try_from(entry.size).unwrap_or(u32::MAX)).put(&[0; 10]);
+                Ok(Reply::words(&words))
+            }
+            (command::CHECK_DIRECTORY | command::DELETE_DIRECTORY, Ok(entry)) if !entry.is_directory => {
+                Err(Status::NOT_A_DIRECTORY)
+            }
+            (command::CHECK_DIRECTORY | command::SET_INFORMATION, Ok(_)) => Ok(Reply::default()),
+            (command::DELETE, Ok(entry)) if entry.is_directory => Err(Status::FILE_IS_A_DIRECTORY),
+            (_, Ok(_)) => {
+                view.may_remove(&path)?;
+                view.remove(&path);
+                Ok(Reply::default())
+            }
+        })
     }
 }

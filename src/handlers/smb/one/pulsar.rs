@@ -9,7 +9,7 @@ use super::super::pool::Held;
 use super::super::status::Status;
 use super::super::wire::{Fields, Put};
 use super::Peer;
-use super::message::{Block, Reply};
+use super::message::Reply;
 use super::transaction::Transaction;
 use crate::events::Event;
 use crate::handlers::recording::with_payload;
@@ -42,8 +42,8 @@ pub(super) struct Upload {
 
 impl Upload {
     /// The answer to a TRANS2 SESSION_SETUP.
-    pub(super) fn ping(&mut self, peer: &mut Peer<'_, '_>, block: &Block<'_>, transaction: &Transaction<'_>) -> Reply {
-        let plain = Reply::failed(Status::NOT_IMPLEMENTED);
+    pub(super) fn ping(&mut self, peer: &mut Peer<'_, '_>, transaction: &Transaction<'_>) -> Reply {
+        let (plain, block) = (Reply::failed(Status::NOT_IMPLEMENTED), transaction.block);
         let timeout = block.words.part(12, 4).unwrap_or_default();
         let command = timeout.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
         let verb = match command {

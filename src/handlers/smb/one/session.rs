@@ -2,7 +2,7 @@
 
 use super::super::account::{self, Turn, User, fresh_challenge};
 use super::super::connection::Login;
-use super::super::host::{Host, Kind};
+use super::super::host::{Host, Kind, Share};
 use super::super::ntlm::Response;
 use super::super::status::Status;
 use super::super::wire::{Fields, Put};
@@ -124,25 +124,15 @@ impl One {
     }
 
     pub(super) fn logoff(&mut self, peer: &mut Peer<'_, '_>, block: &Block<'_>) -> Reply {
-        if let Err(status) = self.user(block) {
-            return Reply::failed(status);
-        }
         self.logins.remove(block.header.uid);
         peer.core.opens.close_all(peer.host, peer.cx, None);
         Reply::words(&ANDX)
     }
 
     pub(super) fn tree_connect(&mut self, peer: &mut Peer<'_, '_>, block: &Block<'_>) -> Reply {
-        if block.word_count() != 4 {
-            return Reply::failed(Status::INVALID_SMB);
-        }
         let (path, at) = block.text(block.words.at16(6).unwrap_or(0));
         let (service, _) = block.ascii(at);
-        let result = self.user(block).and_then(|user| self.trees.connect(&path, &service, &user));
-        let event = Event::new("request", format!("tree connect {path}"));
-        let decoded = serde_json::json!({ "path": path, "service": service, "status": result.err().map_or(0, |status| status.0) });
-        peer.note(event.with("decoded", decoded));
-        let (tid, share) = match result {
+        let (tid, share) = match self.connect(peer, block, &path, &service) {
             Ok(connected) => connected,
             Err(status) => return Reply::failed(status),
         };
@@ -157,18 +147,30 @@ impl One {
         };
         let mut data = service.to_vec();
         block.put_text(&mut data, words.len(), file_system);
-        Reply { words, data, tid: u16::try_from(tid).ok(), ..Reply::default() }
+        Reply { words, data, tid: Some(tid), ..Reply::default() }
+    }
+
+    /// Connects to a share, and records it.
+    pub(super) fn connect(
+        &mut self,
+        peer: &mut Peer<'_, '_>,
+        block: &Block<'_>,
+        path: &str,
+        service: &str,
+    ) -> Result<(u16, Share), Status> {
+        let result = self.user(block).and_then(|user| self.trees.connect(path, service, &user));
+        let event = Event::new("request", format!("tree connect {path}"));
+        let status = result.err().map_or(0, |status| status.0);
+        let decoded = serde_json::json!({ "path": path, "service": service, "status": status });
+        peer.note(event.with("decoded", decoded));
+        let (tid, share) = result?;
+        Ok((u16::try_from(tid).map_err(|_| Status::REQUEST_NOT_ACCEPTED)?, share))
     }
 
     pub(super) fn tree_disconnect(&mut self, peer: &mut Peer<'_, '_>, block: &Block<'_>) -> Reply {
-        self.with_tree_gone(peer, block).map_or_else(Reply::failed, |()| Reply::default())
-    }
-
-    fn with_tree_gone(&mut self, peer: &mut Peer<'_, '_>, block: &Block<'_>) -> Result<(), Status> {
-        self.tree(block)?;
         self.trees.remove(block.header.tid);
         peer.core.opens.close_all(peer.host, peer.cx, Some(block.header.tid.into()));
-        Ok(())
+        Reply::default()
     }
 }
 

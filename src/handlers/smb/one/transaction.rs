@@ -4,7 +4,6 @@ use super::super::status::Status;
 use super::super::wire::{Fields, Put, text_of_utf16};
 use super::message::{Block, Reply};
 use super::{One, Peer, command, pulsar};
-use crate::events::Event;
 
 /// Bytes of a transaction in pieces: EternalBlue's has 66,512.
 const MAX_TRANSACTION: usize = 128 * 1024;
@@ -12,7 +11,14 @@ const MAX_TRANSACTION: usize = 128 * 1024;
 /// A transaction whose pieces are all there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transaction<'a> {
+    /// The request that completes it.
+    pub(super) block: &'a Block<'a>,
     pub(super) command: u8,
+    /// The function of NT_TRANSACT.
+    pub(super) function: u16,
+    /// What TRANSACTION is sent to: a pipe.
+    pub(super) name: &'a str,
+    pub(super) setup: &'a [u8],
     pub(super) parameters: &'a [u8],
     pub(super) data: &'a [u8],
     /// Bytes of data that the visitor takes.
@@ -23,6 +29,8 @@ pub(super) struct Transaction<'a> {
 #[derive(Debug)]
 pub(super) struct Pending {
     command: u8,
+    function: u16,
+    name: String,
     setup: Vec<u8>,
     parameters: Vec<u8>,
     data: Vec<u8>,
@@ -89,9 +97,13 @@ impl One {
             return Some(Reply::failed(Status::INSUFF_SERVER_RESOURCES));
         }
         let max_data = shape.number(words, shape.max_data).unwrap_or(0).min(0xffff);
+        let function = words.le16(36).filter(|_| shape.is_wide).unwrap_or(0);
+        let name = if command == command::TRANSACTION { block.text(0).0 } else { String::new() };
         if parameters.len() + data.len() < total {
             self.transaction = Some(Pending {
                 command,
+                function,
+                name,
                 setup: setup.to_vec(),
                 parameters: parameters.to_vec(),
                 data: data.to_vec(),
@@ -101,7 +113,7 @@ impl One {
             // The interim answer: go on (MS-CIFS 3.3.5.57.1).
             return Some(Reply::default());
         }
-        Some(self.perform(peer, block, setup, Transaction { command, parameters, data, max_data }))
+        self.perform(peer, &Transaction { block, command, function, name: &name, setup, parameters, data, max_data })
     }
 
     /// The next piece; silence until the last.
@@ -133,9 +145,10 @@ impl One {
             self.send_as(peer, command::TRANSACTION2, block, &reply);
             return None;
         }
-        let Pending { command, setup, parameters, data, max_data, .. } = whole;
-        let transaction = Transaction { command, parameters: &parameters, data: &data, max_data };
-        let reply = self.perform(peer, block, &setup, transaction);
+        let Pending { command, function, name, setup, parameters, data, max_data, .. } = whole;
+        let (name, setup, parameters, data) = (&name, &setup, &parameters, &data);
+        let reply =
+            self.perform(peer, &Transaction { block, command, function, name, setup, parameters, data, max_data })?;
         self.send_as(peer, command, block, &reply);
         None
     }
@@ -150,48 +163,52 @@ impl One {
         peer.send(&out);
     }
 
-    fn perform(
-        &mut self,
-        peer: &mut Peer<'_, '_>,
-        block: &Block<'_>,
-        setup: &[u8],
-        transaction: Transaction<'_>,
-    ) -> Reply {
-        match transaction.command {
-            command::TRANSACTION => self.named_pipe(peer, block, setup, transaction),
-            command::TRANSACTION2 => self.transaction2(peer, block, setup, transaction),
-            _ => {
-                let function = block.words.le16(36).unwrap_or(0);
-                peer.note(Event::new("request", format!("NT_TRANSACT function {function}")));
-                Reply::failed(match function {
-                    1..=8 => Status::NOT_SUPPORTED,
-                    _ => Status::INVALID_SMB,
-                })
-            }
+    /// The answer to a whole transaction; `None` to one that waits for something to happen.
+    fn perform(&mut self, peer: &mut Peer<'_, '_>, asked: &Transaction<'_>) -> Option<Reply> {
+        let result = match asked.command {
+            command::TRANSACTION => self.named_pipe(peer, asked),
+            command::TRANSACTION2 => self.transaction2(peer, asked),
+            _ => return self.nt_transact(peer, asked).unwrap_or_else(|status| Some(Reply::failed(status))),
+        };
+        Some(result.unwrap_or_else(Reply::failed))
+    }
+}
+
+impl Transaction<'_> {
+    /// The path in its parameters at this place.
+    pub(super) fn path(&self, at: usize) -> String {
+        text_of(self.block, self.parameters, at)
+    }
+
+    /// The answer: parameters and data, each aligned to four (MS-CIFS 2.2.4.33.2, 2.2.4.62.2).
+    pub(super) fn answer(&self, parameters: &[u8], data: &[u8]) -> Reply {
+        let is_wide = self.command == command::NT_TRANSACT;
+        let at = self.block.reply_data_at(if is_wide { 36 } else { 20 });
+        let parameters_at = at.next_multiple_of(4);
+        let data_at = (parameters_at + parameters.len()).next_multiple_of(4);
+        let mut words = Vec::new();
+        // Totals, then count, offset and displacement of both.
+        if is_wide {
+            words.put(&[0; 3]).put_len32(parameters.len()).put_len32(data.len());
+            words.put_len32(parameters.len()).put_len32(parameters_at).put32(0);
+            words.put_len32(data.len()).put_len32(data_at).put32(0).put8(0);
+        } else {
+            words.put_len16(parameters.len()).put_len16(data.len()).put16(0);
+            words.put_len16(parameters.len()).put_len16(parameters_at).put16(0);
+            words.put_len16(data.len()).put_len16(data_at).put16(0).put16(0);
         }
+        let mut out = vec![0; parameters_at - at];
+        out.put(parameters);
+        out.resize(data_at - at, 0);
+        out.put(data);
+        Reply { words, data: out, ..Reply::default() }
     }
 }
 
 /// A path in the parameters of a transaction.
-pub(super) fn text_of(block: &Block<'_>, parameters: &[u8], at: usize) -> String {
+fn text_of(block: &Block<'_>, parameters: &[u8], at: usize) -> String {
     let bytes = parameters.get(at..).unwrap_or_default();
     let text =
         if block.header.is_unicode() { text_of_utf16(bytes) } else { String::from_utf8_lossy(bytes).into_owned() };
     text.split('\0').next().unwrap_or_default().to_owned()
-}
-
-/// The answer to a transaction: parameters and data, each aligned to four.
-pub(super) fn answer(block: &Block<'_>, status: Status, parameters: &[u8], data: &[u8]) -> Reply {
-    let at = block.reply_data_at(20);
-    let parameters_at = at.next_multiple_of(4);
-    let data_at = (parameters_at + parameters.len()).next_multiple_of(4);
-    let mut words = Vec::new();
-    words.put_len16(parameters.len()).put_len16(data.len()).put16(0);
-    words.put_len16(parameters.len()).put_len16(parameters_at).put16(0);
-    words.put_len16(data.len()).put_len16(data_at).put16(0).put16(0);
-    let mut out = vec![0; parameters_at - at];
-    out.put(parameters);
-    out.resize(data_at - at, 0);
-    out.put(data);
-    Reply { status, words, data: out, ..Reply::default() }
 }

@@ -45,6 +45,23 @@ pub(super) fn lsarpc(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer
     .ok_or(BAD_STUB)
 }
 
+/// DsRolerGetPrimaryDomainInformation (MS-DSSP 3.2.5.1), basic information: a machine of a workgroup. Everything else was never implemented
+/// since Windows 2003.
+pub(super) fn role(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer {
+    if operation != 0 {
+        return Err(NO_SUCH_OPERATION);
+    }
+    let level = Stub::new(stub).short().ok_or(BAD_STUB)?;
+    let mut out = Results::default();
+    if level != 1 {
+        return Ok(out.long(0).returning(if (2..=3).contains(&level) { 0 } else { 87 }));
+    }
+    out.pointer().short(level).align(4).short(if caller.host.is_server { 2 } else { 0 });
+    // No flags, the workgroup, no names in DNS, no GUID.
+    out.long(0).pointer().long(0).long(0).put(&[0; 16]).text(&caller.host.workgroup);
+    Ok(out.returning(0))
+}
+
 /// LsarOpenPolicy2 (MS-LSAD 3.1.4.4.1): the access that is asked for comes last.
 fn open(caller: &Caller<'_>, stub: &Stub<'_>) -> Option<Vec<u8>> {
     let asked = stub.last_long()?;

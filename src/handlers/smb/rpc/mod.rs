@@ -1,6 +1,8 @@
 //! Named pipes and the RPC behind them (C706 chapter 12, MS-RPCE 2.2): bind, requests in fragments, answers, faults.
 
+mod activity;
 mod handle;
+mod installed;
 mod lsarpc;
 mod ndr;
 mod principal;
@@ -18,6 +20,7 @@ use super::status::Status;
 use super::wire::{Fields, Put, patch};
 use crate::clock::Timestamp;
 use crate::events::Event;
+use crate::handlers::Random;
 
 /// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
 const FRAGMENT: u16 = 4280;
@@ -55,6 +58,9 @@ const NONE_MAPPED: u32 = 0xc000_0073;
 
 /// NDR, 32 bit: 8a885d04-1ceb-11c9-9fe8-08002b104860, version 2.
 const NDR: [u8; 20] = *b"\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60\x02\0\0\0";
+/// NDR, 64 bit (MS-RPCE 2.2.5): 71710533-beba-4937-8319-b5dbef9ccc36, version 1. A 64-bit Windows takes it; here only who offers nothing
+/// else is given it, and all that is asked that way is unreadable: it is offered alone to learn how wide the machine is.
+const NDR64: [u8; 20] = *b"\x33\x05\x71\x71\xba\xbe\x37\x49\x83\x19\xb5\xdb\xef\x9c\xcc\x36\x01\0\0\0";
 /// How the UUID of bind-time features begins (MS-RPCE 2.2.2.14): 6cb71c2c-9812-4540-.
 const FEATURES: [u8; 8] = *b"\x2c\x1c\xb7\x6c\x12\x98\x40\x45";
 
@@ -83,17 +89,26 @@ enum Interface {
     Samr,
     Lsarpc,
     Svcctl,
+    Dssetup,
+    /// One of the others in 64-bit NDR.
+    Wide(&'static str),
     /// Known, but answers nothing.
     Other(&'static str),
 }
 
 /// UUIDs as on the wire, and their interfaces.
-const INTERFACES: [([u8; 16], Interface); 8] = [
+const INTERFACES: [([u8; 16], Interface); 14] = [
     (*b"\xc8\x4f\x32\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\xbf\x6e\xe1\x88", Interface::Srvsvc),
     (*b"\x98\xd0\xff\x6b\x12\xa1\x10\x36\x98\x33\x46\xc3\xf8\x7e\x34\x5a", Interface::Wkssvc),
     (*b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xac", Interface::Samr),
     (*b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", Interface::Lsarpc),
     (*b"\x81\xbb\x7a\x36\x44\x98\xf1\x35\xad\x32\x98\xf0\x38\x00\x10\x03", Interface::Svcctl),
+    (*b"\x6a\x28\x19\x39\x0c\xb1\xd0\x11\x9b\xa8\x00\xc0\x4f\xd9\x2e\xf5", Interface::Dssetup),
+    (*b"\x82\x06\xf7\x1f\x51\x0a\xe8\x30\x07\x6d\x74\x0b\xe8\xce\xe9\x8b", Interface::Other("atsvc")),
+    (*b"\x49\x59\xd3\x86\xc9\x83\x44\x40\xb4\x24\xdb\x36\x32\x31\xfd\x0c", Interface::Other("ITaskSchedulerService")),
+    (*b"\xdc\x3f\x27\x82\x2a\xe3\xc3\x18\x3f\x78\x82\x79\x29\xdc\x23\xea", Interface::Other("eventlog")),
+    (*b"\xc0\xe0\x4d\x89\x55\x0d\xd3\x11\xa3\x22\x00\xc0\x4f\xa3\x21\xa1", Interface::Other("initshutdown")),
+    (*b"\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa", Interface::Other("epmapper")),
     (*b"\x01\xd0\x8c\x33\x44\x22\xf1\x31\xaa\xaa\x90\x00\x38\x00\x10\x03", Interface::Other("winreg")),
     (*b"\x78\x56\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\xcf\xfb", Interface::Other("netlogon")),
     (*b"\x78\x56\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", Interface::Other("spoolss")),
@@ -107,13 +122,14 @@ impl Interface {
             Self::Samr => "samr",
             Self::Lsarpc => "lsarpc",
             Self::Svcctl => "svcctl",
-            Self::Other(name) => name,
+            Self::Dssetup => "dssetup",
+            Self::Wide(name) | Self::Other(name) => name,
         }
     }
 }
 
 /// Pipes that exist, with the name that a bind answer gives them, and whether a visitor without account may open them.
-const PIPES: [(&str, &str, bool); 12] = [
+const PIPES: [(&str, &str, bool); 17] = [
     ("srvsvc", "\\PIPE\\srvsvc", true),
     ("wkssvc", "\\PIPE\\wkssvc", true),
     ("browser", "\\PIPE\\browser", true),
@@ -123,7 +139,13 @@ const PIPES: [(&str, &str, bool); 12] = [
     ("netlogon", "\\PIPE\\lsass", true),
     ("spoolss", "\\PIPE\\spoolss", true),
     ("svcctl", "\\PIPE\\ntsvcs", false),
-    ("winreg", "\\PIPE\\winreg", false),
+    // winreg there is only while the service for it runs, which it does not.
+    ("ntsvcs", "\\PIPE\\ntsvcs", false),
+    ("scerpc", "\\PIPE\\scerpc", false),
+    ("plugplay", "\\PIPE\\ntsvcs", false),
+    ("InitShutdown", "\\PIPE\\InitShutdown", false),
+    ("eventlog", "\\PIPE\\eventlog", false),
+    ("trkwks", "\\PIPE\\trkwks", false),
     ("atsvc", "\\PIPE\\atsvc", false),
     ("epmapper", "\\PIPE\\epmapper", false),
 ];
@@ -219,17 +241,19 @@ impl Pipe {
     fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8]) {
         let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
         match kind {
-            BIND => self.bind(pdu, BIND_ACK, call),
-            ALTER_CONTEXT => self.bind(pdu, ALTER_CONTEXT_RESPONSE, call),
+            BIND => self.bind(caller, pdu, BIND_ACK, call),
+            ALTER_CONTEXT => self.bind(caller, pdu, ALTER_CONTEXT_RESPONSE, call),
             REQUEST => self.request(caller, pdu, flags, call),
             _ => {}
         }
     }
 
     /// bind (C706 section 12.6.4.3): every interface asked for is accepted or not.
-    fn bind(&mut self, pdu: &[u8], answer: u8, call: u32) {
+    fn bind(&mut self, caller: &Caller<'_>, pdu: &[u8], answer: u8, call: u32) {
         let mut body = Vec::new();
-        let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or(0x0000_53f0);
+        // A new association group has a number that Windows counts up from its start.
+        let drawn = || u32::try_from(Random::new(caller.seed ^ 0x0067_726f_7570).bits() & 0xffff).unwrap_or(0).max(1);
+        let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or_else(drawn);
         body.put16(FRAGMENT).put16(FRAGMENT).put32(group);
         // The address has its end mark, and none at all in an alter_context answer (its length alone remains).
         let address = if answer == BIND_ACK { format!("{}\0", self.address) } else { String::new() };
@@ -245,6 +269,7 @@ impl Pipe {
 
     fn results(&mut self, pdu: &[u8]) -> Vec<(u16, u16, [u8; 20])> {
         let mut results = Vec::new();
+        let speaks_narrow = memchr::memmem::find(pdu, &NDR).is_some();
         let mut at = 28;
         for _ in 0..usize::from(pdu.byte(24).unwrap_or(0)).min(MAX_CONTEXTS) {
             let (Some(id), Some(count), Some(uuid)) = (pdu.le16(at), pdu.byte(at + 2), pdu.part(at + 4, 16)) else {
@@ -259,12 +284,13 @@ impl Pipe {
                 // negotiate_ack: no features.
                 (3, 0, [0; 20])
             } else if let Some(interface) = known {
-                if syntaxes.any(|syntax| syntax == NDR) {
-                    self.contexts.retain(|(one, _)| *one != id);
-                    if self.contexts.len() < MAX_CONTEXTS {
-                        self.contexts.push((id, interface));
-                    }
+                let offers = |wanted: [u8; 20]| syntaxes.clone().any(|syntax| syntax == wanted);
+                if offers(NDR) {
+                    self.add(id, interface);
                     (0, 0, NDR)
+                } else if offers(NDR64) && !speaks_narrow {
+                    self.add(id, Interface::Wide(interface.name()));
+                    (0, 0, NDR64)
                 } else {
                     (2, 2, [0; 20])
                 }
@@ -276,6 +302,14 @@ impl Pipe {
             });
         }
         results
+    }
+
+    /// Binds to an interface under this number.
+    fn add(&mut self, id: u16, interface: Interface) {
+        self.contexts.retain(|(one, _)| *one != id);
+        if self.contexts.len() < MAX_CONTEXTS {
+            self.contexts.push((id, interface));
+        }
     }
 
     /// request (C706 section 12.6.4.9).
@@ -304,6 +338,8 @@ impl Pipe {
             Interface::Samr => samr::samr(caller, operation, &stub),
             Interface::Lsarpc => lsarpc::lsarpc(caller, operation, &stub),
             Interface::Svcctl => self.service.call(caller, operation, &stub, &mut self.events),
+            Interface::Dssetup => lsarpc::role(caller, operation, &stub),
+            Interface::Wide(_) => Err(BAD_STUB),
             Interface::Other(_) => Err(DENIED),
         };
         self.events.push(called(interface, operation, &stub, answer.is_ok()));

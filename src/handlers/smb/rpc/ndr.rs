@@ -181,6 +181,12 @@ impl Results {
         self
     }
 
+    /// The characters of a text with its end mark, whose length is written already.
+    pub(super) fn characters(&mut self, text: &str) -> &mut Self {
+        self.bytes.put_utf16(text).put16(0);
+        self
+    }
+
     /// What was written so far: parameters, not results.
     #[cfg(test)]
     pub(super) fn whole(&mut self) -> Vec<u8> {

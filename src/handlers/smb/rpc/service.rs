@@ -2,13 +2,17 @@
 
 use super::super::remote;
 use super::handle::{self, Kind, handle};
+use super::installed::{self, INSTALLED, Installed};
 use super::ndr::{Results, Stub};
 use super::{Answer, BAD_STUB, Caller, DENIED, NO_SUCH_OPERATION};
 use crate::events::Event;
 
 /// Services of one pipe that are remembered.
 const MAX_SERVICES: usize = 16;
+/// Services of every Windows have handles with numbers from here on, created ones before.
+const FIRST_INSTALLED: u32 = 100;
 /// Results of MS-ERREF 2.2.
+const ACCESS_DENIED: u32 = 5;
 const INVALID_HANDLE: u32 = 6;
 const NO_SUCH_SERVICE: u32 = 1060;
 const REQUEST_TIMEOUT: u32 = 1053;
@@ -28,10 +32,17 @@ impl Services {
         match operation {
             // RCloseServiceHandle
             0 => Some(Results::default().put(&[0; handle::LEN]).returning(0)),
-            // RControlService, RQueryServiceStatus: stopped.
-            1 | 6 => Some(status()),
+            // RControlService, RQueryServiceStatus, RQueryServiceStatusEx
+            1 | 6 | 40 => stub.take(handle::LEN).map(|given| installed::state(known(caller, given), operation == 40)),
             // RDeleteService
-            2 => Some(Results::default().returning(0)),
+            2 => stub.take(handle::LEN).map(|given| match known(caller, given) {
+                Some(_) => Results::default().returning(ACCESS_DENIED),
+                None => Results::default().returning(0),
+            }),
+            // RChangeServiceConfigW
+            11 => Some(Results::default().long(0).returning(ACCESS_DENIED)),
+            14 => list(&mut stub),
+            17 => config(caller, &mut stub),
             12 => self.create(caller, &mut stub, true, events),
             24 => self.create(caller, &mut stub, false, events),
             // ROpenSCManagerW, ROpenSCManagerA
@@ -80,15 +91,21 @@ impl Services {
         stub.take(handle::LEN)?;
         let name = stub.text(wide)?;
         let found = (1..).zip(&self.created).find(|(_, (known, _))| known.eq_ignore_ascii_case(&name));
-        Some(match found {
-            Some((number, _)) => Results::default().put(&handle(caller, Kind::Service, number)).returning(0),
+        let found = found.map(|(number, _)| number);
+        let installed = || (FIRST_INSTALLED..).zip(&INSTALLED).find(|(_, one)| one.name.eq_ignore_ascii_case(&name));
+        Some(match found.or_else(|| installed().map(|(number, _)| number)) {
+            Some(number) => Results::default().put(&handle(caller, Kind::Service, number)).returning(0),
             None => Results::default().put(&[0; handle::LEN]).returning(NO_SUCH_SERVICE),
         })
     }
 
     /// RStartServiceW, RStartServiceA (MS-SCMR 3.1.4.19): a program that is no service never reports back.
     fn start(&self, caller: &Caller<'_>, stub: &mut Stub<'_>, events: &mut Vec<Event>) -> Option<Vec<u8>> {
-        let number = handle::number(caller, Kind::Service, stub.take(handle::LEN)?);
+        let given = stub.take(handle::LEN)?;
+        if let Some(one) = known(caller, given) {
+            return Some(Results::default().returning(installed::start(one)));
+        }
+        let number = handle::number(caller, Kind::Service, given);
         let at = number.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
         let Some((name, command)) = at.and_then(|at| self.created.get(at)) else {
             return Some(Results::default().returning(INVALID_HANDLE));
@@ -103,11 +120,25 @@ impl Services {
     }
 }
 
-/// SERVICE_STATUS (MS-SCMR 2.2.47): a stopped process of its own.
-fn status() -> Vec<u8> {
-    let mut out = Results::default();
-    for value in [0x10, 1, 0, 1077, 0, 0, 0] {
-        out.long(value);
-    }
-    out.returning(0)
+/// The service of every Windows that a handle stands for.
+fn known(caller: &Caller<'_>, given: &[u8]) -> Option<&'static Installed> {
+    let number = handle::number(caller, Kind::Service, given)?.checked_sub(FIRST_INSTALLED)?;
+    INSTALLED.get(usize::try_from(number).ok()?)
+}
+
+/// REnumServicesStatusW: a handle, kind, state, room, and where to go on.
+fn list(stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    stub.take(handle::LEN)?;
+    let (kind, state, room) = (stub.long()?, stub.long()?, stub.long()?);
+    Some(installed::list(kind, state, usize::try_from(room).ok()?))
+}
+
+/// RQueryServiceConfigW.
+fn config(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    let found = known(caller, stub.take(handle::LEN)?);
+    let room = usize::try_from(stub.long()?).ok()?;
+    Some(match found {
+        Some(one) => installed::config(one, room),
+        None => Results::default().put(&[0; 36]).long(0).returning(INVALID_HANDLE),
+    })
 }

@@ -1,6 +1,7 @@
 //! srvsvc (MS-SRVS) and wkssvc (MS-WKST): shares and what kind of server this is.
 
 use super::super::host::{SHARES, Share};
+use super::activity;
 use super::ndr::{Results, Stub};
 use super::{Answer, BAD_STUB, Caller, DENIED, NO_SUCH_OPERATION};
 
@@ -16,8 +17,11 @@ const PLATFORM_NT: u32 = 500;
 pub(super) fn server(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer {
     let mut stub = Stub::new(stub);
     match operation {
-        // NetrConnectionEnum, NetrFileEnum, NetrSessionEnum
-        8 | 9 | 12 => Some(Results::default().long(0).long(0).long(0).long(0).long(0).returning(ACCESS_DENIED)),
+        // NetrConnectionEnum, NetrFileEnum, NetrSessionEnum, NetrServerDiskEnum
+        8 => activity::none(caller, &mut stub, 2),
+        9 => activity::none(caller, &mut stub, 3),
+        12 => activity::sessions(caller, &mut stub),
+        23 => Some(activity::drives(caller)),
         // NetrShareEnum, NetrShareEnumSticky
         15 | 36 => enumerate(caller, &mut stub),
         16 => share(caller, &mut stub),
@@ -102,7 +106,7 @@ fn share(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     Some(out.returning(result))
 }
 
-/// NetrServerGetInfo (MS-SRVS 3.1.4.17): levels 100 and 101.
+/// NetrServerGetInfo (MS-SRVS 3.1.4.17): levels 100, 101 and, for administrators, 102.
 fn about(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     let (_, level) = (stub.pointed_text(true)?, stub.long()?);
     let mut out = Results::default();
@@ -111,11 +115,18 @@ fn about(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
         100 => {
             out.pointer().long(PLATFORM_NT).pointer().text(&caller.host.name);
         }
-        101 => {
+        101 | 102 if level == 101 || caller.is_admin => {
             let version = caller.host.version;
             out.pointer().long(PLATFORM_NT).pointer();
             out.long(version.major.into()).long(version.minor.into()).long(SERVER_TYPE).pointer();
+            if level == 102 {
+                // Users at most, minutes until they are dropped, visible, announced each 240 s, give or take 3 s, licenses, a path.
+                out.long(20).long(15).long(0).long(240).long(3000).long(0).pointer();
+            }
             out.text(&caller.host.name).text("");
+            if level == 102 {
+                out.text("c:\\");
+            }
         }
         102 | 103 | 502 | 503 => return Some(out.long(0).returning(ACCESS_DENIED)),
         _ => return Some(out.long(0).returning(INVALID_LEVEL)),
@@ -139,22 +150,42 @@ fn time(caller: &Caller<'_>) -> Option<Vec<u8>> {
     Some(out.returning(0))
 }
 
-/// NetrWkstaGetInfo (MS-WKST 3.2.4.1), level 100.
+/// NetrWkstaGetInfo (MS-WKST 3.2.4.1) and NetrWkstaUserEnum.
 pub(super) fn workstation(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer {
     let mut stub = Stub::new(stub);
-    if operation != 0 {
-        return if operation <= 30 { Err(DENIED) } else { Err(NO_SUCH_OPERATION) };
+    match operation {
+        0 => about_workstation(caller, &mut stub),
+        2 => activity::users(caller, &mut stub),
+        1..=30 => return Err(DENIED),
+        _ => return Err(NO_SUCH_OPERATION),
     }
-    stub.pointed_text(true).ok_or(BAD_STUB)?;
-    let level = stub.long().ok_or(BAD_STUB)?;
+    .ok_or(BAD_STUB)
+}
+
+/// Level 100, for who has a login 101, and for administrators 102.
+fn about_workstation(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    stub.pointed_text(true)?;
+    let level = stub.long()?;
     let mut out = Results::default();
     out.long(level);
-    if level != 100 {
-        let result = if matches!(level, 101 | 102 | 502) { ACCESS_DENIED } else { INVALID_LEVEL };
-        return Ok(out.long(0).returning(result));
+    match level {
+        100 => {}
+        101 | 102 if caller.is_admin => {}
+        101 | 102 | 502 => return Some(out.long(0).returning(ACCESS_DENIED)),
+        _ => return Some(out.long(0).returning(INVALID_LEVEL)),
     }
     let version = caller.host.version;
     out.pointer().long(PLATFORM_NT).pointer().pointer().long(version.major.into()).long(version.minor.into());
+    if level > 100 {
+        out.pointer();
+    }
+    if level == 102 {
+        // One user is logged on.
+        out.long(1);
+    }
     out.text(&caller.host.name).text(&caller.host.workgroup);
-    Ok(out.returning(0))
+    if level > 100 {
+        out.text("");
+    }
+    Some(out.returning(0))
 }

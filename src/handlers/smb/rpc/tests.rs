@@ -8,7 +8,7 @@ use super::handle::{self, Kind, handle};
 use super::ndr::Results;
 use super::principal::{Domain, Sid};
 use super::*;
-use crate::handlers::{Environment, Random};
+use crate::handlers::Environment;
 
 fn host(settings: &str) -> Arc<Host> {
     Host::prepared(&Environment::example(&settings.parse().unwrap())).unwrap()
@@ -143,4 +143,120 @@ fn every_answer_of_a_pipe_is_read_by_itself() {
     }
     assert_eq!(lengths.len(), 4);
     assert_eq!(handle::number(&eve, Kind::Policy, &[0; 20]), None);
+}
+
+#[test]
+fn services_of_every_windows_are_listed_told_of_and_not_given_away() {
+    let host = host("");
+    let eve = caller(&host, "eve");
+    let manager = handle(&eve, Kind::ServiceManager, 0);
+    let mut services = service::Services::default();
+    let mut call = |operation: u16, stub: &[u8]| services.call(&eve, operation, stub, &mut Vec::new()).unwrap();
+    let list = |room: u32| with(&manager, |out| out.long(0x30).long(3).long(room).long(0));
+    let refused = call(14, &list(0));
+    let needed = refused.le32(4).unwrap();
+    assert_eq!((status(&refused), refused.le32(8)), (234, Some(0)), "more data than there is room for");
+    let listed = call(14, &list(needed));
+    assert!(status(&listed) == 0 && shows(&listed, "RemoteRegistry") && shows(&listed, "Print Spooler"));
+    let open = |call: &mut dyn FnMut(u16, &[u8]) -> Vec<u8>, name: &str| {
+        let opened = call(16, &with(&manager, |out| out.text(name).long(1)));
+        (opened[..20].to_vec(), status(&opened))
+    };
+    assert_eq!(open(&mut call, "nothere").1, 1060);
+    let (spooler, _) = open(&mut call, "spooler");
+    assert_eq!(call(6, &spooler)[4..8], [4, 0, 0, 0], "running");
+    let config = call(17, &with(&spooler, |out| out.long(1000)));
+    assert!(status(&config) == 0 && shows(&config, "C:\\Windows\\System32\\spoolsv.exe"));
+    assert_eq!(status(&call(17, &with(&spooler, |out| out.long(0)))), 122);
+    assert_eq!((status(&call(19, &spooler)), status(&call(2, &spooler))), (1056, 5));
+    let (registry, _) = open(&mut call, "RemoteRegistry");
+    assert_eq!((call(6, &registry)[4], status(&call(19, &registry))), (1, 1058), "stopped, and disabled");
+}
+
+#[test]
+fn administrators_are_told_who_is_there_and_nobody_is_not() {
+    let host = host("");
+    let (eve, nobody) = (caller(&host, "eve"), caller(&host, ""));
+    let sessions = |level: u32| with(&[], |out| out.long(0).long(0).long(0).long(level).long(level).pointer());
+    for level in [0, 1, 2, 10, 502] {
+        let told = srvsvc::server(&eve, 12, &sessions(level)).unwrap();
+        assert!(status(&told) == 0 && shows(&told, "\\\\192.0.2.1"), "level {level}");
+        assert_eq!(status(&srvsvc::server(&nobody, 12, &sessions(level)).unwrap()), 5);
+    }
+    let drives = srvsvc::server(&eve, 23, &[]).unwrap();
+    assert!(status(&drives) == 0 && shows(&drives, "C:"));
+    let level = |level: u32| with(&[], |out| out.long(0).long(level));
+    for (caller, expected) in [(&eve, 0), (&nobody, 5)] {
+        assert_eq!(status(&srvsvc::server(caller, 21, &level(102)).unwrap()), expected);
+        assert_eq!(status(&srvsvc::workstation(caller, 0, &level(102)).unwrap()), expected);
+        assert_eq!(status(&srvsvc::workstation(caller, 2, &level(1)).unwrap()), expected);
+    }
+    let role = lsarpc::role(&nobody, 0, &[1, 0]).unwrap();
+    assert!(role[8..10] == [0, 0] && shows(&role, "WORKGROUP"), "a workstation of a workgroup");
+}
+
+#[test]
+fn accounts_of_other_kinds_are_not_listed_to_who_asks_for_those() {
+    let host = host("");
+    let eve = caller(&host, "eve");
+    let domain = handle(&eve, Kind::SamDomain, 0);
+    let users = |bits: u32| samr::samr(&eve, 13, &with(&domain, |out| out.long(0).long(bits).long(u32::MAX))).unwrap();
+    assert!(shows(&users(0x10), "Administrator"), "normal ones");
+    assert!(!shows(&users(0x40), "Administrator"), "those of trusted domains");
+}
+
+/// A bind to lsarpc in these transfer syntaxes, one a context: what is said to each.
+fn bound(syntaxes: &[[u8; 20]]) -> Vec<(u16, Vec<u8>)> {
+    let host = host("");
+    let mut pipe = Pipe::open("lsarpc", true).unwrap();
+    let mut pdu = vec![5, 0, BIND, WHOLE, 0x10, 0, 0, 0];
+    pdu.put_len16(28 + 44 * syntaxes.len())
+        .put16(0)
+        .put32(1)
+        .put16(4280)
+        .put16(4280)
+        .put32(0)
+        .put_len32(syntaxes.len());
+    for (number, syntax) in syntaxes.iter().enumerate() {
+        pdu.put_len16(number).put16(1).put(b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab\0\0\0\0");
+        pdu.put(syntax);
+    }
+    pipe.write(&caller(&host, "eve"), &pdu).unwrap();
+    let (answer, _) = pipe.read(4280);
+    answer[answer.len() - 24 * syntaxes.len()..]
+        .chunks(24)
+        .map(|one| (one.le16(0).unwrap(), one[4..].to_vec()))
+        .collect()
+}
+
+#[test]
+fn a_machine_of_64_bits_says_so_to_who_asks_for_nothing_else() {
+    assert_eq!(bound(&[NDR64]), [(0, NDR64.to_vec())]);
+    assert_eq!(bound(&[NDR, NDR64]), [(0, NDR.to_vec()), (2, vec![0; 20])]);
+}
+
+#[test]
+fn no_two_sessions_are_of_one_association_group() {
+    let host = host("");
+    let mut bind = vec![5, 0, BIND, WHOLE, 0x10, 0, 0, 0];
+    bind.put16(28).put16(0).put32(1).put16(4280).put16(4280).put32(0).put32(0);
+    let group = |seed: u64| {
+        let mut pipe = Pipe::open("lsarpc", true).unwrap();
+        pipe.write(&Caller { seed, ..caller(&host, "eve") }, &bind).unwrap();
+        pipe.read(4280).0.le32(20)
+    };
+    assert_ne!(group(1), group(2));
+}
+
+#[test]
+fn there_are_the_pipes_of_windows_7_and_no_registry() {
+    for (name, is_admin, expected) in [
+        ("\\PIPE\\eventlog", true, None),
+        ("eventlog", false, Some(Status::ACCESS_DENIED)),
+        ("InitShutdown", true, None),
+        ("winreg", true, Some(Status::OBJECT_NAME_NOT_FOUND)),
+        ("nothere", false, Some(Status::OBJECT_NAME_NOT_FOUND)),
+    ] {
+        assert_eq!(Pipe::open(name, is_admin).err(), expected, "{name}");
+    }
 }

@@ -1,11 +1,12 @@
 //! CREATE, CLOSE, READ, WRITE and IOCTL (MS-SMB2 2.2.13 to 2.2.22, 2.2.31, 2.2.32).
 
 use super::super::account::User;
-use super::super::host::Share;
+use super::super::host::{Kind, Share};
 use super::super::info::put_times;
 use super::super::open::{Object, Open, Wanted, is_pipe};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, text_of_utf16};
+use super::session::LARGE;
 use super::{HEADER, Peer, Reply, Request};
 use crate::events::Event;
 
@@ -16,6 +17,9 @@ const MAX_READ: usize = 512 * 1024;
 const PIPE_TRANSCEIVE: u32 = 0x0011_c017;
 const PIPE_PEEK: u32 = 0x0011_400c;
 const PIPE_WAIT: u32 = 0x0011_0018;
+const GET_REPARSE_POINT: u32 = 0x0009_00a8;
+/// The only kind of IOCTL (MS-SMB2 3.3.5.15).
+const IS_FSCTL: u32 = 1;
 const DFS_REFERRALS: u32 = 0x0006_0194;
 const DFS_REFERRALS_EX: u32 = 0x0006_01b0;
 const VALIDATE_NEGOTIATE: u32 = 0x0014_0204;
@@ -55,6 +59,10 @@ pub(super) fn create(
         Some(Wanted { path: text_of_utf16(name), disposition: body.le32(36)?, options: body.le32(40)? })
     };
     let wanted = read().ok_or(Status::INVALID_PARAMETER)?;
+    if wanted.path.starts_with('\\') && tree.1.kind == Kind::Disk {
+        // Paths are relative to the share (MS-SMB2 2.2.13).
+        return Err(Status::INVALID_PARAMETER);
+    }
     let open = peer.create(user, tree, &wanted)?;
     let mut out = Vec::new();
     out.put16(89).put8(0).put8(0).put32(open.action);
@@ -83,6 +91,9 @@ pub(super) fn read(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
     let (Some(len), Some(offset)) = (request.body.at32(4), request.body.le64(8)) else {
         return Err(Status::INVALID_PARAMETER);
     };
+    if len > LARGE as usize {
+        return Err(Status::INVALID_PARAMETER);
+    }
     let (bytes, more) = find(peer, request, 16)?.read(offset, len.min(MAX_READ))?;
     let mut out = Vec::new();
     out.put16(17).put_len16(HEADER + 16).put_len32(bytes.len()).put32(0).put32(0).put(&bytes);
@@ -106,6 +117,9 @@ pub(super) fn control(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &Use
     let body = request.body;
     let read = || Some((body.le32(4)?, request.buffer(body.at32(24)?, body.at32(28)?)?, body.at32(44)?));
     let (code, input, max) = read().ok_or(Status::INVALID_PARAMETER)?;
+    if body.le32(48) != Some(IS_FSCTL) {
+        return Err(Status::NOT_SUPPORTED);
+    }
     match code {
         PIPE_TRANSCEIVE => {}
         // Without a domain there is no distributed file system; a Windows before 8 knows no validation.
@@ -119,8 +133,12 @@ pub(super) fn control(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &Use
         }
         _ => {
             peer.note(Event::new("request", format!("SMB2 IOCTL {code:#010x}")));
-            find(peer, request, 8)?;
-            return Err(if code == PIPE_PEEK { Status::PIPE_EMPTY } else { Status::INVALID_DEVICE_REQUEST });
+            let open = find(peer, request, 8)?;
+            return Err(match (code, open.share.kind) {
+                (PIPE_PEEK, Kind::Pipe) => Status::PIPE_EMPTY,
+                (GET_REPARSE_POINT, Kind::Disk) => Status::NOT_A_REPARSE_POINT,
+                _ => Status::INVALID_DEVICE_REQUEST,
+            });
         }
     }
     let id = request.file(8).ok_or(Status::FILE_CLOSED)?;

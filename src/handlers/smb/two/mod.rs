@@ -9,6 +9,7 @@ use super::Peer;
 use super::account::User;
 use super::connection::{Login, Numbered};
 use super::host::{Dialect, Share};
+use super::open::Object;
 use super::status::Status;
 use super::wire::{Fields, Put, patch};
 use crate::events::Event;
@@ -21,6 +22,7 @@ const MAX_COMPOUND: usize = 16;
 const MAX_CREDITS: u16 = 64;
 /// Bits of `Flags`.
 const FROM_SERVER: u32 = 0x01;
+const ASYNC: u32 = 0x02;
 const RELATED: u32 = 0x04;
 const SIGNED: u32 = 0x08;
 
@@ -59,6 +61,8 @@ pub(super) struct Two {
     /// Under numbers that are drawn.
     logins: Numbered<Login, 1>,
     trees: Numbered<Share, 1>,
+    /// The message that waits for a change which nobody makes, until it is cancelled.
+    waiting: Option<u64>,
 }
 
 /// One request.
@@ -100,11 +104,13 @@ struct Reply {
     session: Option<u64>,
     tree: Option<u32>,
     file: Option<u16>,
+    /// It is the answer to this message, which was told to wait for it.
+    waited: Option<u64>,
 }
 
 impl Reply {
     fn new(body: Vec<u8>) -> Self {
-        Self { status: Status::OK, body, session: None, tree: None, file: None }
+        Self { status: Status::OK, body, session: None, tree: None, file: None, waited: None }
     }
 
     /// An ERROR response (MS-SMB2 2.2.2).
@@ -124,27 +130,47 @@ impl From<Status> for Reply {
     }
 }
 
+/// What the request before in a compound leaves to those that relate to it (MS-SMB2 3.3.5.2.7.2).
+struct Before {
+    session: u64,
+    tree: u32,
+    /// Its file, or how it ended.
+    file: Result<u16, Status>,
+}
+
+impl Before {
+    /// Gives it to a request; a status when that fails like the one before, which opened no file.
+    fn lend(&self, request: &mut Request<'_>) -> Option<Status> {
+        (request.session, request.tree, request.file) = (self.session, self.tree, self.file.ok());
+        self.file.err().filter(|status| *status != Status::OK && request.command != command::CREATE)
+    }
+}
+
 impl Two {
     /// Takes a message, which may be a compound; false when the connection is to be closed.
     pub(super) fn message(&mut self, peer: &mut Peer<'_, '_>, message: &[u8]) -> bool {
         let mut out = Vec::new();
-        let (mut at, mut before): (usize, Option<(u64, u32, Option<u16>)>) = (0, None);
+        let (mut at, mut before): (usize, Option<Before>) = (0, None);
         for _ in 0..MAX_COMPOUND {
             let rest = message.get(at..).unwrap_or_default();
             let next = rest.at32(20).filter(|next| *next >= HEADER && *next < rest.len());
             let part = next.and_then(|next| rest.get(..next)).unwrap_or(rest);
             let Some(mut request) = parse(part) else { return false };
             let flags = part.le32(16).unwrap_or(0);
-            if let (true, Some((session, tree, file))) = (flags & RELATED != 0, before) {
-                (request.session, request.tree, request.file) = (session, tree, file);
-            }
-            let Some(reply) = self.request(peer, &request) else { return false };
+            let relation = before.as_ref().filter(|_| flags & RELATED != 0);
+            let reply = match relation.and_then(|before| before.lend(&mut request)) {
+                Some(status) => Some(Reply::failed(status)),
+                None => match self.request(peer, &request) {
+                    Some(reply) => reply,
+                    None => return false,
+                },
+            };
             if let Some(reply) = reply {
-                before = Some((
-                    reply.session.unwrap_or(request.session),
-                    reply.tree.unwrap_or(request.tree),
-                    reply.file.or(request.file),
-                ));
+                before = Some(Before {
+                    session: reply.session.unwrap_or(request.session),
+                    tree: reply.tree.unwrap_or(request.tree),
+                    file: reply.file.or(request.file).ok_or(reply.status),
+                });
                 self.write(&mut out, &request, &reply, flags, next.is_some());
             }
             match next {
@@ -163,8 +189,23 @@ impl Two {
         let session = reply.session.unwrap_or(request.session);
         let credits = request.message.le16(14).unwrap_or(1).clamp(1, MAX_CREDITS);
         out.put(b"\xfeSMB").put16(64).put16(request.message.le16(6).unwrap_or(0)).put32(reply.status.0);
-        out.put16(request.command).put16(credits).put32(FROM_SERVER | flags & RELATED).put32(0);
-        out.put64(request.message_id).put32(0xfeff).put32(reply.tree.unwrap_or(request.tree)).put64(session);
+        let command = if reply.waited.is_some() { command::CHANGE_NOTIFY } else { request.command };
+        let waits = reply.status == Status::PENDING || reply.waited.is_some();
+        let kept = FROM_SERVER | flags & RELATED | if waits { ASYNC } else { 0 };
+        let message_id = reply.waited.unwrap_or(request.message_id);
+        // The credits of one that was told to wait are granted then.
+        out.put16(command)
+            .put16(if reply.waited.is_some() { 0 } else { credits })
+            .put32(kept)
+            .put32(0)
+            .put64(message_id);
+        if waits {
+            // Its number, for who wants to cancel it.
+            out.put64(message_id);
+        } else {
+            out.put32(0xfeff).put32(reply.tree.unwrap_or(request.tree));
+        }
+        out.put64(session);
         out.put(&[0; 16]).put(&reply.body);
         if has_next {
             out.align(8);
@@ -176,7 +217,7 @@ impl Two {
             && let Some(key) = user.key.filter(|_| !user.is_anonymous)
             && (flags & SIGNED != 0 || is_last_setup)
         {
-            patch(out, start + 16, &(FROM_SERVER | flags & RELATED | SIGNED).to_le_bytes());
+            patch(out, start + 16, &(kept | SIGNED).to_le_bytes());
             let signature = signing::signature(&key, out.get(start..).unwrap_or_default());
             patch(out, start + 48, &signature);
         }
@@ -191,20 +232,28 @@ impl Two {
         if peer.host.dialects.is_empty() || (self.dialect.is_none() && request.command != command::NEGOTIATE) {
             return None;
         }
+        if self.dialect.is_some() && request.command == command::NEGOTIATE {
+            // A second negotiation ends the connection (MS-SMB2 3.3.5.4).
+            return None;
+        }
         let Some(size) = SIZES.get(usize::from(request.command)) else {
             peer.note(Event::new("request", format!("SMB2 command {} unknown", request.command)));
             return Some(Some(Reply::failed(Status::INVALID_PARAMETER)));
         };
-        // LOCK and OPLOCK_BREAK come in several sizes.
-        let is_sized =
-            request.body.le16(0) == Some(*size) || matches!(request.command, command::LOCK | command::OPLOCK_BREAK);
+        // OPLOCK_BREAK comes in two sizes.
+        let is_sized = request.body.le16(0) == Some(*size) || request.command == command::OPLOCK_BREAK;
         if !is_sized || request.body.len() < usize::from(size & !1) {
             return Some(Some(Reply::failed(Status::INVALID_PARAMETER)));
         }
         Some(match request.command {
             command::NEGOTIATE => return self.negotiate(peer, request).map(Some),
-            command::CANCEL => None,
-            command::ECHO => Some(Reply::empty()),
+            command::CANCEL => {
+                self.waiting.take().map(|message| Reply { waited: Some(message), ..Reply::failed(Status::CANCELLED) })
+            }
+            command::ECHO => Some(match self.user(request.session) {
+                Some(user) if !signing::is_genuine(user, request.message) => Reply::failed(Status::ACCESS_DENIED),
+                _ => Reply::empty(),
+            }),
             command::SESSION_SETUP => Some(self.session_setup(peer, request)),
             _ => Some(self.for_user(peer, request)),
         })
@@ -233,12 +282,21 @@ impl Two {
             command::FLUSH => file::find(peer, request, 8).map(|_| Reply::empty()),
             command::READ => file::read(peer, request),
             command::WRITE => file::write(peer, request, &user),
-            command::LOCK => file::find(peer, request, 8).map(|_| Reply::empty()),
+            command::LOCK => file::find(peer, request, 8).and_then(|_| match request.body.le16(2) {
+                Some(0) => Err(Status::INVALID_PARAMETER),
+                _ => Ok(Reply::empty()),
+            }),
             command::IOCTL => file::control(peer, request, &user),
             command::QUERY_DIRECTORY => query::directory(peer, request, share),
             command::QUERY_INFO => query::info(peer, request),
             command::SET_INFO => query::set(peer, request),
-            command::CHANGE_NOTIFY => Err(Status::NOT_SUPPORTED),
+            command::CHANGE_NOTIFY => file::find(peer, request, 8).and_then(|open| {
+                if !matches!(open.object, Object::Directory(_)) {
+                    return Err(Status::INVALID_PARAMETER);
+                }
+                self.waiting = Some(request.message_id);
+                Err(Status::PENDING)
+            }),
             _ => Err(Status::INVALID_PARAMETER),
         };
         result.unwrap_or_else(Reply::failed)

@@ -13,11 +13,6 @@ const MAX_LISTING: usize = 64 * 1024;
 const RESTART: u8 = 0x11;
 const SINGLE: u8 = 0x02;
 
-/// A security descriptor (MS-DTYP 2.4.6), self-relative: owned by administrators, everyone may everything.
-const DESCRIPTOR: &[u8] = b"\x01\0\x04\x80\x14\0\0\0\0\0\0\0\0\0\0\0\x24\0\0\0\
-    \x01\x02\0\0\0\0\0\x05\x20\0\0\0\x20\x02\0\0\
-    \x02\0\x1c\0\x01\0\0\0\0\0\x14\0\xff\x01\x1f\0\x01\x01\0\0\0\0\0\x01\0\0\0\0";
-
 fn buffer(bytes: &[u8]) -> Reply {
     let mut out = Vec::new();
     out.put16(9).put_len16(HEADER + 8).put_len32(bytes.len()).put(bytes);
@@ -35,6 +30,9 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
     let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
     let Open { object: Object::Directory(search), path, .. } = open else { return Err(Status::INVALID_PARAMETER) };
+    if pattern.is_empty() {
+        return Err(Status::OBJECT_NAME_INVALID);
+    }
     let mut is_first = false;
     view(host, cx, share, |view, _| {
         is_first = search.fill(view, path, &pattern, flags & RESTART != 0);
@@ -81,13 +79,32 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
         (1, Some(entry)) => info::file(class, &entry, &format!("\\{}", open.path), open.deletes),
         (1, None) => info::pipe(class),
         (2, _) => info::volume(class, host),
-        (3, _) => Some(DESCRIPTOR.to_vec()),
+        (3, _) => Some(info::DESCRIPTOR.to_vec()),
         _ => return Err(Status::INVALID_PARAMETER),
     };
     let bytes = bytes.ok_or(Status::INVALID_INFO_CLASS)?;
     match bytes.get(..max) {
+        Some(_) if kind == 3 && max < bytes.len() => {
+            // The error tells how many it takes (MS-SMB2 3.3.5.20.3).
+            let mut out = vec![9, 0, 0, 0, 4, 0, 0, 0];
+            out.put_len32(bytes.len());
+            Ok(Reply { status: Status::BUFFER_TOO_SMALL, ..Reply::new(out) })
+        }
+        Some(_) if max < fixed(kind, class).min(bytes.len()) => Err(Status::INFO_LENGTH_MISMATCH),
         Some(part) if part.len() < bytes.len() => Ok(Reply { status: Status::BUFFER_OVERFLOW, ..buffer(part) }),
         _ => Ok(buffer(&bytes)),
+    }
+}
+
+/// The bytes of information that must have room (MS-FSCC 2.4, 2.5): all but names.
+const fn fixed(kind: u8, class: u16) -> usize {
+    match (kind, class) {
+        (1, 9 | 21) => 4,
+        (1, 18) => 100,
+        (1, 22) => 24,
+        (2, 1) => 18,
+        (2, 5) => 12,
+        _ => usize::MAX,
     }
 }
 
@@ -96,13 +113,17 @@ pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Repl
     let read = || Some((body.byte(2)?, body.byte(3)?, request.buffer(body.at16(8)?, body.at32(4)?)?));
     let (kind, class, data) = read().ok_or(Status::INVALID_PARAMETER)?;
     let host = peer.host;
-    let open = file::find(peer, request, 16)?;
+    let id = request.file(16).ok_or(Status::FILE_CLOSED)?;
+    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
     match (kind, class) {
         // FileDispositionInformation, FileEndOfFileInformation (MS-FSCC 2.4.11, 2.4.13).
-        (1, 13) => open.deletes = data.first() == Some(&1),
+        (1, 13) => open.delete(host, peer.cx, data.first() == Some(&1))?,
         (1, 20) => open.resize(host, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
-        // Renaming is not granted; times, attributes, allocation and security are taken.
-        (1, 10) => return Err(Status::ACCESS_DENIED),
+        // FileRenameInformation (MS-FSCC 2.4.37.2); times, attributes, allocation and security are taken.
+        (1, 10) => {
+            let name = data.at32(16).and_then(|len| data.part(20, len)).ok_or(Status::INFO_LENGTH_MISMATCH)?;
+            open.rename(host, peer.cx, &text_of_utf16(name), data.first() == Some(&1))?;
+        }
         (1, 4 | 19) | (3, _) => {}
         _ => return Err(Status::INVALID_INFO_CLASS),
     }

@@ -20,7 +20,7 @@ const CAP_LEASING_AND_LARGE_MTU: u32 = 0x06;
 const ANY: u16 = 0x02ff;
 /// Most that is read or written at once, before and from 2.1 on.
 const SMALL: u32 = 0x0001_0000;
-const LARGE: u32 = 0x0010_0000;
+pub(super) const LARGE: u32 = 0x0010_0000;
 /// Sessions whose messages nobody expects to be signed: those of a guest, and of nobody.
 const SESSION_IS_GUEST: u16 = 0x0001;
 const SESSION_IS_NULL: u16 = 0x0002;
@@ -56,13 +56,10 @@ impl Two {
         true
     }
 
-    /// A second negotiation ends the connection (MS-SMB2 3.3.5.4).
+    /// Takes the best dialect of those that are offered.
     pub(super) fn negotiate(&mut self, peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Option<Reply> {
-        if self.dialect.is_some() {
-            return None;
-        }
         let count = request.body.at16(2)?;
-        if count == 0 {
+        if count == 0 || request.body.len() < 36 + 2 * count {
             return Some(Reply::failed(Status::INVALID_PARAMETER));
         }
         let offered: Vec<u16> = (0..count.min(64)).map_while(|at| request.body.le16(36 + 2 * at)).collect();

@@ -190,3 +190,102 @@ fn an_interface_that_there_is_not_is_recorded() {
     let event = outcome.events.iter().find(|event| event.msg.starts_with("RPC bind")).unwrap();
     assert_eq!(event.msg, "RPC bind to an interface that there is not: 04030201-1234-abcd-ef00-0123456789ab");
 }
+
+/// A CREATE of this path in the first tree.
+fn create(session: u64, path: &str, disposition: u32, options: u32) -> Vec<u8> {
+    let name = utf16(path);
+    let mut body = Vec::new();
+    body.put16(57).put16(0).put32(2).put64(0).put64(0).put32(3).put32(0).put32(7).put32(disposition).put32(options);
+    body.put16(120).put_len16(name.len()).put32(0).put32(0).put(&name).put8(0);
+    message(5, (session, 1), None, &body)
+}
+
+/// A body of this size, the first file's number at a place in it, then more.
+fn about(size: u16, at: usize, more: &[u8]) -> Vec<u8> {
+    let mut body = vec![0; at];
+    patch(&mut body, 0, &size.to_le_bytes());
+    body.put64(0x4000).put64(0x4000).put(more);
+    body
+}
+
+/// Alice on C$ says this; the answers from then on.
+fn at_home(messages: impl Fn(u64) -> Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let (mut all, session, _) = login(ALICE, 0x0210, 1, "Secret12");
+    let path = utf16("\\\\x\\C$");
+    let mut body = Vec::new();
+    body.put16(9).put16(0).put16(72).put_len16(path.len()).put(&path);
+    all.push(message(3, (session, 0), None, &body));
+    all.extend(messages(session));
+    let (replies, _) = play(ALICE, &all);
+    assert_eq!(replies[2..4].iter().map(|reply| status(reply)).collect::<Vec<_>>(), [0, 0]);
+    replies[4..].to_vec()
+}
+
+#[test]
+fn a_watched_directory_waits_until_it_is_cancelled() {
+    let replies = at_home(|session| {
+        let watch = about(32, 8, &[0x17, 0, 0, 0, 0, 0, 0, 0]);
+        let cancel = message(12, (session, 1), None, &[4, 0, 0, 0]);
+        vec![create(session, "", 1, 1), message(15, (session, 1), None, &watch), cancel.clone(), cancel]
+    });
+    let told: Vec<_> =
+        replies.iter().map(|reply| (status(reply), reply.le16(12).unwrap(), reply.le32(16).unwrap())).collect();
+    assert_eq!(
+        told,
+        [(0, 5, FROM_SERVER), (0x103, 15, 3), (0xc000_0120, 15, 3)],
+        "and nothing to a second cancellation"
+    );
+    assert_eq!(replies[1][24..40], replies[2][24..40], "the number of the message, and the one to cancel it by");
+}
+
+#[test]
+fn what_relates_to_a_file_that_is_not_there_fails_like_its_opening() {
+    let replies = at_home(|session| {
+        let (mut open, close) = (create(session, "nothere", 1, 0), message(6, (session, 1), None, &about(24, 8, &[])));
+        let mut close = close[4..].to_vec();
+        patch(&mut close, 16, &super::RELATED.to_le_bytes());
+        patch(&mut close, 72, &[0xff; 16]);
+        open.resize(4 + (open.len() - 4).next_multiple_of(8), 0);
+        let next = u32::try_from(open.len() - 4).unwrap();
+        patch(&mut open, 4 + 20, &next.to_le_bytes());
+        vec![framed(&[&open[4..], &close].concat())]
+    });
+    let next = replies[0].at32(20).unwrap();
+    assert_eq!((status(&replies[0]), status(&replies[0][next..])), (0xc000_0034, 0xc000_0034));
+}
+
+#[test]
+fn lengths_and_paths_that_cannot_be_are_refused() {
+    let query = |kind: u8, class: u8, room: u32| {
+        let mut body = vec![41, 0, kind, class];
+        body.put32(room).put(&[0; 16]).put64(0x4000).put64(0x4000).put8(0);
+        body
+    };
+    let replies = at_home(|session| {
+        let say = |command: u16, body: &[u8]| message(command, (session, 1), None, body);
+        let mut read = vec![49, 0, 0, 0];
+        read.put32(0x7fff_ffff).put64(0).put64(0x4000).put64(0x4000).put(&[0; 17]);
+        let mut reparse = about(57, 8, &[]);
+        patch(&mut reparse, 4, &0x0009_00a8_u32.to_le_bytes());
+        reparse.put32(120).put32(0).put32(0).put32(0).put32(0).put32(100).put32(1).put32(0);
+        let mut unknown = reparse.clone();
+        patch(&mut unknown, 48, &[0]);
+        vec![
+            create(session, "new", 2, 0),
+            create(session, "\\new", 1, 0),
+            say(8, &read),
+            say(16, &query(1, 5, 4)),
+            say(16, &query(1, 9, 5)),
+            say(16, &query(3, 0, 4)),
+            say(11, &reparse),
+            say(11, &unknown),
+            say(10, &about(48, 8, &[0; 24])),
+            say(10, &about(3, 8, &[0; 24])),
+        ]
+    });
+    let (parameter, mismatch) = (0xc000_000d, 0xc000_0004);
+    let expected = [0, parameter, parameter, mismatch, 0x8000_0005, 0xc000_0023, 0xc000_0275, 0xc000_00bb];
+    let found: Vec<u32> = replies.iter().map(|reply| status(reply)).collect();
+    assert_eq!((&found[..8], &found[8..]), (&expected[..], &[parameter, parameter][..]));
+    assert_eq!(replies[5][64..], [9, 0, 0, 0, 4, 0, 0, 0, 64, 0, 0, 0], "how much security takes");
+}

@@ -144,7 +144,14 @@ fn of_domain(caller: &Caller<'_>, operation: u16, domain: Domain, stub: &mut Stu
         8 | 46 => Some(domain::information(caller, domain, stub.short()?)),
         // SamrEnumerateGroupsInDomain, UsersInDomain, AliasesInDomain
         11 => Some(list::enumeration(stub.long()?, &known.groups)),
-        13 => Some(list::enumeration(stub.long()?, &known.users)),
+        13 => {
+            // Only those with one of these bits of UserAccountControl, when some are named.
+            let (from, bits) = (stub.long()?, stub.long()?);
+            let fits =
+                |rid: u32| bits == 0 || accounts(caller).iter().any(|one| one.rid == rid && one.control & bits != 0);
+            let users: Vec<_> = known.users.iter().filter(|(rid, _)| fits(*rid)).copied().collect();
+            Some(list::enumeration(from, &users))
+        }
         15 => Some(list::enumeration(stub.long()?, &known.aliases)),
         // SamrGetAliasMembership
         16 => Some(list::membership(caller, domain, &stub.sids()?)),
