@@ -93,7 +93,7 @@ pub enum Fail {
 /// Who carries the packets of a flow after the first one (`datapath`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Datapath {
-    /// As `tproxy`, unless something needs every packet: a rule with `per: packet`.
+    /// As `tproxy`, or as `redirect` where the kernel lacks TPROXY, unless something needs every packet: a rule with `per: packet`.
     #[default]
     Auto,
     /// Every packet is seen and rewritten here.

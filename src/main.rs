@@ -10,9 +10,9 @@ use glutton_nfq::cli::reload::ReloadError;
 use glutton_nfq::cli::{self, Cli, Command, RunOptions, demo, handlers, man};
 use glutton_nfq::clock::Timestamp;
 use glutton_nfq::config::Config;
-use glutton_nfq::firewall;
 use glutton_nfq::handlers::{Guise, Persona, Registry};
 use glutton_nfq::run::{self, Sensor};
+use glutton_nfq::{control, firewall};
 use log::LevelFilter;
 
 /// Failed at run time.
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when this fails.
-            let _ = writeln!(io::stderr(), "glutton-nfq: {}", with_causes(&error));
+            let what = if error.is::<io::Error>() { "cannot write to standard output: " } else { "" };
+            let _ = writeln!(io::stderr(), "glutton-nfq: {what}{}", with_causes(&error));
             ExitCode::from(if error.is::<cli::Error>() { BAD_USAGE } else { FAILED })
         }
     }
@@ -52,6 +53,9 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reload(args) => writeln!(out, "{}", args.reload().map_err(reload_error)?)?,
         Command::Handlers => handlers::print(Registry::builtin().entries().map(handlers::Row::from), &mut out)?,
         Command::Clean => {
+            if let Some(engine) = control::running()? {
+                anyhow::bail!("{engine} runs here: end it, and it removes its rules itself");
+            }
             let removed = firewall::sweep()?;
             writeln!(out, "{removed}")?;
         }

@@ -24,6 +24,7 @@ mod process;
 mod queue;
 mod reserved_port;
 mod shortcoming;
+mod vigil;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -102,7 +103,7 @@ impl Sensor {
     /// # Errors
     /// See [`enum@Error`].
     pub fn dry_run(&self) -> Result<String, Error> {
-        let host = Host::probe(&self.features()).unwrap_or_default();
+        let host = self.probe().unwrap_or_default();
         let ports = self.reserve_ports(&host)?;
         let plan = self.diversion(self.settings(&ports, &host), &host)?.plan(&self.rules);
         Ok(firewall::build(&plan, &host)?.to_string())
@@ -119,7 +120,7 @@ impl Sensor {
         for warning in self.warnings() {
             warn!("{warning}");
         }
-        let host = Host::probe(&self.features())?;
+        let host = self.probe()?;
         for warning in host.warnings.iter().chain(&self.shortcomings(&host)) {
             warn!("{warning}");
         }
@@ -162,13 +163,16 @@ impl Sensor {
         }
     }
 
+    /// Those that are configured, or the one of the default route.
+    fn interfaces(&self) -> Result<Vec<String>, host::Error> {
+        let interfaces = &self.config.engine.interfaces;
+        if interfaces.is_empty() { Ok(vec![host::default_interface()?]) } else { Ok(interfaces.clone()) }
+    }
+
     /// What the rules have no say in.
     fn diversion(&self, settings: Settings, host: &Host) -> Result<Diversion, Error> {
         let engine = &self.config.engine;
-        let mut interfaces = engine.interfaces.clone();
-        if interfaces.is_empty() {
-            interfaces.push(host::default_interface()?);
-        }
+        let interfaces = self.interfaces()?;
         interfaces.iter().try_for_each(|name| host::check_interface(name))?;
         host::check_captured(&engine.capture)?;
         let in_use = ports_in_use(&interfaces, engine)?;

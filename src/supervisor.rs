@@ -58,6 +58,8 @@ pub struct Policy {
     pub setup_timeout: Duration,
     /// Time for the engine to answer what is queued and end, before SIGKILL.
     pub drain_timeout: Duration,
+    /// How often what was installed is looked after.
+    pub look_interval: Duration,
 }
 
 impl Default for Policy {
@@ -69,6 +71,7 @@ impl Default for Policy {
             crash_window: Duration::from_secs(60),
             setup_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(5),
+            look_interval: Duration::from_secs(10),
         }
     }
 }
@@ -119,6 +122,9 @@ pub trait Duties {
 
     /// Called each time that what [`Duties::install`] put in place must go, also after one that failed.
     fn remove(&mut self);
+
+    /// Called from time to time while the engine runs: whether what was installed is still in place.
+    fn look_after(&mut self);
 
     /// Runs in the child: opens what needs root, drops privileges, installs its signal handlers (SIGTERM: drain and stop, SIGHUP:
     /// reopen) and only then calls [`EngineSide::ready`]. What it returns is the exit code of the child: 0 is the end, anything else a
@@ -280,15 +286,20 @@ impl<D: Duties> Supervisor<'_, D> {
 
     /// Until the child ends or we are told to end it.
     fn watch(&mut self, mut child: Child) -> Result<End, Error> {
+        let mut look = Instant::now() + self.policy.look_interval;
         loop {
-            match self.wait(For::Callers, None)? {
+            match self.wait(For::Callers, Some(look))? {
                 Event::Stop => return self.stop(child),
                 Event::Hangup => {
                     child.signal(Signal::HUP)?;
                     self.duties.hangup(child.line());
                 }
                 Event::Knock => self.duties.answer_door(child.line()),
-                Event::Child | Event::Report | Event::Timeout => {
+                Event::Timeout => {
+                    self.duties.look_after();
+                    look = Instant::now() + self.policy.look_interval;
+                }
+                Event::Child | Event::Report => {
                     if let Some(exit) = child.try_wait()? {
                         self.uninstall();
                         return Ok(if exit.success() { End::Stopped } else { End::Crashed(exit.to_string()) });

@@ -103,6 +103,10 @@ impl Duties for Told<'_> {
         println!("remove");
     }
 
+    fn look_after(&mut self) {
+        println!("looked");
+    }
+
     fn engine(&mut self, side: EngineSide) -> u8 {
         (self.test.engine)(self.installs, side)
     }
@@ -227,6 +231,13 @@ const TESTS: &[Test] = &[
         install: || Ok(()),
         engine: |_, side| good_engine(side),
         story: |run| ends_in_order(run, Signal::INT),
+    },
+    Test {
+        name: "what_was_installed_is_looked_after_while_the_engine_runs",
+        policy: || Policy { look_interval: Duration::from_millis(5), ..Policy::default() },
+        install: || Ok(()),
+        engine: |_, side| side.ready("").map_or(0, |_| go_on()),
+        story: |mut run| run.expect(&["install ", "looked", "looked"]),
     },
     Test {
         name: "an_engine_that_is_killed_loses_its_rules_within_a_second_and_comes_back",

@@ -80,9 +80,10 @@ impl ReplayArgs {
         });
         let mut replay = replay.limiting_sources(&config.engine);
         let progress = Progress::new(&self.file, read);
-        let end = pump(&mut capture, &mut replay, writer.as_mut(), progress)?;
+        let end =
+            pump(&mut capture, &mut replay, writer.as_mut(), progress).map_err(|error| self.cannot_write(&error))?;
         if let Some(writer) = writer {
-            writer.finish()?;
+            writer.finish().map_err(|error| self.cannot_write(&error))?;
         }
         let shown = Shown { hosts: &hosts, guessed: self.hosts.is_empty(), report: &replay.finish() };
         let mut out = BufWriter::new(out);
@@ -111,13 +112,18 @@ impl ReplayArgs {
             let name = path.display();
             return Err(Error::Usage(format!("-w {name} is the capture itself: name another file")).into());
         }
-        let cannot = |error: io::Error| anyhow::anyhow!("cannot write {}: {error}", path.display());
+        let cannot = |error| self.cannot_write(&error);
         let file = File::create(path).map_err(cannot)?;
         Ok(Some(Writer::new(BufWriter::with_capacity(BUFFER, file)).map_err(cannot)?))
     }
+
+    fn cannot_write(&self, error: &io::Error) -> anyhow::Error {
+        let path = self.write.as_deref().unwrap_or(Path::new(""));
+        anyhow::anyhow!("cannot write {}: {error}: give -w a file in a directory with room", path.display())
+    }
 }
 
-/// From capture to writer; what ended the capture early, if anything, is the inner error.
+/// From capture to writer, whose error is the outer one; what ended the capture early, if anything, is the inner.
 fn pump<R: Read, W: Write>(
     capture: &mut Capture<R>,
     replay: &mut Replay,

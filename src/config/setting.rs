@@ -71,7 +71,7 @@ settings! {
         "conntrack" => engine.conntrack = boolean(),
             "Whether the kernel tracks connections to captured networks; `false` keeps its table empty under a flood";
         "datapath" => engine.datapath = datapath(),
-            "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `redirect`, the same by NAT, for one flow at a time from each client port to each address; `auto`, as `tproxy` unless a rule has `per: packet`";
+            "Who carries the packets of TCP flows: `userspace`, the engine sees them all; `tproxy`, the kernel after the first; `redirect`, the same by NAT, for one flow at a time from each client port to each address; `auto`, as `tproxy` (`redirect` where the kernel lacks TPROXY) unless a rule has `per: packet`";
         "mark_mask" => engine.mark_mask = mark_mask(),
             "Bits of packet and connection marks that tell the kernel what to carry: two or more, side by side, that nobody else uses";
         "fail" => engine.fail = fail(),

@@ -29,6 +29,7 @@ counters! {
     MessagesUnread "messages_unread" "netlink messages that could not be read",
     KernelQueueDropped "kernel_queue_dropped" "packets that the kernel dropped because the queue was full",
     KernelUserDropped "kernel_user_dropped" "packets that the kernel dropped because the socket was full",
+    KernelUserPassed "kernel_user_passed" "packets that the kernel let pass undecided because the socket was full (fail = \"open\")",
     QueuesFoundFull "queues_found_full" "queues found full, at four looks a second, while fail = \"open\" lets packets pass undecided",
     PacketsMalformed "packets_malformed" "packets whose headers contradict their length, accepted unchanged",
     Fragments "fragments" "later fragments, which carry no ports, accepted unchanged",

@@ -7,4 +7,4 @@ mod metrics;
 mod socket;
 
 pub use counter::{COUNTERS, Counter, Counters};
-pub use socket::{Answer, CallError, Caller, ControlSocket, call};
+pub use socket::{Answer, CallError, Caller, ControlSocket, Running, call, running};

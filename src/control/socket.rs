@@ -4,6 +4,8 @@
 //! number, leaves no file behind, and does not meet the engine of another namespace. Names there have no owner, so both sides ask the
 //! kernel who the other is: root or the same user.
 
+use std::fmt;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
+/// What the name of a control socket begins with; the queue's number follows.
+const NAME: &str = "glutton-nfq/";
 /// Longest question in bytes.
 const QUESTION_MAX: u64 = 256;
 /// Longest answer in bytes.
@@ -131,8 +135,41 @@ pub fn call(queue_num: u16, question: &str) -> Result<Answer, CallError> {
     Ok(Answer { code, text: String::from_utf8_lossy(text).into_owned() })
 }
 
+/// An engine of this network namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Number of its first queue.
+    pub queue_num: u16,
+    /// Its parent process.
+    pub pid: i32,
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an engine (queue {}, pid {})", self.queue_num, self.pid)
+    }
+}
+
+/// An engine that runs here, of whoever we would talk to; `None` when there is none.
+///
+/// # Errors
+/// `/proc` is unreadable.
+pub fn running() -> io::Result<Option<Running>> {
+    let sockets = fs::read("/proc/thread-self/net/unix")?;
+    let sockets = String::from_utf8_lossy(&sockets);
+    // The kernel shows the zero byte before an abstract name as `@`.
+    let names = sockets.lines().filter_map(|line| line.rsplit_once(&format!(" @{NAME}"))?.1.parse().ok());
+    Ok(names.filter_map(answering).next())
+}
+
+fn answering(queue_num: u16) -> Option<Running> {
+    let stream = UnixStream::connect_addr(&address(queue_num).ok()?).ok()?;
+    let peer = socket_peercred(&stream).ok()?;
+    is_trusted(peer.uid.as_raw()).then(|| Running { queue_num, pid: peer.pid.as_raw_pid() })
+}
+
 fn address(queue_num: u16) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("glutton-nfq/{queue_num}"))
+    SocketAddr::from_abstract_name(format!("{NAME}{queue_num}"))
 }
 
 /// The user at the other end, as the kernel knows it.
@@ -162,6 +199,8 @@ mod tests {
             std::thread::yield_now();
         };
         assert_eq!(caller.question, "reload");
+        let mut running = running().unwrap().into_iter();
+        assert!(running.any(|engine| engine.pid == std::process::id() as i32), "this process runs one");
         let answer = Answer { code: 2, text: "line 3".to_owned() };
         caller.answer(&answer);
         assert_eq!(asking.join().unwrap().unwrap(), answer);

@@ -72,10 +72,19 @@ impl Kernel {
     pub(super) fn carriage(&self, datapath: Datapath, whole: bool) -> Option<Disposition> {
         match datapath {
             Datapath::Auto if whole => None,
-            Datapath::Auto | Datapath::Tproxy => self.transparent.then_some(Disposition::Carry),
-            Datapath::Redirect => self.redirect_port.map(|_| Disposition::Redirect),
+            Datapath::Auto => self.carries().or_else(|| self.redirects()),
+            Datapath::Tproxy => self.carries(),
+            Datapath::Redirect => self.redirects(),
             Datapath::Userspace => None,
         }
+    }
+
+    fn carries(&self) -> Option<Disposition> {
+        self.transparent.then_some(Disposition::Carry)
+    }
+
+    fn redirects(&self) -> Option<Disposition> {
+        self.redirect_port.map(|_| Disposition::Redirect)
     }
 }
 
@@ -90,6 +99,16 @@ mod tests {
         assert_eq!(field.set(0xb000_0001, Course::Pass), 0x9000_0001);
         assert_eq!(field.set(0x0000_0001, Course::Redirect), 0x3000_0001);
         assert!(field.is_set(0x1000_0000) && !field.is_set(0x4fff_ffff));
+    }
+
+    #[test]
+    fn auto_is_redirect_where_there_is_no_transparent_listener() {
+        let kernel = Kernel { redirect_port: Some(1), ..Kernel::NONE };
+        assert_eq!(kernel.carriage(Datapath::Auto, false), Some(Disposition::Redirect));
+        assert_eq!(kernel.carriage(Datapath::Auto, true), None);
+        assert_eq!(kernel.carriage(Datapath::Tproxy, false), None);
+        let kernel = Kernel { transparent: true, ..kernel };
+        assert_eq!(kernel.carriage(Datapath::Auto, false), Some(Disposition::Carry));
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! redirected connections) nat, `iptables-legacy-save` shows them empty. In an nft table that was there, base chains that
 //! iptables made for us stay, empty; only `nft list ruleset` shows them.
 
+mod bridge;
 mod install;
 mod plan;
 mod probe;
@@ -23,13 +24,16 @@ mod ruleset;
 mod save;
 mod template;
 mod tool;
+mod watch;
 
+pub use bridge::bridge_without_sockets;
 pub use install::{Removed, apply, installed, remove, replace, sweep};
 pub use plan::{Inbound, KernelPath, Outbound, Plan, PlanError, Queues};
-pub use probe::{Feature, Host};
+pub use probe::{Feature, Host, drops_input};
 pub use routes::PolicyRoute;
 pub use ruleset::{RuleSetText, build};
 pub use tool::Error;
+pub use watch::{Shown, check_routes, shown};
 
 use crate::host::Ports;
 

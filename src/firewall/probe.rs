@@ -68,6 +68,8 @@ pub struct Host {
     pub lacks: Vec<Feature>,
     /// Every family has policy routing.
     pub routes: bool,
+    /// The bridge among the sensor's interfaces behind which there is no TPROXY.
+    pub bridge: Option<String>,
     /// One line for each thing that an operator should know, such as missing IPv6 rules.
     pub warnings: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl Default for Host {
             new_tables: Vec::new(),
             lacks: Vec::new(),
             routes: true,
+            bridge: None,
             warnings: Vec::new(),
         }
     }
@@ -106,6 +109,13 @@ impl Host {
         !features.iter().any(|feature| self.lacks.contains(feature))
     }
 
+    /// Takes note of a bridge by which packets lose the socket that TPROXY has found.
+    #[must_use]
+    pub fn behind(mut self, bridge: Option<String>) -> Self {
+        self.lacks.extend(bridge.is_some().then_some(Feature::Transparent));
+        Self { bridge, ..self }
+    }
+
     fn add(&mut self, family: Family, features: &[Feature]) -> Result<(), Error> {
         let tool = Tool::of(family);
         let variant = tool.variant()?;
@@ -129,6 +139,11 @@ impl Host {
         self.families.push(family);
         Ok(())
     }
+}
+
+/// Whether iptables drops by default what comes in over IPv4, and has no rule about this port. `false` also when it cannot say.
+pub fn drops_input(port: u16) -> bool {
+    Tool::of(Family::V4).save().is_ok_and(|saved| save::drops_input(&saved, port))
 }
 
 /// Puts rules with these features into a chain that no packet meets, and takes them out again: the only question that every variant of iptables

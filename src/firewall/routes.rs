@@ -59,7 +59,7 @@ impl Routes {
 
     /// Makes them, unless they are there, and asks the kernel whether they do what they are for.
     pub(super) fn install(&self) -> Result<(), Error> {
-        let Self { family, place: PolicyRoute { table, priority }, .. } = *self;
+        let Self { family, place: PolicyRoute { table, .. }, .. } = *self;
         if own_rules(&listed_rules(family)?).next().is_some() {
             return Ok(());
         }
@@ -69,6 +69,21 @@ impl Routes {
             return Err(Error::TableInUse { table });
         }
         batch(family, &self.batch())?;
+        self.check()
+    }
+
+    /// Our rule and our table, as `ip` shows them.
+    pub(super) fn shown(&self) -> Result<String, Error> {
+        let rules = listed_rules(self.family)?;
+        let own: String = own_rules(&rules).flat_map(|(priority, rest)| [priority, ": ", rest, "\n"]).collect();
+        // A table that is not there is an error to `ip`.
+        let table = ip(self.family, &["route", "show", "table", &self.place.table.to_string()]).unwrap_or_default();
+        Ok(own + &table)
+    }
+
+    /// Asks the kernel whether they do what they are for.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let PolicyRoute { priority, .. } = self.place;
         match self.networks.iter().find(|network| !self.is_delivered(network)) {
             Some(network) => Err(Error::RoutedElsewhere { network: network.to_string(), priority }),
             None => Ok(()),

@@ -41,6 +41,11 @@ impl RuleSetText {
         self.texts.iter().map(|(family, text)| (*family, text.as_str()))
     }
 
+    /// Whether connections are brought to a transparent listener.
+    pub fn uses_tproxy(&self) -> bool {
+        self.texts.iter().any(|(_, text)| text.contains("-j TPROXY"))
+    }
+
     pub(super) fn routes(&self) -> impl Iterator<Item = &Routes> {
         self.routes.iter()
     }

@@ -47,6 +47,14 @@ pub(super) fn is_empty_table(saved: &str, table: &str) -> bool {
     sections(saved).iter().any(|section| section.table == table && empty(section))
 }
 
+/// Whether this firewall drops by default what comes in, and no rule of it names this port.
+pub(super) fn drops_input(saved: &str, port: u16) -> bool {
+    let port = port.to_string();
+    let names = |rule: &str| rule.split([' ', ',', ':']).any(|word| word == port);
+    let drops = |section: &Section<'_>| section.table == "filter" && section.chains.contains(&("INPUT", "DROP"));
+    sections(saved).iter().any(|section| drops(section) && !section.rules.iter().any(|rule| names(rule)))
+}
+
 /// What it takes to remove our jumps, however many there are, and our chains, from whatever table holds them.
 pub(super) fn removal(saved: &str) -> Removal {
     let mut removal = Removal::default();
@@ -68,6 +76,13 @@ pub(super) fn removal(saved: &str) -> Removal {
         }
     }
     removal
+}
+
+/// Our rules and the jumps to them, in their order, each without its `-A `.
+pub(super) fn own_rules(saved: &str) -> impl Iterator<Item = &str> {
+    let is_ours =
+        |rule: &&str| rule.split(' ').next().is_some_and(|chain| OWN_CHAINS.contains(&chain)) || is_foreign_jump(rule);
+    sections(saved).into_iter().flat_map(|section| section.rules).filter(is_ours)
 }
 
 /// A rule outside our chains that leads into one of them. The target is always the last option with a chain for a
@@ -132,6 +147,22 @@ COMMIT
         );
         assert_eq!((removal.jumps, removal.chains), (3, 1));
         assert_eq!(removal.new_tables, ["mangle"]);
+    }
+
+    #[test]
+    fn rules_of_ours_are_told_from_others() {
+        let own: Vec<&str> = own_rules(SAVED).collect();
+        assert_eq!(own.len(), 4, "{own:?}");
+        assert!(own.iter().all(|rule| !rule.contains("64295")), "{own:?}");
+    }
+
+    #[test]
+    fn a_firewall_that_drops_what_the_sensor_answers_is_told_from_one_that_accepts_it() {
+        assert!(drops_input(SAVED, 5000));
+        let accepts = |rule: &str| format!("*filter\n:INPUT DROP [0:0]\n{rule}\nCOMMIT\n");
+        assert!(!drops_input(&accepts("-A ufw-user-input -p tcp -m multiport --dports 22,5000 -j ACCEPT"), 5000));
+        assert!(drops_input(&accepts("-A INPUT -p tcp --dport 50001 -j ACCEPT"), 5000));
+        assert!(!drops_input("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*mangle\n:INPUT DROP [0:0]\nCOMMIT\n", 5000));
     }
 
     #[test]

@@ -119,6 +119,11 @@ impl Tool {
         run(&format!("{}-save", self.name), &[], "")
     }
 
+    /// One table, as text.
+    pub(super) fn save_table(&self, table: &str) -> Result<String, Error> {
+        run(&format!("{}-save", self.name), &["-t", table], "")
+    }
+
     /// Has `rules` parsed without effect, then takes them over; each table as a whole or not at all.
     pub(super) fn restore(&self, rules: &str) -> Result<(), Error> {
         let program = format!("{}-restore", self.name);

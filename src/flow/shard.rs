@@ -347,9 +347,9 @@ impl Shard {
         self.flow(index).is_some_and(|flow| flow.state == State::TcpHeld && flow.id == id)
     }
 
-    /// Whether a SYN to this flow begins a new one. Of one that a session holds only the kernel sees the end, and a worker of the server may hear of
-    /// it later than another accepts what the client dials next.
-    pub(super) fn is_over(&self, index: u32) -> bool {
+    /// Whether a SYN to this flow begins a new one. Of a connection that the kernel carries only the session sees the end, perhaps after a client that
+    /// resets it and dials again at once from the same port.
+    pub(super) fn begins_anew(&self, index: u32) -> bool {
         self.flow(index).is_some_and(|flow| flow.state.is_over() || flow.state == State::TcpHeld)
     }
 

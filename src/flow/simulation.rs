@@ -264,7 +264,7 @@ fn a_redirected_five_tuple_that_comes_again_is_redirected_again() {
 }
 
 #[test]
-fn a_five_tuple_that_comes_again_before_its_last_session_has_ended_is_a_flow_of_its_own() {
+fn a_client_that_resets_and_dials_again_before_its_session_has_noticed_is_a_new_flow() {
     let mut world = World::new(10);
     let dialled = tuple(1, 40_000, 22);
     redirect(&mut world, dialled);

@@ -94,7 +94,7 @@ impl FlowTable {
         let hash = shard.hash(tuple);
         if let Some(index) = shard.find_dialled(hash, tuple) {
             let begins = packet.tcp.is_some_and(|tcp| tcp.flags & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN);
-            if !(begins && shard.is_over(index)) {
+            if !(begins && shard.begins_anew(index)) {
                 return shard.pass(&self.shared, index, packet, record).map_or(Inbound::Unknown, Inbound::Known);
             }
             shard.remove(&self.shared, index, packet.now, CloseReason::Replaced, record);

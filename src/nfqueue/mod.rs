@@ -23,7 +23,7 @@ pub use batch::{Batch, Exchange, Packet};
 pub use error::Error;
 pub use fake::{FakeQueue, Outcome};
 pub use slots::{BATCH, Slots};
-pub use socket::{Options, Socket};
+pub use socket::{Options, Overruns, Socket};
 pub use stats::{QueueStatistics, Statistics};
 pub use tally::Tally;
 pub use worker::{Decide, Stopper, Worker};

@@ -68,6 +68,14 @@ impl Socket {
         Ok(socket)
     }
 
+    /// How often its receive buffer was found full. Holds the queue open while it lives.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn overruns(&self) -> io::Result<Overruns> {
+        Ok(Overruns(self.fd.try_clone()?))
+    }
+
     fn set(&self, option: SocketOption, value: usize) -> Result<(), Error> {
         let value = libc::c_int::try_from(value).unwrap_or(libc::c_int::MAX);
         sys::set_option(self.fd.as_fd(), option, value).map_err(|source| match source.raw_os_error() {
@@ -91,6 +99,17 @@ impl Socket {
             // A packet longer than the buffer does not parse.
             _ => Ok(()),
         }
+    }
+}
+
+/// Counts packets that did not fit a queue's socket, also those that pass undecided (`fail = "open"`), which the queue does not count.
+#[derive(Debug)]
+pub struct Overruns(OwnedFd);
+
+impl Overruns {
+    /// How many, modulo 2^32; none where the kernel does not say.
+    pub fn count(&self) -> u32 {
+        sys::overruns(self.0.as_fd()).unwrap_or_default()
     }
 }
 

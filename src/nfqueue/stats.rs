@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use super::socket::Overruns;
 use crate::control::{Counter, Counters};
 
 /// The file of the calling thread's network namespace. Readable by root only, so it is opened before privileges are dropped.
@@ -58,6 +59,8 @@ pub struct Statistics {
     queues: u16,
     /// Packets that wait in a queue from which others pass undecided.
     full_at: Option<u32>,
+    /// Of such queues.
+    overruns: Vec<Overruns>,
     buffer: Vec<u8>,
 }
 
@@ -68,19 +71,26 @@ impl Statistics {
     /// # Errors
     /// When there is no such file (no NFQUEUE in the kernel) or it cannot be opened.
     pub fn open(first: u16, queues: u16) -> io::Result<Self> {
-        Ok(Self { file: File::open(PATH)?, first, queues, full_at: None, buffer: vec![0; READ_LIMIT] })
+        Ok(Self {
+            file: File::open(PATH)?,
+            first,
+            queues,
+            full_at: None,
+            overruns: Vec::new(),
+            buffer: vec![0; READ_LIMIT],
+        })
     }
 
-    /// For queues of this length with `fail = "open"`: what passes undecided is counted by nobody, so [`Self::refresh`] counts the queues that it
-    /// finds full.
+    /// For queues of this length with `fail = "open"`: what passes a full queue undecided is counted by nobody, so [`Self::refresh`] counts the queues
+    /// that it finds full; what passes a full socket is counted there.
     #[must_use]
-    pub fn failing_open(self, queue_len: u32) -> Self {
+    pub fn failing_open(self, queue_len: u32, overruns: Vec<Overruns>) -> Self {
         // A worker takes packets while we look: a queue that is nearly full was full a moment ago.
-        Self { full_at: Some(queue_len - queue_len / 8), ..self }
+        Self { full_at: Some(queue_len - queue_len / 8), overruns, ..self }
     }
 
     /// Reads the table and sets `KernelQueueDropped` and `KernelUserDropped`, each the sum over the queues. When none of them is bound (any
-    /// more), the last values stay. Counts `QueuesFoundFull` if queues fail open.
+    /// more), the last values stay. If queues fail open, counts `QueuesFoundFull` and sets `KernelUserPassed`.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -92,6 +102,7 @@ impl Statistics {
         });
         let dropped = dropped.reduce(|sum, next| (sum.0 + next.0, sum.1 + next.1));
         counters.add(Counter::QueuesFoundFull, full);
+        counters.set(Counter::KernelUserPassed, self.overruns.iter().map(|socket| u64::from(socket.count())).sum());
         if let Some((queue_dropped, user_dropped)) = dropped {
             counters.set(Counter::KernelQueueDropped, queue_dropped);
             counters.set(Counter::KernelUserDropped, user_dropped);

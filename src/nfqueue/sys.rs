@@ -66,6 +66,18 @@ pub(super) fn set_option(socket: BorrowedFd<'_>, option: SocketOption, value: li
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value, socket_length::<libc::c_int>()) })
 }
 
+/// Datagrams that this socket has been refused because its receive buffer was full, modulo 2^32 (`SO_MEMINFO`, `SK_MEMINFO_DROPS` of
+/// `linux/sock_diag.h`).
+pub(super) fn overruns(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    const DROPS: usize = 8;
+    let mut info = [0_u32; DROPS + 1];
+    let mut length = socket_length::<[u32; DROPS + 1]>();
+    let (value, size) = (info.as_mut_ptr().cast::<libc::c_void>(), &raw mut length);
+    // SAFETY: `value` points to an array of `length` bytes, `size` to that length, and both live until the call returns.
+    check(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, value, size) })?;
+    Ok(info.get(DROPS).copied().unwrap_or_default())
+}
+
 /// Copies the first waiting datagram without taking it; returns its length, at most that of `buffer`.
 pub(super) fn peek(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;

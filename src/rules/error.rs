@@ -127,7 +127,7 @@ impl std::error::Error for RuleErrors {}
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("cannot read the rule file {path}: {source}")]
+    #[error("cannot read the rule file {path}: {source}: name a readable .yml or .toml file")]
     Unreadable {
         /// The file.
         path: PathBuf,

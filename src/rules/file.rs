@@ -53,6 +53,8 @@ impl RuleSet {
     /// # Errors
     /// The file cannot be read, is larger than [`MAX_FILE_BYTES`], is no text, or its rules are wrong.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
+        // A file that is not there needs no other name.
+        std::fs::metadata(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
         let parse = format_of(path)?;
         Ok(read(&read_text(path)?, &path.to_string_lossy(), parse, &mut Disk)?)
     }

@@ -20,7 +20,7 @@ struct Cause {
     mend: &'static str,
 }
 
-const CAUSES: [Cause; 8] = [
+const CAUSES: [Cause; 9] = [
     Cause {
         counters: &[Counter::KernelQueueDropped],
         name: "full queue",
@@ -40,6 +40,13 @@ const CAUSES: [Cause; 8] = [
         name: "full receive buffer",
         happens: "packets are dropped",
         happened: "packets were dropped",
+        mend: "raise engine.queues if CPUs are idle, or engine.receive_buffer_bytes for short bursts",
+    },
+    Cause {
+        counters: &[Counter::KernelUserPassed],
+        name: "full receive buffer that fails open",
+        happens: "packets pass undecided",
+        happened: "packets passed undecided",
         mend: "raise engine.queues if CPUs are idle, or engine.receive_buffer_bytes for short bursts",
     },
     Cause {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use log::{error, info, warn};
 
 use super::process::{EngineProcess, Order};
+use super::vigil::Vigil;
 use super::{Diversion, ports_in_use, warnings};
 use crate::control::{Answer, ControlSocket};
 use crate::firewall::{self, Host, Plan, PlanError};
@@ -47,6 +48,7 @@ pub(super) struct Parent {
     /// What is diverted now: for the rules in force and, since flows keep what was decided for them, for all before.
     plan: Plan,
     firewall: firewall::RuleSetText,
+    vigil: Vigil,
     /// `None` until the first engine is ready: of two with the same queue, the second fails before.
     control: Option<ControlSocket>,
 }
@@ -60,7 +62,8 @@ impl Parent {
     ) -> Result<Self, PlanError> {
         let plan = diversion.plan(&process.rules);
         let firewall = firewall::build(&plan, &host)?;
-        Ok(Self { process, rule_file, diversion, looked: Instant::now(), host, plan, firewall, control: None })
+        let (looked, vigil) = (Instant::now(), Vigil::default());
+        Ok(Self { process, rule_file, diversion, looked, host, plan, firewall, vigil, control: None })
     }
 
     /// Listens for callers, unless that is done already.
@@ -96,11 +99,12 @@ impl Parent {
         outcome
     }
 
-    /// A service that was started meanwhile keeps its port.
+    /// A service that was started meanwhile keeps its port, and rules that others have taken out come back.
     fn look_again(&mut self) {
         if self.looked.elapsed() < LOOK_AGAIN {
             return;
         }
+        self.look_after();
         match ports_in_use(&self.diversion.interfaces, &self.process.config.engine) {
             Ok(ports) => self.diversion.in_use = ports,
             Err(error) => warn!("{error}; the ports that stayed with the host before still do"),
@@ -147,6 +151,7 @@ impl Parent {
         {
             firewall::replace(&rules)?;
             (self.plan, self.firewall) = (plan, rules);
+            self.vigil.begin(&self.firewall);
         }
         Ok(())
     }
@@ -158,10 +163,13 @@ impl Duties for Parent {
     fn install(&mut self, _: &Ready) -> Result<(), firewall::Error> {
         self.open_door();
         info!("installing the firewall rules");
-        firewall::apply(&self.firewall)
+        firewall::apply(&self.firewall)?;
+        self.vigil.begin(&self.firewall);
+        Ok(())
     }
 
     fn remove(&mut self) {
+        self.vigil.end();
         for _ in 0..REMOVE_TRIES {
             match firewall::remove() {
                 Ok(_) => return info!("the firewall rules are removed"),
@@ -169,6 +177,10 @@ impl Duties for Parent {
             }
         }
         error!("firewall rules are left behind; they let traffic pass, and `glutton-nfq clean` removes them");
+    }
+
+    fn look_after(&mut self) {
+        self.vigil.look(&self.firewall, &self.diversion.interfaces);
     }
 
     fn engine(&mut self, side: EngineSide) -> u8 {

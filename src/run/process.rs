@@ -21,7 +21,7 @@ use crate::events::{self, Event, EventSender, EventWriter, Level, Owner, Record}
 use crate::flow::{FlowTable, Seed};
 use crate::handlers::Registry;
 use crate::host;
-use crate::nfqueue::{self, Options, Socket, Statistics, Worker};
+use crate::nfqueue::{self, Options, Overruns, Socket, Statistics, Worker};
 use crate::privilege::{self, Account};
 use crate::process::SignalFd;
 use crate::rules::{Action, ProxyTarget, RuleSet, Sources};
@@ -144,7 +144,7 @@ impl EngineProcess {
         let statistics = Statistics::open(first, 2 * count);
         let statistics = statistics.inspect_err(|error| warn!("no queue statistics: {error}")).ok();
         let statistics = statistics.map(|statistics| match config.engine.fail {
-            Fail::Open => statistics.failing_open(config.engine.queue_len),
+            Fail::Open => statistics.failing_open(config.engine.queue_len, overruns(&queues)),
             Fail::Closed => statistics,
         });
         let mut server = server::bind(&config.server)?;
@@ -254,6 +254,15 @@ impl EngineProcess {
         });
         targets.collect()
     }
+}
+
+/// What shows that packets pass the sockets of these queues undecided.
+fn overruns(queues: &[Vec<Socket>]) -> Vec<Overruns> {
+    let overruns = queues.iter().flatten().map(Socket::overruns).collect::<io::Result<_>>();
+    overruns.unwrap_or_else(|error| {
+        warn!("packets that pass a full receive buffer are not counted: {error}");
+        Vec::new()
+    })
 }
 
 fn start_server(server: BoundServer, services: Services, events: &EventSender) -> Result<ServerHandle, Error> {
@@ -367,6 +376,8 @@ impl Running {
     fn stop(mut self) {
         let begin = Instant::now();
         self.read_statistics();
+        // They hold the queues open.
+        self.statistics = None;
         for worker in &self.workers {
             worker.stopper.stop();
         }

@@ -4,7 +4,7 @@
 //! that service says.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
@@ -28,11 +28,7 @@ impl ReservedPorts {
         // Bound and connected to a peer that never sends: for everybody else no socket is there.
         let udp = bind(Type::DGRAM, false)?;
         let (tcp_port, udp_port) = (port(&tcp)?, port(&udp)?);
-        let loopback = match udp.local_addr()?.as_socket() {
-            Some(SocketAddr::V6(_)) => SocketAddr::from((Ipv6Addr::LOCALHOST, DISCARD)),
-            _ => SocketAddr::from((Ipv4Addr::LOCALHOST, DISCARD)),
-        };
-        udp.connect(&loopback.into())?;
+        connect_to_nobody(&udp)?;
         let redirect = shared.as_ref().map(port).transpose()?;
         let reservations = [tcp, udp].into_iter().chain(shared).collect();
         Ok(Self { closed_tcp: tcp_port, closed_udp: udp_port, redirect, _reservations: reservations })
@@ -56,6 +52,17 @@ fn bind(kind: Type, shared: bool) -> io::Result<Socket> {
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
         Ok(socket)
     })
+}
+
+/// Connects to this host itself. Where IPv6 is switched off (`disable_ipv6`), sockets for it can be had, and its loopback address is not there.
+fn connect_to_nobody(udp: &Socket) -> io::Result<()> {
+    let connect = |address: IpAddr| udp.connect(&SocketAddr::from((address, DISCARD)).into());
+    match udp.local_addr()?.as_socket() {
+        Some(SocketAddr::V6(_)) => {
+            connect(Ipv6Addr::LOCALHOST.into()).or_else(|_| connect(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()))
+        }
+        _ => connect(Ipv4Addr::LOCALHOST.into()),
+    }
 }
 
 fn port(socket: &Socket) -> io::Result<u16> {

@@ -3,7 +3,7 @@
 use super::reserved_port::ReservedPorts;
 use super::{Error, Sensor, has_loopback};
 use crate::config::Datapath;
-use crate::firewall::{Feature, Host};
+use crate::firewall::{self, Feature, Host};
 use crate::host;
 
 impl Sensor {
@@ -12,11 +12,25 @@ impl Sensor {
         self.config.engine.datapath == datapath || self.rules.has_datapath(datapath)
     }
 
-    /// What iptables must be able to do for the kernel to carry connections. NAT is looked at only when it is asked for: looking loads it.
-    pub(super) fn features(&self) -> Vec<Feature> {
+    /// What iptables can do here for the kernel to carry connections. NAT is looked at only when it is asked for or must stand in: looking loads
+    /// it.
+    pub(super) fn probe(&self) -> Result<Host, Error> {
         let mut features = vec![Feature::Tracking, Feature::Marks, Feature::Transparent];
         features.extend(self.has_datapath(Datapath::Redirect).then_some(Feature::Redirect));
-        features
+        let host = Host::probe(&features)?;
+        let bridge = firewall::bridge_without_sockets(&self.interfaces()?);
+        let host = host.behind(bridge.clone());
+        if !self.wants_stand_in(&host) || features.contains(&Feature::Redirect) {
+            return Ok(host);
+        }
+        features.push(Feature::Redirect);
+        Ok(Host::probe(&features)?.behind(bridge))
+    }
+
+    /// `auto` needs something else than TPROXY here.
+    fn wants_stand_in(&self, host: &Host) -> bool {
+        let can_carry = host.has(&[Feature::Tracking, Feature::Marks]) && !self.is_on_loopback();
+        can_carry && self.has_datapath(Datapath::Auto) && !host.has(&[Feature::Transparent])
     }
 
     /// What was asked for and cannot be had here, a line for each.
@@ -28,9 +42,20 @@ impl Sensor {
             Feature::Transparent => transparent,
             Feature::Redirect => redirect,
         };
-        let lacks: Vec<String> = host.lacks.iter().filter(matters).map(ToString::to_string).collect();
+        let name = |feature: &Feature| match (&host.bridge, feature) {
+            (Some(bridge), Feature::Transparent) => {
+                format!("TPROXY for what comes by the bridge {bridge} (net.bridge.bridge-nf-call-iptables is 1)")
+            }
+            _ => feature.to_string(),
+        };
+        let lacks: Vec<String> = host.lacks.iter().filter(matters).map(name).collect();
         let lacks = (!lacks.is_empty()).then(|| {
-            format!("this host has no {}: connections that need it are carried in user space", lacks.join(" and no "))
+            let stands_in = self.wants_stand_in(host) && host.has(&[Feature::Redirect]);
+            let auto = if stands_in { "`auto` is `redirect`, and other " } else { "" };
+            format!(
+                "this host has no {}: {auto}connections that need it are carried in user space",
+                lacks.join(" and no ")
+            )
         });
         let untracked = (!host.has(&[Feature::Tracking])).then(|| {
             let (first, last) = host::own_ports();
@@ -45,7 +70,14 @@ impl Sensor {
             "what this host sends to itself is never redirected: with `lo` among the interfaces, `redirect` is `userspace`"
                 .to_owned()
         });
-        [lacks, untracked, unrouted, on_loopback].into_iter().flatten().collect()
+        let server = &self.config.server;
+        let dropped = firewall::drops_input(server.tcp_port).then(|| {
+            format!(
+                "iptables drops by default what comes in (INPUT): let it accept TCP to {} and UDP to {}, and TCP to all ports that the sensor answers",
+                server.tcp_port, server.udp_port
+            )
+        });
+        [lacks, untracked, unrouted, on_loopback, dropped].into_iter().flatten().collect()
     }
 
     /// The kernel decides about NAT of what comes by loopback when it leaves, before any rule of ours.
@@ -55,7 +87,8 @@ impl Sensor {
 
     pub(super) fn reserve_ports(&self, host: &Host) -> Result<ReservedPorts, Error> {
         let redirects = host.has(&[Feature::Tracking, Feature::Marks, Feature::Redirect]);
-        let redirect = redirects && self.has_datapath(Datapath::Redirect) && !self.is_on_loopback();
+        let wanted = self.has_datapath(Datapath::Redirect) || self.wants_stand_in(host);
+        let redirect = redirects && wanted && !self.is_on_loopback();
         ReservedPorts::reserve(redirect).map_err(Error::Ports)
     }
 }

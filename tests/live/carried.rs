@@ -120,7 +120,7 @@ fn path_without(lab: &Lab, words: &[&str]) -> String {
 #[test]
 fn a_host_that_lacks_what_carries_connections_is_told_once_and_served_in_user_space() {
     let lacking: [(&str, &[&str], &str); 5] = [
-        ("auto", &["TPROXY"], "has no TPROXY"),
+        ("auto", &["TPROXY", "DNAT"], "has no TPROXY"),
         ("auto", &["-m connmark", "CONNMARK"], "has no connection marks"),
         ("redirect", &["DNAT"], "has no NAT"),
         ("redirect", &["-m connmark", "CONNMARK"], "has no connection marks"),
@@ -159,10 +159,12 @@ fn a_host_without_connection_tracking_serves_visitors_and_keeps_its_own_connecti
 
 #[test]
 fn a_host_without_tproxy_redirects() {
-    let lab = Lab::new();
-    let path = path_without(&lab, &["TPROXY"]);
-    let engine = lab.engine().rules(RULES).datapath("redirect").through(&["env", &path]).start();
-    assert_eq!(queued_while_talking(&lab, 7005), 2);
-    assert!(!engine.said().contains("TPROXY"), "{}", engine.said());
-    engine.stop();
+    for (datapath, told) in [("redirect", 0), ("auto", 1)] {
+        let lab = Lab::new();
+        let path = path_without(&lab, &["TPROXY"]);
+        let engine = lab.engine().rules(RULES).datapath(datapath).through(&["env", &path]).start();
+        assert_eq!(queued_while_talking(&lab, 7005), 2);
+        assert_eq!(engine.said().matches("no TPROXY (xt_TPROXY, xt_socket): `auto` is `redirect`").count(), told);
+        engine.stop();
+    }
 }

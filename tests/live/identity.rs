@@ -41,8 +41,22 @@ fn assert_named_truly(events: &[Value]) {
 crate::on_each_datapath! {
     one_client_port_connected_to_a_thousand_ports_at_the_same_time_is_a_thousand_sessions,
     twenty_thousand_connections_in_a_row_with_reused_source_ports_are_told_apart,
+    a_client_that_resets_and_dials_again_at_once_from_the_same_port_is_served_each_time,
     one_udp_port_that_asks_a_hundred_ports_is_answered_from_each,
     a_local_client_that_dials_the_handler_port_itself_is_closed,
+}
+
+fn a_client_that_resets_and_dials_again_at_once_from_the_same_port_is_served_each_time(datapath: &str) {
+    let lab = Lab::new();
+    let engine = lab.engine().rules(RULES).datapath(datapath).start();
+    lab.attacker(|| {
+        for (address, n) in SENSOR.into_iter().flat_map(|address| (0..100).map(move |n| (address, n))) {
+            let mut stream = dial_from(40_000, at(address, 7005)).unwrap();
+            assert_eq!(echo(&mut stream, b"hello").unwrap_or_default(), b"hello", "{datapath}, {address}, time {n}");
+            abort(stream);
+        }
+    });
+    engine.stop();
 }
 
 fn one_client_port_connected_to_a_thousand_ports_at_the_same_time_is_a_thousand_sessions(datapath: &str) {

@@ -41,3 +41,5 @@ mod redirect;
 mod refusal;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod surroundings;

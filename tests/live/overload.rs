@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
+use rustix::process::{Signal, kill_process};
+
 use crate::lab::client::{dial, echo};
 use crate::lab::frame::FrameSender;
 use crate::lab::{Lab, PATIENCE, SENSOR, at, within};
@@ -123,4 +125,24 @@ max_sessions_per_source = 1
         assert!(count_of(&said, name) > Some(0), "{said}");
     }
     assert!(warnings.count() <= 2 * 8, "{said}");
+}
+
+#[test]
+fn what_passes_a_full_receive_buffer_undecided_is_told_with_how_much_it_was() {
+    const NAME: &str = "full receive buffer that fails open";
+    const PACKETS: u32 = 10_000;
+    let lab = Lab::new();
+    let config = "[engine]\nqueues = 1\nreceive_buffer_bytes = 1048576\nfail = \"open\"\n";
+    let engine = lab.engine().rules(RULES).config(config).without_events().start();
+    let frames = FrameSender::new(&lab);
+    let process = engine.children()[0];
+    kill_process(process, Signal::STOP).unwrap();
+    // More than the buffer holds.
+    (0..PACKETS).for_each(|n| frames.send_syn(Ipv4Addr::from(0x0b00_0000 + n), 1_024, 7005));
+    kill_process(process, Signal::CONT).unwrap();
+    let told = within(PATIENCE, || engine.said().contains(NAME).then_some(()));
+    assert!(told.is_some(), "nothing is said: {}", engine.said());
+    let (queued, said) = (lab.packets_queued(), engine.end_and_say());
+    let passed = count_of(&said, NAME).unwrap_or_default();
+    assert!(passed > 0 && passed < u64::from(PACKETS) && queued > 0, "{queued} queued: {said}");
 }

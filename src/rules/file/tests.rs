@@ -205,6 +205,7 @@ fn loading_says_why_a_file_cannot_be_read() {
     assert!(matches!(RuleSet::load(&file("a.json", b"{}")), Err(LoadError::UnknownExtension { .. })));
     assert!(matches!(RuleSet::load(&file("b.yml", b"rules: \xff")), Err(LoadError::NotText { .. })));
     assert!(matches!(RuleSet::load(&folder.path().join("none.yml")), Err(LoadError::Unreadable { .. })));
+    assert!(matches!(RuleSet::load(&folder.path().join("none")), Err(LoadError::Unreadable { .. })));
     assert!(matches!(RuleSet::load(Path::new("/dev/zero")), Err(LoadError::UnknownExtension { .. })));
     let link = folder.path().join("endless.yml");
     std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
