@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::handlers::{Random, Sources};
 
 pub(super) use draw::pick;
+pub(super) use proc::process_status;
 
 /// Sources whose files are remembered.
 const MAX_SOURCES: usize = 4_096;
@@ -23,6 +24,9 @@ const MAX_SOURCES: usize = 4_096;
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Programs that one source can have running.
 const MAX_RUNNING: usize = 16;
+
+/// Process numbers begin again after this one (`kernel.pid_max`, proc(5)).
+const LAST_PID: u32 = 32_767;
 
 /// Which family of device it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +58,14 @@ pub(super) struct Remembered {
 pub(super) struct Jobs {
     /// Process number and command line of those that are still running.
     pub(super) running: Vec<(u32, Vec<u8>)>,
-    processes_started: u32,
+    /// The last number that was given out.
+    last_pid: u32,
 }
 
 impl Jobs {
     /// Notes a program that keeps running; the oldest is forgotten.
-    pub(super) fn start(&mut self, first_pid: u32, command: &[u8]) -> u32 {
-        let pid = self.next_pid(first_pid);
+    pub(super) fn start(&mut self, shell: u32, command: &[u8]) -> u32 {
+        let pid = self.next_pid(shell);
         if self.running.len() >= MAX_RUNNING {
             self.running.remove(0);
         }
@@ -68,10 +73,11 @@ impl Jobs {
         pid
     }
 
-    /// A process number that was not used before.
-    pub(super) fn next_pid(&mut self, first_pid: u32) -> u32 {
-        self.processes_started = (self.processes_started + 1) % 20_000;
-        first_pid + self.processes_started
+    /// A process number that was not used before, above that of the shell, which is older.
+    pub(super) fn next_pid(&mut self, shell: u32) -> u32 {
+        let last = if self.last_pid >= LAST_PID { shell } else { self.last_pid.max(shell) };
+        self.last_pid = last + 1;
+        self.last_pid
     }
 }
 
@@ -205,6 +211,15 @@ impl Device {
 
     pub(super) const fn installed(&self) -> Timestamp {
         self.installed
+    }
+
+    pub(super) const fn booted(&self) -> Timestamp {
+        self.booted
+    }
+
+    /// The network card's name.
+    pub(super) fn card(&self) -> &'static str {
+        if self.flavor == Flavor::Android { "wlan0" } else { "eth0" }
     }
 
     pub(super) fn up_since(&self, now: Timestamp) -> Duration {

@@ -482,6 +482,6 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// The next process number.
     pub(super) fn next_pid(&mut self) -> u32 {
-        self.jobs.next_pid(self.device.first_pid())
+        self.jobs.next_pid(self.state.pid)
     }
 }

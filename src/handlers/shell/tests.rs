@@ -143,3 +143,64 @@ fn what_is_nested_deeply_is_refused() {
         assert!(said.len() < 1 << 16);
     }
 }
+
+/// What one line prints on a fresh login to this flavor of device, so many seconds later.
+fn said(flavor: Flavor, line: &str, after_secs: u64) -> String {
+    let session = Session::example(Transport::Tcp, 23);
+    let now = Timestamp::from_micros(1_700_000_000_000_000 + after_secs * 1_000_000);
+    let mut shell = Shell::new(Device::new(flavor, &Persona::example(), &[]), 1);
+    let mut out = Output::default();
+    let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
+    let printed = acts.into_iter().filter_map(|act| if let Act::Print(bytes) = act { Some(bytes) } else { None });
+    String::from_utf8(printed.flatten().collect()).unwrap()
+}
+
+#[test]
+fn what_runs_and_what_is_listed_can_be_found_and_started() {
+    let device = Flavor::BusyBox;
+    for program in ["udhcpc", "crond", "httpd", "getty", "telnetd", "syslogd", "klogd", "init"] {
+        assert!(said(device, &format!("which {program}"), 0).contains(program), "{program}");
+    }
+    let lost =
+        "for d in /bin /sbin /usr/bin /usr/sbin; do for n in $(ls $d); do which $n >/dev/null || echo $n; done; done";
+    assert_eq!(said(device, lost, 0), "");
+}
+
+#[test]
+fn figures_of_the_device_agree_with_one_another() {
+    for device in [Flavor::BusyBox, Flavor::Android] {
+        let ask = |line: &str| said(device, line, 40).trim().to_owned();
+        let card = ask("ifconfig | head -n 1 | awk '{ print $1 }'");
+        assert_eq!(ask("route -n | tail -n 1 | awk '{ print $NF }'"), card);
+        let counted = format!("grep {card} /proc/net/dev | awk '{{ print $2, $3 }}'");
+        let shown = ask("ifconfig | grep 'RX ' | head -n 2 | sed 's/.*RX [a-z]*:\\([0-9]*\\) .*/\\1/'");
+        assert_eq!(ask(&counted), shown.lines().rev().collect::<Vec<_>>().join(" "));
+        assert_eq!(ask("cat /proc/sys/kernel/version"), ask("uname -v"));
+        assert_eq!(
+            ask("awk '/MemFree/ { print $2 }' /proc/meminfo"),
+            ask("free | awk '/Mem/ { print $4 }'"),
+            "memory that is free"
+        );
+    }
+    let root = said(Flavor::BusyBox, "df / | awk '$NF == \"/\" { print $2 }'", 0);
+    assert!(said(Flavor::BusyBox, "tail -n 1 /proc/partitions", 0).contains(root.trim()), "{root}");
+}
+
+#[test]
+fn processes_are_numbered_in_the_order_they_began() {
+    let device = Flavor::BusyBox;
+    assert_eq!(said(device, "set -- $(cat /proc/loadavg); [ $5 -gt $$ ] && echo later", 0), "later\n");
+    assert_eq!(said(device, "set -- $(grep ^Pid: /proc/self/status); [ $2 -gt $$ ] && echo later", 0), "later\n");
+    let newest = |secs| said(device, "awk '{ print $5 }' /proc/loadavg", secs).trim().parse::<u32>().unwrap();
+    assert!(newest(60) > newest(0) && newest(0) == newest(0));
+}
+
+#[test]
+fn a_device_that_is_rebooted_ends_the_session() {
+    let session = Session::example(Transport::Tcp, 23);
+    let mut shell = Shell::new(device(), 1);
+    let mut out = Output::default();
+    let acts = shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), b"reboot; echo still here");
+    assert!(matches!(Vec::from(acts).as_slice(), [Act::Wait(_)]));
+    assert!(shell.has_exited());
+}

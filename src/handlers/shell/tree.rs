@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::applet::{APPLETS, Applet};
-use super::device::{Device, Flavor};
+use super::device::{Device, Flavor, process_status};
 use crate::clock::Timestamp;
 
 /// One entry of a file system.
@@ -52,6 +52,10 @@ pub(super) enum Live {
     Load,
     Memory,
     Stat,
+    /// `/proc/net/dev`
+    Network,
+    /// `/proc/self/status`
+    Own,
 }
 
 /// What reading and writing a character device does.
@@ -123,8 +127,22 @@ impl Tree {
             Flavor::BusyBox => tree.add_linux(device),
             Flavor::Android => tree.add_android(device),
         }
+        tree.time = device.booted();
         tree.add_kernel(device);
+        tree.begin_at_boot();
         tree
+    }
+
+    /// What lies in memory is as old as the last start.
+    fn begin_at_boot(&mut self) {
+        for place in ["/dev", "/proc", "/sys", "/run", "/tmp", "/var"] {
+            let is_there = |path: &[u8]| {
+                path.strip_prefix(place.as_bytes()).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+            };
+            for (_, node) in self.nodes.iter_mut().filter(|(path, _)| is_there(path)) {
+                node.changed = self.time;
+            }
+        }
     }
 
     fn add_linux(&mut self, device: &Device) {
@@ -308,9 +326,13 @@ impl Tree {
         self.directory("/proc/net");
         self.directory("/proc/sys");
         self.directory("/proc/sys/kernel");
-        for (name, live) in
-            [("uptime", Live::Uptime), ("loadavg", Live::Load), ("meminfo", Live::Memory), ("stat", Live::Stat)]
-        {
+        for (name, live) in [
+            ("uptime", Live::Uptime),
+            ("loadavg", Live::Load),
+            ("meminfo", Live::Memory),
+            ("stat", Live::Stat),
+            ("net/dev", Live::Network),
+        ] {
             self.add(&format!("/proc/{name}"), Kind::File { content: Content::Live(live), fresh: false }, 0o444);
         }
         self.link("/proc/mounts", "/proc/self/mounts");
@@ -322,6 +344,7 @@ impl Tree {
         self.nodes.remove(&b"/proc/self/exe"[..]);
         self.link("/proc/self/exe", shell);
         self.text("/proc/self/mounts", 0o444, &device.mounts());
+        self.add("/proc/self/status", Kind::File { content: Content::Live(Live::Own), fresh: false }, 0o444);
     }
 
     fn process(&mut self, pid: &str, command: &str, device: &Device) {
@@ -334,7 +357,8 @@ impl Tree {
         self.text(&at("cmdline"), 0o444, &line);
         self.text(&at("comm"), 0o444, &format!("{name}\n"));
         self.text(&at("maps"), 0o444, "");
-        self.text(&at("status"), 0o444, &format!("Name:\t{name}\nState:\tS (sleeping)\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t1\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"));
+        let parent = u32::from(pid != "1");
+        self.text(&at("status"), 0o444, &process_status(name, "S (sleeping)", pid, parent));
         if !is_kernel {
             let program = if device.flavor() == Flavor::BusyBox { "/bin/busybox" } else { "/system/bin/toybox" };
             self.link(&at("exe"), program);

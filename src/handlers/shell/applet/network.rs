@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::device::Flavor;
 use super::super::run::{Io, Run};
 use super::{has_flag, lossy, number, operands_beside, usage, value_of};
 
@@ -28,18 +27,17 @@ fn mac_text(run: &Run<'_, '_>, separator: &str) -> String {
 pub(super) fn ifconfig(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let address = own_address(run);
     let (broadcast, ..) = neighbours(&address);
-    let name = if run.device.flavor() == Flavor::Android { "wlan0" } else { "eth0" };
-    let seconds = run.device.up_since(run.cx.now()).as_secs();
-    let (rx, tx) = (seconds * 3 / 7 + 4_211, seconds / 5 + 1_903);
+    let name = run.device.card();
+    let [(rx, rx_bytes), (tx, tx_bytes)] = run.device.traffic(run.cx.now());
     let card = format!(
         "{name:<10}Link encap:Ethernet  HWaddr {}\n          inet addr:{address}  Bcast:{broadcast}  Mask:255.255.255.0\n          UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n          RX packets:{rx} errors:0 dropped:0 overruns:0 frame:0\n          TX packets:{tx} errors:0 dropped:0 overruns:0 carrier:0\n          collisions:0 txqueuelen:1000\n          RX bytes:{} ({}.{} MiB)  TX bytes:{} ({}.{} MiB)\n\n",
         mac_text(run, ":"),
-        rx * 191,
-        (rx * 191) >> 20,
-        (rx * 7) % 10,
-        tx * 117,
-        (tx * 117) >> 20,
-        (tx * 3) % 10,
+        rx_bytes,
+        rx_bytes >> 20,
+        ((rx_bytes & 0xf_ffff) * 10) >> 20,
+        tx_bytes,
+        tx_bytes >> 20,
+        ((tx_bytes & 0xf_ffff) * 10) >> 20,
     );
     let loopback = "lo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n          UP LOOPBACK RUNNING  MTU:65536  Metric:1\n          RX packets:24 errors:0 dropped:0 overruns:0 frame:0\n          TX packets:24 errors:0 dropped:0 overruns:0 carrier:0\n          collisions:0 txqueuelen:1\n          RX bytes:2088 (2.0 KiB)  TX bytes:2088 (2.0 KiB)\n\n";
     let wanted = operands_beside(words, b"");
@@ -61,7 +59,7 @@ pub(super) fn ifconfig(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 pub(super) fn ip(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let address = own_address(run);
     let (broadcast, gateway, net) = neighbours(&address);
-    let name = if run.device.flavor() == Flavor::Android { "wlan0" } else { "eth0" };
+    let name = run.device.card();
     let mac = mac_text(run, ":").to_lowercase();
     match words.iter().skip(1).find(|word| !word.starts_with(b"-")).map(Vec::as_slice) {
         Some(command) if b"address".starts_with(command) || b"link".starts_with(command) => {
@@ -91,12 +89,13 @@ pub(super) fn ip(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn route(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     let (_, gateway, net) = neighbours(&own_address(run));
+    let name = run.device.card();
     run.print_line(
         io.out,
         "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface",
     );
-    run.print_line(io.out, &format!("{:<15} {gateway:<15} 0.0.0.0         UG    0      0        0 eth0", "0.0.0.0"));
-    run.print_line(io.out, &format!("{net:<15} 0.0.0.0         255.255.255.0   U     0      0        0 eth0"));
+    run.print_line(io.out, &format!("{:<15} {gateway:<15} 0.0.0.0         UG    0      0        0 {name}", "0.0.0.0"));
+    run.print_line(io.out, &format!("{net:<15} 0.0.0.0         255.255.255.0   U     0      0        0 {name}"));
     0
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::device::Flavor;
 use super::super::file_system::base_name;
-use super::super::run::{Io, Run};
+use super::super::run::{Io, Leaving, Run};
 use super::{builtin, lossy, number, operands};
 
 /// What runs, as the visitor sees it: number, user, size in KiB, state, command line.
@@ -158,6 +158,18 @@ pub(super) fn sleep(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         }
     }
     run.wait(total);
+    0
+}
+
+/// `halt`, `poweroff` and `reboot`: a moment later init ends what runs, the visitor's shell as well. Not so for Android's user, nor in a
+/// container, which has no init of that kind.
+pub(super) fn shut_down(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if !run.state.is_root || run.device.is_container() {
+        return run.fail(io, words, "Operation not permitted");
+    }
+    run.wait_about(900, 2_100);
+    run.state.exited = true;
+    run.leaving = Some(Leaving::Exit);
     0
 }
 

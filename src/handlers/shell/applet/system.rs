@@ -181,7 +181,7 @@ pub(super) fn df(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             ("proc" | "sysfs", _) => continue,
             (_, "/dev") => (512, 0),
             ("tmpfs" | "rootfs", _) => (memory / 2, memory / 900),
-            _ => (memory * 4, memory * 4 * 61 / 100),
+            _ => (run.device.root_kib(), run.device.root_kib() * 61 / 100),
         };
         let row = format!(
             "{source:<20} {:>9} {:>9} {:>9} {:>3}% {place}",

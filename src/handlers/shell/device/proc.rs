@@ -6,6 +6,16 @@ use crate::handlers::Random;
 use crate::handlers::shell::elf::Architecture;
 use crate::handlers::shell::tree::Live;
 
+/// What the loopback has received, and sent: packets and bytes.
+const LOOPBACK: (u64, u64) = (24, 2_088);
+
+/// `/proc/PID/status`, shortened.
+pub(in crate::handlers::shell) fn process_status(name: &str, state: &str, pid: &str, parent: u32) -> String {
+    format!(
+        "Name:\t{name}\nState:\t{state}\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t{parent}\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"
+    )
+}
+
 impl Device {
     /// `/proc/mounts`. Everything that it calls writable is.
     pub(in crate::handlers::shell) fn mounts(&self) -> String {
@@ -44,12 +54,56 @@ impl Device {
             ("cmdline", "console=ttyS0,115200 root=/dev/root rw rootwait\n".to_owned()),
             ("filesystems", "nodev\tsysfs\nnodev\trootfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\n\text4\n\tsquashfs\n".to_owned()),
             ("modules", String::new()),
-            ("partitions", "major minor  #blocks  name\n\n  31        0        256 mtdblock0\n  31        1       3072 mtdblock1\n  31        2      12800 mtdblock2\n".to_owned()),
-            ("devices", "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n 90 mtd\n128 ptm\n136 pts\n\nBlock devices:\n 31 mtdblock\n".to_owned()),
+            ("partitions", self.partitions()),
+            ("devices", "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n 90 mtd\n128 ptm\n136 pts\n\nBlock devices:\n  8 sd\n 31 mtdblock\n179 mmc\n".to_owned()),
             ("net/arp", "IP address       HW type     Flags       HW address            Mask     Device\n".to_owned()),
+            ("sys/kernel/ostype", "Linux\n".to_owned()),
+            ("sys/kernel/pid_max", "32768\n".to_owned()),
+            ("sys/kernel/version", format!("{build}\n")),
             ("sys/kernel/hostname", format!("{}\n", self.host())),
             ("sys/kernel/osrelease", format!("{release}\n")),
         ]
+    }
+
+    /// Size of the file system at `/` in KiB.
+    pub(in crate::handlers::shell) const fn root_kib(&self) -> u64 {
+        self.memory_kib * 4
+    }
+
+    /// `/proc/partitions`: the last one holds what `df` says of `/`.
+    fn partitions(&self) -> String {
+        let root = self.root_kib();
+        let rows = match (self.flavor, self.architecture) {
+            (Flavor::Android, _) => vec![
+                (179, 0, root * 2 + 16_384, "mmcblk0"),
+                (179, 24, root, "mmcblk0p24"),
+                (179, 26, root, "mmcblk0p26"),
+            ],
+            (_, Architecture::X86) => vec![(8, 0, root + 16_384, "sda"), (8, 1, root, "sda1")],
+            _ => vec![(31, 0, 256, "mtdblock0"), (31, 1, 3_072, "mtdblock1"), (31, 2, root, "mtdblock2")],
+        };
+        let row = |(major, minor, size, name)| format!("{major:4}  {minor:7} {size:10} {name}\n");
+        "major minor  #blocks  name\n\n".to_owned() + &rows.into_iter().map(row).collect::<String>()
+    }
+
+    /// What the network card has received and sent: packets and bytes each.
+    pub(in crate::handlers::shell) fn traffic(&self, now: Timestamp) -> [(u64, u64); 2] {
+        let seconds = self.up_since(now).as_secs();
+        let (received, sent) = (seconds * 3 / 7 + 4_211, seconds / 5 + 1_903);
+        [(received, received * 191), (sent, sent * 117)]
+    }
+
+    /// `/proc/net/dev`.
+    fn net_dev(&self, now: Timestamp) -> String {
+        let mut text = "Inter-|   Receive                                                |  Transmit\n \
+             face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n".to_owned();
+        for (name, [(received, bytes), (sent, sent_bytes)]) in [("lo", [LOOPBACK; 2]), (self.card(), self.traffic(now))]
+        {
+            text += &format!(
+                "{name:>6}: {bytes:7} {received:7}    0    0    0     0          0         0 {sent_bytes:8} {sent:7}    0    0    0     0       0          0\n"
+            );
+        }
+        text
     }
 
     fn cpu_info(&self) -> String {
@@ -69,7 +123,7 @@ impl Device {
             Live::Uptime => format!("{seconds}.{hundredths:02} {}.{:02}\n", seconds * 93 / 100, (hundredths * 7) % 100),
             Live::Load => {
                 let [one, five, fifteen] = self.load(now).map(|load| format!("{}.{:02}", load / 100, load % 100));
-                format!("{one} {five} {fifteen} 1/{} {}\n", self.processes.len() + 31, self.first_pid + 77)
+                format!("{one} {five} {fifteen} 1/{} {}\n", self.processes.len() + 31, self.newest_pid(now))
             }
             Live::Memory => {
                 let (total, free) = (self.memory_kib, self.free_kib(now));
@@ -89,11 +143,19 @@ impl Device {
                     seconds * 4,
                     seconds * 210,
                     self.booted.as_micros() / 1_000_000,
-                    self.first_pid + 99
+                    self.newest_pid(now)
                 )
             }
+            Live::Network => self.net_dev(now),
+            Live::Own => process_status("cat", "R (running)", &self.newest_pid(now).to_string(), 1),
         };
         text.into_bytes()
+    }
+
+    /// The number of the process that has just begun: above those of the shells, and growing.
+    fn newest_pid(&self, now: Timestamp) -> u32 {
+        let growth = self.up_since(now).as_secs() % 8_000;
+        self.first_pid + 9_200 + u32::try_from(growth).unwrap_or(0)
     }
 
     /// Load averages over one, five and fifteen minutes, in hundredths; they wander with time.

@@ -83,7 +83,7 @@ impl Run<'_, '_> {
             program => {
                 self.state.has_dropped = true;
                 let line = words.join(&b' ');
-                self.jobs.start(self.device.first_pid(), &line);
+                self.jobs.start(self.state.pid, &line);
                 let said = program.as_deref().and_then(said_by).unwrap_or(b"listening tun0\n");
                 self.print(io.out, said);
                 0
