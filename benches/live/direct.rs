@@ -52,7 +52,7 @@ impl Direct {
     /// Reached on every TCP port, by a plain TPROXY rule of the kernel's.
     pub(crate) fn behind_tproxy(namespace: &Namespace, rules: &str) -> Result<Self> {
         let direct = Self::start_with(namespace, rules, |bound| {
-            bound.make_transparent()?;
+            bound.make_transparent(0)?;
             Ok(bound.tcp_port())
         })?;
         iptables(

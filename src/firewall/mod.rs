@@ -43,7 +43,7 @@ pub const CHAIN_IN: &str = "GLUTTON-NFQ-IN";
 pub const CHAIN_QUEUE: &str = "GLUTTON-NFQ-QUEUE";
 /// Our chain in mangle for packets that were decided a moment ago: keeps the decision with the connection.
 pub const CHAIN_KEEP: &str = "GLUTTON-NFQ-KEEP";
-/// Our chain in raw, jumped to from OUTPUT.
+/// Our chain in raw, jumped to from OUTPUT, and another in mangle when the kernel carries connections to us.
 pub const CHAIN_OUT: &str = "GLUTTON-NFQ-OUT";
 /// Our chain in raw for packets to captured networks that are not tracked, jumped to from PREROUTING.
 pub const CHAIN_RAW: &str = "GLUTTON-NFQ-RAW";

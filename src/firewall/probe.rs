@@ -33,7 +33,9 @@ impl Feature {
                     "-p tcp -m connmark --mark 0x1/0x3 -j MARK --set-xmark 0x0/0x3",
                 ],
             ),
-            Self::Transparent => (Table::Mangle, &["-p tcp -m socket -j TPROXY --on-port 1 --tproxy-mark 0x0/0x3"]),
+            Self::Transparent => {
+                (Table::Mangle, &["-p tcp -m socket --transparent -j TPROXY --on-port 1 --tproxy-mark 0x0/0x3"])
+            }
             Self::Redirect => (Table::Nat, &["-p tcp -m connmark --mark 0x3/0x3 -j DNAT --to-destination :1"]),
         }
     }

@@ -5,7 +5,9 @@ use std::fmt;
 
 use super::routes::Routes;
 use super::tool::RESTORE_OPTIONS;
-use super::{CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template};
+use super::{
+    CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_OUT, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template,
+};
 use crate::engine::Course;
 
 const TEMPLATE: &str = include_str!("../../iptables/rules.template");
@@ -96,7 +98,8 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
     let values = [
         ("keep", when(path.is_some(), CHAIN_KEEP)),
         ("mask", path.map(|path| format!("{:#x}", path.marks.mask())).into_iter().collect()),
-        ("left", mark(Course::Pass).into_iter().chain(redirected.clone()).collect()),
+        ("passed", mark(Course::Pass).into_iter().collect()),
+        ("settle", when(listener.is_some(), CHAIN_OUT)),
         ("redirected", redirected.into_iter().collect()),
         ("redirect_chain", when(redirect.is_some(), CHAIN_NAT)),
         ("redirect_port", redirect.map(|port| port.to_string()).into_iter().collect()),

@@ -16,7 +16,7 @@ use super::queue::{self, QueueDecider, QueueThread};
 use crate::clock::Clock;
 use crate::config::{Config, Fail};
 use crate::control::{Counter, Counters};
-use crate::engine::{Capture, Engine, Settings};
+use crate::engine::{Capture, Course, Engine, Settings};
 use crate::events::{self, Event, EventSender, EventWriter, Level, Owner, Record};
 use crate::flow::{FlowTable, Seed};
 use crate::handlers::Registry;
@@ -148,8 +148,11 @@ impl EngineProcess {
             Fail::Closed => statistics,
         });
         let mut server = server::bind(&config.server)?;
-        if self.settings.kernel.transparent {
-            server.make_transparent().map_err(io_error("make the listeners transparent"))?;
+        let kernel = &self.settings.kernel;
+        if let Some(marks) = kernel.marks.filter(|_| kernel.transparent) {
+            server
+                .make_transparent(marks.value(Course::Transparent))
+                .map_err(io_error("make the listeners transparent"))?;
         }
         if let Some(port) = self.settings.kernel.redirect_port {
             server.listen_for_redirected(port)?;

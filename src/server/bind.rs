@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 
 use super::{holder, sys};
 use crate::{config, host};
@@ -132,14 +132,16 @@ pub fn bind(config: &config::Server) -> Result<BoundServer, BindError> {
 }
 
 impl BoundServer {
-    /// Lets the TCP listeners take connections that the firewall's TPROXY rules bring, whatever they dialled.
+    /// Lets the TCP listeners take connections that the firewall's TPROXY rules bring, whatever they dialled, and gives this mark to all that the
+    /// sockets of these connections send.
     ///
     /// # Errors
     /// Without CAP_NET_ADMIN, or in a kernel without transparent sockets.
-    pub fn make_transparent(&mut self) -> io::Result<()> {
+    pub fn make_transparent(&mut self, mark: u32) -> io::Result<()> {
         for worker in &mut self.workers {
             for listener in &worker.tcp {
                 sys::make_transparent(listener.as_fd(), listener.local_addr()?.is_ipv6())?;
+                SockRef::from(listener).set_mark(mark)?;
             }
             worker.transparent = true;
         }

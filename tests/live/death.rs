@@ -217,18 +217,18 @@ fn readme_commands(after: &str) -> Vec<String> {
 fn the_commands_of_the_readme_remove_everything_by_hand() {
     let networks = "capture = [\"203.0.113.0/24\", \"2001:db8:77::/48\"]";
     let captured = readme_commands("Where `capture` names networks");
-    let redirected = readme_commands("With the datapath `redirect`");
+    let [carried, redirected] = ["With TPROXY, as", "With the datapath `redirect`"].map(readme_commands);
     for (config, first) in [
-        (networks.to_owned(), &captured[..2]),
-        (format!("conntrack = false\n{networks}"), &captured[..]),
-        ("datapath = \"redirect\"".to_owned(), &redirected[..]),
+        (networks.to_owned(), [&captured[..2], &carried].concat()),
+        (format!("conntrack = false\n{networks}"), [&captured[..], &carried].concat()),
+        ("datapath = \"redirect\"".to_owned(), redirected),
     ] {
         let lab = Lab::new();
         let routes_before = saved_routes(&lab);
         kill_parent_and_engine(lab.engine().config(&format!("[engine]\n{config}\n")));
         let has_routes = saved_routes(&lab) != routes_before;
         assert_eq!(has_routes, config.contains("capture"), "nobody was left to remove the routes");
-        let commands = [first, &readme_commands("By hand, should it")].concat();
+        let commands = [first, readme_commands("By hand, should it")].concat();
         for (family, ip, network) in
             [("iptables", "ip -4", "203.0.113.0/24"), ("ip6tables", "ip -6", "2001:db8:77::/48")]
         {

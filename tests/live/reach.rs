@@ -1,7 +1,7 @@
 //! What a visitor reaches through every kind of rule, over IPv4 and IPv6, TCP and UDP, and what is recorded of it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
@@ -56,6 +56,7 @@ crate::on_each_datapath! {
     a_proxy_whose_target_refuses_resets_the_visitor_and_tells_the_operator,
     a_dropped_port_is_silent_and_a_rejected_one_refuses,
     datagrams_are_echoed_rewritten_passed_and_recorded,
+    programs_of_the_host_itself_are_served_by_lo,
 }
 
 fn a_visitor_of_a_handler_port_is_served_and_recorded(datapath: &str) {
@@ -187,6 +188,22 @@ fn datagrams_are_echoed_rewritten_passed_and_recorded(datapath: &str) {
         let event = recorded(&mut engine, "payload", socket.local_addr().unwrap(), to, "any-udp");
         assert_eq!(payload(&event), b"\0\x01probe");
         assert_eq!(event["transport"], "udp");
+    }
+    engine.stop();
+}
+
+fn programs_of_the_host_itself_are_served_by_lo(datapath: &str) {
+    let lab = Lab::new();
+    lab.sensor_command("ip link set lo up");
+    let mut engine = lab.engine().rules(RULES).datapath(datapath).args(["-i", "lo"]).start();
+    let to = SocketAddr::from(([127, 0, 0, 1], 7005));
+    for _ in 0..3 {
+        let mut stream = lab.sensor(|| TcpStream::connect_timeout(&to, TIMEOUT)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        assert_eq!(client::echo(&mut stream, b"from here").unwrap(), b"from here");
+        let client = stream.local_addr().unwrap();
+        drop(stream);
+        recorded(&mut engine, "payload", client, to, "tcp-echo");
     }
     engine.stop();
 }

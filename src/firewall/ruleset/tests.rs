@@ -222,12 +222,15 @@ fn decided_connections_leave_user_space_before_anything_is_queued() {
     assert_eq!(
         lines,
         [
-            "-A GLUTTON-NFQ-IN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
-            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --on-ip 192.0.2.1",
+            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
+            "-A GLUTTON-NFQ-IN ! -p tcp -m connmark --mark 0x10000000/0x30000000 -j RETURN",
+            "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket --transparent -j TPROXY --on-port 61 --on-ip 192.0.2.1",
+            "-A GLUTTON-NFQ-QUEUE -m mark ! --mark 0x0/0x30000000 -m conntrack --ctdir REPLY -j RETURN",
             "-A GLUTTON-NFQ-QUEUE -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
             "-A GLUTTON-NFQ-KEEP -j CONNMARK --save-mark --nfmask 0x30000000 --ctmask 0x30000000",
             "-A GLUTTON-NFQ-KEEP -p tcp -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1 --tproxy-mark 0x0/0x30000000",
             "-A GLUTTON-NFQ-KEEP -j MARK --set-xmark 0x0/0x30000000",
+            "-A GLUTTON-NFQ-OUT -p tcp -m tcp --tcp-flags SYN NONE -m mark --mark 0x20000000/0x30000000 -m connmark --mark 0x20000000/0x30000000 -j CONNMARK --set-xmark 0x10000000/0x30000000",
         ]
     );
     assert!(text.find("connmark") < text.find("NFQUEUE") && !text.contains("*nat"));
@@ -295,11 +298,11 @@ fn packets_to_captured_networks_keep_the_mark_by_which_they_are_routed() {
     assert_eq!(
         lines,
         [
-            "-A GLUTTON-NFQ-IN -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-IN -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket --transparent -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j MARK --set-xmark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-IN ! -p tcp -d 2001:db8::/48 -m connmark --mark 0x20000000/0x30000000 -j RETURN",
             "-A GLUTTON-NFQ-IN -d 2001:db8::/48 -g GLUTTON-NFQ-QUEUE",
-            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m mark --mark 0x20000000/0x30000000 -m socket -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m mark --mark 0x20000000/0x30000000 -m socket --transparent -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-KEEP -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --tproxy-mark 0x20000000/0x30000000",
             "-A GLUTTON-NFQ-KEEP ! -p tcp -d 2001:db8::/48 -m mark --mark 0x20000000/0x30000000 -j RETURN",
         ]
