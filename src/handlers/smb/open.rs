@@ -1,6 +1,6 @@
 //! What a visitor has open: pipes, files, directories. The same for SMB1 and SMB2.
 
-use super::account::User;
+use super::account::{Exchange, User};
 use super::disk::{Content, Entry, View, fits, normal};
 use super::host::{Host, Kind, Share};
 use super::pool::Held;
@@ -8,7 +8,7 @@ use super::remote::RemCom;
 use super::rpc::{Caller, Pipe};
 use super::status::Status;
 use crate::events::Event;
-use crate::handlers::Context;
+use crate::handlers::{Context, Random};
 
 /// Open at once in one session.
 const MAX_OPEN: usize = 32;
@@ -122,7 +122,13 @@ impl Open {
                 let (now, session) = (cx.now(), cx.session());
                 let (source, seed) = (session.client.ip(), session.seed);
                 let caller = Caller { host, now, source, seed, user: &user.name, is_admin: !user.is_anonymous };
-                let result = pipe.write(&caller, bytes);
+                let id = u64::from(self.id);
+                // No two legs of a session draw the same challenge.
+                let mut judge = |exchange: &mut Exchange, leg: u32, blob: &[u8]| {
+                    let mut random = Random::new(seed ^ (id << 32 | u64::from(leg)));
+                    exchange.step(host, cx, &mut random, blob)
+                };
+                let result = pipe.write(&caller, bytes, &mut judge);
                 pipe.take_events().into_iter().for_each(|event| cx.event(event));
                 result
             }

@@ -7,6 +7,7 @@ mod lsarpc;
 mod ndr;
 mod principal;
 mod samr;
+mod security;
 mod service;
 mod srvsvc;
 
@@ -15,6 +16,8 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
+pub(super) use self::security::Judge;
+use self::security::{Security, Verified};
 use super::host::Host;
 use super::status::Status;
 use super::wire::{Fields, Put, patch};
@@ -37,8 +40,11 @@ const RESPONSE: u8 = 2;
 const FAULT: u8 = 3;
 const BIND: u8 = 11;
 const BIND_ACK: u8 = 12;
+const BIND_NAK: u8 = 13;
 const ALTER_CONTEXT: u8 = 14;
 const ALTER_CONTEXT_RESPONSE: u8 = 15;
+/// The last leg of a login (MS-RPCE 2.2.2.5), which has no answer.
+const AUTH3: u8 = 16;
 /// First and last fragment.
 const WHOLE: u8 = 3;
 
@@ -164,6 +170,7 @@ pub(super) struct Pipe {
     /// Their bytes.
     unread: usize,
     contexts: Vec<(u16, Interface)>,
+    security: Security,
     service: service::Services,
     /// What calls were worth telling.
     events: Vec<Event>,
@@ -190,6 +197,7 @@ impl Pipe {
             output: VecDeque::new(),
             unread: 0,
             contexts: Vec::new(),
+            security: Security::default(),
             service: service::Services::default(),
             events: Vec::new(),
         })
@@ -199,8 +207,8 @@ impl Pipe {
         self.name
     }
 
-    /// Takes what the visitor writes; answers wait to be read.
-    pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8]) -> Result<(), Status> {
+    /// Takes what the visitor writes; answers wait to be read. `judge` is asked about logins.
+    pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8], judge: &mut Judge<'_>) -> Result<(), Status> {
         if self.unread > MAX_UNREAD || self.input.len() + bytes.len() > MAX_STUB {
             return Err(Status::INSUFF_SERVER_RESOURCES);
         }
@@ -216,7 +224,7 @@ impl Pipe {
             }
             let rest = self.input.split_off(len);
             let pdu = std::mem::replace(&mut self.input, rest);
-            self.pdu(caller, &pdu);
+            self.pdu(caller, &pdu, judge);
         }
         Ok(())
     }
@@ -238,18 +246,24 @@ impl Pipe {
         std::mem::take(&mut self.events)
     }
 
-    fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8]) {
+    fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8], judge: &mut Judge<'_>) {
         let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
         match kind {
-            BIND => self.bind(caller, pdu, BIND_ACK, call),
-            ALTER_CONTEXT => self.bind(caller, pdu, ALTER_CONTEXT_RESPONSE, call),
+            BIND | ALTER_CONTEXT => match self.security.take(pdu, judge) {
+                Verified::Answer(verifier) => self.bind(caller, pdu, &verifier),
+                Verified::Refused if kind == BIND => self.refuse(call),
+                Verified::Refused => self.fault(call, 0, DENIED),
+            },
+            // One that is refused is told so by the fault of its next call.
+            AUTH3 => drop(self.security.take(pdu, judge)),
             REQUEST => self.request(caller, pdu, flags, call),
             _ => {}
         }
     }
 
     /// bind (C706 section 12.6.4.3): every interface asked for is accepted or not.
-    fn bind(&mut self, caller: &Caller<'_>, pdu: &[u8], answer: u8, call: u32) {
+    fn bind(&mut self, caller: &Caller<'_>, pdu: &[u8], verifier: &[u8]) {
+        let answer = if pdu.byte(2) == Some(BIND) { BIND_ACK } else { ALTER_CONTEXT_RESPONSE };
         let mut body = Vec::new();
         // A new association group has a number that Windows counts up from its start.
         let drawn = || u32::try_from(Random::new(caller.seed ^ 0x0067_726f_7570).bits() & 0xffff).unwrap_or(0).max(1);
@@ -264,7 +278,15 @@ impl Pipe {
         for (result, reason, syntax) in results {
             body.put16(result).put16(reason).put(&syntax);
         }
-        self.send(answer, WHOLE, call, &body);
+        self.send_verified(answer, WHOLE, pdu.le32(12).unwrap_or(0), &body, verifier);
+    }
+
+    /// bind_nak (C706 section 12.6.4.5): the authentication is of a kind that is not known; version 5.0 is what is spoken.
+    fn refuse(&mut self, call: u32) {
+        const AUTHENTICATION_TYPE_NOT_RECOGNIZED: u16 = 8;
+        let mut body = Vec::new();
+        body.put16(AUTHENTICATION_TYPE_NOT_RECOGNIZED).put(&[1, 5, 0]).align(4);
+        self.send(BIND_NAK, WHOLE, call, &body);
     }
 
     fn results(&mut self, pdu: &[u8]) -> Vec<(u16, u16, [u8; 20])> {
@@ -316,8 +338,7 @@ impl Pipe {
     fn request(&mut self, caller: &Caller<'_>, pdu: &[u8], flags: u8, call: u32) {
         let (Some(context), Some(operation)) = (pdu.le16(20), pdu.le16(22)) else { return };
         let start = if flags & 0x80 != 0 { 40 } else { 24 };
-        let trailer = pdu.at16(10).filter(|len| *len > 0).map_or(0, |len| len + 8);
-        let stub = pdu.get(start..pdu.len().saturating_sub(trailer)).unwrap_or_default();
+        let stub = pdu.get(start..pdu.len().saturating_sub(security::len(pdu))).unwrap_or_default();
         if flags & 1 != 0 {
             self.stub.clear();
         }
@@ -332,6 +353,10 @@ impl Pipe {
         let stub = std::mem::take(&mut self.stub);
         let found = self.contexts.iter().find(|(id, _)| *id == context).map(|(_, interface)| *interface);
         let Some(interface) = found else { return self.fault(call, context, NO_SUCH_INTERFACE) };
+        let Some(caller) = &self.security.caller(caller) else {
+            self.events.push(called(interface, operation, &stub, false));
+            return self.fault(call, context, DENIED);
+        };
         let answer = match interface {
             Interface::Srvsvc => srvsvc::server(caller, operation, &stub),
             Interface::Wkssvc => srvsvc::workstation(caller, operation, &stub),
@@ -368,8 +393,13 @@ impl Pipe {
     }
 
     fn send(&mut self, kind: u8, flags: u8, call: u32, body: &[u8]) {
-        let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0, 0, 0];
-        pdu.put32(call).put(body);
+        self.send_verified(kind, flags, call, body, &[]);
+    }
+
+    /// Sends with a verifier, whose length counts its token alone.
+    fn send_verified(&mut self, kind: u8, flags: u8, call: u32, body: &[u8], verifier: &[u8]) {
+        let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0];
+        pdu.put_len16(verifier.len().saturating_sub(8)).put32(call).put(body).put(verifier);
         let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
         patch(&mut pdu, 8, &len.to_le_bytes());
         self.unread += pdu.len();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::account::{Exchange, Turn};
 use super::super::host::Host;
 use super::super::wire::{Fields, Put, text_of_utf16};
 use super::handle::{self, Kind, handle};
@@ -18,6 +19,11 @@ fn caller<'a>(host: &'a Host, user: &'a str) -> Caller<'a> {
     let now = Timestamp::from_micros(1_700_000_000_000_000);
     let source = IpAddr::from([192, 0, 2, 1]);
     Caller { host, now, source, seed: 7, user, is_admin: !user.is_empty() }
+}
+
+/// Judges no login.
+fn nobody(_: &mut Exchange, _: u32, _: &[u8]) -> Turn {
+    Turn::Refused(Status::LOGON_FAILURE)
 }
 
 /// The status that a call returns.
@@ -131,7 +137,7 @@ fn every_answer_of_a_pipe_is_read_by_itself() {
         let flags = u8::from(number == 0) | u8::from(number + 1 == count) << 1;
         let mut pdu = vec![5, 0, REQUEST, flags, 0x10, 0, 0, 0];
         pdu.put_len16(24 + part.len()).put16(0).put32(1).put32(0).put16(0).put16(15).put(part);
-        pipe.write(&eve, &pdu).unwrap();
+        pipe.write(&eve, &pdu, &mut nobody).unwrap();
     }
     let mut lengths = Vec::new();
     while let (bytes, false) = pipe.read(1024 * 1024) {
@@ -221,7 +227,7 @@ fn bound(syntaxes: &[[u8; 20]]) -> Vec<(u16, Vec<u8>)> {
         pdu.put_len16(number).put16(1).put(b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab\0\0\0\0");
         pdu.put(syntax);
     }
-    pipe.write(&caller(&host, "eve"), &pdu).unwrap();
+    pipe.write(&caller(&host, "eve"), &pdu, &mut nobody).unwrap();
     let (answer, _) = pipe.read(4280);
     answer[answer.len() - 24 * syntaxes.len()..]
         .chunks(24)
@@ -242,7 +248,7 @@ fn no_two_sessions_are_of_one_association_group() {
     bind.put16(28).put16(0).put32(1).put16(4280).put16(4280).put32(0).put32(0);
     let group = |seed: u64| {
         let mut pipe = Pipe::open("lsarpc", true).unwrap();
-        pipe.write(&Caller { seed, ..caller(&host, "eve") }, &bind).unwrap();
+        pipe.write(&Caller { seed, ..caller(&host, "eve") }, &bind, &mut nobody).unwrap();
         pipe.read(4280).0.le32(20)
     };
     assert_ne!(group(1), group(2));
