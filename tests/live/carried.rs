@@ -45,6 +45,29 @@ fn the_queue_sees_one_packet_of_a_connection_that_the_kernel_carries() {
 }
 
 #[test]
+fn a_connection_that_stands_goes_without_tproxy() {
+    let lab = Lab::new();
+    let engine = lab.engine().rules(RULES).start();
+    let counted = |family: &str| lab.sensor_command(&format!("{family} -t mangle -nvxL GLUTTON-NFQ-IN"));
+    let taken = |text: &str| {
+        let rule = text.lines().find(|line| line.contains("TPROXY")).unwrap();
+        rule.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    for (address, family) in SENSOR.into_iter().zip(["iptables", "ip6tables"]) {
+        let mut stream = lab.dial(at(address, 7005));
+        for _ in 0..50 {
+            assert_eq!(echo(&mut stream, &[0x33; 3000]).unwrap(), [0x33; 3000]);
+        }
+        let rules = counted(family);
+        assert!(
+            taken(&rules) <= 10,
+            "of more than a hundred packets, a handshake's last and what came with it:\n{rules}"
+        );
+    }
+    engine.stop();
+}
+
+#[test]
 fn a_rule_for_single_packets_keeps_every_packet_in_user_space() {
     let lab = Lab::new();
     let rules = RULES.replace("rules:\n", "rules:\n  - {name: odd, match: tcp dst port 1, type: drop, per: packet}\n");
