@@ -1,35 +1,20 @@
 //! The text of an `awk` program to its rules (POSIX.1-2017, awk, "Grammar"), without functions of its own and `getline`.
 
-use super::super::super::escape::unescape;
-use super::super::pattern;
+mod expression;
+mod token;
+
 use super::program::{Expression, Rule, Statement, When};
+use token::{Token, Tokens};
 
 /// Brackets, blocks and operators within one another.
 const MAX_DEPTH: u32 = 40;
 /// Rules, patterns and two-sided operators of one program: a chain of operators is as deep a tree.
 const MAX_OPERATORS: u32 = 300;
 
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Number(f64),
-    Text(String),
-    Name(String),
-    /// A name directly before `(`.
-    Call(String),
-    Operator(&'static str),
-    Line,
-    End,
-}
-
-const OPERATORS: [&str; 38] = [
-    "**", "&&", "||", "==", "<=", ">=", "!=", "!~", "++", "--", "+=", "-=", "*=", "/=", "%=", "^=", ">>", "{", "}",
-    "(", ")", "[", "]", ";", ",", "+", "-", "*", "/", "%", "^", "!", ">", "<", "|", "?", ":", "~",
-];
-
 /// The rules of a program; `Err` with what stands where nothing of the kind can.
 pub(super) fn parse(text: &str) -> Result<Vec<Rule>, ()> {
-    let mut parser =
-        Parser { text, at: 0, token: Token::Line, depth: 0, operators: 0, no_in: false, no_greater: false };
+    let tokens = Tokens::of(text);
+    let mut parser = Parser { tokens, token: Token::Line, depth: 0, operators: 0, no_in: false, no_greater: false };
     parser.next()?;
     let mut rules = Vec::new();
     loop {
@@ -42,8 +27,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Rule>, ()> {
 }
 
 struct Parser<'t> {
-    text: &'t str,
-    at: usize,
+    tokens: Tokens<'t>,
     token: Token,
     depth: u32,
     operators: u32,
@@ -54,51 +38,8 @@ struct Parser<'t> {
 }
 
 impl Parser<'_> {
-    fn rest(&self) -> &str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
     fn next(&mut self) -> Result<(), ()> {
-        self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\r']).len();
-        if self.rest().starts_with('#') {
-            self.at += self.rest().find('\n').unwrap_or(self.rest().len());
-        }
-        if self.rest().starts_with("\\\n") {
-            self.at += 2;
-            return self.next();
-        }
-        let rest = self.rest();
-        let Some(first) = rest.chars().next() else {
-            self.token = Token::End;
-            return Ok(());
-        };
-        let (token, length) = match first {
-            '\n' => (Token::Line, 1),
-            '"' => {
-                let end = closing(rest, '"').ok_or(())?;
-                let inside = rest.get(1..end).unwrap_or_default().replace("\\\"", "\"").replace("\\/", "/");
-                let text = String::from_utf8_lossy(&unescape(inside.as_bytes()).0).into_owned();
-                (Token::Text(text), end + 1)
-            }
-            '0'..='9' | '.' => {
-                let length = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
-                (Token::Number(rest.get(..length).and_then(|text| text.parse().ok()).ok_or(())?), length)
-            }
-            'a'..='z' | 'A'..='Z' | '_' => {
-                let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-                let name = rest.get(..length).unwrap_or_default().to_owned();
-                let is_call = rest.get(length..).is_some_and(|after| after.starts_with('('));
-                (if is_call { Token::Call(name) } else { Token::Name(name) }, length)
-            }
-            '$' => (Token::Operator("$"), 1),
-            '=' if !rest.starts_with("==") => (Token::Operator("="), 1),
-            _ => {
-                let operator = OPERATORS.iter().find(|operator| rest.starts_with(**operator)).ok_or(())?;
-                (Token::Operator(operator), operator.len())
-            }
-        };
-        self.at += length;
-        self.token = token;
+        self.token = self.tokens.next()?;
         Ok(())
     }
 
@@ -253,12 +194,12 @@ impl Parser<'_> {
         self.next()?;
         let condition = self.bracketed()?;
         let body = self.body()?;
-        let (at, token) = (self.at, self.token.clone());
+        let before = (self.tokens, self.token.clone());
         self.skip_ends()?;
         if self.take_name("else")? {
             return Ok(Statement::If(condition, body, Some(self.body()?)));
         }
-        (self.at, self.token) = (at, token);
+        (self.tokens, self.token) = before;
         Ok(Statement::If(condition, body, None))
     }
 
@@ -315,14 +256,14 @@ impl Parser<'_> {
         self.next()?;
         let outer = std::mem::replace(&mut self.no_greater, true);
         let mut values = Vec::new();
-        let start = (self.at, self.token.clone());
+        let start = (self.tokens, self.token.clone());
         // Brackets around all that is printed let `>` compare within them.
         if self.take("(")? {
             self.no_greater = false;
             values = self.values(")")?;
             self.no_greater = true;
             if !self.at_end() && !self.is(">") && !self.is(">>") && !self.is("|") {
-                (self.at, self.token) = start;
+                (self.tokens, self.token) = start;
                 values = self.values("")?;
             }
         } else if !self.at_end() && !self.is(">") && !self.is(">>") {
@@ -357,217 +298,4 @@ impl Parser<'_> {
         }
         Ok(values)
     }
-
-    fn expression(&mut self) -> Result<Expression, ()> {
-        self.deeper(|parser| {
-            let left = parser.choice()?;
-            let operators = [("=", None), ("+=", Some("+")), ("-=", Some("-")), ("*=", Some("*")), ("/=", Some("/"))];
-            let more = [("%=", Some("%")), ("^=", Some("^"))];
-            for (sign, operator) in operators.into_iter().chain(more) {
-                if parser.is(sign) {
-                    if !matches!(left, Expression::Variable(_) | Expression::Element(..) | Expression::Field(_)) {
-                        return Err(());
-                    }
-                    parser.next()?;
-                    let right = parser.expression()?;
-                    return Ok(Expression::Assign(Box::new(left), operator, Box::new(right)));
-                }
-            }
-            Ok(left)
-        })
-    }
-
-    fn choice(&mut self) -> Result<Expression, ()> {
-        let condition = self.binary(0)?;
-        if !self.take("?")? {
-            return Ok(condition);
-        }
-        let first = self.expression()?;
-        self.expect(":")?;
-        let second = self.expression()?;
-        Ok(Expression::Choice(Box::new(condition), Box::new(first), Box::new(second)))
-    }
-
-    /// The levels of two-sided operators, weakest first; below them is what stands side by side.
-    fn binary(&mut self, level: usize) -> Result<Expression, ()> {
-        const LEVELS: [&[&str]; 4] = [&["||"], &["&&"], &["~", "!~"], &["<", "<=", "!=", "==", ">", ">="]];
-        let Some(operators) = LEVELS.get(level) else { return self.concatenation() };
-        let mut left = self.binary(level + 1)?;
-        loop {
-            if level == 2 && !self.no_in && self.is_name("in") {
-                self.grow()?;
-                self.next()?;
-                let Token::Name(array) = self.token.clone() else { return Err(()) };
-                self.next()?;
-                left = Expression::In(Box::new(left), array);
-                continue;
-            }
-            let found = operators.iter().copied().find(|operator| self.is(operator));
-            let Some(operator) = found.filter(|operator| !(self.no_greater && *operator == ">")) else {
-                return Ok(left);
-            };
-            self.grow()?;
-            self.next()?;
-            self.skip_lines()?;
-            let right = self.binary(level + 1)?;
-            left = Expression::Binary(operator, Box::new(left), Box::new(right));
-        }
-    }
-
-    fn concatenation(&mut self) -> Result<Expression, ()> {
-        let mut left = self.sum()?;
-        while self.begins_operand() {
-            self.grow()?;
-            let right = self.sum()?;
-            left = Expression::Binary(" ", Box::new(left), Box::new(right));
-        }
-        Ok(left)
-    }
-
-    fn begins_operand(&self) -> bool {
-        match &self.token {
-            Token::Name(name) => name != "in",
-            Token::Number(_) | Token::Text(_) | Token::Call(_) => true,
-            Token::Operator(operator) => matches!(*operator, "$" | "(" | "++" | "--" | "!"),
-            Token::Line | Token::End => false,
-        }
-    }
-
-    fn sum(&mut self) -> Result<Expression, ()> {
-        self.chain(&["+", "-"], Self::product)
-    }
-
-    fn product(&mut self) -> Result<Expression, ()> {
-        self.chain(&["*", "/", "%"], Self::unary)
-    }
-
-    fn chain(
-        &mut self,
-        operators: &[&'static str],
-        operand: fn(&mut Self) -> Result<Expression, ()>,
-    ) -> Result<Expression, ()> {
-        let mut left = operand(self)?;
-        while let Some(operator) = operators.iter().copied().find(|operator| self.is(operator)) {
-            self.grow()?;
-            self.next()?;
-            let right = operand(self)?;
-            left = Expression::Binary(operator, Box::new(left), Box::new(right));
-        }
-        Ok(left)
-    }
-
-    fn unary(&mut self) -> Result<Expression, ()> {
-        for (operator, sign) in [("!", b'!'), ("-", b'-'), ("+", b'+')] {
-            if self.take(operator)? {
-                let value = self.deeper(Self::unary)?;
-                return Ok(Expression::Unary(sign, Box::new(value)));
-            }
-        }
-        let base = self.step()?;
-        if self.take("^")? || self.take("**")? {
-            let power = self.deeper(Self::unary)?;
-            return Ok(Expression::Binary("^", Box::new(base), Box::new(power)));
-        }
-        Ok(base)
-    }
-
-    fn step(&mut self) -> Result<Expression, ()> {
-        for (operator, step) in [("++", 1.0), ("--", -1.0)] {
-            if self.take(operator)? {
-                let place = self.primary()?;
-                return Ok(Expression::Step(Box::new(place), step, false));
-            }
-        }
-        let value = self.primary()?;
-        if matches!(value, Expression::Variable(_) | Expression::Element(..) | Expression::Field(_)) {
-            for (operator, step) in [("++", 1.0), ("--", -1.0)] {
-                if self.take(operator)? {
-                    return Ok(Expression::Step(Box::new(value), step, true));
-                }
-            }
-        }
-        Ok(value)
-    }
-
-    fn primary(&mut self) -> Result<Expression, ()> {
-        match self.token.clone() {
-            Token::Number(number) => self.then(Expression::Number(number)),
-            Token::Text(text) => self.then(Expression::Text(text.into())),
-            Token::Operator("/") => self.pattern(),
-            Token::Operator("$") => {
-                self.next()?;
-                let at = self.deeper(Self::step_below_field)?;
-                Ok(Expression::Field(Box::new(at)))
-            }
-            Token::Operator("(") => {
-                self.next()?;
-                let outer = (std::mem::take(&mut self.no_in), std::mem::take(&mut self.no_greater));
-                let inside = self.expression()?;
-                (self.no_in, self.no_greater) = outer;
-                self.expect(")")?;
-                Ok(inside)
-            }
-            Token::Call(name) => {
-                self.next()?;
-                self.expect("(")?;
-                let outer = std::mem::take(&mut self.no_greater);
-                let values = self.deeper(|parser| parser.values(")"))?;
-                self.no_greater = outer;
-                Ok(Expression::Call(name, values))
-            }
-            Token::Name(name) => {
-                self.next()?;
-                if self.take("[")? {
-                    let index = self.deeper(Self::expression)?;
-                    self.expect("]")?;
-                    return Ok(Expression::Element(name, Box::new(index)));
-                }
-                if name == "length" {
-                    return Ok(Expression::Call(name, Vec::new()));
-                }
-                Ok(Expression::Variable(name))
-            }
-            _ => Err(()),
-        }
-    }
-
-    /// What follows `$`: `$NF`, `$(NF-1)`, `$i++` means `($i)++`.
-    fn step_below_field(&mut self) -> Result<Expression, ()> {
-        if self.take("-")? {
-            let value = self.primary()?;
-            return Ok(Expression::Unary(b'-', Box::new(value)));
-        }
-        if self.is("++") || self.is("--") { self.step() } else { self.primary() }
-    }
-
-    fn then(&mut self, expression: Expression) -> Result<Expression, ()> {
-        self.next()?;
-        Ok(expression)
-    }
-
-    /// `/regular expression/`: its first slash was taken.
-    fn pattern(&mut self) -> Result<Expression, ()> {
-        let text = format!("/{}", self.rest());
-        let end = closing(&text, '/').ok_or(())?;
-        self.grow()?;
-        let regex = pattern::compile(text.get(1..end).unwrap_or_default(), true, false).ok_or(())?;
-        self.at += end;
-        self.next()?;
-        Ok(Expression::Pattern(regex))
-    }
-}
-
-/// Where a text that begins with a mark has its second, unescaped one.
-fn closing(text: &str, mark: char) -> Option<usize> {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == mark => return Some(at),
-            '\n' => return None,
-            _ => {}
-        }
-    }
-    None
 }
