@@ -2,8 +2,8 @@
 //!
 //! The verdict on the first packet is "repeat" with a mark: the packet begins its hook again, where rules of `iptables/rules.template`
 //! save the mark with the connection and clear it. A connection to the transparent listener gets the mark of one that passes when the listener's
-//! socket first sends something: from then on the kernel finds that socket as it finds any. Later packets are told by the mark of their connection, or by their socket where connections are
-//! not tracked, and never queued.
+//! socket first sends something: from then on the kernel finds that socket as it finds any. Later packets are told by the mark of their
+//! connection, or by their socket where connections are not tracked, and never queued.
 
 use crate::config::{self, Datapath};
 use crate::flow::Disposition;

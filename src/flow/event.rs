@@ -65,7 +65,8 @@ impl CloseReason {
     }
 }
 
-/// Totals of a flow at its end, both directions as the visitor sees them (in = from the visitor).
+/// Totals of a flow at its end, both directions as the visitor sees them (in = from the visitor). Of a connection that the kernel carried to the sensor they
+/// are those of its socket: segments until the session ended, with computed headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowTotals {
     /// Packets from the visitor.

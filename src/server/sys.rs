@@ -1,4 +1,5 @@
-//! The system calls of this room that no safe wrapper offers: datagrams in batches, with the local address they came to.
+//! The system calls of this room that no safe wrapper offers: datagrams in batches, with the local address they came to, and what the kernel has
+//! counted of a connection.
 #![expect(unsafe_code, reason = "recvmmsg, and sendmsg with IP_PKTINFO, have no safe wrapper")]
 
 use std::io;
