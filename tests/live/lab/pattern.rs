@@ -82,14 +82,14 @@ fn receive(stream: &mut TcpStream, length: u64) -> io::Result<()> {
     let mut received = 0;
     while received < length {
         let expected = run_at(received, length - received);
-        let count = stream.read(&mut buffer[..expected.len()])?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let heard = &mut buffer[..expected.len()];
+        // Takes up again what a stop of the process has interrupted, which a wait with a limit does not (signal(7)).
+        stream.read_exact(heard)?;
+        let end = received + heard.len() as u64;
+        if heard != expected {
+            return Err(io::Error::other(format!("bytes {received} to {end} differ")));
         }
-        if buffer[..count] != expected[..count] {
-            return Err(io::Error::other(format!("bytes {received} to {} differ", received + count as u64)));
-        }
-        received += count as u64;
+        received = end;
     }
     Ok(())
 }
