@@ -98,6 +98,7 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
     let values = [
         ("keep", when(path.is_some(), CHAIN_KEEP)),
         ("mask", path.map(|path| format!("{:#x}", path.marks.mask())).into_iter().collect()),
+        ("left", mark(Course::Pass).into_iter().chain(redirected.clone()).collect()),
         ("passed", mark(Course::Pass).into_iter().collect()),
         ("settle", when(listener.is_some(), CHAIN_OUT)),
         ("redirected", redirected.into_iter().collect()),

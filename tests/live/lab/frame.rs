@@ -1,15 +1,19 @@
 //! Ethernet frames of our own making, sent from the attacker's end of the cable: spoofed sources, broken headers.
 
-#![expect(unsafe_code, reason = "a packet socket's address is a C structure that socket2 cannot build")]
+#![expect(
+    unsafe_code,
+    reason = "a packet socket's address is a C structure that socket2 cannot build, and no wrapper has TCP_QUEUE_SEQ"
+)]
 
 use std::io;
 use std::mem::size_of;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::AsRawFd as _;
 
 use etherparse::{EtherType, Ethernet2Header, PacketBuilder};
 use glutton_nfq::netns::{INTERFACE, Namespace, SENSOR_V4};
 use serde_json::Value;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{Lab, succeeded};
 
@@ -53,6 +57,17 @@ impl FrameSender {
         self.send(&frame);
     }
 
+    /// Sends an acknowledgement to this port of the sensor, as a connection from `source` would with these sequence numbers.
+    pub(crate) fn send_ack(&self, source: (Ipv4Addr, u16), port: u16, Numbers { next, awaited }: Numbers) {
+        let builder = PacketBuilder::ethernet2(self.attacker, self.sensor)
+            .ipv4(source.0.octets(), SENSOR_V4.octets(), 64)
+            .tcp(source.1, port, next, 500)
+            .ack(awaited);
+        let mut frame = Vec::with_capacity(64);
+        builder.write(&mut frame, &[]).unwrap();
+        self.send(&frame);
+    }
+
     fn send(&self, frame: &[u8]) {
         // A full transmit queue asks for a moment; every other refusal is a mistake of the test.
         loop {
@@ -63,6 +78,49 @@ impl FrameSender {
             }
         }
     }
+}
+
+/// Sequence numbers of a connection's end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    /// Of the byte that it sends next.
+    next: u32,
+    /// Of the byte that it awaits.
+    awaited: u32,
+}
+
+impl Numbers {
+    /// Those of this stream (TCP_QUEUE_SEQ of `linux/tcp.h`, which asks for repair mode meanwhile).
+    pub(crate) fn of(stream: &TcpStream) -> Self {
+        const RECEIVING: i32 = 1;
+        const SENDING: i32 = 2;
+        // TCP_REPAIR_OFF_NO_WP: nothing is sent at its end.
+        const WITHOUT_PROBE: i32 = -1;
+        set(stream, libc::TCP_REPAIR, 1);
+        let [next, awaited] = [SENDING, RECEIVING].map(|queue| {
+            set(stream, libc::TCP_REPAIR_QUEUE, queue);
+            let (mut number, mut length) = (0_u32, size_of::<u32>() as libc::socklen_t);
+            let into = (&raw mut number).cast();
+            // SAFETY: `into` points to a live number of `length` bytes.
+            let result = unsafe {
+                libc::getsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_QUEUE_SEQ, into, &raw mut length)
+            };
+            assert_eq!(result, 0, "{}", io::Error::last_os_error());
+            number
+        });
+        set(stream, libc::TCP_REPAIR, WITHOUT_PROBE);
+        // Repair mode has taken it away.
+        SockRef::from(stream).set_reuse_address(true).unwrap();
+        Self { next, awaited }
+    }
+}
+
+fn set(stream: &TcpStream, option: i32, value: i32) {
+    let length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the pointer and the length are those of a live number.
+    let result =
+        unsafe { libc::setsockopt(stream.as_raw_fd(), libc::IPPROTO_TCP, option, (&raw const value).cast(), length) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 /// Hardware address and index of the cable's end in this namespace.
