@@ -62,6 +62,19 @@ impl Direct {
         Ok(direct)
     }
 
+    /// As [`Self::behind_tproxy`], and on every address of this network, which is nobody's.
+    pub(crate) fn behind_tproxy_for(namespace: &Namespace, network: &str, rules: &str) -> Result<Self> {
+        let direct = Self::start_with(namespace, rules, |bound| {
+            bound.make_transparent(0)?;
+            Ok(bound.tcp_port())
+        })?;
+        namespace.ip("rule add fwmark 1 lookup 100")?;
+        namespace.ip(&format!("route add local {network} dev lo table 100"))?;
+        let rule = format!("-p tcp -d {network} -j TPROXY --on-port {} --tproxy-mark 1", direct.port);
+        iptables(namespace, &format!("-t mangle -A PREROUTING -i {INTERFACE} {rule}"))?;
+        Ok(direct)
+    }
+
     /// Reached on every TCP port, by a plain REDIRECT rule of the kernel's.
     pub(crate) fn behind_redirect(namespace: &Namespace, rules: &str) -> Result<Self> {
         let listen = |bound: &mut BoundServer| Ok(namespace.run(|| bound.listen_for_redirected(0))??);
