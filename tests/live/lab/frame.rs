@@ -17,6 +17,11 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{Lab, succeeded};
 
+/// The hardware address of the sensor's end, six pairs of digits with colons: for programs that ask nobody for it.
+pub(crate) fn sensors_hardware_address(lab: &Lab) -> String {
+    link(lab.sensor_namespace()).0.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 /// Sends whole frames to the sensor.
 pub(crate) struct FrameSender {
     socket: Socket,
