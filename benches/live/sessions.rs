@@ -38,7 +38,7 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
         versus("  the same vs plain TPROXY", Datapath::Auto, Peer::Tproxy, Goal::AtLeast(0.85), options)?,
         versus("  where that tracks connections", Datapath::Auto, Peer::TrackedTproxy, Goal::None, options)?,
         versus(
-            "  to a captured network, untracked, vs plain TPROXY",
+            "  of captured networks, untracked",
             Datapath::Stateless,
             Peer::Telescope,
             Goal::AtLeast(0.85),
