@@ -17,6 +17,7 @@
 
 mod bridge;
 mod install;
+mod native;
 mod plan;
 mod probe;
 mod routes;

@@ -3,17 +3,22 @@
 use glutton_nfq::netns::{ATTACKER_V4, INTERFACE};
 
 use crate::lab::events::{dialled, kind, source};
-use crate::lab::frame::sensors_hardware_address;
+use crate::lab::frame::link;
 use crate::lab::{Lab, SENSOR, at};
 
 /// An address of nobody's, from which masscan and its own TCP speak.
 const MASSCAN: &str = "10.77.0.77";
 
+/// The sensor's: these scanners ask nobody for it.
+fn hardware_address(lab: &Lab) -> String {
+    link(lab.sensor_namespace()).0.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 #[test]
 fn masscan_reads_banners_of_what_speaks_first_and_of_what_answers() {
     let lab = Lab::new();
     let mut engine = lab.engine().start();
-    let (sensor, router) = (SENSOR[0].to_string(), sensors_hardware_address(&lab));
+    let (sensor, router) = (SENSOR[0].to_string(), hardware_address(&lab));
     let ports = ["-p23,80,445,11211", "--banners", "--rate", "100", "--wait", "6"];
     let from = ["--adapter", INTERFACE, "--adapter-ip", MASSCAN, "--adapter-port", "40000", "--router-mac", &router];
     let said = lab.client_says("masscan", &[&[sensor.as_str()], &ports[..], &from[..]].concat(), b"");
@@ -31,7 +36,7 @@ fn masscan_reads_banners_of_what_speaks_first_and_of_what_answers() {
 fn zmap_finds_open_ports_and_datagrams_answered() {
     let lab = Lab::new();
     let mut engine = lab.engine().start();
-    let (target, router, from) = (format!("{}/32", SENSOR[0]), sensors_hardware_address(&lab), ATTACKER_V4.to_string());
+    let (target, router, from) = (format!("{}/32", SENSOR[0]), hardware_address(&lab), ATTACKER_V4.to_string());
     let zmap = |what: &[&str]| {
         let way = ["-q", "-i", INTERFACE, "-G", &router, "-S", &from, "-o", "-", "-b", "/dev/null"];
         lab.client_says("zmap", &[what, &way[..], &["--cooldown-time=2", &target]].concat(), b"")

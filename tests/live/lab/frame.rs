@@ -17,11 +17,6 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::{Lab, succeeded};
 
-/// The hardware address of the sensor's end, six pairs of digits with colons: for programs that ask nobody for it.
-pub(crate) fn sensors_hardware_address(lab: &Lab) -> String {
-    link(lab.sensor_namespace()).0.map(|byte| format!("{byte:02x}")).join(":")
-}
-
 /// Sends whole frames to the sensor.
 pub(crate) struct FrameSender {
     socket: Socket,
@@ -129,7 +124,7 @@ fn set(stream: &TcpStream, option: i32, value: i32) {
 }
 
 /// Hardware address and index of the cable's end in this namespace.
-fn link(namespace: &Namespace) -> ([u8; 6], i32) {
+pub(crate) fn link(namespace: &Namespace) -> ([u8; 6], i32) {
     let line = format!("ip -n {} -json link show {INTERFACE}", namespace.name());
     let mut words = line.split_whitespace();
     let output = std::process::Command::new(words.next().unwrap()).args(words).output().unwrap();
