@@ -24,6 +24,7 @@ mod random;
 mod recognise;
 mod recording;
 mod registry;
+mod release;
 mod sample;
 mod session;
 mod shell;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::builtin::Builtin;
 use super::super::registry::{Environment, Maker, boxed};
+use super::super::release::Release;
 use super::super::tls::Tls;
 use super::super::{Context, Count, Credentials, Persona, Policy, Random, Session};
 use super::answer::Answer;
@@ -212,19 +213,10 @@ impl Site {
     }
 }
 
-/// The sensor's web server, drawn from what Debian and Ubuntu ship.
+/// The sensor's web server, one of those that its release ships.
 fn web_server(persona: &Persona, given: &str) -> Face {
-    const SERVERS: [&str; 8] = [
-        "nginx/1.18.0 (Ubuntu)",
-        "nginx/1.18.0",
-        "nginx/1.22.1",
-        "nginx/1.24.0 (Ubuntu)",
-        "Apache/2.4.41 (Ubuntu)",
-        "Apache/2.4.52 (Ubuntu)",
-        "Apache/2.4.57 (Debian)",
-        "Apache/2.4.58 (Ubuntu)",
-    ];
-    let drawn = draw(&mut persona.random("http server"), &SERVERS);
+    let release = Release::of(persona);
+    let drawn = draw(&mut persona.random("http server"), &[release.nginx, release.apache]);
     let server = if given.is_empty() { drawn } else { given };
     if server.starts_with("nginx") {
         Face::Nginx { server: server.to_owned() }
