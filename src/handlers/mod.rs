@@ -18,6 +18,7 @@ mod log_http;
 mod log_tcp;
 mod memcache;
 mod mqtt;
+mod native;
 mod output;
 mod persona;
 mod random;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::super::builtin::Builtin;
+use super::super::native::is_native;
 use super::super::registry::{Environment, Maker, boxed};
 use super::super::release::Release;
 use super::super::tls::Tls;
@@ -202,7 +203,7 @@ impl Site {
             return Arc::clone(site);
         }
         let (login, face) = front::of_port(&site.persona, &site.credentials, port);
-        let mute = front::is_of_another_protocol(port);
+        let mute = is_native(port);
         Arc::new(Self { home: Arc::new(login), face, mute, ..Self::clone(site) })
     }
 

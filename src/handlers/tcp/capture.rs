@@ -90,9 +90,6 @@ impl Handler for Capture {
 
     fn closed(&mut self, cx: &mut Context<'_>) {
         let event = self.recording.event(Direction::Recv);
-        cx.event(match self.protocol {
-            Some(name) => event.with("protocol", name),
-            None => event,
-        });
+        cx.event(super::named(event, self.protocol, self.recording.bytes()));
     }
 }

@@ -199,9 +199,6 @@ impl Handler for Greeted {
             _ if self.understood => Some(self.server.name),
             _ => None,
         };
-        cx.event(match protocol {
-            Some(name) => event.with("protocol", name),
-            None => event,
-        });
+        cx.event(super::named(event, protocol, self.recording.bytes()));
     }
 }

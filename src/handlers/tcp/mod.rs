@@ -14,10 +14,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::builtin::Builtin;
+use super::native::{is_native, is_within_tls};
 use super::recognise::{Protocol, Recognised, recognise};
 use super::registry::{Environment, Maker, boxed};
 use super::tls::Tls;
-use super::{Context, Handler, Handlers, Random, Session};
+use super::{ClientHello, Context, Handler, Handlers, Random, Session};
+use crate::events::Event;
 use crate::flow::Transport;
 pub(super) use capture::{Answer, Capture};
 use greeted::Greeted;
@@ -71,6 +73,18 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     }))
 }
 
+/// An event with the protocol's name, and the fingerprints of a TLS client that got no further than its hello.
+fn named(event: Event, protocol: Option<&'static str>, bytes: &[u8]) -> Event {
+    let event = match ClientHello::read(bytes) {
+        Some(hello) => event.with("tls", hello.to_value()),
+        None => event,
+    };
+    match protocol {
+        Some(name) => event.with("protocol", name),
+        None => event,
+    }
+}
+
 /// Waits for the bytes that tell the protocol, then hands over or records.
 struct CatchAll {
     capture: Capture,
@@ -97,11 +111,18 @@ impl CatchAll {
         }
     }
 
+    /// The protocol's handler serves this port: another protocol's own port takes nothing else, but requests of HTTP are read whole.
+    fn has_handler(&self, protocol: &Protocol, port: u16) -> bool {
+        let takes =
+            !is_native(port) || protocol.handler == "http" || protocol.handler == "https" && is_within_tls(port);
+        takes && self.handlers.contains(protocol.handler, Transport::Tcp)
+    }
+
     /// Gives the session to the protocol's handler (true), or records what has come and whatever follows.
     fn decide(&mut self, cx: &mut Context<'_>, protocol: Option<&'static Protocol>) -> bool {
         let bytes = self.undecided.take().unwrap_or_default();
         if let Some(protocol) = protocol {
-            if self.handlers.contains(protocol.handler, Transport::Tcp) {
+            if self.has_handler(protocol, cx.session().dialled.port()) {
                 cx.hand_over(protocol.handler, bytes);
                 return true;
             }
@@ -280,6 +301,24 @@ mod tests {
         for (settings, greets) in [("", true), ("answer = 'silence'", false), ("answer = 'random'", false)] {
             let outcome = Transcript::tcp("tcp", settings).dialling(21).run(&[Step::Wait(1_000)]);
             assert_eq!(outcome.sent().starts_with(b"220 "), greets, "{settings}");
+        }
+    }
+
+    #[test]
+    fn where_another_protocol_is_at_home_only_http_goes_to_its_handler_and_the_rest_is_named() {
+        let hello = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x03abcdefghijklmnopqrstuvwxyz012345\0\0\x02\x13\x01\x01\0";
+        for (port, bytes, protocol) in [(6_379, CNXN, "adb"), (3_389, hello, "tls")] {
+            let outcome = Transcript::tcp("tcp", "").dialling(port).run(&[Step::Recv(bytes), Step::Wait(1_000)]);
+            assert!(outcome.closed && outcome.sent().is_empty() && outcome.handed_over.is_none(), "{port}");
+            let event = outcome.the_event("payload");
+            assert_eq!(event.fields["protocol"], protocol);
+            assert_eq!(event.fields.contains_key("tls"), protocol == "tls", "{event:?}");
+        }
+        for (port, bytes, handler) in
+            [(6_379, &b"GET / HTTP/1.1\r\n"[..], "http"), (636, hello, "https"), (1_234, hello, "https")]
+        {
+            let outcome = Transcript::tcp("tcp", "").dialling(port).run(&[Step::Recv(bytes)]);
+            assert_eq!(outcome.handed_over.unwrap().0, handler, "{port}");
         }
     }
 

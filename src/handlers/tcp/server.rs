@@ -365,7 +365,7 @@ const fn lines(replies: &'static [Reply]) -> Talk {
 }
 
 static SERVERS: [Server; 8] = [
-    Server::new("ftp", &[21, 2121], Greeting::Text("220 (vsFTPd {vsftpd})\r\n"), lines(FTP))
+    Server::new("ftp", &[21], Greeting::Text("220 (vsFTPd {vsftpd})\r\n"), lines(FTP))
         .within_tls(&[990])
         .long_lines(4_096, "500 Input line too long.\r\n")
         .idle(300, "421 Timeout.\r\n")
@@ -373,7 +373,7 @@ static SERVERS: [Server; 8] = [
     Server::new("ssh", &[22, 2222], Greeting::Text("SSH-2.0-{openssh}\r\n"), lines(SSH))
         .long_lines(8_192, "Invalid SSH identification string.\r\n")
         .idle(120, ""),
-    Server::new("smtp", &[25, 587, 2525], Greeting::Text("220 {host} ESMTP Postfix ({mail})\r\n"), lines(SMTP))
+    Server::new("smtp", &[25, 587], Greeting::Text("220 {host} ESMTP Postfix ({mail})\r\n"), lines(SMTP))
         .within_tls(&[465])
         .long_lines(16_384, "")
         .idle(300, "421 4.4.2 {host} Error: timeout exceeded\r\n")
@@ -398,5 +398,5 @@ static SERVERS: [Server; 8] = [
     Server::new("rsync", &[873], Greeting::Text("@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\n"), lines(RSYNC))
         .long_lines(1_024, "@ERROR: protocol startup error\n"),
     Server::new("mysql", &[3306], Greeting::Bytes(mysql_greeting), Talk::Packet(mysql_verdict)).idle(10, ""),
-    Server::new("rfb", &[5900, 5901], Greeting::Text("RFB 003.008\n"), Talk::Packet(vnc_verdict)),
+    Server::new("rfb", &[5900], Greeting::Text("RFB 003.008\n"), Talk::Packet(vnc_verdict)),
 ];
