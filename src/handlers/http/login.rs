@@ -96,12 +96,13 @@ impl Login {
     /// The one of a port; `guarded`: the browser's own window asks for the credentials.
     pub(super) fn on_port(persona: &Persona, credentials: &Arc<Credentials>, port: u16, guarded: bool) -> Self {
         let random = persona.random(&format!("http login {port}"));
-        let mut login = Self::drawn(persona, credentials, random, port);
+        // The sixteenth makes 80, 8000 and 8080 differ, which the list's length would not.
+        let mut login = Self::drawn(persona, credentials, random, u32::from(port) + u32::from(port) / 16);
         login.realm = guarded.then(|| format!("{} {:04X}", login.product, login.colour & 0xffff));
         login
     }
 
-    fn drawn(persona: &Persona, credentials: &Arc<Credentials>, mut random: Random, step: u16) -> Self {
+    fn drawn(persona: &Persona, credentials: &Arc<Credentials>, mut random: Random, step: u32) -> Self {
         let company = persona.domain().split('.').next().unwrap_or_default().to_owned();
         let first = persona.random("http product").within(&(0..=PRODUCTS.len() as u64 - 1)) + u64::from(step);
         let at = usize::try_from(first).unwrap_or(0) % PRODUCTS.len();
