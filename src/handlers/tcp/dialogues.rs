@@ -103,6 +103,7 @@ fn first_steps_of_a_client_are_answered_and_its_protocol_is_named() {
             "200 Always in UTF8 mode.\r\n530 Please login with USER and PASS.\r\n503 Login with USER first.\r\n",
             false,
         ),
+        (21, "ftp", "AUTH TLS\r\n", "530 Please login with USER and PASS.\r\n", false),
         (
             25,
             "smtp",

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::server::{Last, Open, Reply, Server, Talk, Then, Visit};
+use super::server::{Last, Open, Reply, Server, Talk, Then, Visit, dressed};
 use crate::handlers::recognise::{Recognised, recognise};
 use crate::handlers::recording::{Direction, Recording};
 use crate::handlers::{Context, Handler, Persona, Random};
@@ -64,9 +64,9 @@ impl Greeted {
         match self.server.talk {
             _ if self.listens => {}
             Talk::Packet(judge) => {
-                if let Some(last) = judge(cx.session(), &self.input) {
-                    self.understood = !last.is_empty();
-                    cx.send(last);
+                if let Some(farewell) = judge(cx.session(), &self.input) {
+                    self.understood = farewell.to_own;
+                    cx.send(farewell.words);
                     self.listens = true;
                 }
             }
@@ -131,8 +131,8 @@ impl Greeted {
             return false;
         }
         match last {
-            Last::Besides(words) => text.extend_from_slice(&self.server.dressed(words, &self.persona)),
-            Last::Instead(words) => *text = words.as_bytes().to_vec(),
+            Last::Besides(words) => text.extend_from_slice(&dressed(words, &self.persona)),
+            Last::Instead(words) => *text = dressed(words, &self.persona),
         }
         true
     }
@@ -185,7 +185,7 @@ impl Handler for Greeted {
             }
             None => {
                 if !self.listens {
-                    cx.send(self.server.dressed(self.server.idle, &self.persona));
+                    cx.send(dressed(self.server.idle, &self.persona));
                 }
                 cx.close();
             }
@@ -194,9 +194,10 @@ impl Handler for Greeted {
 
     fn closed(&mut self, cx: &mut Context<'_>) {
         let event = self.recording.event(Direction::Recv);
+        // Commands of one protocol look like those of another: the server's own count first.
         let protocol = match recognise(self.recording.bytes()) {
-            Recognised::As(protocol) | Recognised::NotYet(Some(protocol)) => Some(protocol.name),
             _ if self.understood => Some(self.server.name),
+            Recognised::As(protocol) | Recognised::NotYet(Some(protocol)) => Some(protocol.name),
             _ => None,
         };
         cx.event(super::named(event, protocol, self.recording.bytes()));

@@ -6,6 +6,7 @@ mod capture;
 mod greeted;
 mod packet;
 mod server;
+mod table;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -4,6 +4,16 @@ use super::server::Visit;
 use crate::handlers::Session;
 use crate::handlers::release::Release;
 
+/// Last words, and whether a client of this server's own protocol gets them.
+pub(super) struct Farewell {
+    pub(super) words: Vec<u8>,
+    pub(super) to_own: bool,
+}
+
+fn foreign(words: Vec<u8>) -> Farewell {
+    Farewell { words, to_own: false }
+}
+
 /// The handshake of MariaDB, protocol 10 ("Connection Phase" of its protocol documentation): version, thread, scramble, capabilities.
 pub(super) fn mysql_greeting(visit: Visit<'_>) -> Vec<u8> {
     /// Of the 20 bytes of the scramble, so many stand before the capabilities.
@@ -27,26 +37,27 @@ pub(super) fn mysql_greeting(visit: Visit<'_>) -> Vec<u8> {
 }
 
 /// What MariaDB makes of the first packet: out of order, no handshake, or nobody whom it knows.
-pub(super) fn mysql_verdict(session: &Session, bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn mysql_verdict(session: &Session, bytes: &[u8]) -> Option<Farewell> {
     /// Capabilities, longest packet, character set, filler.
     const FIXED: usize = 32;
     let client = session.client.ip().to_canonical();
     let (&[a, b, c, sequence], rest) = bytes.split_first_chunk()?;
     if bytes.starts_with(b"\r\n\r\n") {
-        return Some(error(1, 1_130, "HY000", &format!("Proxy header is not accepted from {client}")));
+        return Some(foreign(error(1, 1_130, "HY000", &format!("Proxy header is not accepted from {client}"))));
     }
     if sequence != 1 {
-        return Some(error(1, 1_156, "08S01", "Got packets out of order"));
+        return Some(foreign(error(1, 1_156, "08S01", "Got packets out of order")));
     }
     let packet = rest.get(..usize::try_from(u32::from_le_bytes([a, b, c, 0])).ok()?)?;
     let mut names =
         packet.get(FIXED..).filter(|rest| !rest.is_empty()).unwrap_or_default().splitn(2, |&byte| byte == 0);
     let (Some(user), Some(behind)) = (names.next(), names.next()) else {
-        return Some(error(2, 1_043, "08S01", "Bad handshake"));
+        return Some(foreign(error(2, 1_043, "08S01", "Bad handshake")));
     };
     let used = if behind.first().is_some_and(|&length| length > 0) { "YES" } else { "NO" };
     let user = String::from_utf8_lossy(user);
-    Some(error(2, 1_045, "28000", &format!("Access denied for user '{user}'@'{client}' (using password: {used})")))
+    let text = format!("Access denied for user '{user}'@'{client}' (using password: {used})");
+    Some(Farewell { words: error(2, 1_045, "28000", &text), to_own: true })
 }
 
 fn error(sequence: u8, code: u16, state: &str, text: &str) -> Vec<u8> {
@@ -62,13 +73,13 @@ fn framed(sequence: u8, packet: &[u8]) -> Vec<u8> {
 }
 
 /// What a VNC server says to the client's version (RFC 6143 section 7.1) while it lets nobody try a password; nothing to what is none.
-pub(super) fn vnc_verdict(_: &Session, bytes: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn vnc_verdict(_: &Session, bytes: &[u8]) -> Option<Farewell> {
     const REASON: &[u8] = b"Too many security failures";
     let version = bytes.get(..12)?;
     if !version.starts_with(b"RFB 003.00") {
-        return Some(Vec::new());
+        return Some(foreign(Vec::new()));
     }
     // 3.3 is told the security type as a 32-bit number, later versions an empty list.
     let none: &[u8] = if version.ends_with(b"3\n") { &[0; 4] } else { &[0] };
-    Some([none, &26_u32.to_be_bytes(), REASON].concat())
+    Some(Farewell { words: [none, &26_u32.to_be_bytes(), REASON].concat(), to_own: true })
 }
