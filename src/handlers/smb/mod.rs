@@ -22,6 +22,7 @@ mod open;
 mod pool;
 mod remote;
 mod rpc;
+mod seal;
 mod spnego;
 mod status;
 mod two;

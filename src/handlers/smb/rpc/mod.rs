@@ -27,6 +27,8 @@ use crate::handlers::Random;
 
 /// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
 const FRAGMENT: u16 = 4280;
+/// Bytes of the header of a request or an answer.
+const HEADER: usize = 24;
 /// Bytes of a request's parameters, all fragments together: a thousand SIDs are asked for at once.
 const MAX_STUB: usize = 64 * 1024;
 /// Bytes of answers that wait to be read; a visitor that never reads gets no more.
@@ -223,8 +225,8 @@ impl Pipe {
                 return Err(Status::INSUFF_SERVER_RESOURCES);
             }
             let rest = self.input.split_off(len);
-            let pdu = std::mem::replace(&mut self.input, rest);
-            self.pdu(caller, &pdu, judge);
+            let mut pdu = std::mem::replace(&mut self.input, rest);
+            self.pdu(caller, &mut pdu, judge);
         }
         Ok(())
     }
@@ -246,7 +248,7 @@ impl Pipe {
         std::mem::take(&mut self.events)
     }
 
-    fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8], judge: &mut Judge<'_>) {
+    fn pdu(&mut self, caller: &Caller<'_>, pdu: &mut [u8], judge: &mut Judge<'_>) {
         let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
         match kind {
             BIND | ALTER_CONTEXT => match self.security.take(pdu, judge) {
@@ -278,7 +280,7 @@ impl Pipe {
         for (result, reason, syntax) in results {
             body.put16(result).put16(reason).put(&syntax);
         }
-        self.send_verified(answer, WHOLE, pdu.le32(12).unwrap_or(0), &body, verifier);
+        self.send(framed(answer, WHOLE, pdu.le32(12).unwrap_or(0), &body, verifier));
     }
 
     /// bind_nak (C706 section 12.6.4.5): the authentication is of a kind that is not known; version 5.0 is what is spoken.
@@ -286,7 +288,7 @@ impl Pipe {
         const AUTHENTICATION_TYPE_NOT_RECOGNIZED: u16 = 8;
         let mut body = Vec::new();
         body.put16(AUTHENTICATION_TYPE_NOT_RECOGNIZED).put(&[1, 5, 0]).align(4);
-        self.send(BIND_NAK, WHOLE, call, &body);
+        self.send(framed(BIND_NAK, WHOLE, call, &body, &[]));
     }
 
     fn results(&mut self, pdu: &[u8]) -> Vec<(u16, u16, [u8; 20])> {
@@ -335,10 +337,11 @@ impl Pipe {
     }
 
     /// request (C706 section 12.6.4.9).
-    fn request(&mut self, caller: &Caller<'_>, pdu: &[u8], flags: u8, call: u32) {
+    fn request(&mut self, caller: &Caller<'_>, pdu: &mut [u8], flags: u8, call: u32) {
         let (Some(context), Some(operation)) = (pdu.le16(20), pdu.le16(22)) else { return };
-        let start = if flags & 0x80 != 0 { 40 } else { 24 };
-        let stub = pdu.get(start..pdu.len().saturating_sub(security::len(pdu))).unwrap_or_default();
+        let start = if flags & 0x80 != 0 { HEADER + 16 } else { HEADER };
+        let Some(end) = self.security.open(pdu, start) else { return self.fault(call, context, security::BROKEN) };
+        let stub = pdu.get(start..end).unwrap_or_default();
         if flags & 1 != 0 {
             self.stub.clear();
         }
@@ -375,36 +378,38 @@ impl Pipe {
     }
 
     fn respond(&mut self, call: u32, context: u16, stub: &[u8]) {
-        let chunk = usize::from(FRAGMENT) - 24;
+        let chunk = usize::from(FRAGMENT) - HEADER - self.security.room();
         let count = stub.len().div_ceil(chunk).max(1);
         for number in 0..count {
             let part = stub.get(number * chunk..).map(|rest| rest.get(..chunk).unwrap_or(rest)).unwrap_or_default();
             let mut body = Vec::new();
             body.put_len32(stub.len() - number * chunk).put16(context).put16(0).put(part);
             let flags = u8::from(number == 0) | u8::from(number + 1 == count) << 1;
-            self.send(RESPONSE, flags, call, &body);
+            let mut pdu = framed(RESPONSE, flags, call, &body, &[]);
+            self.security.close(&mut pdu, HEADER);
+            self.send(pdu);
         }
     }
 
     fn fault(&mut self, call: u32, context: u16, status: u32) {
         let mut body = Vec::new();
         body.put32(32).put16(context).put16(0).put32(status).put32(0);
-        self.send(FAULT, WHOLE, call, &body);
+        self.send(framed(FAULT, WHOLE, call, &body, &[]));
     }
 
-    fn send(&mut self, kind: u8, flags: u8, call: u32, body: &[u8]) {
-        self.send_verified(kind, flags, call, body, &[]);
-    }
-
-    /// Sends with a verifier, whose length counts its token alone.
-    fn send_verified(&mut self, kind: u8, flags: u8, call: u32, body: &[u8], verifier: &[u8]) {
-        let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0];
-        pdu.put_len16(verifier.len().saturating_sub(8)).put32(call).put(body).put(verifier);
-        let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
-        patch(&mut pdu, 8, &len.to_le_bytes());
+    fn send(&mut self, pdu: Vec<u8>) {
         self.unread += pdu.len();
         self.output.push_back(pdu);
     }
+}
+
+/// A PDU with a verifier, whose length counts its token alone.
+fn framed(kind: u8, flags: u8, call: u32, body: &[u8], verifier: &[u8]) -> Vec<u8> {
+    let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0];
+    pdu.put_len16(verifier.len().saturating_sub(8)).put32(call).put(body).put(verifier);
+    let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
+    patch(&mut pdu, 8, &len.to_le_bytes());
+    pdu
 }
 
 fn called(interface: Interface, operation: u16, stub: &[u8], is_answered: bool) -> Event {

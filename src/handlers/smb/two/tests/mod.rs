@@ -7,6 +7,8 @@ use super::signing::signature;
 use super::{FROM_SERVER, SIGNED};
 use crate::handlers::transcript::{Outcome, Step, Transcript};
 
+mod verified;
+
 const ALICE: &str = "credentials = { list = ['alice:Secret12'] }";
 const REQUIRED: u8 = 2;
 
@@ -288,59 +290,4 @@ fn lengths_and_paths_that_cannot_be_are_refused() {
     let found: Vec<u32> = replies.iter().map(|reply| status(reply)).collect();
     assert_eq!((&found[..8], &found[8..]), (&expected[..], &[parameter, parameter][..]));
     assert_eq!(replies[5][64..], [9, 0, 0, 0, 4, 0, 0, 0, 64, 0, 0, 0], "how much security takes");
-}
-
-/// A PDU of RPC with NTLM of this level in its verifier.
-fn verified(pdu: &[u8], level: u8, token: &[u8]) -> Vec<u8> {
-    let mut out = pdu.to_vec();
-    out.put(&[10, level, 0, 0]).put32(79231).put(token);
-    let len = u16::try_from(out.len()).unwrap();
-    patch(&mut out, 8, &len.to_le_bytes());
-    patch(&mut out, 10, &u16::try_from(token.len()).unwrap().to_le_bytes());
-    out
-}
-
-/// Nobody's session, in which alice proves herself to lsarpc at this level and calls it: the answer to her bind, and to her call.
-fn proved(level: u8, password: &str) -> (Vec<u8>, Vec<u8>, Outcome) {
-    let mut messages = nobody();
-    let session = messages[2].le64(44).unwrap();
-    let pdu = messages[5].windows(3).position(|part| part == b"\x05\0\x0b").unwrap();
-    let mut hello = b"NTLMSSP\0\x01\0\0\0".to_vec();
-    hello.put32(0xe208_8297).put(&[0; 16]);
-    messages[5] = transceive(session, &verified(&messages[5][pdu..], level, &hello));
-    let (replies, _) = play(ALICE, &messages);
-    let answer = replies[5][64 + 48..].to_vec();
-    let at = answer.windows(8).position(|part| part == b"NTLMSSP\0").unwrap();
-    let (token, _) = authenticate("alice", password, *answer[at + 24..].first_chunk().unwrap());
-    let last = verified(b"\x05\0\x10\x03\x10\0\0\0\0\0\0\0\x01\0\0\0    ", level, &token);
-    messages.insert(6, transceive(session, &last));
-    let (replies, outcome) = play(ALICE, &messages);
-    (answer, replies[7][64 + 48..].to_vec(), outcome)
-}
-
-#[test]
-fn a_login_inside_rpc_is_challenged_judged_and_recorded_as_crackers_read_it() {
-    let (bound, opened, outcome) = proved(2, "Secret12");
-    let token = bound.at16(10).unwrap();
-    assert_eq!((bound[2], bound.at16(8)), (12, Some(bound.len())), "a bind_ack");
-    let verifier = &bound[bound.len() - token - 8..];
-    assert_eq!((&verifier[..4], verifier.le32(4)), (&[10, 2, 0, 0][..], Some(79231)));
-    assert_eq!((opened[2], opened.le32(opened.len() - 4)), (2, Some(0)), "a response");
-    let login = outcome.events.iter().find(|event| event.kind == "login").unwrap();
-    assert_eq!(login.msg, "login alice accepted");
-    assert!(format!("{login:?}").contains("alice:::"), "{login:?}");
-}
-
-#[test]
-fn calls_of_who_failed_to_log_in_inside_rpc_or_asks_for_sealed_packets_are_denied() {
-    for (level, password, said) in [
-        (2, "wrong", "login alice refused"),
-        (5, "Secret12", "login alice accepted"),
-        (6, "Secret12", "login alice accepted"),
-    ] {
-        let (bound, opened, outcome) = proved(level, password);
-        assert_eq!(bound[2], 12, "a bind_ack");
-        assert_eq!((opened[2], opened.le32(24)), (3, Some(5)), "a fault: access denied");
-        assert!(outcome.events.iter().any(|event| event.msg == said), "level {level}");
-    }
 }
