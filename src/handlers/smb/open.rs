@@ -5,7 +5,7 @@ use super::disk::{Content, Entry, View, fits, normal};
 use super::host::{Host, Kind, Share};
 use super::pool::Held;
 use super::remote::RemCom;
-use super::rpc::{Caller, Pipe};
+use super::rpc::{Caller, Pipe, serves_registry};
 use super::status::Status;
 use crate::events::Event;
 use crate::handlers::{Context, Random};
@@ -250,7 +250,7 @@ impl Opens {
             Kind::Pipe => match RemCom::open(host, cx, &wanted.path) {
                 Some(remote) => (Object::RemCom(remote), wanted.path.trim_matches('\\').to_owned(), 1),
                 None => {
-                    let pipe = Pipe::open(&wanted.path, !user.is_anonymous)?;
+                    let pipe = open_pipe(host, cx, user, &wanted.path)?;
                     let path = pipe.name().to_owned();
                     (Object::Pipe(Box::new(pipe)), path, 1)
                 }
@@ -314,7 +314,12 @@ impl Opens {
 
 /// There is a pipe of this name for this visitor.
 pub(super) fn is_pipe(host: &Host, cx: &Context<'_>, user: &User, name: &str) -> bool {
-    RemCom::open(host, cx, name).is_some() || Pipe::open(name, !user.is_anonymous).is_ok()
+    RemCom::open(host, cx, name).is_some() || open_pipe(host, cx, user, name).is_ok()
+}
+
+fn open_pipe(host: &Host, cx: &Context<'_>, user: &User, name: &str) -> Result<Pipe, Status> {
+    let serves_registry = host.visitors.with(cx.session().client.ip(), cx.now(), |visitor| serves_registry(visitor));
+    Pipe::open(name, !user.is_anonymous, serves_registry)
 }
 
 /// Works on a share with what this source has written there.

@@ -68,10 +68,14 @@ impl Guard {
 
     /// Seals an answer whose parameters begin at `start`.
     fn close(&mut self, pdu: &mut Vec<u8>, start: usize) {
-        let pad = (pdu.len() - start).next_multiple_of(PAD) - (pdu.len() - start);
-        pdu.put(&[0; PAD][..pad]);
-        let verifier = pdu.len();
-        pdu.put8(self.kind).put8(self.level).put8(u8::try_from(pad).unwrap_or(0)).put8(0).put32(self.context);
+        let end = pdu.len();
+        let verifier = start + (end - start).next_multiple_of(PAD);
+        pdu.resize(verifier, 0);
+        pdu.put8(self.kind)
+            .put8(self.level)
+            .put8(u8::try_from(verifier - end).unwrap_or(0))
+            .put8(0)
+            .put32(self.context);
         let len = u16::try_from(pdu.len() + seal::SIGNATURE).unwrap_or(u16::MAX);
         patch(pdu, 8, &len.to_le_bytes());
         patch(pdu, 10, &[seal::SIGNATURE as u8, 0]);

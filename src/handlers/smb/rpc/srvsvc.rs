@@ -156,6 +156,7 @@ pub(super) fn workstation(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> A
     match operation {
         0 => about_workstation(caller, &mut stub),
         2 => activity::users(caller, &mut stub),
+        20 => join(caller, &mut stub),
         1..=30 => return Err(DENIED),
         _ => return Err(NO_SUCH_OPERATION),
     }
@@ -187,5 +188,17 @@ fn about_workstation(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>
     if level > 100 {
         out.text("");
     }
+    Some(out.returning(0))
+}
+
+/// NetrGetJoinInformation (MS-WKST 3.2.4.16): the workgroup, and that it is one.
+fn join(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    const WORKGROUP: u16 = 2;
+    stub.pointed_text(true)?;
+    let mut out = Results::default();
+    if caller.user.is_empty() {
+        return Some(out.long(0).short(0).returning(ACCESS_DENIED));
+    }
+    out.pointer().text(&caller.host.workgroup).short(WORKGROUP);
     Some(out.returning(0))
 }
