@@ -211,6 +211,11 @@ impl Pipe {
         (message, has_more)
     }
 
+    /// Bytes that wait to be read, and those of the first message.
+    pub(super) fn waits(&self) -> (usize, usize) {
+        (self.unread, self.output.front().map_or(0, Vec::len))
+    }
+
     /// Events of the calls since the last time.
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
