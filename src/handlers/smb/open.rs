@@ -2,7 +2,7 @@
 
 use super::access;
 use super::account::{Exchange, User};
-use super::disk::{Entry, View, fits, normal, view};
+use super::disk::{Content, Entry, View, fits, normal, view};
 use super::host::{Host, Kind, Share};
 use super::lock::Lock;
 use super::pool::Held;
@@ -205,6 +205,22 @@ impl Open {
         cx.event(event.with("path", format!("{name}{to}")));
         self.path = to;
         Ok(())
+    }
+
+    /// Gives a file that the visitor has written another name besides its own (MS-FSA 2.1.5.14.6).
+    pub(super) fn link(&self, host: &Host, cx: &Context<'_>, to: &str) -> Result<(), Status> {
+        let Object::File(File { entry: Entry { content: Content::Written(held), .. }, .. }) = &self.object else {
+            return Err(Status::ACCESS_DENIED);
+        };
+        let to = normal(to)?;
+        view(host, cx, self.share, |view, now| match view.find(&to) {
+            Ok(_) => Err(Status::OBJECT_NAME_COLLISION),
+            Err(Status::OBJECT_NAME_NOT_FOUND) => {
+                view.put(&to, false, held.bytes(), now);
+                Ok(())
+            }
+            Err(status) => Err(status),
+        })
     }
 
     /// Sets the length of a file. Only what is written makes it longer: clients announce the length before.

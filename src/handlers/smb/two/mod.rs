@@ -136,6 +136,8 @@ impl Two {
                 return false;
             }
             let is_related = request.flags & RELATED != 0;
+            // The answer to a LOGOFF is signed, too.
+            let key = self.key(request.session);
             let relation = before.as_ref().filter(|_| is_related);
             let reply = match relation.and_then(|before| before.lend(&mut request)) {
                 Some(status) => Some(Reply::failed(status)),
@@ -155,7 +157,7 @@ impl Two {
                 });
                 // The last answer grants the credits of all.
                 let granted = if next.is_some() { 0 } else { self.window.grant(credits) };
-                self.write(&mut out, &request, &reply, (granted, next.is_some()));
+                self.write(&mut out, &request, &reply, key, (granted, next.is_some()));
             }
             match next {
                 Some(next) => at += next,
@@ -186,7 +188,14 @@ impl Two {
         self.dialect != Some(Dialect::V210) || asked.is_none_or(|asked| asked <= paid)
     }
 
-    fn write(&self, out: &mut Vec<u8>, request: &Request<'_>, reply: &Reply, (credits, has_next): (u16, bool)) {
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        request: &Request<'_>,
+        reply: &Reply,
+        key: Option<[u8; 16]>,
+        (credits, has_next): (u16, bool),
+    ) {
         let start = out.len();
         let session = reply.session.unwrap_or(request.session);
         let waits = if reply.status == Status::PENDING { ASYNC } else { 0 };
@@ -208,20 +217,13 @@ impl Two {
         }
         let is_last_setup = request.command == command::SESSION_SETUP && reply.status == Status::OK;
         if request.flags & SIGNED != 0 || is_last_setup {
-            self.sign(out, start, session);
+            sign(out, start, self.key(session).or(key));
         }
     }
 
-    /// Signs the message that begins at `start`, where its session has a key.
-    fn sign(&self, out: &mut [u8], start: usize, session: u64) {
-        if let Some(user) = self.user(session)
-            && let Some(key) = user.key.filter(|_| !user.is_anonymous)
-        {
-            let flags = out.le32(start + 16).unwrap_or(0) | SIGNED;
-            patch(out, start + 16, &flags.to_le_bytes());
-            let signature = signing::signature(&key, out.get(start..).unwrap_or_default());
-            patch(out, start + 48, &signature);
-        }
+    /// What messages of a session are signed with.
+    fn key(&self, session: u64) -> Option<[u8; 16]> {
+        self.user(session).filter(|user| !user.is_anonymous)?.key
     }
 
     fn user(&self, session: u64) -> Option<&User> {
@@ -332,6 +334,16 @@ impl Two {
             command::OPLOCK_BREAK => Err(Status::FILE_CLOSED),
             _ => Err(Status::INVALID_PARAMETER),
         }
+    }
+}
+
+/// Signs the message that begins at `start`, where there is a key.
+fn sign(out: &mut [u8], start: usize, key: Option<[u8; 16]>) {
+    if let Some(key) = key {
+        let flags = out.le32(start + 16).unwrap_or(0) | SIGNED;
+        patch(out, start + 16, &flags.to_le_bytes());
+        let signature = signing::signature(&key, out.get(start..).unwrap_or_default());
+        patch(out, start + 48, &signature);
     }
 }
 

@@ -126,11 +126,14 @@ pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Repl
         // FileDispositionInformation, FileEndOfFileInformation (MS-FSCC 2.4.11, 2.4.13).
         (1, 13) => open.delete(host, peer.cx, data.first() == Some(&1))?,
         (1, 20) => open.resize(host, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
-        // FileRenameInformation (MS-FSCC 2.4.37.2); times, attributes, allocation and security are taken.
-        (1, 10) => {
+        // FileRenameInformation, FileLinkInformation (MS-FSCC 2.4.37.2, 2.4.21.2); times, attributes, allocation and security are taken.
+        (1, 10 | 11) => {
             let name = data.at32(16).and_then(|len| data.part(20, len)).ok_or(Status::INFO_LENGTH_MISMATCH)?;
             if name.is_empty() {
                 return Err(Status::INVALID_PARAMETER);
+            }
+            if class == 11 {
+                return open.link(host, peer.cx, &text_of_utf16(name)).map(|()| Reply::new(vec![2, 0]));
             }
             open.rename(host, peer.cx, &text_of_utf16(name), data.first() == Some(&1))?;
         }

@@ -58,7 +58,7 @@ impl Two {
         // It counts as the message with the first number.
         self.window.take(0, 1);
         let credits = self.window.grant(1);
-        self.write(&mut out, &request, &offer(peer, number), (credits, false));
+        self.write(&mut out, &request, &offer(peer, number), None, (credits, false));
         peer.send(&out);
         true
     }

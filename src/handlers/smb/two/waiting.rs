@@ -2,7 +2,7 @@
 
 use super::super::open::Object;
 use super::header::Head;
-use super::{ASYNC, FROM_SERVER, Peer, Reply, Request, Status, Two, command, file};
+use super::{ASYNC, FROM_SERVER, Peer, Reply, Request, Status, Two, file, sign};
 use crate::handlers::smb::wire::Fields;
 
 /// Waiting in one connection; more are told that there is no memory.
@@ -120,8 +120,8 @@ impl Two {
         };
         let mut out = Vec::new();
         head.put(&mut out, &reply.body);
-        if one.is_signed || one.command == command::SESSION_SETUP {
-            self.sign(&mut out, 0, one.session);
+        if one.is_signed {
+            sign(&mut out, 0, self.key(one.session));
         }
         peer.send(&out);
     }

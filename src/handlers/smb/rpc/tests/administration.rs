@@ -198,3 +198,14 @@ fn a_service_of_windows_that_is_given_another_command_runs_that() {
     assert_eq!(status(&pipe.says(19, |out| out.put(&service).long(0).long(0))), 1053);
     assert_eq!(pipe.told(), ["service \"seclogon\" changed: cmd /c calc", "service \"seclogon\" started: cmd /c calc"]);
 }
+
+#[test]
+fn paths_are_compared_as_after_ms08_067() {
+    let host = host("");
+    let mut pipe = Pipe::new(caller(&host, ""), Interface::Srvsvc);
+    let mut compare = |one: &str, other: &str| {
+        status(&pipe.says(32, |out| out.pointer().text("x").text(one).text(other).long(1).long(0)))
+    };
+    assert_eq!((compare("\\a", "\\A"), compare("\\a", "\\b"), compare("\\b", "\\a")), (0, u32::MAX, 1));
+    assert_eq!(compare("\\AAAAAAAAAA..", "\\\\AAAAAAAAA"), 123, "what scanners tell a patched machine by");
+}

@@ -141,10 +141,11 @@ fn is_signed(reply: &[u8], key: [u8; 16]) -> bool {
 fn who_insists_on_signatures_is_served_when_its_password_is_known() {
     let (mut messages, session, key) = login(ALICE, 0x0311, REQUIRED, "Secret12");
     messages.extend([connect(session, None), connect(session, Some([9; 16])), connect(session, Some(key))]);
+    messages.push(message(2, (session, 0), Some(key), &[4, 0, 0, 0]));
     let (replies, outcome) = play(ALICE, &messages);
     let statuses: Vec<u32> = replies[2..].iter().map(|reply| status(reply)).collect();
-    assert_eq!(statuses, [0, 0xc000_0022, 0xc000_0022, 0], "unsigned and badly signed requests are denied");
-    assert!(is_signed(&replies[2], key) && is_signed(&replies[5], key));
+    assert_eq!(statuses, [0, 0xc000_0022, 0xc000_0022, 0, 0], "unsigned and badly signed requests are denied");
+    assert!([2, 5, 6].iter().all(|at| is_signed(&replies[*at], key)), "up to the end of the session");
     assert_eq!(outcome.the_event("login").fields["success"], true);
 }
 
