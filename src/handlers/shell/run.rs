@@ -88,7 +88,8 @@ impl<'r, 'c> Run<'r, 'c> {
         random: &'r mut Random,
         kept: &'r mut Remembered,
     ) -> Self {
-        let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root);
+        let present = device.present(cx.session(), state, &kept.jobs, cx.now());
+        let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root).at_present(present);
         Self {
             cx,
             device,
@@ -467,7 +468,7 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// The process that has started this shell.
     pub(super) fn parent(&self) -> u32 {
-        if self.origin.is_some() { self.state.pid } else { self.device.processes().last().map_or(1, |last| last.pid) }
+        if self.origin.is_some() { self.state.pid } else { self.device.parent_of_shells() }
     }
 
     /// A number that nobody foresees.
@@ -480,8 +481,13 @@ impl<'r, 'c> Run<'r, 'c> {
         self.files.absolute(&self.state.cwd, written)
     }
 
+    /// The last process number that others than the visitor have.
+    pub(super) fn newest_pid(&self) -> u32 {
+        self.device.newest_pid(self.cx.now()).max(self.state.pid)
+    }
+
     /// The next process number.
     pub(super) fn next_pid(&mut self) -> u32 {
-        self.jobs.next_pid(self.state.pid)
+        self.jobs.next_pid(self.newest_pid())
     }
 }

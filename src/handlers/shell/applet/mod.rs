@@ -56,6 +56,7 @@ const USR_SBIN: &str = "/usr/sbin";
 pub(super) const APPLETS: &[Applet] = &[
     row("[", USR_BIN, "EXPRESSION ]", condition::test),
     row("arch", BIN, "", system::arch),
+    row("arp", SBIN, "[-vn] [-H HWTYPE] [-i IF] -a [HOSTNAME]", network::arp),
     row("ash", BIN, "[-/+OPTIONS] [-/+o OPT]... [-c 'SCRIPT' [ARG0 [ARGS]] / FILE [ARGS] / -s [ARGS]]", builtin::shell),
     row("awk", USR_BIN, "[OPTIONS] [AWK_PROGRAM] [FILE]...", awk::awk),
     row("base64", BIN, "[-d] [FILE]", text::base64),
