@@ -72,6 +72,8 @@ const MAX_LEVELS: u32 = 16;
 pub(super) enum Act {
     /// These bytes are printed; a line ends with `\n`, the terminal makes `\r\n` of it.
     Print(Vec<u8>),
+    /// The same on standard error, for a visitor who has the two apart.
+    Complain(Vec<u8>),
     /// Nothing happens for this long.
     Wait(Duration),
     /// Nothing happens any more, until the visitor interrupts.
@@ -261,7 +263,7 @@ impl Shell {
                     Flavor::BusyBox if self.state.levels == 0 => "-sh",
                     Flavor::BusyBox => "sh",
                 };
-                Acts::from([Act::Print(format!("{name}: {what}\n").into_bytes())])
+                Acts::from([Act::Complain(format!("{name}: {what}\n").into_bytes())])
             }
         }
     }

@@ -109,7 +109,7 @@ impl<'r, 'c> Run<'r, 'c> {
             line: 0,
             substituted: false,
             locals: Vec::new(),
-            sinks: vec![Sink::Terminal],
+            sinks: vec![Sink::Terminal, Sink::Errors],
             inputs: vec![Input::default()],
         }
     }
@@ -151,7 +151,7 @@ impl<'r, 'c> Run<'r, 'c> {
     /// What was done since this act is done beside the visitor's dialogue: nobody waits for it.
     fn in_background(&mut self, before: usize) {
         let since = self.acts.split_off(before.min(self.acts.len()));
-        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_))));
+        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
         self.state.status = 0;
         self.end_subshell();
     }

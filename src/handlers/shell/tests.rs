@@ -71,7 +71,7 @@ fn ask<L: AsRef<str>>(lines: &[L]) -> (Vec<u8>, u8) {
             break;
         }
         for act in shell.line(&mut Context::new(&session, now, &mut out), line.as_ref().as_bytes()) {
-            if let Act::Print(bytes) = act {
+            if let Act::Print(bytes) | Act::Complain(bytes) = act {
                 said.extend(bytes);
             }
         }
@@ -151,7 +151,9 @@ fn said(flavor: Flavor, line: &str, after_secs: u64) -> String {
     let mut shell = Shell::new(Device::new(flavor, &Persona::example(), &[]), 1);
     let mut out = Output::default();
     let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
-    let printed = acts.into_iter().filter_map(|act| if let Act::Print(bytes) = act { Some(bytes) } else { None });
+    let printed = acts
+        .into_iter()
+        .filter_map(|act| if let Act::Print(bytes) | Act::Complain(bytes) = act { Some(bytes) } else { None });
     String::from_utf8(printed.flatten().collect()).unwrap()
 }
 
