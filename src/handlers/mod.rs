@@ -37,6 +37,8 @@ pub mod tls;
 #[cfg(test)]
 mod transcript;
 mod udp;
+#[cfg(test)]
+mod visitors;
 
 pub use credentials::{Count, Credentials, Pair, Policy};
 pub use guise::Guise;
