@@ -203,7 +203,7 @@ impl Jabber {
         if self.streams > MAX_STREAMS {
             return self.fail(cx, "policy-violation", "");
         }
-        let version = header.attribute("version").is_some();
+        let version = header.attribute("version") == Some("1.0");
         let mut answer = text::header(self.kind, &self.draw_id(), &host, version);
         if version {
             let offers_tls = self.tls.is_none() && !self.is_inside_tls;
