@@ -109,8 +109,8 @@ pub(super) struct Client {
     in_flight: Vec<InFlight>,
     unreleased: Vec<Unreleased>,
     aliases: Vec<(u16, String)>,
-    /// The last publication of `$SYS` that was sent, and its values.
-    sys: Option<(u64, Vec<(String, String)>)>,
+    /// The last publication of `$SYS` that was sent.
+    sys: Option<u64>,
     /// Publications of them that may still come before the client says something.
     unasked: u32,
     /// Another client's message was sent since [`Client::has_heard`] was last asked.

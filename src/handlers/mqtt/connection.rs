@@ -66,6 +66,7 @@ impl Mqtt {
     /// Works on the broker.
     fn turn<R>(&mut self, now: Timestamp, work: impl FnOnce(&mut Option<Box<Client>>, &mut Turn<'_>) -> R) -> R {
         let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.server.publish(&mut broker, now);
         let mut turn = Turn { broker: &mut broker, shared: &self.shared, now, out: &mut self.out, log: &mut self.log };
         work(&mut self.client, &mut turn)
     }
