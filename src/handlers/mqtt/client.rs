@@ -280,7 +280,7 @@ impl Client {
             body.extend(properties);
         }
         body.extend_from_slice(&message.payload);
-        if body.len() + 5 > self.max_packet {
+        if packet::is_oversize(body.len(), self.max_packet) {
             turn.broker.traffic.publish_dropped += 1;
             return;
         }

@@ -136,6 +136,11 @@ impl Mqtt {
             connect.client_id = self.draw_id();
         }
         let now = cx.now();
+        let answer = connect::accepted(&connect, false, assigned);
+        if answer.len().saturating_sub(1) > connect.max_packet {
+            // The client would not take the answer.
+            return Err(Refusal::HangUp);
+        }
         self.turn(now, |client, turn| {
             let entered = turn.broker.connect(&connect.client_id, connect.clean, connect.expiry_secs, now);
             let (link, present) = entered.ok_or(match connect.version {
