@@ -131,7 +131,10 @@ impl Handler for Stream {
         let mut reply = Reply::new(self.records_left, self.shared.max_payload);
         let (dialogue, shared) = (&mut self.dialogue, &self.shared);
         shared.visit(cx.session(), cx.now(), |cache, now| {
-            dialogue.take(bytes, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
+            dialogue.take(
+                bytes,
+                &mut Visit { cache, server: &shared.server, session: cx.session(), now, reply: &mut reply },
+            );
         });
         self.heard = true;
         self.records_left = reply.records_left;
@@ -180,7 +183,10 @@ impl Handler for Datagrams {
         let mut reply = Reply::new(self.records_left, shared.max_payload);
         let rest = shared.visit(cx.session(), cx.now(), |cache, now| {
             let mut dialogue = Dialogue::default();
-            dialogue.take(request, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
+            dialogue.take(
+                request,
+                &mut Visit { cache, server: &shared.server, session: cx.session(), now, reply: &mut reply },
+            );
             dialogue.end(cache)
         });
         udp::datagrams(id, &reply).iter().for_each(|datagram| cx.send(datagram));

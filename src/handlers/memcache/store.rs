@@ -170,6 +170,8 @@ pub(super) struct Cache {
     pub(super) counts: Counts,
     pub(super) verbosity: u64,
     pub(super) crawler_is_off: bool,
+    /// Items with a higher number are counted by their sizes.
+    pub(super) sizes_since: Option<u64>,
 }
 
 impl Cache {
@@ -335,6 +337,14 @@ impl Cache {
         if let Some(item) = self.find(key, now) {
             (item.stale, item.awaited, item.cas) = (true, false, cas);
             item.expires = expires.unwrap_or(item.expires);
+        }
+    }
+
+    /// Counts what is stored from now on by its size: memcached draws a number for that.
+    pub(super) fn watch_sizes(&mut self) {
+        if self.sizes_since.is_none() {
+            self.last_cas += 1;
+            self.sizes_since = Some(self.last_cas);
         }
     }
 
