@@ -5,7 +5,8 @@ use serde_json::Map;
 
 use super::super::recording::put_text;
 use super::dialogue::{Next, Set, Visit};
-use super::store::{Counted, Item, Mode, Outcome, expiry};
+use super::item::{Item, expiry};
+use super::store::{Counted, Mode, Outcome};
 use super::text::{BAD_FORMAT, MAX_KEY, NOT_NUMERIC, announce, signed, unsigned};
 
 /// Flags that some meta command knows.

@@ -6,9 +6,12 @@
 //! Memory: an idle session holds under 1 KiB; a value on its way counts against the limits of `store` (4 MiB a source, 64 MiB all
 //! together). A call answers at most 4 MiB.
 
+mod administration;
 mod binary;
 mod dialogue;
+mod item;
 mod meta;
+mod operation;
 mod reply;
 mod stats;
 mod store;
