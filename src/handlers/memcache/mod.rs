@@ -1,7 +1,8 @@
 //! `memcache`: memcached 1.6 as Debian ships it, text and binary protocol, TCP and UDP.
 //!
-//! `dialogue` cuts the stream into commands; `text`, `meta` and `binary` answer them from `store`, which keeps what one source has
-//! stored across its connections; `stats` tells about the server; `udp` is the frame of datagrams.
+//! `dialogue` cuts the stream into commands; `text` (with `administration`), `meta` and `binary` (with `operation`) answer them from
+//! `store`, which keeps each `item` that one source has stored across its connections; `stats` tells about the server; `udp` is the
+//! frame of datagrams.
 //!
 //! Memory: an idle session holds under 1 KiB; a value on its way counts against the limits of `store` (4 MiB a source, 64 MiB all
 //! together). A call answers at most 4 MiB.
