@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::disk::Written;
 use super::pool::Pool;
-use super::rpc::Set;
+use super::rpc::{Created, Set};
 use crate::clock::Timestamp;
 use crate::handlers::{Count, Credentials, Environment, Persona, Policy, Sources};
 
@@ -104,6 +104,8 @@ pub(super) struct Visitor {
     pub(super) is_infected: bool,
     /// It has started a service.
     pub(super) has_services: bool,
+    /// Services that it has created.
+    pub(super) created: Vec<Created>,
     /// Services of every Windows that it has started or stopped, and which of both.
     pub(super) services: Vec<(&'static str, bool)>,
     /// What it has set in the registry.
