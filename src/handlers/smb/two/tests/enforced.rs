@@ -250,3 +250,25 @@ fn a_day_of_work_ends_well() {
     let (replies, _) = play(ALICE, &at_work());
     assert_eq!(statuses(&replies[2..]), [0; 11]);
 }
+
+#[test]
+fn who_logs_in_again_keeps_its_key_and_what_is_open_tells_the_rights_it_was_opened_with() {
+    let (mut messages, session, key) = login(ALICE, 0x0210, REQUIRED, "Secret12");
+    let mut token = b"NTLMSSP\0\x01\0\0\0".to_vec();
+    token.put32(0xe208_8297).put(&[0; 16]);
+    messages.push(setup(session, REQUIRED, &token));
+    let (replies, _) = play(ALICE, &messages);
+    assert_eq!(status(&replies[3]), 0xc000_0016);
+    let (last, other) = authenticate("alice", "Secret12", *replies[3][64 + 8 + 24..].first_chunk().unwrap());
+    messages.extend([setup(session, REQUIRED, &last), connect(session, Some(key)), connect(session, Some(other))]);
+    let (replies, _) = play(ALICE, &messages);
+    assert_eq!(statuses(&replies[4..]), [0, 0, 0xc000_0022]);
+    let replies = at_home(|session| {
+        let mut query = vec![41, 0, 1, 8];
+        query.put32(4).put(&[0; 16]).put(&file(0)).put8(0);
+        let mut delegate = open(session, "x", (ALL, 7), 0, &[]);
+        patch(&mut delegate, 4 + 64 + 4, &[4]);
+        vec![open(session, "new", (0x8000_0000, 7), 0, &[]), message(16, (session, 1), None, &query), delegate]
+    });
+    assert_eq!((statuses(&replies), replies[1].le32(72)), (vec![0, 0, 0xc000_00a5], Some(0x0012_0089)));
+}
