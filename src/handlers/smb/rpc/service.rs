@@ -9,10 +9,10 @@ use super::{Answer, BAD_STUB, Caller, DENIED, NO_SUCH_OPERATION};
 use crate::events::Event;
 
 /// Services of one source that are remembered; the oldest makes room.
-const MAX_SERVICES: usize = 16;
+const MAX_SERVICES: usize = 4;
 /// Characters of a name (MS-SCMR 3.1.4.12), and of a command that are remembered; a longer one is shown whole when it is created.
 const MAX_NAME: usize = 256;
-const MAX_COMMAND: usize = 2048;
+const MAX_COMMAND: usize = 1024;
 /// Services of every Windows have handles with numbers from here on, created ones before.
 const FIRST_INSTALLED: u32 = 0x0100_0000;
 /// Results of MS-ERREF 2.2.
