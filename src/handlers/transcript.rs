@@ -153,7 +153,7 @@ pub(super) fn damaged(whole: &[u8], seed: u64) -> Vec<u8> {
     damaged
 }
 
-fn configured(tables: &toml::Table) -> Registry {
+pub(super) fn configured(tables: &toml::Table) -> Registry {
     let mut registry = Registry::builtin();
     registry.configure(tables, 4_096, &Guise::example()).unwrap();
     registry
