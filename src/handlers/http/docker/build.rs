@@ -6,12 +6,16 @@ use super::super::super::Context;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::super::record::command_event;
+use super::decode::syntax;
 use super::image::{self, Image};
 use super::output::Channel;
 use super::process::{Place, Played};
+use super::refusal::Refusal;
 use super::stream::Lines;
 use super::{Docker, error, tar};
 
+/// Bytes of the smallest archive.
+const BLOCK: usize = 512;
 /// Steps of a Dockerfile that are done.
 const MAX_STEPS: usize = 64;
 const INSTRUCTIONS: [&str; 18] = [
@@ -38,12 +42,16 @@ const INSTRUCTIONS: [&str; 18] = [
 impl Docker {
     /// Builds; the context was stored as a sample.
     pub(super) fn build(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
-        if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty()) {
+        if let Some((status, message)) = refuses(ask) {
+            return error(status, &message);
+        }
+        if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty() && remote != "client-session") {
             cx.download(&remote, "docker build");
-            return error(
-                500,
-                &format!("failed to download remote context: Get {remote:?}: context deadline exceeded"),
-            );
+            let why = format!("error downloading remote context {remote}: Get {remote:?}: context deadline exceeded");
+            return error(500, &why);
+        }
+        if !ask.body.is_empty() && ask.body.len() < BLOCK {
+            return error(500, "unexpected EOF");
         }
         let name = ask.field("dockerfile").filter(|name| !name.is_empty()).unwrap_or_else(|| "Dockerfile".to_owned());
         let entries = tar::entries(ask.body);
@@ -136,6 +144,29 @@ impl Docker {
         }
         lines
     }
+}
+
+/// What is wrong with the parameters of a build.
+fn refuses(ask: &Ask<'_>) -> Option<Refusal> {
+    let version = ask.field("version").unwrap_or_default();
+    if !matches!(version.as_str(), "" | "1" | "2") {
+        return Some((500, format!("invalid version {version:?}")));
+    }
+    for (name, what) in [("ulimits", "ulimit settings"), ("buildargs", "build args"), ("labels", "labels")] {
+        let given = ask.field(name).unwrap_or_default();
+        if !given.is_empty() && serde_json::from_str::<Value>(&given).is_err() {
+            return Some((400, format!("error reading {what}: {}", syntax(given.as_bytes()))));
+        }
+    }
+    if let Some(tag) = ask.field("t").filter(|tag| !tag.is_empty())
+        && let Err(message) = image::check(&tag)
+    {
+        return Some((500, message.to_owned()));
+    }
+    let remote = ask.field("remote").unwrap_or_default();
+    let is_url = ["http://", "https://", "git://", "github.com/", "git@"].iter().any(|start| remote.starts_with(start));
+    let is_known = is_url || remote.is_empty() || remote == "client-session";
+    (!is_known).then(|| (500, format!("remoteURL ({remote}) could not be recognized as URL")))
 }
 
 /// The instructions of a Dockerfile, each on one line.

@@ -89,14 +89,24 @@ impl Image {
     pub(super) fn inspected(&self) -> Value {
         json!({
             "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": [format!("{}@{}", self.name, self.digest)], "Parent": "", "Comment": "",
-            "Created": rfc3339(self.created), "Container": "", "DockerVersion": "20.10.7", "Author": "",
-            "Config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "Labels": null},
+            "Created": rfc3339(self.created), "Container": "", "ContainerConfig": config(None), "DockerVersion": "20.10.7", "Author": "",
+            "Config": config(Some("/bin/sh")),
             "Architecture": "amd64", "Os": "linux", "Size": self.size, "VirtualSize": self.size,
             "GraphDriver": {"Data": null, "Name": "overlay2"},
             "RootFS": {"Type": "layers", "Layers": self.layers.iter().map(|layer| format!("sha256:{}", id(0, 0, layer))).collect::<Vec<_>>()},
             "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
         })
     }
+}
+
+/// The configuration that an image brings.
+fn config(command: Option<&str>) -> Value {
+    let env = command.map(|_| ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+    json!({
+        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false, "AttachStderr": false, "Tty": false,
+        "OpenStdin": false, "StdinOnce": false, "Env": env, "Cmd": command.map(|command| [command]), "Image": "", "Volumes": null,
+        "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
+    })
 }
 
 /// Name and tag of a reference such as `alpine`, `docker.io/library/alpine:3.14`, `host:5000/x`.
@@ -116,7 +126,9 @@ pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
 /// What is wrong with a reference (distribution, reference grammar).
 pub(super) fn check(text: &str) -> Result<(), &'static str> {
     let (name, _) = text.split_once('@').unwrap_or((text, ""));
-    let name = name.strip_prefix("sha256:").unwrap_or(name);
+    if name.strip_prefix("sha256:").is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit())) {
+        return Ok(());
+    }
     let (path, tag) = match name.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
         _ => (name, None),

@@ -124,7 +124,7 @@ impl Container {
     }
 
     /// As in `GET /containers/ID/json`.
-    pub(super) fn inspected(&self, now: Timestamp) -> Value {
+    pub(super) fn inspected(&self, now: Timestamp, with_size: bool) -> Value {
         let never = || "0001-01-01T00:00:00Z".to_owned();
         let running = self.is_running(now);
         let (path, arguments) = self
@@ -145,19 +145,26 @@ impl Container {
         }
         config.remove("NetworkingConfig");
         config.insert("Hostname".to_owned(), self.inside.host().into());
-        json!({
+        let kept = |file: &str| format!("/var/lib/docker/containers/{}/{file}", self.id);
+        let mut shown = json!({
             "Id": self.id, "Created": rfc3339(self.created), "Path": path, "Args": arguments,
             "State": {
                 "Status": self.state(now), "Running": running, "Paused": running && self.paused, "Restarting": false, "OOMKilled": false, "Dead": false,
-                "Pid": if running { 1_000 + self.created.as_micros() % 30_000 } else { 0 },
+                "Pid": if running { self.pid() } else { 0 },
                 "ExitCode": if self.ended(now).is_some() { self.exit_code() } else { 0 }, "Error": "",
                 "StartedAt": self.started.map_or_else(never, rfc3339), "FinishedAt": self.ended(now).map_or_else(never, rfc3339),
             },
-            "Image": self.image_id, "Name": format!("/{}", self.name), "RestartCount": 0, "Driver": "overlay2", "Platform": "linux",
+            "Image": self.image_id, "ResolvConfPath": kept("resolv.conf"), "HostnamePath": kept("hostname"), "HostsPath": kept("hosts"),
+            "LogPath": kept(&format!("{}-json.log", self.id)), "Name": format!("/{}", self.name), "RestartCount": 0, "Driver": "overlay2", "Platform": "linux",
             "MountLabel": "", "ProcessLabel": "", "AppArmorProfile": "docker-default", "ExecIDs": null, "HostConfig": host,
             "GraphDriver": self.graph(), "Mounts": self.mounts(), "Config": config,
             "NetworkSettings": network,
-        })
+        });
+        if let Some(shown) = shown.as_object_mut().filter(|_| with_size) {
+            shown.insert("SizeRw".to_owned(), 0.into());
+            shown.insert("SizeRootFs".to_owned(), 142_001_093_u64.into());
+        }
+        shown
     }
 
     fn graph(&self) -> Value {
@@ -165,9 +172,24 @@ impl Container {
         json!({"Data": {"LowerDir": at("lower"), "MergedDir": at("merged"), "UpperDir": at("diff"), "WorkDir": at("work")}, "Name": "overlay2"})
     }
 
-    pub(super) fn top(&self) -> Value {
-        json!({"Processes": [["root", "1", "0", "0", "00:00", "?", "00:00:00", self.command_line()]],
+    /// Its one process as `ps` with these arguments shows it: `-ef` unless they say otherwise.
+    pub(super) fn top(&self, arguments: &str) -> Value {
+        let started = self.started.unwrap_or(self.created);
+        let (pid, begun) = (self.pid(), started.as_micros() / 60_000_000 % 1_440);
+        let (pid, begun) = (pid.to_string(), format!("{:02}:{:02}", begun / 60, begun % 60));
+        let above = (self.pid().saturating_sub(21)).to_string();
+        let command = self.command_line();
+        if arguments.contains("aux") {
+            return json!({"Processes": [["root", pid, "0.0", "0.0", "1320", "4", "?", "Ss", begun, "0:00", command]],
+                "Titles": ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"]});
+        }
+        json!({"Processes": [["root", pid, above, "0", begun, "?", "00:00:00", command]],
             "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]})
+    }
+
+    /// On the machine.
+    fn pid(&self) -> u64 {
+        1_000 + self.created.as_micros() % 30_000
     }
 }
 

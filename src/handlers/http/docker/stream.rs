@@ -23,18 +23,17 @@ const MAX_LOOKS: u32 = 5 * 3_600;
 /// Bytes that are kept of what a client sends ahead.
 const MAX_LINE: usize = 4 * 1024;
 
-/// `GET /events`: nothing happens, for ever or until a time that has come.
-pub(super) fn silence(is_past: bool) -> Answer {
-    struct Silence(u32);
-    impl Stream for Silence {
-        fn next(&mut self, _: &mut Context<'_>, _: &mut Vec<u8>) -> Progress {
-            self.0 += 1;
-            if self.0 > MAX_LOOKS { Progress::Ended } else { Progress::After(LOOK) }
-        }
+/// A stream that says one thing.
+pub(super) struct Once(pub(super) Vec<u8>);
+
+impl Stream for Once {
+    fn next(&mut self, _: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
+        out.append(&mut self.0);
+        Progress::Ended
     }
-    Answer {
-        content_type: Some("application/json".into()),
-        ..Answer::streamed(200, Framing::Chunked, Silence(if is_past { MAX_LOOKS } else { 0 }))
+
+    fn eof(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
+        self.next(cx, out)
     }
 }
 
@@ -201,6 +200,7 @@ impl Watch {
                 container.next_change(self.sent, now).map_or(LOOK, |next| next.clamp(Duration::from_millis(1), LOOK));
             if container.ended(now).is_some() && matches!(kind, Kind::Wait(..)) && container.removes_itself() {
                 let id = container.id.clone();
+                machine.happened_to(now, &id, "destroy", None);
                 machine.remove_container(&id);
             }
             Some(Seen { output, exit, starts, next })
@@ -215,6 +215,7 @@ impl Watch {
             if let Some(container) = machine.container(&self.container) {
                 container.stop(now, exit);
             }
+            machine.bound_to_die(now, &self.container);
         });
         true
     }
@@ -315,7 +316,7 @@ impl Session {
         let Some(process) = &self.process else { return Progress::After(LOOK) };
         if let Some(exit) = process.exit() {
             let (source, now) = (cx.session().client.ip(), cx.now());
-            self.machines.with(source, now, |machine| machine.exec_went_on(&self.exec.id, Some(exit)));
+            self.machines.with(source, now, |machine| machine.exec_went_on(cx.now(), &self.exec.id, Some(exit)));
             return Progress::Ended;
         }
         let due = process.due().map(|due| due.saturating_since(cx.now()).max(Duration::from_millis(1)));
