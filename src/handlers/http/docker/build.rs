@@ -1,6 +1,6 @@
 //! `POST /build` as the classic builder answers it: every step of the Dockerfile is told, what it runs is recorded.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::super::Context;
 use super::super::answer::Answer;
@@ -76,6 +76,7 @@ impl Docker {
         let mut lines = Vec::new();
         let say = |text: String| json!({"stream": text});
         let mut image: Option<Image> = None;
+        let mut recipe = Recipe::default();
         let mut place = Place {
             inside: super::super::super::shell::Container::new("buildkit", false),
             cwd: "/".to_owned(),
@@ -117,21 +118,22 @@ impl Docker {
                         return lines;
                     }
                 }
-                "WORKDIR" => rest.clone_into(&mut place.cwd),
-                "ENV" => place.env.push(rest.replacen(' ', "=", usize::from(!rest.contains('=')))),
-                "CMD" | "ENTRYPOINT" => {
-                    cx.event(command_event(rest));
+                "COPY" | "ADD" => {}
+                instruction => {
+                    if matches!(instruction, "CMD" | "ENTRYPOINT") {
+                        cx.event(command_event(rest));
+                    }
+                    recipe.set(instruction, rest, &mut place);
                     lines.push((say(format!(" ---> Running in {}\n", short(&made))), 100));
                 }
-                _ => {}
             }
-            if matches!(word(step).as_str(), "RUN" | "CMD" | "ENTRYPOINT") {
+            if !matches!(word(step).as_str(), "COPY" | "ADD") {
                 lines.push((say(format!("Removing intermediate container {}\n", short(&made))), 50));
             }
             image = image.map(|image| image.derived(seed ^ now.as_micros(), now));
             lines.push((say(format!(" ---> {}\n", image.as_ref().map_or("", |image| short(&image.id)))), 50));
         }
-        let Some(image) = image else {
+        let Some(image) = image.map(|image| image.configured(recipe.into_value(&place))) else {
             let message = "no build stage in current context";
             return vec![(json!({"errorDetail": {"message": message}, "error": message}), 0)];
         };
@@ -143,6 +145,53 @@ impl Docker {
             lines.push((say(format!("Successfully tagged {name}:{version}\n")), 0));
         }
         lines
+    }
+}
+
+/// The configuration that the instructions of a Dockerfile add up to.
+#[derive(Default)]
+struct Recipe {
+    command: Vec<String>,
+    entry: Vec<String>,
+    labels: Map<String, Value>,
+}
+
+impl Recipe {
+    fn set(&mut self, instruction: &str, rest: &str, place: &mut Place) {
+        let words = || {
+            let list = serde_json::from_str::<Vec<String>>(rest).ok();
+            list.unwrap_or_else(|| ["/bin/sh", "-c", rest].map(str::to_owned).to_vec())
+        };
+        let pair = || {
+            let (name, value) = rest.split_once('=').or_else(|| rest.split_once(' ')).unwrap_or((rest, ""));
+            (name.trim().to_owned(), value.trim_matches('"').to_owned())
+        };
+        match instruction {
+            "CMD" => self.command = words(),
+            "ENTRYPOINT" => self.entry = words(),
+            "WORKDIR" => rest.clone_into(&mut place.cwd),
+            "ENV" => {
+                let (name, value) = pair();
+                place.env.push(format!("{name}={value}"));
+            }
+            "LABEL" => {
+                let (name, value) = pair();
+                self.labels.insert(name, value.into());
+            }
+            _ => {}
+        }
+    }
+
+    /// As an image has it; what was not set is not there.
+    fn into_value(self, place: &Place) -> Value {
+        let mut all = Map::new();
+        let mut put = |name: &str, value: Value, is_set: bool| is_set.then(|| all.insert(name.to_owned(), value));
+        put("Env", place.env.clone().into(), !place.env.is_empty());
+        put("WorkingDir", place.cwd.clone().into(), place.cwd != "/");
+        put("Cmd", self.command.clone().into(), !self.command.is_empty());
+        put("Entrypoint", self.entry.clone().into(), !self.entry.is_empty());
+        put("Labels", self.labels.clone().into(), !self.labels.is_empty());
+        all.into()
     }
 }
 

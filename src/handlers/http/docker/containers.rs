@@ -164,6 +164,9 @@ impl Docker {
             Ok(wanted) => wanted,
             Err(answer) => return *answer,
         };
+        let image = wanted.get("Image").and_then(Value::as_str).unwrap_or_default();
+        let own = self.with(cx, |machine| machine.image(image).map(|image| image.own.clone())).unwrap_or_default();
+        let wanted = config::merged(wanted, &own);
         let decoded = config::summary(&wanted);
         let command = config::command_of(&wanted);
         if !command.is_empty() {
@@ -329,13 +332,22 @@ impl Docker {
         let (is_service, is_attended, image) =
             self.inside(cx, id, |one| (one.is_service, one.is_attended, one.image.clone())).unwrap_or_default();
         let program = command.first().map_or("", String::as_str);
-        let is_there = is_service || place.has(&self.device, program, now);
-        if !is_there && config::is_base(&image) {
+        let user = wanted.get("User").and_then(Value::as_str).unwrap_or_default();
+        let why = place.refuses(&self.device, program, now).filter(|_| !is_service);
+        let is_there = why.is_none();
+        let refusal = match (place.refuses_user(&self.device, user, now), why) {
+            (Some(why), _) => Some(why),
+            (None, Some(why)) if config::is_base(&image) => {
+                Some(format!("failed to create shim task: {}", not_executable("create", &why)))
+            }
+            _ => None,
+        };
+        if let Some(message) = refusal {
             // Whoever waits for its end waits for its removal.
             if removes {
                 self.with(cx, |machine| machine.remove_container(id));
             }
-            return error(400, &format!("failed to create shim task: {}", not_executable("runc create", program)));
+            return error(400, &message);
         }
         // What an image brings itself is not known here: it runs.
         let played = if is_service || is_attended || !is_there {
@@ -507,16 +519,8 @@ fn name_taken(name: &str, holder: &str) -> String {
     format!("Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". {why}")
 }
 
-/// What runc says of a program that is not there.
-pub(super) fn not_executable(step: &str, program: &str) -> String {
-    let reason = if program.contains('/') { "stat" } else { "" };
-    let why = if reason.is_empty() {
-        format!("exec: {program:?}: executable file not found in $PATH: unknown")
-    } else {
-        format!("exec: {program:?}: stat {program}: no such file or directory: unknown")
-    };
-    if step == "exec" {
-        return format!("OCI runtime exec failed: exec failed: unable to start container process: {why}");
-    }
-    format!("OCI runtime create failed: {step} failed: unable to start container process: {why}")
+/// What runc says of a program that cannot be run, when it was to `create` or to `exec`.
+pub(super) fn not_executable(step: &str, why: &str) -> String {
+    let stage = if step == "create" { "runc create" } else { step };
+    format!("OCI runtime {step} failed: {stage} failed: unable to start container process: {why}: unknown")
 }

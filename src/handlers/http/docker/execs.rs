@@ -59,8 +59,9 @@ impl Docker {
             cwd.clone_into(&mut place.cwd);
         }
         place.env.extend(config::texts(wanted, "/Env"));
+        let user = wanted.get("User").and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = self.with(cx, |machine| {
-            let id = machine.add_exec(container, &command, (tty, streams), place, seed);
+            let id = machine.add_exec(container, (&command, &user), (tty, streams), place, seed);
             machine.happened_to(
                 now,
                 container,
@@ -113,8 +114,17 @@ impl Docker {
     fn start_exec(&self, cx: &mut Context<'_>, ask: &Ask<'_>, options: &Value, exec: Exec) -> Answer {
         let detach = options.get("Detach") == Some(&Value::Bool(true));
         let program = exec.command.first().map_or("", String::as_str);
-        if !exec.place.has(&self.device, program, cx.now()) {
-            let message = not_executable("exec", program);
+        let now = cx.now();
+        let cwd = exec.place.cwd.as_str();
+        let is_nowhere = cwd.starts_with('/')
+            && exec.place.inside.files(&self.device, now, |files| !files.is_directory(cwd.as_bytes()));
+        let why = if is_nowhere {
+            Some(format!("chdir to cwd ({cwd:?}) set in config.json failed: no such file or directory"))
+        } else {
+            exec.place.refuses(&self.device, program, now)
+        };
+        let why = why.map(|why| not_executable("exec", &why));
+        if let Some(message) = exec.place.refuses_user(&self.device, &exec.user, now).or(why) {
             self.with(cx, |machine| machine.exec_went_on(cx.now(), &exec.id, Some(NOT_EXECUTABLE)));
             if detach {
                 return error(400, &message);

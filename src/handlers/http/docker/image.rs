@@ -9,6 +9,9 @@ use crate::clock::Timestamp;
 /// Bytes of an image's name that are kept.
 const MAX_NAME: usize = 255;
 
+/// The variable that every image sets.
+pub(super) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// An image on a machine.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
@@ -20,6 +23,8 @@ pub(super) struct Image {
     pub(super) layers: Vec<String>,
     size: u64,
     created: Timestamp,
+    /// What a build has put into its configuration.
+    pub(super) own: Value,
 }
 
 impl Image {
@@ -39,12 +44,18 @@ impl Image {
             layers: (0..layers).map(layer).collect(),
             size: if layers == 1 { 5_500_000 + seed % 2_000_000 } else { 40_000_000 + seed % 300_000_000 },
             created: Timestamp::from_micros(now.as_micros().saturating_sub(86_400_000_000 * (9 + seed % 90))),
+            own: Value::Null,
         }
     }
 
     /// The same under another name.
     pub(super) fn tagged(&self, name: &str, tag: &str) -> Self {
         Self { name: name.to_owned(), tag: tag.to_owned(), ..self.clone() }
+    }
+
+    /// The same with this in its configuration.
+    pub(super) fn configured(self, own: Value) -> Self {
+        Self { own, ..self }
     }
 
     /// A new image made of this one.
@@ -90,7 +101,7 @@ impl Image {
         json!({
             "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": [format!("{}@{}", self.name, self.digest)], "Parent": "", "Comment": "",
             "Created": rfc3339(self.created), "Container": "", "ContainerConfig": config(None), "DockerVersion": "20.10.7", "Author": "",
-            "Config": config(Some("/bin/sh")),
+            "Config": super::config::merged(self.own.clone(), &config(Some("/bin/sh"))),
             "Architecture": "amd64", "Os": "linux", "Size": self.size, "VirtualSize": self.size,
             "GraphDriver": {"Data": null, "Name": "overlay2"},
             "RootFS": {"Type": "layers", "Layers": self.layers.iter().map(|layer| format!("sha256:{}", id(0, 0, layer))).collect::<Vec<_>>()},
@@ -100,8 +111,8 @@ impl Image {
 }
 
 /// The configuration that an image brings.
-fn config(command: Option<&str>) -> Value {
-    let env = command.map(|_| ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]);
+pub(super) fn config(command: Option<&str>) -> Value {
+    let env = command.map(|_| [PATH]);
     json!({
         "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false, "AttachStderr": false, "Tty": false,
         "OpenStdin": false, "StdinOnce": false, "Env": env, "Cmd": command.map(|command| [command]), "Image": "", "Volumes": null,

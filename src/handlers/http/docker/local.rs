@@ -1,16 +1,18 @@
 //! What belongs to the machine besides images and containers: networks, volumes, and what tidies up.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::super::Context;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::cluster::NONE;
+use super::container::Container;
 use super::decode::{Shape, Type, json as decode};
 use super::filter::{self, Filters};
 use super::machine::{MAX_LOCAL, id};
 use super::refusal::Refusal;
 use super::{Docker, error, value};
+use crate::clock::Timestamp;
 
 /// Characters of a name that are kept.
 const MAX_NAME: usize = 128;
@@ -77,8 +79,11 @@ fn refuses_volume(name: &str, wanted: &Value) -> Option<Refusal> {
 
 impl Docker {
     pub(super) fn networks(&self, cx: &Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
-        let own = self.with(cx, |machine| machine.networks.clone());
-        let all = self.engine.networks(&own);
+        let (own, all) = self.with(cx, |machine| {
+            let mut all = self.engine.networks(&machine.networks);
+            all.iter_mut().for_each(|network| show_members(network, machine, cx.now()));
+            (machine.networks.clone(), all)
+        });
         let find = |name: &str| {
             let is_it = |network: &&Value| {
                 let field = |key| network.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -128,11 +133,28 @@ impl Docker {
                 };
                 match text(&wanted, "Container") {
                     "" => error(400, "invalid name or ID supplied: \"\""),
-                    container if self.inside(cx, container, |_| ()).is_none() => {
-                        error(404, &format!("No such container: {container}"))
-                    }
-                    _ => find(name).map_or_else(|| missing(name), |_| Answer::empty(200)),
+                    container => match (self.inside(cx, container, |one| one.id.clone()), find(name)) {
+                        (None, _) => error(404, &format!("No such container: {container}")),
+                        (_, None) => missing(name),
+                        (Some(container), Some(network)) => {
+                            let pair = (text(&network, "Id").to_owned(), container);
+                            self.with(cx, |machine| {
+                                machine.joined.retain(|known| *known != pair);
+                                if rest.last() == Some(&"connect") {
+                                    push(&mut machine.joined, pair);
+                                }
+                            });
+                            Answer::empty(200)
+                        }
+                    },
                 }
+            }
+            ("DELETE", [name])
+                if own.iter().any(|(known, _)| known == name)
+                    && find(name).is_some_and(|one| one["Containers"] != json!({})) =>
+            {
+                let id = find(name).map_or_else(String::new, |network| text(&network, "Id").to_owned());
+                error(403, &format!("error while removing network: network {name} id {id} has active endpoints"))
             }
             ("DELETE", [name]) => match own.iter().any(|(known, id)| known == name || id.starts_with(name)) {
                 true => {
@@ -240,6 +262,20 @@ fn refuses_look(ask: &Ask<'_>, name: &str) -> Option<Refusal> {
     }
     let is_ours = matches!(ask.field("scope").as_deref(), None | Some("" | "local"));
     (!is_ours).then(|| (404, format!("network {name} not found")))
+}
+
+/// Puts the running containers of a network into it.
+fn show_members(network: &mut Value, machine: &super::machine::Machine, now: Timestamp) {
+    let (name, id) = (text(network, "Name").to_owned(), text(network, "Id").to_owned());
+    let is_member = |one: &&Container| {
+        one.is_running(now)
+            && (one.network_name() == name || machine.joined.iter().any(|(to, who)| *to == id && *who == one.id))
+    };
+    let members = machine.containers.iter().filter(is_member);
+    let members: Map<String, Value> = members.map(|one| (one.id.clone(), one.endpoint(now))).collect();
+    if let Some(network) = network.as_object_mut() {
+        network.insert("Containers".to_owned(), members.into());
+    }
 }
 
 /// The networks that pass these filters.

@@ -30,6 +30,8 @@ pub(super) struct Machine {
     execs: Vec<Exec>,
     /// Name and id of the networks that the visitor made.
     pub(super) networks: Vec<(String, String)>,
+    /// Networks that containers were connected to besides their own: both ids.
+    pub(super) joined: Vec<(String, String)>,
     /// Name and time of the volumes that it made.
     pub(super) volumes: Vec<(String, String)>,
     /// What happened, or is bound to happen.
@@ -43,6 +45,7 @@ pub(super) struct Exec {
     pub(super) id: String,
     pub(super) container: String,
     pub(super) command: Vec<String>,
+    pub(super) user: String,
     pub(super) tty: bool,
     /// The streams that its client hears.
     pub(super) wanted: Wanted,
@@ -156,7 +159,7 @@ impl Machine {
     pub(super) fn add_exec(
         &mut self,
         container: &str,
-        words: &[String],
+        (words, user): (&[String], &str),
         (tty, wanted): (bool, Wanted),
         place: Place,
         seed: u64,
@@ -175,6 +178,7 @@ impl Machine {
             id: id.clone(),
             container: container.to_owned(),
             command: kept.cloned().collect(),
+            user: user.chars().take(64).collect(),
             tty,
             wanted,
             place,

@@ -16,6 +16,8 @@ use super::output::{Wanted, emit};
 use super::process::Attached;
 use crate::clock::Timestamp;
 
+/// What a process that was killed leaves.
+const KILLED: i32 = 137;
 /// How often a container is looked at that a client waits for.
 const LOOK: Duration = Duration::from_millis(200);
 /// Time that a client may wait for something that never ends.
@@ -135,8 +137,12 @@ pub(super) struct Watch {
     device: Arc<Device>,
     container: String,
     kind: Kind,
-    /// Pieces of output that were sent.
+    /// Pieces of output that were sent, of the run that began then.
     sent: usize,
+    run: Option<Timestamp>,
+    begun: Option<Timestamp>,
+    /// The exit code that was seen last.
+    exit: i32,
     looks: u32,
     process: Option<Attached>,
     /// What the client sent before there was a process, or to one that reads nothing; clients send ahead.
@@ -163,6 +169,9 @@ impl Watch {
             container: container.to_owned(),
             kind,
             sent,
+            run: None,
+            begun: None,
+            exit: KILLED,
             looks: 0,
             process: None,
             input: Recording::new(MAX_LINE),
@@ -176,6 +185,12 @@ impl Watch {
         self.machines.with(cx.session().client.ip(), now, |machine| {
             let container = machine.container(&self.container)?;
             let mut output = Vec::new();
+            if self.begun.is_some() && self.run != container.started {
+                self.sent = 0;
+            }
+            self.run = container.started;
+            self.begun.get_or_insert(now);
+            self.exit = if container.is_running(now) { KILLED } else { container.exit_code() };
             match kind {
                 Kind::Wait(..) => {}
                 Kind::Stats { memory, cores } => output = format!("{}\n", container.stats(now, memory, cores)).into(),
@@ -191,6 +206,8 @@ impl Watch {
             }
             let exit = match kind {
                 Kind::Wait(until, since) => container.awaited(until, since, now),
+                // Who is attached to what has ended hears its next run.
+                Kind::Attach(_) => container.awaited(Until::NextExit, self.begun.unwrap_or(now), now),
                 _ => container.ended(now).map(|_| container.exit_code()),
             };
             let is_attended =
@@ -236,7 +253,7 @@ impl Stream for Watch {
         self.looks += 1;
         let Some(seen) = self.look(cx) else {
             if matches!(self.kind, Kind::Wait(..)) {
-                out.extend_from_slice(b"{\"Error\":null,\"StatusCode\":0}\n");
+                out.extend_from_slice(format!("{{\"Error\":null,\"StatusCode\":{}}}\n", self.exit).as_bytes());
             }
             return Progress::Ended;
         };

