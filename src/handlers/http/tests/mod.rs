@@ -4,6 +4,7 @@ mod docker;
 mod dockerd;
 mod ethereum;
 mod hadoop;
+mod port;
 mod server;
 mod web;
 
