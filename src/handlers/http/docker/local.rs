@@ -151,7 +151,7 @@ impl Docker {
             }
             ("DELETE", [name])
                 if own.iter().any(|(known, _)| known == name)
-                    && find(name).is_some_and(|one| one["Containers"] != json!({})) =>
+                    && find(name).is_some_and(|one| one.get("Containers") != Some(&json!({}))) =>
             {
                 let id = find(name).map_or_else(String::new, |network| text(&network, "Id").to_owned());
                 error(403, &format!("error while removing network: network {name} id {id} has active endpoints"))

@@ -16,6 +16,7 @@ mod execs;
 mod filter;
 mod image;
 mod images;
+mod lifecycle;
 mod local;
 mod logs;
 mod machine;
