@@ -62,6 +62,8 @@ pub(super) struct Run<'r, 'c> {
     pub(super) files: FileSystem<'r>,
     pub(super) jobs: &'r mut Jobs,
     pub(super) leaving: Option<Leaving>,
+    /// What the visitor is shown is seen on a terminal.
+    pub(super) has_terminal: bool,
     acts: Acts,
     printed: usize,
     steps: u32,
@@ -99,6 +101,7 @@ impl<'r, 'c> Run<'r, 'c> {
             files,
             jobs: &mut kept.jobs,
             leaving: None,
+            has_terminal: true,
             acts: Acts::new(),
             printed: 0,
             steps: 0,
