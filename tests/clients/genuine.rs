@@ -22,6 +22,7 @@ impl Genuine {
         Self::start(lab, 1_883, "mosquitto", &["-c", config.to_str().unwrap()])
     }
 
+    /// As Debian configures it.
     pub(crate) fn nginx(lab: &Lab) -> Self {
         let root = lab.path("nginx");
         std::fs::create_dir_all(root.join("html")).unwrap();
@@ -32,8 +33,8 @@ impl Genuine {
         let temporary: String = temporary.iter().map(|name| format!("{name}_temp_path {root}/{name}; ")).collect();
         let config = format!(
             "daemon off; master_process off; pid {root}/pid; error_log {root}/error.log; events {{ }}
-             http {{ types {{ text/html html; text/plain txt; }} access_log off; {temporary}
-             server {{ listen 80; root {root}/html; }} }}"
+             http {{ types {{ text/html html; text/plain txt; }} access_log off; gzip on; {temporary}
+             server {{ listen 80; root {root}/html; location / {{ try_files $uri $uri/ =404; }} }} }}"
         );
         let config = lab.file("nginx.conf", &config);
         Self::start(lab, 80, "nginx", &["-p", root, "-c", config.to_str().unwrap(), "-e", &format!("{root}/start.log")])

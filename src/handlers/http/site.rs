@@ -205,10 +205,27 @@ impl Site {
             None => family.answer(cx, ask).unwrap_or_else(|| face.not_found(ask)),
         };
         if answer.status >= 400 && answer.body.is_empty() && answer.content_type.is_none() {
-            let page = if answer.status == 404 { face.not_found(ask) } else { face.page(answer.status, ask) };
-            answer = Answer { status: page.status, content_type: page.content_type, body: page.body, ..answer };
+            let page = match answer.status {
+                404 => face.not_found(ask),
+                405 => face.method_refused(ask).unwrap_or_else(|| face.page(405, ask)),
+                status => face.page(status, ask),
+            };
+            let Answer { status, content_type, mut headers, body, .. } = page;
+            headers.append(&mut answer.headers);
+            answer = Answer { status, content_type, headers, body, ..answer };
         }
         (family.name(), face, face.served(ask, answer))
+    }
+
+    /// The answer that needs no body: nginx refuses what it lacks as soon as it has the head. Its family with it.
+    pub(super) fn early(&self, ask: &Ask<'_>) -> Option<(&'static str, Answer)> {
+        let (home, others) = self.families.split_last()?;
+        if !matches!(self.face, Face::Nginx { .. }) || !home.is_strict() || others.iter().any(|other| other.claims(ask))
+        {
+            return None;
+        }
+        let lacking = || home.lacks(ask).then(|| self.face.not_found(ask));
+        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), answer))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use super::super::Version;
 use super::super::answer::{Answer, Framing};
 use super::Meta;
 use crate::clock::Timestamp;
@@ -79,7 +80,7 @@ pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta
 }
 
 /// Headers of the program sorted, those of the library after them.
-pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, asked: Version, length: Length) {
     let kind = answer.content_type.as_ref().map(|kind| ("Content-Type", kind.as_ref()));
     let mut headers: Vec<(&str, &str)> =
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(kind).collect();
@@ -99,9 +100,9 @@ pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor
     if let Length::Bytes(bytes) = length {
         line(text, "Content-Length", bytes);
     }
-    match (minor, meta.keep) {
-        (0, true) => line(text, "Connection", "keep-alive"),
-        (1, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
+    match (asked, meta.keep) {
+        (Version::Http10, true) => line(text, "Connection", "keep-alive"),
+        (Version::Http11, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
         _ => {}
     }
     if matches!(length, Length::Chunked) {
@@ -109,7 +110,14 @@ pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor
     }
 }
 
-pub(super) fn jetty_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+pub(super) fn jetty_head(
+    text: &mut String,
+    server: &str,
+    answer: &Answer,
+    meta: &Meta<'_>,
+    asked: Version,
+    length: Length,
+) {
     if meta.head.is_none() {
         line(text, "Connection", "close");
         return line(text, "Server", server);
@@ -132,8 +140,8 @@ pub(super) fn jetty_head(text: &mut String, server: &str, answer: &Answer, meta:
         line(text, name, value);
     }
     length.write(text);
-    match (minor, meta.keep) {
-        (0, true) => line(text, "Connection", "keep-alive"),
+    match (asked, meta.keep) {
+        (Version::Http10, true) => line(text, "Connection", "keep-alive"),
         (_, false) => line(text, "Connection", "close"),
         _ => {}
     }

@@ -8,14 +8,14 @@ mod page;
 
 use super::answer::Answer;
 use super::ask::Ask;
-use super::{Fault, Head};
+use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
 use head::{Length, apache_head, go_head, jetty_head, nginx_head};
 pub(in crate::handlers::http) use page::escaped;
 use page::{apache_page, jetty_page, nginx_page};
 
-/// Bytes of a request line and of a header field (Apache's LimitRequestLine; nginx's buffer has 8 KiB).
+/// Bytes of a request line and of a header field (Apache's LimitRequestLine and LimitRequestFieldSize).
 const MAX_LINE: usize = 8_190;
 
 /// A server software.
@@ -64,17 +64,17 @@ impl Face {
                     _ => self.page(400, ask).closing(),
                 })
             }
-            _ if head.method.len() + head.target.len() + 11 > MAX_LINE => Some(self.page(414, ask).closing()),
-            _ if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => bad(true),
-            _ if !head.has_its_host() || !is_host(ask.host) || !self.takes_host(ask) => bad(false),
+            Self::Apache { .. } if head.method.len() + head.target.len() + 11 > MAX_LINE => {
+                Some(self.page(414, ask).closing())
+            }
+            Self::Apache { .. } if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => {
+                bad(true)
+            }
+            Self::Nginx { .. } if head.version == Version::Http09 && head.method != "GET" => bad(false),
+            _ if !head.has_its_host() || !self.takes_host(ask) => bad(false),
             _ if head.values("content-length").flat_map(|value| value.split(',')).count() > 1 => bad(false),
             Self::Nginx { .. } if coding_status(head).is_some() => {
                 coding_status(head).map(|status| self.page(status, ask).closing())
-            }
-            Self::Nginx { .. }
-                if !head.method.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-".contains(&byte)) =>
-            {
-                bad(false)
             }
             Self::Nginx { .. } if ask.path.as_ref().is_none_or(|path| path.contains('\0')) => bad(false),
             Self::Nginx { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => {
@@ -91,7 +91,6 @@ impl Face {
     /// The answer to a path that there is not.
     pub(super) fn not_found(&self, ask: &Ask<'_>) -> Answer {
         match self {
-            Self::Nginx { .. } if !matches!(ask.head.method.as_str(), "GET" | "HEAD" | "POST") => self.page(405, ask),
             Self::Apache { .. } => {
                 // What no file can be called.
                 let status = if ask.path().split('/').any(|part| part.len() > 255) { 403 } else { 404 };
@@ -101,12 +100,37 @@ impl Face {
         }
     }
 
-    /// The host that HTTP/1.1 asks for is one.
+    /// The hosts that a request names are some.
     fn takes_host(&self, ask: &Ask<'_>) -> bool {
+        if matches!(self, Self::Nginx { .. }) {
+            return ask.authority.into_iter().chain(ask.head.values("host")).all(is_nginx_host);
+        }
         let is_port = || ask.host_name().contains(']') || !ask.host_name().contains(':');
-        (ask.head.minor == 0 || !ask.host.is_empty())
+        (ask.head.version < Version::Http11 || !ask.host.is_empty())
+            && is_host(ask.host)
             && !ask.host.contains("..")
-            && (matches!(self, Self::Nginx { .. }) || is_port())
+            && is_port()
+    }
+
+    /// What this server takes for a head.
+    pub(super) fn grammar(&self) -> Grammar {
+        if matches!(self, Self::Nginx { .. }) { Grammar::Nginx } else { Grammar::Strict }
+    }
+
+    /// It says `100 Continue` even to a request without body: nginx does, unless it refuses.
+    pub(super) fn invites_nothing(&self, head: &Head, status: u16) -> bool {
+        matches!(self, Self::Nginx { .. }) && status < 400 && head.expects_continue()
+    }
+
+    /// The connection may carry another request after this one. nginx finds its words anywhere in the header; its last one counts.
+    pub(super) fn keeps_alive(&self, head: &Head) -> bool {
+        let Self::Nginx { .. } = self else { return head.keeps_alive() };
+        let said = head.values("connection").filter_map(|value| {
+            let value = value.to_ascii_lowercase();
+            let says_close = value.contains("close");
+            (says_close || value.contains("keep-alive")).then_some(!says_close)
+        });
+        head.version > Version::Http09 && said.last().unwrap_or(head.version == Version::Http11)
     }
 
     /// A file, as the request's conditions and range have it.
@@ -141,10 +165,10 @@ impl Face {
     pub(super) fn fault(&self, fault: &Fault, remains: &[u8], host: &str, port: u16) -> Answer {
         let line = remains.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
         let status = match (fault.status, self) {
-            (431, Self::Nginx { .. } | Self::Apache { .. }) if line.len() > MAX_LINE => 414,
+            (431, Self::Apache { .. }) if line.len() > MAX_LINE => 414,
             (431, Self::Nginx { .. } | Self::Apache { .. }) => 400,
             (501, Self::Apache { .. }) => 400,
-            (400, _) => version_status(line, self),
+            (400, Self::Apache { .. } | Self::Go | Self::Jetty { .. }) => version_status(line, self),
             (status, _) => status,
         };
         if matches!(self, Self::Jetty { .. }) {
@@ -219,15 +243,18 @@ impl Face {
 
     /// The whole answer as it goes out.
     pub(super) fn write(&self, answer: &Answer, meta: &Meta<'_>) -> Vec<u8> {
-        let minor = meta.head.map_or(1, |head| head.minor);
-        let version = if matches!(self, Self::Go) { minor } else { 1 };
-        let mut text = format!("HTTP/1.{version} {} {}\r\n", answer.status, self.reason(answer.status));
+        let asked = meta.head.map_or(Version::Http11, |head| head.version);
+        if asked == Version::Http09 {
+            return answer.body.clone();
+        }
+        let version = if matches!(self, Self::Go) { asked } else { Version::Http11 };
+        let mut text = format!("{} {} {}\r\n", version.as_str(), answer.status, self.reason(answer.status));
         let length = Length::of(answer);
         match self {
             Self::Nginx { server } => nginx_head(&mut text, server, answer, meta, length),
             Self::Apache { server, .. } => apache_head(&mut text, server, answer, meta, length),
-            Self::Go => go_head(&mut text, answer, meta, minor, length),
-            Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, minor, length),
+            Self::Go => go_head(&mut text, answer, meta, asked, length),
+            Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, asked, length),
         }
         text.push_str("\r\n");
         let mut bytes = text.into_bytes();
@@ -245,7 +272,8 @@ impl Answer {
     }
 }
 
-/// nginx and Apache know what a version is; nginx takes none after 1, Apache wants digits, a dot and digits.
+/// The status for a line that is broken: that of a version that is not spoken, if it has one. Jetty looks at its first number, the others
+/// want digits, a dot and digits.
 fn version_status(line: &[u8], face: &Face) -> u16 {
     let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
     let Some(number) = version.strip_prefix(b"HTTP/") else { return 400 };
@@ -254,8 +282,8 @@ fn version_status(line: &[u8], face: &Face) -> u16 {
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next());
     match face {
         // The preface of HTTP/2: its target comes before its version.
-        Face::Nginx { .. } | Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
-        Face::Nginx { .. } | Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
+        Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
+        Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
         Face::Apache { .. } | Face::Go
             if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) =>
         {
@@ -270,8 +298,8 @@ fn coding_status(head: &Head) -> Option<u16> {
     let mut codings = head.values("transfer-encoding");
     let first = codings.next()?;
     match codings.next() {
-        None if head.minor > 0 && first.eq_ignore_ascii_case("chunked") => None,
-        None if head.minor > 0 => Some(501),
+        None if head.version == Version::Http11 && first.eq_ignore_ascii_case("chunked") => None,
+        None if head.version == Version::Http11 => Some(501),
         _ => Some(400),
     }
 }
@@ -279,6 +307,18 @@ fn coding_status(head: &Head) -> Option<u16> {
 /// Characters that a Host may have (RFC 3986 section 3.2, as servers take it).
 fn is_host(host: &str) -> bool {
     host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=@".contains(&byte) || byte >= 0x80)
+}
+
+/// A host as nginx takes it: anything visible without `/` and `..`, and not only a port.
+fn is_nginx_host(host: &str) -> bool {
+    let end = match host.strip_prefix('[').and_then(|_| host.find(']')) {
+        Some(at) => at + 1,
+        None => host.find(':').unwrap_or(host.len()),
+    };
+    let name = host.get(..end).unwrap_or_default();
+    !matches!(name, "" | ".")
+        && !host.contains("..")
+        && !host.bytes().any(|byte| byte <= b' ' || matches!(byte, b'/' | 0x7f))
 }
 
 /// Methods that Apache has registered.

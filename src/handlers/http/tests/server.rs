@@ -37,7 +37,7 @@ fn requests_are_refused_as_the_genuine_servers_refuse_them() {
         ("POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx", 404, 404),
         ("FOO / HTTP/1.1\r\nHost: x\r\n\r\n", 405, 501),
         ("foo / HTTP/1.1\r\nHost: x\r\n\r\n", 400, 501),
-        ("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, 405),
+        ("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 404, 405),
         ("DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", 405, 405),
         ("TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405, 405),
         ("OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n", 405, 200),
@@ -87,6 +87,46 @@ fn requests_are_refused_as_the_genuine_servers_refuse_them() {
     ] {
         assert_eq!(answers(&ask("http", NGINX, &request))[0].0, nginx);
         assert_eq!(answers(&ask("http", APACHE, &request))[0].0, apache);
+    }
+}
+
+#[test]
+fn a_line_without_version_gets_a_page_without_head() {
+    for (request, page) in [
+        ("GET /robots.txt\r\n", "User-agent: "),
+        ("GET /nope\r\n", "<html>\r\n<head><title>404 "),
+        ("POST /\r\n", "<html>\r\n<head><title>400 "),
+    ] {
+        let outcome = ask("http", NGINX, request);
+        assert!(text(&outcome).starts_with(page) && outcome.closed, "{request}");
+        assert_eq!(outcome.the_event("request").fields["version"], "HTTP/0.9");
+    }
+}
+
+#[test]
+fn what_nginx_lacks_is_refused_before_its_body_has_come_and_recorded_after_it() {
+    let head = "POST /nope.php HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n".as_bytes();
+    let waiting = Transcript::tcp("http", NGINX).run(&[Step::Recv(head), Step::Wait(200)]);
+    assert_eq!(answers(&waiting).iter().map(|answer| answer.0).collect::<Vec<_>>(), [404]);
+    let next = b"user=a&pwd=bGET / HTTP/1.1\r\nHost: x\r\n\r\n".as_slice();
+    let whole = Transcript::tcp("http", NGINX).run(&[Step::Recv(head), Step::Wait(200), Step::Recv(next)]);
+    assert_eq!(answers(&whole).iter().map(|answer| answer.0).collect::<Vec<_>>(), [404, 200]);
+    assert_eq!(whole.the_event("login").fields["password"], "b");
+    let requests: Vec<_> = whole.events.iter().filter(|event| event.kind == "request").collect();
+    assert_eq!((&requests[0].fields["status"], &requests[0].fields["bytes"]), (&404.into(), &12.into()));
+    let gone = Transcript::tcp("http", NGINX).run(&[Step::Recv(head), Step::Wait(200), Step::Recv(b"user"), Step::Eof]);
+    let event = gone.the_event("request");
+    assert_eq!((&event.fields["status"], &event.fields["incomplete"]), (&404.into(), &true.into()));
+}
+
+#[test]
+fn a_broken_chunk_ends_the_connection_with_the_page_that_the_path_has() {
+    for (path, status) in [("/nope", 404), ("/login", 400)] {
+        let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX");
+        let outcome = ask("http", NGINX, &request);
+        assert!(answers(&outcome)[0].0 == status && outcome.closed, "{path}");
+        assert_eq!(outcome.the_event("request").fields["payload_hex"], "616263");
+        assert_eq!(outcome.the_event("request_malformed").fields["payload_hex"], "5858");
     }
 }
 
@@ -172,8 +212,8 @@ fn pipelined_chunked_and_expecting_requests_are_all_answered() {
     assert_eq!(statuses, [404, 404, 200]);
     assert!(outcome.closed);
     let expecting =
-        ask("http", NGINX, "POST /u HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi");
-    assert!(text(&expecting).starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 "));
+        ask("http", NGINX, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi");
+    assert!(text(&expecting).starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "));
 }
 
 #[test]
