@@ -51,7 +51,12 @@ fn essence(heard: &[u8]) -> Vec<(String, Vec<String>, String)> {
         let mut lines = head.lines();
         let status = lines.next().unwrap_or_default().to_owned();
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok()).unwrap_or(0);
-        let (body, after) = after.split_at_checked(length).unwrap_or((after, ""));
+        let is_chunked = head.contains("Transfer-Encoding: chunked");
+        let (body, after) = match after.split_once("\r\n0\r\n\r\n").filter(|_| is_chunked) {
+            // Another compressor, other bytes.
+            Some((_, after)) => ("", after),
+            None => after.split_at_checked(length).unwrap_or((after, "")),
+        };
         let is_page = status.contains(" 200 ");
         // Ours is no file: it has neither date nor ranges, and words of its own.
         let kept = |line: &&str| {

@@ -22,6 +22,8 @@ pub(super) struct Answer {
     pub(super) decoded: Map<String, Value>,
     /// The body is a file of this date: validators, conditions and ranges are the face's.
     pub(super) modified: Option<Timestamp>,
+    /// The body is compressed: it goes out as one chunk.
+    pub(super) packed: bool,
     /// What comes instead of a body, over time.
     pub(super) stream: Option<(Framing, Box<dyn Stream>)>,
 }

@@ -189,12 +189,10 @@ impl Draft {
             let (piece, rest) = input.split_at(wanted.min(MAX_HEAD.saturating_sub(self.bytes.len())));
             self.bytes.extend_from_slice(piece);
             *input = rest;
-            if self.bytes.len() >= MAX_HEAD {
-                return Err(Fault::new(431, "the head is too long"));
-            }
+            let ended = piece.ends_with(b"\n");
             let head = match grammar {
-                Grammar::Strict => self.strictly(end.is_some())?,
-                Grammar::Nginx => self.as_nginx(piece.len(), end.is_some())?,
+                Grammar::Strict => self.strictly(ended)?,
+                Grammar::Nginx => self.as_nginx(piece.len(), ended)?,
             };
             if let Some(head) = head {
                 let body = Body::from(head.framing()?);
@@ -208,6 +206,9 @@ impl Draft {
     /// A piece of a line was added, perhaps its last: the head, when it is complete.
     fn strictly(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
         let bytes = &mut self.bytes;
+        if bytes.len() >= MAX_HEAD {
+            return Err(Fault::new(431, "the head is too long"));
+        }
         if bytes.first().is_some_and(|&byte| !is_token(byte) && !matches!(byte, b'\r' | b'\n')) {
             return Err(Fault::bad_request("not a method or target"));
         }
@@ -226,6 +227,7 @@ impl Draft {
         Ok(None)
     }
 
+    /// The same, with what nginx says at each line; its buffers are smaller than [`MAX_HEAD`].
     fn as_nginx(&mut self, length: usize, ended: bool) -> Result<Option<Head>, Fault> {
         self.lines.grow(length, ended)?;
         if self.bytes.first().is_some_and(|&byte| !nginx::is_method(byte)) {

@@ -225,7 +225,7 @@ impl Site {
             return None;
         }
         let lacking = || home.lacks(ask).then(|| self.face.not_found(ask));
-        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), answer))
+        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), self.face.served(ask, answer)))
     }
 }
 
@@ -244,7 +244,7 @@ fn web_server(persona: &Persona, given: &str) -> Face {
     let drawn = draw(&mut persona.random("http server"), &SERVERS);
     let server = if given.is_empty() { drawn } else { given };
     if server.starts_with("nginx") {
-        Face::Nginx { server: server.to_owned() }
+        Face::Nginx { server: server.to_owned(), packed: Default::default() }
     } else {
         Face::Apache { server: server.to_owned(), signed_by: Some(persona.host_name().to_owned()) }
     }

@@ -24,6 +24,7 @@ impl Length {
             Some((Framing::Chunked, _)) => Self::Chunked,
             Some((Framing::Raw, _)) => Self::Nothing,
             None if matches!(answer.status, 101 | 204 | 304) => Self::Nothing,
+            None if answer.packed => Self::Chunked,
             None => Self::Bytes(answer.body.len()),
         }
     }
@@ -52,10 +53,15 @@ pub(super) fn nginx_head(text: &mut String, server: &str, answer: &Answer, meta:
     line(text, "Server", server);
     line(text, "Date", http_date(meta.now));
     content_type(text, answer);
-    length.write(text);
+    if let Length::Bytes(_) = length {
+        length.write(text);
+    }
     let is_early = |name: &str| matches!(name, "Last-Modified" | "Location");
     for (name, value) in answer.headers.iter().filter(|(name, _)| is_early(name)) {
         line(text, name, value);
+    }
+    if let (Length::Chunked, false) = (length, meta.head.is_some_and(|head| head.method == "HEAD")) {
+        length.write(text);
     }
     line(text, "Connection", if meta.keep { "keep-alive" } else { "close" });
     for (name, value) in answer.headers.iter().filter(|(name, _)| !is_early(name)) {

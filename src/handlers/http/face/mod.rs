@@ -3,8 +3,11 @@
 //! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests.
 
 mod file;
+mod gzip;
 mod head;
 mod page;
+
+use std::sync::OnceLock;
 
 use super::answer::Answer;
 use super::ask::Ask;
@@ -13,7 +16,7 @@ use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
 use head::{Length, apache_head, go_head, jetty_head, nginx_head};
 pub(in crate::handlers::http) use page::escaped;
-use page::{apache_page, jetty_page, nginx_page};
+use page::{apache_page, jetty_page, nginx_padding, nginx_page};
 
 /// Bytes of a request line and of a header field (Apache's LimitRequestLine and LimitRequestFieldSize).
 const MAX_LINE: usize = 8_190;
@@ -21,8 +24,8 @@ const MAX_LINE: usize = 8_190;
 /// A server software.
 #[derive(Debug, Clone)]
 pub(super) enum Face {
-    /// `Server: nginx/1.22.1`
-    Nginx { server: String },
+    /// `Server: nginx/1.22.1`; its pages for what there is not, compressed, once they were asked for.
+    Nginx { server: String, packed: [OnceLock<Vec<u8>>; 2] },
     /// `Server: Apache/2.4.57 (Debian)`; below error pages as well if they are signed, by this host for requests that name none.
     Apache { server: String, signed_by: Option<String> },
     /// Go's net/http.
@@ -133,12 +136,23 @@ impl Face {
         head.version > Version::Http09 && said.last().unwrap_or(head.version == Version::Http11)
     }
 
-    /// A file, as the request's conditions and range have it.
+    /// The answer as it was asked for: a file by the request's conditions and range, nginx's pages compressed.
     pub(super) fn served(&self, ask: &Ask<'_>, mut answer: Answer) -> Answer {
-        match answer.modified.take() {
+        let answer = match answer.modified.take() {
             Some(modified) => file::served(self, ask, answer, modified),
             None => answer,
+        };
+        let Self::Nginx { packed: [plain, padded], .. } = self else { return answer };
+        if !gzip::is_wanted(ask, &answer) {
+            return answer;
         }
+        let known = if nginx_padding(ask.head).is_empty() { plain } else { padded };
+        let body = known.get().filter(|_| answer.status == 404).cloned();
+        let Some(body) = body.or_else(|| gzip::packed(&answer.body).ok()) else { return answer };
+        if answer.status == 404 {
+            known.get_or_init(|| body.clone());
+        }
+        gzip::with_body(answer, body)
     }
 
     /// The answer to methods that a page does not take; `None` for GET, HEAD and POST.
@@ -154,11 +168,11 @@ impl Face {
 
     /// The page of a status: its genuine body.
     pub(super) fn page(&self, status: u16, ask: &Ask<'_>) -> Answer {
-        self.error_page(status, &ask.head.method, ask.host_name(), ask.named_port(), "")
+        self.error_page(status, Some(ask.head), (ask.host_name(), ask.named_port()), "")
     }
 
     fn refusal(&self, why: &str, status: u16, ask: &Ask<'_>) -> Answer {
-        self.error_page(status, &ask.head.method, "", ask.named_port(), why).closing()
+        self.error_page(status, Some(ask.head), ("", ask.named_port()), why).closing()
     }
 
     /// The answer to what is no request; `remains` is what came. `None` = the end of the connection and nothing else.
@@ -175,19 +189,24 @@ impl Face {
             return Answer::empty(status).closing();
         }
         let why = if fault.status == 431 && status == 400 { "long field" } else { "" };
-        self.error_page(status, "", host, port, why).closing()
+        self.error_page(status, None, (host, port), why).closing()
     }
 
-    fn error_page(&self, status: u16, method: &str, host: &str, port: u16, why: &str) -> Answer {
+    fn error_page(&self, status: u16, head: Option<&Head>, (host, port): (&str, u16), why: &str) -> Answer {
+        let called = (status, self.reason(status));
         match self {
-            Self::Nginx { server } => Answer::new(status, "text/html", nginx_page(server, status, why)),
+            Self::Nginx { server, .. } => {
+                let padding = head.map(nginx_padding).unwrap_or_default();
+                Answer::new(status, "text/html", nginx_page(server, called, why, &padding))
+            }
             Self::Apache { server, signed_by } => {
                 let signature = signed_by.as_ref().map_or_else(String::new, |name| {
                     let host = escaped(if host.is_empty() { name } else { host });
                     format!("<hr>\n<address>{server} Server at {host} Port {port}</address>\n")
                 });
-                let answer =
-                    Answer::new(status, "text/html; charset=iso-8859-1", apache_page(status, method, why, &signature));
+                let method = head.map_or("", |head| head.method.as_str());
+                let page = apache_page(called, method, why, &signature);
+                let answer = Answer::new(status, "text/html; charset=iso-8859-1", page);
                 if matches!(status, 405 | 501) { answer.header("Allow", "OPTIONS,HEAD,GET,POST") } else { answer }
             }
             Self::Go => {
@@ -251,15 +270,21 @@ impl Face {
         let mut text = format!("{} {} {}\r\n", version.as_str(), answer.status, self.reason(answer.status));
         let length = Length::of(answer);
         match self {
-            Self::Nginx { server } => nginx_head(&mut text, server, answer, meta, length),
+            Self::Nginx { server, .. } => nginx_head(&mut text, server, answer, meta, length),
             Self::Apache { server, .. } => apache_head(&mut text, server, answer, meta, length),
             Self::Go => go_head(&mut text, answer, meta, asked, length),
             Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, asked, length),
         }
         text.push_str("\r\n");
         let mut bytes = text.into_bytes();
-        if meta.head.is_none_or(|head| head.method != "HEAD") {
-            bytes.extend_from_slice(&answer.body);
+        match meta.head {
+            Some(head) if head.method == "HEAD" => {}
+            _ if answer.packed => {
+                bytes.extend_from_slice(format!("{:x}\r\n", answer.body.len()).as_bytes());
+                bytes.extend_from_slice(&answer.body);
+                bytes.extend_from_slice(b"\r\n0\r\n\r\n");
+            }
+            _ => bytes.extend_from_slice(&answer.body),
         }
         bytes
     }

@@ -2,25 +2,37 @@
 
 use std::borrow::Cow;
 
-use super::Face;
+use super::super::Head;
+use super::super::Version;
 
-pub(super) fn nginx_page(server: &str, status: u16, why: &str) -> String {
-    let reason = Face::Nginx { server: String::new() }.reason(status);
+/// Lines that make a page too long for browsers to show their own instead.
+const PADDING: &str = "<!-- a padding to disable MSIE and Chrome friendly error page -->\r\n";
+const PADDING_LINES: usize = 6;
+
+/// The padding for the browser that a request says it comes from.
+pub(super) fn nginx_padding(head: &Head) -> String {
+    let browser = head.values("user-agent").next().unwrap_or_default();
+    let is_msie = browser.split_once("MSIE ").is_some_and(|(_, version)| version.len() > 2);
+    let is_other = |names: &[&str]| names.iter().any(|name| browser.contains(name));
+    let is_padded = (is_msie || browser.contains("Chrome/") && !is_other(&["Gecko/"])) && !is_other(&["Opera"]);
+    PADDING.repeat(if is_padded && head.version > Version::Http09 { PADDING_LINES } else { 0 })
+}
+
+pub(super) fn nginx_page(server: &str, (status, reason): (u16, &str), why: &str, padding: &str) -> String {
     if why.is_empty() {
         return format!(
             "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
-             <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
+             <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n{padding}"
         );
     }
     let why = "Request Header Or Cookie Too Large";
     format!(
         "<html>\r\n<head><title>{status} {why}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
-         <center>{why}</center>\r\n<hr><center>{server}</center>\r\n</body>\r\n</html>\r\n"
+         <center>{why}</center>\r\n<hr><center>{server}</center>\r\n</body>\r\n</html>\r\n{padding}"
     )
 }
 
-pub(super) fn apache_page(status: u16, method: &str, why: &str, signature: &str) -> String {
-    let reason = Face::Apache { server: String::new(), signed_by: None }.reason(status);
+pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: &str, signature: &str) -> String {
     let why = if why.is_empty() { "" } else { "Size of a request header field exceeds server limit." };
     let method = escaped(method);
     let said: Cow<'_, str> = match status {

@@ -1,5 +1,7 @@
 //! The server itself.
 
+use std::io::Read;
+
 use serde_json::json;
 
 use super::super::ask::fields;
@@ -127,6 +129,44 @@ fn a_broken_chunk_ends_the_connection_with_the_page_that_the_path_has() {
         assert!(answers(&outcome)[0].0 == status && outcome.closed, "{path}");
         assert_eq!(outcome.the_event("request").fields["payload_hex"], "616263");
         assert_eq!(outcome.the_event("request_malformed").fields["payload_hex"], "5858");
+    }
+}
+
+#[test]
+fn nginx_compresses_pages_for_those_who_take_them_so() {
+    let request =
+        |head: &str| format!("{head}\r\nHost: x\r\nAccept-Encoding: gzip, deflate\r\nConnection: close\r\n\r\n");
+    for (head, page) in [("GET / HTTP/1.1", "<!DOCTYPE html>"), ("GET /nope HTTP/1.1", "<html>\r\n<head><title>404 ")] {
+        for again in ["first", "and from the store"] {
+            let sent = ask("http", NGINX, request(head)).sent();
+            let at = memchr::memmem::find(&sent, b"\r\n\r\n").unwrap();
+            let said = String::from_utf8_lossy(&sent[..at]);
+            assert!(
+                said.contains("\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nContent-Encoding: gzip"),
+                "{said}"
+            );
+            let (chunk, body) = (sent[at + 4..].split(|&byte| byte == b'\r').next().unwrap(), &sent[at + 4..]);
+            let length = usize::from_str_radix(std::str::from_utf8(chunk).unwrap(), 16).unwrap();
+            let (chunk, rest) = body[chunk.len() + 2..].split_at(length);
+            assert_eq!(rest, b"\r\n0\r\n\r\n", "{head} {again}");
+            let mut plain = String::new();
+            flate2::read::GzDecoder::new(chunk).read_to_string(&mut plain).unwrap();
+            assert!(plain.starts_with(page), "{plain}");
+        }
+    }
+    for plain in ["GET / HTTP/1.0", "PUT / HTTP/1.1", "GET /robots.txt HTTP/1.1"] {
+        assert!(!text(&ask("http", NGINX, request(plain))).contains("gzip"), "{plain}");
+    }
+    assert!(!text(&ask("http", APACHE, request("GET /nope HTTP/1.1"))).contains("gzip"));
+}
+
+#[test]
+fn nginx_pads_its_pages_for_browsers_that_would_hide_them() {
+    for (browser, length) in
+        [("curl/8", 153), ("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36", 555)]
+    {
+        let request = format!("GET /nope HTTP/1.1\r\nHost: x\r\nUser-Agent: {browser}\r\n\r\n");
+        assert_eq!(answers(&ask("http", NGINX, request))[0].2.len(), length, "{browser}");
     }
 }
 
