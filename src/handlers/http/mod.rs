@@ -14,6 +14,7 @@ mod ask;
 mod body;
 mod citrix;
 mod docker;
+mod door;
 mod ethereum;
 mod face;
 mod family;

@@ -12,7 +12,7 @@ use super::ask::Ask;
 use super::face::{Face, Meta};
 use super::login::refuse_credentials;
 use super::record::{fault_event, record_sample, request_event, with_answer};
-use super::site::Site;
+use super::site::{NO_FAMILY, Site};
 use super::{Fault, Found, Head, Reader, Request, Version};
 use crate::events::Event;
 
@@ -32,6 +32,8 @@ pub(super) struct Connection {
     requests: u32,
     phase: Phase,
     body: Awaited,
+    /// It came in the clear to a port that speaks TLS.
+    clear: bool,
 }
 
 /// The body whose head has come.
@@ -96,7 +98,18 @@ impl Streaming {
 impl Connection {
     pub(super) fn new(site: Arc<Site>) -> Self {
         let reader = Reader::new(site.face().grammar(), site.kept_of_body);
-        Self { reader, site, requests: 0, phase: Phase::Requests, body: Awaited::Nothing }
+        Self { reader, site, requests: 0, phase: Phase::Requests, body: Awaited::Nothing, clear: false }
+    }
+
+    /// A connection that came without TLS to a port that speaks it.
+    pub(super) fn in_the_clear(site: Arc<Site>) -> Self {
+        Self { clear: true, ..Self::new(site) }
+    }
+
+    /// The answer that needs no body, and its family.
+    fn early(&self, request: &Request) -> Option<(&'static str, Answer)> {
+        let ask = Ask::new(request, self.site.secure);
+        if self.clear { Some((NO_FAMILY, self.site.face().unencrypted(&ask))) } else { self.site.early(&ask) }
     }
 
     fn take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
@@ -117,7 +130,7 @@ impl Connection {
     fn await_body(&mut self, cx: &mut Context<'_>) {
         let Some(request) = self.reader.request() else { return };
         self.body = Awaited::Needed;
-        if self.site.early(&Ask::new(request, self.site.secure)).is_some() {
+        if self.early(request).is_some() {
             self.body = Awaited::Unneeded;
             cx.deadline_in(TOGETHER);
         } else if request.head.expects_continue() {
@@ -128,7 +141,7 @@ impl Connection {
     /// Answers a request whose body takes long and is not needed.
     fn answer_early(&mut self, cx: &mut Context<'_>) {
         let Some(request) = self.reader.request() else { return };
-        let Some((family, answer)) = self.site.early(&Ask::new(request, self.site.secure)) else { return };
+        let Some((family, answer)) = self.early(request) else { return };
         self.requests += 1;
         let face = self.site.face();
         let left = face.max_requests().saturating_sub(self.requests);
@@ -161,7 +174,12 @@ impl Connection {
             cx.deadline_in(site.silence);
         }
         self.requests += 1;
-        let (family, face, mut answer) = site.answer(cx, &ask);
+        let (family, face, mut answer) = if self.clear {
+            refuse_credentials(cx, &ask);
+            (NO_FAMILY, site.face(), site.face().unencrypted(&ask))
+        } else {
+            site.answer(cx, &ask)
+        };
         let decoded = std::mem::take(&mut answer.decoded);
         self.record(cx, request, |event| with_answer(event, family, answer.status, decoded));
         if matches!(body, Awaited::Nothing) && face.invites_nothing(&request.head, answer.status) {
@@ -229,7 +247,7 @@ impl Connection {
         let site = Arc::clone(&self.site);
         let face = site.face();
         let request = self.reader.take_request();
-        let early = request.as_ref().and_then(|request| site.early(&Ask::new(request, site.secure)));
+        let early = request.as_ref().and_then(|request| self.early(request));
         let (head, answer) = match (&request, early) {
             (Some(request), Some((_, answer))) => (Some(&request.head), answer),
             _ => {

@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use super::super::builtin::Builtin;
 use super::super::registry::{Environment, Maker, boxed};
-use super::super::tls::Tls;
 use super::super::{Context, Count, Credentials, Persona, Policy, Random, Session};
 use super::answer::Answer;
 use super::ask::Ask;
 use super::citrix::Citrix;
 use super::docker::Docker;
+use super::door::Door;
 use super::ethereum::Ethereum;
 use super::face::Face;
 use super::family::Family;
@@ -112,6 +112,10 @@ impl Default for Settings {
     }
 }
 
+/// How long sessions can be resumed: nginx's `ssl_session_timeout` and Apache's SSLSessionCacheTimeout.
+const TICKET_LIFETIME: Duration = Duration::from_secs(300);
+/// The `family` field of requests that no family answers.
+pub(super) const NO_FAMILY: &str = "none";
 /// Most KiB that are kept of a body: what the reader takes.
 const MAX_BODY_KIB: usize = 16 * 1024;
 
@@ -134,8 +138,8 @@ fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool
     if !secure {
         return Ok(boxed(move |_: &Session| Connection::new(Arc::clone(&site))));
     }
-    let kit = environment.tls_kit().with_alpn(&["http/1.1"]);
-    Ok(boxed(move |_: &Session| Tls::new(Arc::clone(&kit), Connection::new(Arc::clone(&site)))))
+    let kit = environment.tls_kit().with_alpn(site.face.protocols()).with_ticket_lifetime(TICKET_LIFETIME);
+    Ok(boxed(move |_: &Session| Door::new(&kit, &site)))
 }
 
 /// The family of this kind.
@@ -193,7 +197,7 @@ impl Site {
         let mut families = self.families.iter();
         let home = families.next_back();
         let Some(family) = families.find(|family| family.claims(ask)).or(home) else {
-            return ("none", &self.face, self.face.not_found(ask));
+            return (NO_FAMILY, &self.face, self.face.not_found(ask));
         };
         let face = family.face().unwrap_or(&self.face);
         if !family.judges(ask) {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use rustls::HandshakeKind;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -76,13 +77,21 @@ impl ServerCertVerifier for TrustsAnyone {
 }
 
 fn client(version: &'static SupportedProtocolVersion) -> ClientConnection {
+    client_of(&client_config(version))
+}
+
+fn client_of(config: &Arc<ClientConfig>) -> ClientConnection {
+    ClientConnection::new(Arc::clone(config), "mail.example.net".try_into().unwrap()).unwrap()
+}
+
+fn client_config(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(TrustsAnyone))
         .with_no_client_auth();
-    ClientConnection::new(Arc::new(config), "mail.example.net".try_into().unwrap()).unwrap()
+    Arc::new(config)
 }
 
 /// A handler and everything that came out of it.
@@ -160,6 +169,18 @@ fn a_client_talks_to_the_handler_inside_however_records_are_cut() {
             let tls = &sensor.events[1].fields["tls"];
             assert_eq!((&sensor.events[1].msg[..], &tls["sni"]), ("abcquit", &"mail.example.net".into()));
             assert!(tls["ja4"].as_str().unwrap().starts_with("t1"), "{tls}");
+        }
+    }
+}
+
+#[test]
+fn a_client_resumes_its_session_with_a_ticket_of_which_nothing_is_held_here() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = client_config(version);
+        for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let mut client = client_of(&config);
+            assert_eq!(Sensor::new().talk(&mut client, 1_000), b"hello\n", "{version:?}");
+            assert_eq!(client.handshake_kind(), Some(expected), "{version:?}");
         }
     }
 }

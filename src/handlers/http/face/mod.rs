@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
 use head::{Length, apache_head, go_head, jetty_head, nginx_head};
 pub(in crate::handlers::http) use page::escaped;
-use page::{apache_page, jetty_page, nginx_padding, nginx_page};
+use page::{Why, apache_page, jetty_page, nginx_padding, nginx_page};
 
 /// Bytes of a request line and of a header field (Apache's LimitRequestLine and LimitRequestFieldSize).
 const MAX_LINE: usize = 8_190;
@@ -53,7 +53,7 @@ impl Face {
     /// Refuses what a web server refuses before it looks for a resource.
     pub(super) fn judge(&self, ask: &Ask<'_>) -> Option<Answer> {
         let head = ask.head;
-        let bad = |long| Some(self.refusal(if long { "long field" } else { "" }, 400, ask));
+        let bad = |long| Some(self.refusal(if long { Why::LongField } else { Why::Unsaid }, ask));
         match self {
             Self::Go | Self::Jetty { .. } => {
                 let wrong = match (head.has_its_host(), is_host(ask.host)) {
@@ -89,6 +89,21 @@ impl Face {
             Self::Apache { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => Some(self.page(405, ask)),
             Self::Apache { .. } => ask.path.is_none().then(|| self.page(400, ask).closing()),
         }
+    }
+
+    /// Who comes in the clear to its TLS port hears so: a Citrix gateway, an Apache that does not sign, has nothing to say.
+    pub(super) fn tells_the_way(&self) -> bool {
+        matches!(self, Self::Nginx { .. } | Self::Apache { signed_by: Some(_), .. })
+    }
+
+    /// What it says to such a request.
+    pub(super) fn unencrypted(&self, ask: &Ask<'_>) -> Answer {
+        self.judge(ask).unwrap_or_else(|| self.refusal(Why::Unencrypted, ask))
+    }
+
+    /// The protocols inside TLS, as their names are negotiated (ALPN).
+    pub(super) fn protocols(&self) -> &'static [&'static str] {
+        if matches!(self, Self::Nginx { .. }) { &["http/1.1", "http/1.0", "http/0.9"] } else { &["http/1.1"] }
     }
 
     /// The answer to a path that there is not.
@@ -168,11 +183,11 @@ impl Face {
 
     /// The page of a status: its genuine body.
     pub(super) fn page(&self, status: u16, ask: &Ask<'_>) -> Answer {
-        self.error_page(status, Some(ask.head), (ask.host_name(), ask.named_port()), "")
+        self.error_page(status, Some(ask.head), (ask.host_name(), ask.named_port()), Why::Unsaid)
     }
 
-    fn refusal(&self, why: &str, status: u16, ask: &Ask<'_>) -> Answer {
-        self.error_page(status, Some(ask.head), ("", ask.named_port()), why).closing()
+    fn refusal(&self, why: Why, ask: &Ask<'_>) -> Answer {
+        self.error_page(400, Some(ask.head), ("", ask.named_port()), why).closing()
     }
 
     /// The answer to what is no request; `remains` is what came. `None` = the end of the connection and nothing else.
@@ -188,11 +203,11 @@ impl Face {
         if matches!(self, Self::Jetty { .. }) {
             return Answer::empty(status).closing();
         }
-        let why = if fault.status == 431 && status == 400 { "long field" } else { "" };
+        let why = if fault.status == 431 && status == 400 { Why::LongField } else { Why::Unsaid };
         self.error_page(status, None, (host, port), why).closing()
     }
 
-    fn error_page(&self, status: u16, head: Option<&Head>, (host, port): (&str, u16), why: &str) -> Answer {
+    fn error_page(&self, status: u16, head: Option<&Head>, (host, port): (&str, u16), why: Why) -> Answer {
         let called = (status, self.reason(status));
         match self {
             Self::Nginx { server, .. } => {

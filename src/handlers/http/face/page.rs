@@ -18,22 +18,41 @@ pub(super) fn nginx_padding(head: &Head) -> String {
     PADDING.repeat(if is_padded && head.version > Version::Http09 { PADDING_LINES } else { 0 })
 }
 
-pub(super) fn nginx_page(server: &str, (status, reason): (u16, &str), why: &str, padding: &str) -> String {
-    if why.is_empty() {
-        return format!(
-            "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
+/// What a page about a bad request says besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    Unsaid,
+    /// A header, or all of them, is too long.
+    LongField,
+    /// It came in the clear to a port that speaks TLS.
+    Unencrypted,
+}
+
+pub(super) fn nginx_page(server: &str, (status, reason): (u16, &str), why: Why, padding: &str) -> String {
+    let why = match why {
+        Why::LongField => "Request Header Or Cookie Too Large",
+        Why::Unencrypted => "The plain HTTP request was sent to HTTPS port",
+        Why::Unsaid => {
+            return format!(
+                "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
              <hr><center>{server}</center>\r\n</body>\r\n</html>\r\n{padding}"
-        );
-    }
-    let why = "Request Header Or Cookie Too Large";
+            );
+        }
+    };
     format!(
         "<html>\r\n<head><title>{status} {why}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n\
          <center>{why}</center>\r\n<hr><center>{server}</center>\r\n</body>\r\n</html>\r\n{padding}"
     )
 }
 
-pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: &str, signature: &str) -> String {
-    let why = if why.is_empty() { "" } else { "Size of a request header field exceeds server limit." };
+pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: Why, signature: &str) -> String {
+    let why = match why {
+        Why::Unsaid => "",
+        Why::LongField => "Size of a request header field exceeds server limit.",
+        Why::Unencrypted => {
+            "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n"
+        }
+    };
     let method = escaped(method);
     let said: Cow<'_, str> = match status {
         401 => "<p>This server could not verify that you\nare authorized to access the document\nrequested.  Either you supplied the wrong\n\

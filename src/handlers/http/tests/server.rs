@@ -133,6 +133,21 @@ fn a_broken_chunk_ends_the_connection_with_the_page_that_the_path_has() {
 }
 
 #[test]
+fn who_speaks_in_the_clear_to_the_tls_port_is_told_so() {
+    let request = "GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46eA==\r\n\r\n";
+    for (server, said) in [
+        (NGINX, "<center>The plain HTTP request was sent to HTTPS port</center>"),
+        (APACHE, "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />"),
+    ] {
+        let outcome = ask("https", &format!("{server}\nsite = 'login'"), request);
+        let (status, _, body) = answers(&outcome).remove(0);
+        assert!(status == 400 && body.contains(said) && outcome.closed, "{body}");
+        assert_eq!(outcome.the_event("request").fields["family"], "none");
+        outcome.the_event("login");
+    }
+}
+
+#[test]
 fn nginx_compresses_pages_for_those_who_take_them_so() {
     let request =
         |head: &str| format!("{head}\r\nHost: x\r\nAccept-Encoding: gzip, deflate\r\nConnection: close\r\n\r\n");
