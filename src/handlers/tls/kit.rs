@@ -7,11 +7,12 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, SerialNumber, date_time_ymd};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::{CipherSuite, ServerConfig};
 
 use crate::clock::Timestamp;
 use crate::handlers::Persona;
@@ -147,6 +148,20 @@ fn push_pem(text: &mut String, label: &str, der: &[u8]) {
     let _ = writeln!(text, "-----END {label}-----");
 }
 
+/// The library with its cipher suites in OpenSSL's order, which servers impose on their clients: AES-128 comes last.
+fn provider() -> CryptoProvider {
+    let mut provider = default_provider();
+    provider.cipher_suites.sort_by_key(|suite| {
+        matches!(
+            suite.suite(),
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        )
+    });
+    provider
+}
+
 /// How long OpenSSL says that a session can be resumed, where its program says nothing.
 const TICKET_LIFETIME: Duration = Duration::from_secs(7_200);
 
@@ -188,12 +203,13 @@ impl TlsKit {
     /// Certificate and key do not fit.
     pub fn new(certificate: &Certificate) -> Result<Self, CertificateError> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.key.clone()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .map_err(failed)?
             .with_no_client_auth()
             .with_single_cert(vec![CertificateDer::from(certificate.der.clone())], key)
             .map_err(failed)?;
+        config.ignore_client_order = true;
         // Sessions are the visitors' to keep, as OpenSSL's are: nothing is held for them here.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = Arc::new(Tickets { keys: Ticketer::new().map_err(failed)?, lifetime: TICKET_LIFETIME });

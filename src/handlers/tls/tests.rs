@@ -208,6 +208,25 @@ fn the_clients_close_notify_is_the_end_of_its_input() {
 }
 
 #[test]
+fn the_server_chooses_the_cipher_and_refuses_a_fallback_as_openssl_does() {
+    // A ClientHello for TLS 1.2 that prefers AES-128 to AES-256, with P-256 and ECDSA with SHA-256.
+    let hello = |ciphers: &[u8]| {
+        let groups = [0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 3];
+        let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();
+        let body =
+            [&[3, 3][..], &[7; 32], &[0], &length(ciphers), ciphers, &[1, 0], &length(&groups), &groups].concat();
+        let message = [&[1, 0][..], &length(&body), &body].concat();
+        [&[22, 3, 1][..], &length(&message), &message].concat()
+    };
+    let answer = |ciphers: &[u8]| Sensor::new().call(|handler, cx| handler.data(cx, &hello(ciphers)));
+    let chosen = answer(&[0xc0, 0x2b, 0xc0, 0x2c]);
+    // ServerHello: after 5 + 4 + 2 + 32 bytes the length of a session id, and the suite.
+    let id = usize::from(chosen[43]);
+    assert_eq!(chosen[44 + id..46 + id], [0xc0, 0x2c]);
+    assert_eq!(answer(&[0xc0, 0x2b, 0x56, 0]), [21, 3, 3, 0, 2, 2, 86]);
+}
+
+#[test]
 fn a_tls_1_0_client_is_refused_with_an_alert_and_recorded() {
     // legacy_version 3.1, no session id, TLS_RSA_WITH_AES_256_CBC_SHA, no compression, no extensions.
     let body = [&[3, 1][..], &[7; 32], &[0], &[0, 2, 0, 0x35], &[1, 0]].concat();
