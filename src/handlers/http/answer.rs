@@ -16,6 +16,8 @@ pub(super) struct Answer {
     /// Headers that the face does not write itself, in the order sent.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
+    /// The whole head, without the empty line: a device in front of the server has answered.
+    pub(super) head: Option<String>,
     /// The connection ends after this answer whatever the client asked.
     pub(super) close: bool,
     /// What the family understood, for the `decoded` object of the request's event.

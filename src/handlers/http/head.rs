@@ -64,6 +64,14 @@ impl Head {
         Ok(Self { method: method.to_owned(), target: target.to_owned(), version, headers, raw })
     }
 
+    /// The head that is one line without version (RFC 1945 section 4.1).
+    pub(super) fn http_09(line: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        let (method, target) = text.split_once(' ').unwrap_or((&text, ""));
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Self { method, target, version: Version::Http09, headers: Vec::new(), raw: None }
+    }
+
     /// Finds out early that a head whose end has not come can never become a request.
     pub(super) fn check_beginning(bytes: &[u8]) -> Result<(), Fault> {
         let readable = understood(bytes);
@@ -130,8 +138,8 @@ impl Head {
 fn understood(head: &[u8]) -> Cow<'_, [u8]> {
     let end = memchr::memchr(b'\n', head).unwrap_or(head.len());
     let line = head.get(..end).unwrap_or(head).trim_ascii_end();
-    match line.strip_suffix(b"2").or_else(|| line.strip_suffix(b"3")) {
-        Some(start) if start.ends_with(b" HTTP/1.") => {
+    match line.split_last().filter(|(minor, _)| (b'2'..=b'9').contains(*minor)) {
+        Some((_, start)) if start.ends_with(b" HTTP/1.") => {
             let mut head = head.to_vec();
             if let Some(minor) = head.get_mut(start.len()) {
                 *minor = b'1';

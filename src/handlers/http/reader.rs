@@ -72,6 +72,8 @@ pub(in crate::handlers) enum Found {
 pub(in crate::handlers) enum Grammar {
     /// What RFC 9112 has, judged when the head is complete.
     Strict,
+    /// The same as Apache has it: lines end in CR and LF, and the first may be HTTP/0.9.
+    Apache,
     /// What nginx takes, judged line by line.
     Nginx,
 }
@@ -191,7 +193,13 @@ impl Draft {
             *input = rest;
             let ended = piece.ends_with(b"\n");
             let head = match grammar {
-                Grammar::Strict => self.strictly(ended)?,
+                Grammar::Apache if ended && !piece.ends_with(b"\r\n") && !self.bytes.ends_with(b"\r\n") => {
+                    return Err(Fault::bad_request("a line end is missing"));
+                }
+                Grammar::Apache if ended && self.line == 0 && is_http_09(&self.bytes) => {
+                    Some(Head::http_09(&self.bytes))
+                }
+                Grammar::Strict | Grammar::Apache => self.strictly(ended)?,
                 Grammar::Nginx => self.as_nginx(piece.len(), ended)?,
             };
             if let Some(head) = head {
@@ -251,6 +259,12 @@ impl Draft {
         self.line = self.bytes.len();
         Ok(None)
     }
+}
+
+/// `GET`, a path, and nothing else.
+fn is_http_09(line: &[u8]) -> bool {
+    let words: Vec<&[u8]> = line.trim_ascii_end().split(|&byte| byte == b' ').take(3).collect();
+    matches!(words.as_slice(), [b"GET", [b'/', target @ ..]] if target.iter().all(u8::is_ascii_graphic))
 }
 
 /// True when the body is complete.

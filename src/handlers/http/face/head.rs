@@ -116,6 +116,20 @@ pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, asked
     }
 }
 
+pub(super) fn esx_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, length: Length) {
+    line(text, "Date", http_date(meta.now));
+    let is_early = |name: &str| name == "Location";
+    for (name, value) in answer.headers.iter().filter(|(name, _)| is_early(name)) {
+        line(text, name, value);
+    }
+    line(text, "Connection", if meta.keep { "Keep-Alive" } else { "close" });
+    content_type(text, answer);
+    for (name, value) in answer.headers.iter().filter(|(name, _)| !is_early(name)) {
+        line(text, name, value);
+    }
+    length.write(text);
+}
+
 pub(super) fn jetty_head(
     text: &mut String,
     server: &str,

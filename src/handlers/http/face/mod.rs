@@ -1,6 +1,6 @@
 //! The server software that visitors see: which headers it writes in which order, which requests it refuses and how.
 //!
-//! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests.
+//! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests, and from what scanners tell ESX hosts by.
 
 mod file;
 mod gzip;
@@ -14,12 +14,12 @@ use super::ask::Ask;
 use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
-use head::{Length, apache_head, go_head, jetty_head, nginx_head};
+use head::{Length, apache_head, esx_head, go_head, jetty_head, nginx_head};
 pub(in crate::handlers::http) use page::escaped;
-use page::{Why, apache_page, jetty_page, nginx_padding, nginx_page};
+use page::{Why, apache_page, esx_page, jetty_page, nginx_padding, nginx_page};
 
-/// Bytes of a request line and of a header field (Apache's LimitRequestLine and LimitRequestFieldSize).
-const MAX_LINE: usize = 8_190;
+/// Bytes of a request line and of a header field (Apache's LimitRequestLine and LimitRequestFieldSize, of 8,190, and one).
+const MAX_LINE: usize = 8_191;
 
 /// A server software.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(super) enum Face {
     Apache { server: String, signed_by: Option<String> },
     /// Go's net/http.
     Go,
+    /// The proxy of a VMware ESX host, which does not say what it is.
+    Esx,
     /// `Server: Jetty(6.1.26)`, as Hadoop 2 has it.
     Jetty { server: String },
 }
@@ -67,7 +69,7 @@ impl Face {
                     _ => self.page(400, ask).closing(),
                 })
             }
-            Self::Apache { .. } if head.method.len() + head.target.len() + 11 > MAX_LINE => {
+            Self::Apache { .. } if head.method.len() + head.target.len() + 10 > MAX_LINE => {
                 Some(self.page(414, ask).closing())
             }
             Self::Apache { .. } if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => {
@@ -83,7 +85,10 @@ impl Face {
             Self::Nginx { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => {
                 Some(self.page(405, ask).closing())
             }
-            Self::Nginx { .. } => None,
+            Self::Nginx { .. } | Self::Esx => None,
+            Self::Apache { .. } if head.target.contains('#') => bad(false),
+            Self::Apache { .. } if ask.authority.is_some() && !is_web(&head.target) => bad(false),
+            Self::Apache { .. } if is_other_expectation(head) => Some(self.page(417, ask)),
             Self::Apache { .. } if head.target == "*" && head.method == "OPTIONS" => Some(Answer::empty(200)),
             Self::Apache { .. } if !is_known(&head.method) => Some(self.page(501, ask).closing()),
             Self::Apache { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => Some(self.page(405, ask)),
@@ -123,16 +128,19 @@ impl Face {
         if matches!(self, Self::Nginx { .. }) {
             return ask.authority.into_iter().chain(ask.head.values("host")).all(is_nginx_host);
         }
-        let is_port = || ask.host_name().contains(']') || !ask.host_name().contains(':');
-        (ask.head.version < Version::Http11 || !ask.host.is_empty())
-            && is_host(ask.host)
-            && !ask.host.contains("..")
-            && is_port()
+        match ask.host {
+            "" => ask.head.version < Version::Http11,
+            host => is_apache_host(host),
+        }
     }
 
     /// What this server takes for a head.
     pub(super) fn grammar(&self) -> Grammar {
-        if matches!(self, Self::Nginx { .. }) { Grammar::Nginx } else { Grammar::Strict }
+        match self {
+            Self::Nginx { .. } => Grammar::Nginx,
+            Self::Apache { .. } => Grammar::Apache,
+            Self::Go | Self::Esx | Self::Jetty { .. } => Grammar::Strict,
+        }
     }
 
     /// It says `100 Continue` even to a request without body: nginx does, unless it refuses.
@@ -219,8 +227,7 @@ impl Face {
                     let host = escaped(if host.is_empty() { name } else { host });
                     format!("<hr>\n<address>{server} Server at {host} Port {port}</address>\n")
                 });
-                let method = head.map_or("", |head| head.method.as_str());
-                let page = apache_page(called, method, why, &signature);
+                let page = apache_page(called, head, why, &signature);
                 let answer = Answer::new(status, "text/html; charset=iso-8859-1", page);
                 if matches!(status, 405 | 501) { answer.header("Allow", "OPTIONS,HEAD,GET,POST") } else { answer }
             }
@@ -232,6 +239,7 @@ impl Face {
                 };
                 Answer::new(status, "text/plain; charset=utf-8", text)
             }
+            Self::Esx => Answer::new(status, "text/html", esx_page(status, self.reason(status))),
             Self::Jetty { .. } => {
                 Answer::new(status, "text/html; charset=iso-8859-1", jetty_page(status, self.reason(status)))
             }
@@ -265,6 +273,7 @@ impl Face {
             414 if nginx => "Request-URI Too Large",
             414 => "Request-URI Too Long",
             415 => "Unsupported Media Type",
+            417 => "Expectation Failed",
             416 => "Requested Range Not Satisfiable",
             431 => "Request Header Fields Too Large",
             500 => "Internal Server Error",
@@ -281,6 +290,10 @@ impl Face {
         if asked == Version::Http09 {
             return answer.body.clone();
         }
+        if let Some(head) = &answer.head {
+            let body = if meta.head.is_some_and(|asked| asked.method == "HEAD") { &[][..] } else { &answer.body };
+            return [head.as_bytes(), b"\r\n", body].concat();
+        }
         let version = if matches!(self, Self::Go) { asked } else { Version::Http11 };
         let mut text = format!("{} {} {}\r\n", version.as_str(), answer.status, self.reason(answer.status));
         let length = Length::of(answer);
@@ -288,6 +301,7 @@ impl Face {
             Self::Nginx { server, .. } => nginx_head(&mut text, server, answer, meta, length),
             Self::Apache { server, .. } => apache_head(&mut text, server, answer, meta, length),
             Self::Go => go_head(&mut text, answer, meta, asked, length),
+            Self::Esx => esx_head(&mut text, answer, meta, length),
             Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, asked, length),
         }
         text.push_str("\r\n");
@@ -306,7 +320,7 @@ impl Face {
 }
 
 impl Answer {
-    fn closing(mut self) -> Self {
+    pub(super) fn closing(mut self) -> Self {
         self.close = true;
         self
     }
@@ -349,6 +363,20 @@ fn is_host(host: &str) -> bool {
     host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=@".contains(&byte) || byte >= 0x80)
 }
 
+/// A host as Apache takes it: a name or an address in brackets, and a number behind a colon.
+fn is_apache_host(host: &str) -> bool {
+    let (name, port) = match host.rfind(':').filter(|&at| !host.get(at..).is_some_and(|rest| rest.contains(']'))) {
+        Some(at) => (host.get(..at).unwrap_or_default(), host.get(at + 1..).unwrap_or_default()),
+        None => (host, "0"),
+    };
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = match name.strip_prefix('[') {
+        Some(address) => address.ends_with(']') && !address.trim_end_matches(']').contains(['[', ']']),
+        None => !name.contains(|other: char| !other.is_ascii_alphanumeric() && !"-._~%!$&'()*+,;=".contains(other)),
+    };
+    is_number && is_name && !matches!(name, "" | ".") && !name.contains("..")
+}
+
 /// A host as nginx takes it: anything visible without `/` and `..`, and not only a port.
 fn is_nginx_host(host: &str) -> bool {
     let end = match host.strip_prefix('[').and_then(|_| host.find(']')) {
@@ -359,6 +387,18 @@ fn is_nginx_host(host: &str) -> bool {
     !matches!(name, "" | ".")
         && !host.contains("..")
         && !host.bytes().any(|byte| byte <= b' ' || matches!(byte, b'/' | 0x7f))
+}
+
+/// The scheme of a target in absolute form is one of the web's.
+fn is_web(target: &str) -> bool {
+    let scheme = target.split(':').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// The client expects what no server knows.
+fn is_other_expectation(head: &Head) -> bool {
+    head.version == Version::Http11
+        && head.values("expect").any(|value| !value.trim().eq_ignore_ascii_case("100-continue"))
 }
 
 /// Methods that Apache has registered.

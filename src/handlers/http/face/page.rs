@@ -45,7 +45,7 @@ pub(super) fn nginx_page(server: &str, (status, reason): (u16, &str), why: Why, 
     )
 }
 
-pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: Why, signature: &str) -> String {
+pub(super) fn apache_page((status, reason): (u16, &str), head: Option<&Head>, why: Why, signature: &str) -> String {
     let why = match why {
         Why::Unsaid => "",
         Why::LongField => "Size of a request header field exceeds server limit.",
@@ -53,7 +53,7 @@ pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: Why,
             "Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n Instead use the HTTPS scheme to access this URL, please.<br />\n"
         }
     };
-    let method = escaped(method);
+    let method = escaped(head.map_or("", |head| &head.method));
     let said: Cow<'_, str> = match status {
         401 => "<p>This server could not verify that you\nare authorized to access the document\nrequested.  Either you supplied the wrong\n\
                 credentials (e.g., bad password), or your\nbrowser doesn't understand how to supply\nthe credentials required.</p>\n"
@@ -70,6 +70,12 @@ pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: Why,
         )
         .into(),
         414 => "<p>The requested URL's length exceeds the capacity\nlimit for this server.<br />\n</p>\n".into(),
+        417 => format!(
+            "<p>The expectation given in the Expect request-header\nfield could not be met by this server.\nThe client sent<pre>\n    \
+             Expect: {}\n</pre>\n</p><p>Only the 100-continue expectation is supported.</p>\n",
+            escaped(head.and_then(|head| head.values("expect").next()).unwrap_or_default())
+        )
+        .into(),
         501 => format!("<p>{method} not supported for current URL.<br />\n</p>\n").into(),
         _ => {
             format!("<p>Your browser sent a request that this server could not understand.<br />\n{why}</p>\n").into()
@@ -79,6 +85,10 @@ pub(super) fn apache_page((status, reason): (u16, &str), method: &str, why: Why,
         "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n\
          <title>{status} {reason}</title>\n</head><body>\n<h1>{reason}</h1>\n{said}{signature}</body></html>\n"
     )
+}
+
+pub(super) fn esx_page(status: u16, reason: &str) -> String {
+    format!("<HTML><BODY><H1>{status} {reason}</H1></BODY></HTML>")
 }
 
 pub(super) fn jetty_page(status: u16, reason: &str) -> String {

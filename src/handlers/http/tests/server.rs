@@ -186,6 +186,32 @@ fn nginx_pads_its_pages_for_browsers_that_would_hide_them() {
 }
 
 #[test]
+fn apache_takes_old_requests_and_refuses_hosts_and_line_ends_that_are_none() {
+    let outcome = ask("http", APACHE, "GET /robots.txt\r\n");
+    assert!(text(&outcome).starts_with("User-agent: ") && outcome.closed);
+    let expecting = ask("http", APACHE, "POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nExpect: <foo>\r\n\r\n");
+    let (status, _, body) = answers(&expecting).remove(0);
+    assert!(status == 417 && body.contains("<pre>\n    Expect: &lt;foo&gt;\n</pre>") && !expecting.closed, "{body}");
+    for (request, status) in [
+        ("GET / HTTP/1.1\nHost: x\n\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x\n\r\n", 400),
+        ("GET / HTTP/1.9\r\nHost: x\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: x:80\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 200),
+        ("GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x:\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x:abc\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: x@y\r\n\r\n", 400),
+        ("GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("GET /#part HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("POST /\r\n", 400),
+    ] {
+        assert_eq!(answers(&ask("http", APACHE, request))[0].0, status, "{request}");
+    }
+}
+
+#[test]
 fn error_pages_have_the_genuine_bodies() {
     let nginx = ask("http", NGINX, "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(answers(&nginx)[0].2.len(), 153);
