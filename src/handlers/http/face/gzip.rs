@@ -1,4 +1,5 @@
-//! Compression as nginx does it where `gzip on` is all that is set, as in Debian: HTML of more than a few bytes, for HTTP/1.1.
+//! Compression as Debian configures it. nginx has `gzip on` and nothing else: HTML of more than a few bytes, for HTTP/1.1, in chunks.
+//! Apache has mod_deflate for what is found, and says that the answer varies.
 
 use std::io::{self, Write};
 
@@ -10,6 +11,9 @@ use super::super::ask::Ask;
 
 /// Bytes that are not worth it (`gzip_min_length`).
 const TOO_SHORT: usize = 20;
+/// Levels: nginx's default, and zlib's, which is Apache's.
+pub(super) const FASTEST: u32 = 1;
+const USUAL: u32 = 6;
 /// What zlib calls itself on every Unix (RFC 1952 section 2.3.1).
 const UNIX: u8 = 3;
 
@@ -17,11 +21,32 @@ const UNIX: u8 = 3;
 pub(super) fn is_wanted(ask: &Ask<'_>, answer: &Answer) -> bool {
     ask.head.version == Version::Http11
         && matches!(answer.status, 200 | 403 | 404)
-        && answer.stream.is_none()
         && answer.body.len() >= TOO_SHORT
-        && answer.content_type.as_ref().is_some_and(|kind| kind.split(';').next() == Some("text/html"))
+        && is_html(answer)
         && ask.head.values("via").next().is_none()
-        && ask.head.values("accept-encoding").next().is_some_and(accepts)
+        && is_accepted(ask)
+}
+
+fn is_html(answer: &Answer) -> bool {
+    answer.stream.is_none()
+        && answer.content_type.as_ref().is_some_and(|kind| kind.split(';').next() == Some("text/html"))
+}
+
+fn is_accepted(ask: &Ask<'_>) -> bool {
+    ask.head.values("accept-encoding").next().is_some_and(accepts)
+}
+
+/// An answer of Apache's, compressed if that is wanted.
+pub(super) fn as_apache(ask: &Ask<'_>, answer: Answer) -> Answer {
+    if answer.status != 200 || answer.body.is_empty() || !is_html(&answer) {
+        return answer;
+    }
+    let answer = answer.header("Vary", "Accept-Encoding");
+    let packed = if is_accepted(ask) { packed(&answer.body, USUAL).ok() } else { None };
+    match packed {
+        Some(body) => Answer { body, ..answer }.header("Content-Encoding", "gzip"),
+        None => answer,
+    }
 }
 
 /// The header lists gzip, at a quality that is a number and not zero.
@@ -55,9 +80,9 @@ pub(super) fn with_body(answer: Answer, body: Vec<u8>) -> Answer {
     Answer { headers: weak.collect(), body, packed: true, ..answer }.header("Content-Encoding", "gzip")
 }
 
-/// A body as zlib's fastest level has it, which is nginx's default.
-pub(super) fn packed(body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().operating_system(UNIX).write(Vec::new(), Compression::fast());
+/// A body as zlib has it at this level.
+pub(super) fn packed(body: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().operating_system(UNIX).write(Vec::new(), Compression::new(level));
     encoder.write_all(body)?;
     encoder.finish()
 }
@@ -78,6 +103,6 @@ mod tests {
 
     #[test]
     fn the_first_bytes_are_those_of_zlib_on_unix() {
-        assert_eq!(packed(b"x").unwrap()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3]);
+        assert_eq!(packed(b"x", FASTEST).unwrap()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3]);
     }
 }

@@ -72,10 +72,18 @@ pub(super) fn nginx_head(text: &mut String, server: &str, answer: &Answer, meta:
 pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, length: Length) {
     line(text, "Date", http_date(meta.now));
     line(text, "Server", server);
-    for (name, value) in &answer.headers {
+    let is_packed = answer.headers.iter().any(|(name, _)| *name == "Content-Encoding");
+    let is_late = |name: &str| name == "Vary" && !is_packed;
+    for (name, value) in answer.headers.iter().filter(|(name, _)| !is_late(name)) {
         line(text, name, value);
     }
-    length.write(text);
+    // The page of a refused HEAD is never made.
+    if answer.status < 400 || meta.head.is_none_or(|head| head.method != "HEAD") {
+        length.write(text);
+    }
+    for (name, value) in answer.headers.iter().filter(|(name, _)| is_late(name)) {
+        line(text, name, value);
+    }
     if !meta.keep {
         line(text, "Connection", "close");
     } else if meta.head.is_some_and(|head| head.lists("connection", "keep-alive")) {

@@ -159,19 +159,23 @@ impl Face {
         head.version > Version::Http09 && said.last().unwrap_or(head.version == Version::Http11)
     }
 
-    /// The answer as it was asked for: a file by the request's conditions and range, nginx's pages compressed.
+    /// The answer as it was asked for: a file by the request's conditions and range, pages compressed.
     pub(super) fn served(&self, ask: &Ask<'_>, mut answer: Answer) -> Answer {
         let answer = match answer.modified.take() {
             Some(modified) => file::served(self, ask, answer, modified),
             None => answer,
         };
-        let Self::Nginx { packed: [plain, padded], .. } = self else { return answer };
+        let (plain, padded) = match self {
+            Self::Nginx { packed: [plain, padded], .. } => (plain, padded),
+            Self::Apache { signed_by: Some(_), .. } => return gzip::as_apache(ask, answer),
+            _ => return answer,
+        };
         if !gzip::is_wanted(ask, &answer) {
             return answer;
         }
         let known = if nginx_padding(ask.head).is_empty() { plain } else { padded };
         let body = known.get().filter(|_| answer.status == 404).cloned();
-        let Some(body) = body.or_else(|| gzip::packed(&answer.body).ok()) else { return answer };
+        let Some(body) = body.or_else(|| gzip::packed(&answer.body, gzip::FASTEST).ok()) else { return answer };
         if answer.status == 404 {
             known.get_or_init(|| body.clone());
         }
@@ -183,7 +187,7 @@ impl Face {
         match ask.head.method.as_str() {
             "GET" | "HEAD" | "POST" => None,
             "OPTIONS" if matches!(self, Self::Apache { .. }) => {
-                Some(Answer::new(200, "text/html", "").header("Allow", "OPTIONS,HEAD,GET,POST"))
+                Some(Answer::new(200, "text/html", "").header("Allow", "GET,POST,OPTIONS,HEAD"))
             }
             _ => Some(self.page(405, ask)),
         }
@@ -229,7 +233,7 @@ impl Face {
                 });
                 let page = apache_page(called, head, why, &signature);
                 let answer = Answer::new(status, "text/html; charset=iso-8859-1", page);
-                if matches!(status, 405 | 501) { answer.header("Allow", "OPTIONS,HEAD,GET,POST") } else { answer }
+                if matches!(status, 405 | 501) { answer.header("Allow", "GET,POST,OPTIONS,HEAD") } else { answer }
             }
             Self::Go => {
                 let text = if status == 404 {

@@ -28,7 +28,7 @@ fn a_request_is_recorded_whole_and_answered_in_the_servers_own_order() {
     let outcome = ask("http", APACHE, "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
     let head = &answers(&outcome)[0].1;
     let names: Vec<&str> = head.lines().skip(1).map(|line| line.split(':').next().unwrap()).collect();
-    assert_eq!(names, ["Date", "Server", "Content-Length", "Keep-Alive", "Connection", "Content-Type"]);
+    assert_eq!(names, ["Date", "Server", "Content-Length", "Vary", "Keep-Alive", "Connection", "Content-Type"]);
 }
 
 #[test]
@@ -172,7 +172,21 @@ fn nginx_compresses_pages_for_those_who_take_them_so() {
     for plain in ["GET / HTTP/1.0", "PUT / HTTP/1.1", "GET /robots.txt HTTP/1.1"] {
         assert!(!text(&ask("http", NGINX, request(plain))).contains("gzip"), "{plain}");
     }
-    assert!(!text(&ask("http", APACHE, request("GET /nope HTTP/1.1"))).contains("gzip"));
+}
+
+#[test]
+fn apache_compresses_what_it_has_and_says_that_it_varies() {
+    let request = |path: &str| format!("GET {path} HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
+    let sent = ask("http", APACHE, request("/")).sent();
+    let (head, body) = sent.split_at(memchr::memmem::find(&sent, b"\r\n\r\n").unwrap() + 4);
+    let said = String::from_utf8_lossy(head);
+    let expected = format!("\r\nVary: Accept-Encoding\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n", body.len());
+    assert!(said.contains(&expected), "{said}");
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(body).read_to_string(&mut plain).unwrap();
+    assert!(plain.starts_with("<!DOCTYPE html>"), "{plain}");
+    assert!(!text(&ask("http", APACHE, request("/nope"))).contains("gzip"));
+    assert!(!text(&ask("http", APACHE, "HEAD /nope HTTP/1.1\r\nHost: x\r\n\r\n")).contains("Content-Length"));
 }
 
 #[test]
