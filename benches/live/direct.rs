@@ -1,10 +1,12 @@
-//! The handler server of this crate without the engine: what the engine is measured against.
+//! The handler server of this crate without the engine, a process of its own as the engine is: what the engine is measured against.
 
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use glutton_nfq::clock::Clock;
 use glutton_nfq::config::{self, Config};
 use glutton_nfq::control::Counters;
@@ -14,14 +16,20 @@ use glutton_nfq::handlers::{Guise, Registry};
 use glutton_nfq::netns::{INTERFACE, Namespace};
 use glutton_nfq::rules::{Rule, RuleSet};
 use glutton_nfq::samples::SampleSender;
-use glutton_nfq::server::{self, BoundServer, FlowLookup, ServerHandle, Services};
+use glutton_nfq::server::{self, BoundServer, FlowLookup, Services};
 use tempfile::TempDir;
 
-/// The handler server of this crate, reached on its own port. Events are written as the engine writes them.
+/// The argument that makes this program the server.
+pub(crate) const DIRECT: &str = "direct";
+/// How connections reach the server: on its own port, by TPROXY, by NAT.
+const OWN_PORT: &str = "own-port";
+const TRANSPARENT: &str = "transparent";
+const REDIRECTED: &str = "redirected";
+
+/// The handler server of this crate. Events are written as the engine writes them.
 pub(crate) struct Direct {
     pub(crate) port: u16,
-    _server: ServerHandle,
-    _writer: EventWriter,
+    child: Child,
     _dir: TempDir,
 }
 
@@ -46,68 +54,99 @@ pub(crate) fn track(namespace: &Namespace) -> Result<()> {
 impl Direct {
     /// Reached on its own port.
     pub(crate) fn start(namespace: &Namespace, rules: &str) -> Result<Self> {
-        Self::start_with(namespace, rules, |bound| Ok(bound.tcp_port()))
+        Self::spawn(namespace, OWN_PORT, rules)
     }
 
     /// Reached on every TCP port, by a plain TPROXY rule of the kernel's.
     pub(crate) fn behind_tproxy(namespace: &Namespace, rules: &str) -> Result<Self> {
-        let direct = Self::start_with(namespace, rules, |bound| {
-            bound.make_transparent(0)?;
-            Ok(bound.tcp_port())
-        })?;
-        iptables(
-            namespace,
-            &format!("-t mangle -A PREROUTING -i {INTERFACE} -p tcp -j TPROXY --on-port {}", direct.port),
-        )?;
+        let direct = Self::spawn(namespace, TRANSPARENT, rules)?;
+        let rule = format!("-p tcp -j TPROXY --on-port {}", direct.port);
+        iptables(namespace, &format!("-t mangle -A PREROUTING -i {INTERFACE} {rule}"))?;
+        Ok(direct)
+    }
+
+    /// Reached on every TCP port of every address of this network, which is nobody's, in the same way.
+    pub(crate) fn behind_tproxy_for(namespace: &Namespace, network: &str, rules: &str) -> Result<Self> {
+        let direct = Self::spawn(namespace, TRANSPARENT, rules)?;
+        namespace.ip("rule add fwmark 1 lookup 100")?;
+        namespace.ip(&format!("route add local {network} dev lo table 100"))?;
+        let rule = format!("-p tcp -d {network} -j TPROXY --on-port {} --tproxy-mark 1", direct.port);
+        iptables(namespace, &format!("-t mangle -A PREROUTING -i {INTERFACE} {rule}"))?;
         Ok(direct)
     }
 
     /// Reached on every TCP port, by a plain REDIRECT rule of the kernel's.
     pub(crate) fn behind_redirect(namespace: &Namespace, rules: &str) -> Result<Self> {
-        let listen = |bound: &mut BoundServer| Ok(namespace.run(|| bound.listen_for_redirected(0))??);
-        let direct = Self::start_with(namespace, rules, listen)?;
-        iptables(
-            namespace,
-            &format!("-t nat -A PREROUTING -i {INTERFACE} -p tcp -j REDIRECT --to-ports {}", direct.port),
-        )?;
+        let direct = Self::spawn(namespace, REDIRECTED, rules)?;
+        let rule = format!("-p tcp -j REDIRECT --to-ports {}", direct.port);
+        iptables(namespace, &format!("-t nat -A PREROUTING -i {INTERFACE} {rule}"))?;
         Ok(direct)
     }
 
-    /// `reach` makes the server ready for the way on which connections come, and gives the port.
-    fn start_with(
-        namespace: &Namespace,
-        rules: &str,
-        reach: impl FnOnce(&mut BoundServer) -> Result<u16>,
-    ) -> Result<Self> {
+    fn spawn(namespace: &Namespace, reach: &str, rules: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let file = Some(dir.path().join("events.jsonl"));
-        let events_config = config::Events { stdout: false, file, ..Config::default().events };
-        let server_config = config::Server {
-            listen: vec![Ipv4Addr::UNSPECIFIED.into()],
-            max_session_bytes: 1 << 40,
-            ..Config::default().server
-        };
-        let rules = RuleSet::from_yaml(rules, "bench.yml")?;
-        let rule = Arc::clone(rules.rules().first().context("there is a rule")?);
-        let (counters, clock) = (Arc::new(Counters::default()), Clock::start());
-        let (sender, records) = events::channel(events_config.queue_len, Arc::clone(&counters));
-        let sinks = events::open_sinks(&events_config, None)?;
-        let writer = EventWriter::start(records, sinks, "bench".to_owned(), Arc::clone(&counters), clock)?;
-        let mut registry = Registry::builtin();
-        registry.configure(&Config::default().handlers, server_config.max_tcp_payload, &Guise::example())?;
-        let services = Services {
-            registry: Arc::new(registry),
-            flows: Arc::new(Everybody { rule }),
-            counters,
-            clock,
-            samples: SampleSender::none(),
-            targets: Vec::new(),
-        };
-        let mut bound = namespace.run(|| server::bind(&server_config))??;
-        let port = reach(&mut bound)?;
-        let server = bound.spawn(services, sender, || Ok(()))?;
-        Ok(Self { port, _server: server, _writer: writer, _dir: dir })
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([DIRECT, reach, rules]).arg(dir.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = namespace.spawn(&mut command)?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let port = line.trim().parse().with_context(|| format!("the server without the engine said {line:?}"))?;
+        Ok(Self { port, child, _dir: dir })
     }
+}
+
+impl Drop for Direct {
+    fn drop(&mut self) {
+        // It ends when nobody holds the other end of its input.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until its input ends: the arguments are how it is reached, the rules, and a directory for events.
+pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Result<()> {
+    let mut argument = || arguments.next().context("an argument is missing");
+    let (reach, rules, dir) = (argument()?, argument()?, argument()?);
+    let events_config =
+        config::Events { stdout: false, file: Some(Path::new(&dir).join("events.jsonl")), ..Config::default().events };
+    let server_config = config::Server {
+        listen: vec![Ipv4Addr::UNSPECIFIED.into()],
+        max_session_bytes: 1 << 40,
+        ..Config::default().server
+    };
+    let rules = RuleSet::from_yaml(&rules, "bench.yml")?;
+    let rule = Arc::clone(rules.rules().first().context("there is a rule")?);
+    let (counters, clock) = (Arc::new(Counters::default()), Clock::start());
+    let (sender, records) = events::channel(events_config.queue_len, Arc::clone(&counters));
+    let sinks = events::open_sinks(&events_config, None)?;
+    let _writer = EventWriter::start(records, sinks, "bench".to_owned(), Arc::clone(&counters), clock)?;
+    let mut registry = Registry::builtin();
+    registry.configure(&Config::default().handlers, server_config.max_tcp_payload, &Guise::example())?;
+    let services = Services {
+        registry: Arc::new(registry),
+        flows: Arc::new(Everybody { rule }),
+        counters,
+        clock,
+        samples: SampleSender::none(),
+        targets: Vec::new(),
+    };
+    let mut bound = server::bind(&server_config)?;
+    let port = reached(&mut bound, &reach)?;
+    let _server = bound.spawn(services, sender, || Ok(()))?;
+    super::say(&port.to_string())?;
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// Makes the server ready for the way on which connections come; the port.
+fn reached(bound: &mut BoundServer, reach: &str) -> Result<u16> {
+    match reach {
+        OWN_PORT => {}
+        TRANSPARENT => bound.make_transparent(0)?,
+        REDIRECTED => return Ok(bound.listen_for_redirected(0)?),
+        other => bail!("{other}? A server is reached by {OWN_PORT}, {TRANSPARENT} or {REDIRECTED}"),
+    }
+    Ok(bound.tcp_port())
 }
 
 fn iptables(namespace: &Namespace, rule: &str) -> Result<()> {

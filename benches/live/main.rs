@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench live` (as root, three to four minutes); `-- --quick` for a short look; `-- bulk flood` for some groups of
 //! figures only (decide, bulk, kernel, flood, sessions, http, c-loop, siege, queues). `GLUTTON_NFQ=PATH` measures another build of the binary. It touches
-//! nothing of the host's network. Every figure is a ratio within one run, the median of five rounds A B A B after one that does not
+//! nothing of the host's network. Every figure is a ratio within one run, the median of eleven rounds A B A B after one that does not
 //! count; a table says whether it reaches its goal, and `target/bench/live.json` has every round.
 //!
 //! ```text
@@ -64,22 +64,22 @@ impl Options {
 
     /// Time of one bulk transfer.
     const fn transfer(&self) -> Duration {
-        Duration::from_millis(if self.quick { 300 } else { 1_500 })
+        Duration::from_millis(if self.quick { 300 } else { 700 })
     }
 
     /// Time of one flood.
     const fn flood(&self) -> Duration {
-        Duration::from_millis(if self.quick { 300 } else { 2_000 })
+        Duration::from_millis(if self.quick { 300 } else { 1_000 })
     }
 
     /// Time of one flood from forged sources.
     const fn siege(&self) -> Duration {
-        Duration::from_millis(if self.quick { 300 } else { 1_000 })
+        Duration::from_millis(if self.quick { 300 } else { 700 })
     }
 
     /// Visits of one round.
     const fn visits(&self) -> usize {
-        if self.quick { 2_000 } else { 20_000 }
+        if self.quick { 2_000 } else { 10_000 }
     }
 
     fn wants(&self, group: &str) -> bool {
@@ -118,6 +118,10 @@ fn run() -> Result<bool> {
     let mut args = std::env::args().skip(1).peekable();
     if args.peek().is_some_and(|arg| arg == peer::NFQ_LOOP) {
         peer::serve_nfq_loop()?;
+    }
+    if args.next_if(|arg| arg == direct::DIRECT).is_some() {
+        direct::serve(args)?;
+        return Ok(true);
     }
     let options = Options::parse(args)?;
     report::show_head()?;

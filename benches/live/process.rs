@@ -21,6 +21,9 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Queues of which the kernel's figures are summed up: more than any process here binds.
 const QUEUES: u16 = 16;
 
+/// A network of nobody (RFC 5737, section 3) that a sensor answers for.
+pub(crate) const TELESCOPE: &str = "203.0.113.0/24";
+
 /// Who carries the packets of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Datapath {
@@ -30,6 +33,8 @@ pub(crate) enum Datapath {
     Redirect,
     /// The engine sees them all.
     Userspace,
+    /// As shipped, for [`TELESCOPE`], whose connections the kernel does not track.
+    Stateless,
 }
 
 /// A process that serves the queues of a namespace.
@@ -80,15 +85,16 @@ impl Server {
 
     /// As [`Self::engine`], with this datapath.
     pub(crate) fn engine_with(namespace: &Namespace, rules: &str, queues: u16, datapath: Datapath) -> Result<Self> {
-        let datapath = match datapath {
-            Datapath::Auto => "auto",
-            Datapath::Redirect => "redirect",
-            Datapath::Userspace => "userspace",
+        let (datapath, capture) = match datapath {
+            Datapath::Auto => ("auto", String::new()),
+            Datapath::Redirect => ("redirect", String::new()),
+            Datapath::Userspace => ("userspace", String::new()),
+            Datapath::Stateless => ("auto", format!("capture = [\"{TELESCOPE}\"]\nconntrack = false\n")),
         };
         let dir = tempfile::tempdir()?;
         let (said, state) = (dir.path().join("stderr"), dir.path().display());
         let config = format!(
-            "[engine]\nqueues = {queues}\ndatapath = \"{datapath}\"\nstate_dir = \"{state}\"\n[server]\nmax_session_bytes = 1099511627776\n[events]\nsensor_id = \"bench\"\n[events.stdout]\nenabled = false\n"
+            "[engine]\nqueues = {queues}\ndatapath = \"{datapath}\"\nstate_dir = \"{state}\"\n{capture}[server]\nmax_session_bytes = 1099511627776\n[events]\nsensor_id = \"bench\"\n[events.stdout]\nenabled = false\n"
         );
         fs::write(dir.path().join("rules.yml"), rules)?;
         fs::write(dir.path().join("glutton-nfq.toml"), config)?;

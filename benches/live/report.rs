@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// Rounds that a figure takes the median of.
-pub(crate) const ROUNDS: usize = 5;
+/// Rounds that a figure takes the median of: many short ones, because a machine changes its pace from second to second.
+pub(crate) const ROUNDS: usize = 11;
 
 /// What a figure must reach.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +161,12 @@ pub(crate) fn show(figure: &Figure) -> io::Result<()> {
 /// Prints the head of the table.
 pub(crate) fn show_head() -> io::Result<()> {
     let (ours, reference, ratio) = ("engine", "reference", "ratio (range)");
-    writeln!(io::stdout(), "{:<48} {ours:>16} {reference:>9} {ratio:>18} {:>8}", "figure, medians of 5 rounds", "goal")
+    writeln!(
+        io::stdout(),
+        "{:<48} {ours:>16} {reference:>9} {ratio:>18} {:>8}",
+        format!("figure, medians of {ROUNDS} rounds"),
+        "goal"
+    )
 }
 
 /// Writes every figure to `live.json` in `dir`.

@@ -1,13 +1,13 @@
 //! New connections to `echo` through the engine, against the same server without a queue.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Result;
 use glutton_nfq::netns::{INTERFACE, Pair, SENSOR_V4};
 
 use super::direct::{Direct, track};
-use super::process::{Datapath, Server};
+use super::process::{Datapath, Server, TELESCOPE};
 use super::report::{Figure, Goal, ROUNDS};
 use super::visitors::{IN_FLIGHT, Visitors};
 use super::{Options, peer};
@@ -15,6 +15,8 @@ use super::{Options, peer};
 const RULES: &str = "rules:\n  - { name: echo, match: tcp, type: handler, target: echo }\n";
 /// What visitors of the engine dial.
 const DIALLED: u16 = 7_005;
+/// An address of [`TELESCOPE`].
+const IN_TELESCOPE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
 
 /// Who the engine is measured against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,8 @@ enum Peer {
     Tproxy,
     /// The same, and the kernel tracks connections.
     TrackedTproxy,
+    /// The same server behind the kernel's TPROXY for [`TELESCOPE`].
+    Telescope,
 }
 
 /// Measures connections a second: as shipped, carried by the kernel, and seen whole in user space; and what the queue alone leaves of them.
@@ -33,6 +37,13 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Figure>> {
         versus("new connections to echo, as shipped", Datapath::Auto, Peer::Unqueued, Goal::AtLeast(0.7), options)?,
         versus("  the same vs plain TPROXY", Datapath::Auto, Peer::Tproxy, Goal::AtLeast(0.85), options)?,
         versus("  where that tracks connections", Datapath::Auto, Peer::TrackedTproxy, Goal::None, options)?,
+        versus(
+            "  of captured networks, untracked",
+            Datapath::Stateless,
+            Peer::Telescope,
+            Goal::AtLeast(0.85),
+            options,
+        )?,
         versus("  every packet in user space", Datapath::Userspace, Peer::Unqueued, Goal::AtLeast(0.8), options)?,
         queue_alone(options)?,
     ])
@@ -63,11 +74,18 @@ fn versus(name: &str, datapath: Datapath, peer: Peer, goal: Goal, options: &Opti
     let direct = match peer {
         Peer::Unqueued => Direct::start(&bare.sensor, RULES)?,
         Peer::Tproxy | Peer::TrackedTproxy => Direct::behind_tproxy(&bare.sensor, RULES)?,
+        Peer::Telescope => Direct::behind_tproxy_for(&bare.sensor, TELESCOPE, RULES)?,
     };
     if peer == Peer::TrackedTproxy {
         track(&bare.sensor)?;
     }
     let port = if peer == Peer::Unqueued { direct.port } else { DIALLED };
+    let sensor = if peer == Peer::Telescope { IN_TELESCOPE } else { SENSOR_V4 };
+    if peer == Peer::Telescope {
+        for attacker in [&queued.attacker, &bare.attacker] {
+            attacker.ip(&format!("route add {TELESCOPE} via {SENSOR_V4}"))?;
+        }
+    }
     let mut to_engine = Visitors::new(&queued.attacker)?;
     let mut to_direct = Visitors::new(&bare.attacker)?;
     let before = engine.usage()?;
@@ -75,8 +93,8 @@ fn versus(name: &str, datapath: Datapath, peer: Peer, goal: Goal, options: &Opti
         &format!("{name}, {IN_FLIGHT} in flight"),
         "/s",
         goal,
-        || to_engine.run(&queued.attacker, SocketAddr::from((SENSOR_V4, DIALLED)), options.visits()),
-        || to_direct.run(&bare.attacker, SocketAddr::from((SENSOR_V4, port)), options.visits()),
+        || to_engine.run(&queued.attacker, SocketAddr::from((sensor, DIALLED)), options.visits()),
+        || to_direct.run(&bare.attacker, SocketAddr::from((sensor, port)), options.visits()),
     )?;
     drop(direct);
     let usage = engine.usage()?.since(before);

@@ -1,20 +1,17 @@
 //! A record as one line of JSON.
 //!
 //! Written by hand into a reused buffer, because a flow record costs a line per connection of every scanner: no intermediate
-//! map, the date formatted once a second. Strings and own fields go through `serde_json`, so whatever bytes a visitor sent, the line
-//! is one valid JSON object.
+//! map, the date formatted once a second, numbers and addresses without the machinery of `std::fmt`. Strings and own fields go through `serde_json`, so
+//! whatever bytes a visitor sent, the line is one valid JSON object.
 
-use std::fmt::Display;
-use std::io::Write;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::json::{address, hex, member, micros, number, string, value};
 use super::{CloseReason, Event, FlowEvent, FlowRef, FlowTotals, Level, Record};
 use crate::clock::Timestamp;
-
-const MICROS_PER_SEC: u64 = 1_000_000;
 
 /// The standard fields that every line has, in the order of writing.
 const SENSOR_FIELDS: &[&str] = &["ts", "time", "level", "sensorID", "event", "msg"];
@@ -66,12 +63,20 @@ impl LineFormat {
 
     /// The opening brace and the standard fields of every line.
     fn head(&mut self, out: &mut Vec<u8>, at: Timestamp, level: Level, kind: &str, msg: &str) {
-        let (second, micros) = (at.as_micros() / MICROS_PER_SEC, at.as_micros() % MICROS_PER_SEC);
+        let since = Duration::from_micros(at.as_micros());
+        let (second, fraction) = (since.as_secs(), since.subsec_micros());
         if second != self.second {
             self.second = second;
             self.date = date(second);
         }
-        text(out, format_args!("{{\"ts\":{second}.{micros:06},\"time\":\"{}.{micros:06}Z\"", self.date));
+        out.extend_from_slice(b"{\"ts\":");
+        seconds(out, second, fraction);
+        member(out, "time");
+        out.push(b'"');
+        out.extend_from_slice(self.date.as_bytes());
+        out.push(b'.');
+        micros(out, fraction);
+        out.extend_from_slice(b"Z\"");
         string(out, "level", level.as_str());
         string(out, "sensorID", &self.sensor_id);
         string(out, "event", kind);
@@ -103,18 +108,43 @@ const fn closed_message(reason: CloseReason) -> &'static str {
 
 fn flow_fields(out: &mut Vec<u8>, flow: &FlowRef, handler: &str) {
     let key = &flow.key;
-    text(out, format_args!(",\"flow_id\":\"{}\",\"transport\":\"{}\"", flow.id, key.transport));
-    text(out, format_args!(",\"src_ip\":\"{}\",\"src_port\":{}", key.client, key.client_port));
-    text(out, format_args!(",\"dest_ip\":\"{}\",\"dest_port\":{}", key.dialled, key.dialled_port));
+    member(out, "flow_id");
+    hex(out, flow.id.0);
+    string(out, "transport", key.transport.as_str());
+    endpoint(out, ["src_ip", "src_port"], key.client, key.client_port);
+    endpoint(out, ["dest_ip", "dest_port"], key.dialled, key.dialled_port);
     string(out, "rule", &flow.rule.name);
     string(out, "handler", handler);
 }
 
+fn endpoint(out: &mut Vec<u8>, [ip_name, port_name]: [&str; 2], ip: IpAddr, port: u16) {
+    member(out, ip_name);
+    address(out, ip);
+    member(out, port_name);
+    number(out, port.into());
+}
+
+/// Seconds with six digits after the point.
+fn seconds(out: &mut Vec<u8>, whole: u64, fraction: u32) {
+    number(out, whole);
+    out.push(b'.');
+    micros(out, fraction);
+}
+
 fn close_fields(out: &mut Vec<u8>, duration: Duration, totals: Option<&FlowTotals>, reason: CloseReason) {
-    text(out, format_args!(",\"duration\":{}.{:06}", duration.as_secs(), duration.subsec_micros()));
+    member(out, "duration");
+    seconds(out, duration.as_secs(), duration.subsec_micros());
     if let Some(FlowTotals { packets_in, packets_out, bytes_in, bytes_out }) = totals {
-        text(out, format_args!(",\"bytes_in\":{bytes_in},\"bytes_out\":{bytes_out}"));
-        text(out, format_args!(",\"packets_in\":{packets_in},\"packets_out\":{packets_out}"));
+        let counts = [
+            ("bytes_in", bytes_in),
+            ("bytes_out", bytes_out),
+            ("packets_in", packets_in),
+            ("packets_out", packets_out),
+        ];
+        for (name, &count) in counts {
+            member(out, name);
+            number(out, count);
+        }
     }
     string(out, "reason", reason.as_str());
 }
@@ -122,31 +152,10 @@ fn close_fields(out: &mut Vec<u8>, duration: Duration, totals: Option<&FlowTotal
 /// The event's own fields but those whose name a standard field of this line has taken: no name comes twice, and nobody but
 /// the engine says who was where.
 fn own_fields(out: &mut Vec<u8>, fields: &Map<String, Value>, taken: impl Fn(&str) -> bool) {
-    for (name, value) in fields.iter().filter(|(name, _)| !taken(name)) {
+    for (name, own) in fields.iter().filter(|(name, _)| !taken(name)) {
         out.push(b',');
-        json(out, name.as_str());
+        value(out, name.as_str());
         out.push(b':');
-        json(out, value);
+        value(out, own);
     }
-}
-
-/// A field whose name needs no escaping.
-fn string(out: &mut Vec<u8>, name: &str, value: &str) {
-    text(out, format_args!(",\"{name}\":"));
-    json(out, value);
-}
-
-/// A JSON value. What cannot be one becomes null: the line stays valid whatever happens.
-fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
-    let start = out.len();
-    if serde_json::to_writer(&mut *out, value).is_err() {
-        out.truncate(start);
-        out.extend_from_slice(b"null");
-    }
-}
-
-/// Text that is JSON already.
-fn text(out: &mut Vec<u8>, json: impl Display) {
-    // A Vec takes everything, and none of the Display impls used here fails.
-    let _ = write!(out, "{json}");
 }

@@ -12,6 +12,7 @@
 //! [`open_sinks`], then [`EventWriter::start`].
 
 mod event;
+mod json;
 mod line;
 mod queue;
 mod record;

@@ -1,7 +1,7 @@
 //! The firewall: which packets iptables diverts into the queues, how those rules come and how they go.
 //!
-//! Owns `GLUTTON-NFQ-IN` and `GLUTTON-NFQ-KEEP` in mangle, `GLUTTON-NFQ-OUT` and `GLUTTON-NFQ-RAW` in raw, `GLUTTON-NFQ-NAT` in nat, the
-//! jumps to them, the routing rules and routes that captured networks need, and nothing else.
+//! Owns the chains below, whose names all begin with `GLUTTON-NFQ-`, in mangle, raw and nat, the jumps to them, the routing rules and routes that
+//! captured networks need, and nothing else.
 //! Refuses to touch a rule, a chain or a policy that somebody else made, to open sockets, and to decide which ports
 //! matter (`host` and the rules say).
 //!
@@ -17,6 +17,7 @@
 
 mod bridge;
 mod install;
+mod native;
 mod plan;
 mod probe;
 mod routes;
@@ -45,8 +46,8 @@ pub const CHAIN_QUEUE: &str = "GLUTTON-NFQ-QUEUE";
 pub const CHAIN_KEEP: &str = "GLUTTON-NFQ-KEEP";
 /// Our chain in raw, jumped to from OUTPUT, and another in mangle when the kernel carries connections to us.
 pub const CHAIN_OUT: &str = "GLUTTON-NFQ-OUT";
-/// Our chain in raw for packets to captured networks that are not tracked, jumped to from PREROUTING.
-pub const CHAIN_RAW: &str = "GLUTTON-NFQ-RAW";
+/// Our chains in raw, jumped to from PREROUTING, and in mangle for packets to captured networks that are not tracked.
+pub const CHAIN_UNTRACKED: &str = "GLUTTON-NFQ-UNTRACKED";
 /// Our chain in nat for connections that are redirected, jumped to from PREROUTING.
 pub const CHAIN_NAT: &str = "GLUTTON-NFQ-NAT";
 /// A chain that nothing jumps to, for the time of a look at what this host can do.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::tool::{Error, Tool, Variant};
-use super::{CHAIN_TRY, Family, Table, routes, save};
+use super::{CHAIN_TRY, Family, Table, native, routes, save};
 
 /// Something that iptables may lack: an extension of the command, or the kernel's part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,9 +143,12 @@ impl Host {
     }
 }
 
-/// Whether iptables drops by default what comes in over IPv4, and has no rule about this port. `false` also when it cannot say.
-pub fn drops_input(port: u16) -> bool {
-    Tool::of(Family::V4).save().is_ok_and(|saved| save::drops_input(&saved, port))
+/// Which firewall drops by default what comes in, and has no rule about this port. `None` also when nobody can say.
+pub fn drops_input(port: u16) -> Option<String> {
+    let by_iptables = || Tool::of(Family::V4).save().is_ok_and(|saved| save::drops_input(&saved, port));
+    by_iptables()
+        .then(|| "iptables, chain INPUT".to_owned())
+        .or_else(|| Some(format!("nft, {}", native::dropping_chain(port)?)))
 }
 
 /// Puts rules with these features into a chain that no packet meets, and takes them out again: the only question that every variant of iptables

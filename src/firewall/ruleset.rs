@@ -6,7 +6,8 @@ use std::fmt;
 use super::routes::Routes;
 use super::tool::RESTORE_OPTIONS;
 use super::{
-    CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_OUT, CHAIN_RAW, Family, Host, KernelPath, Plan, PlanError, Table, template,
+    CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_OUT, CHAIN_UNTRACKED, Family, Host, KernelPath, Plan, PlanError, Table,
+    template,
 };
 use crate::engine::Course;
 
@@ -19,6 +20,8 @@ const MULTIPORT_MAX: usize = 15;
 const ORIGINAL: &str = "-m conntrack --ctdir ORIGINAL";
 /// Those of connections that were answered.
 const ESTABLISHED: &str = "-m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL";
+/// Packets for which there is a socket of the transparent listener's.
+const SOCKET: &str = "-m socket --transparent";
 
 /// ICMP errors about a datagram (RFC 792): destination unreachable, time exceeded, parameter problem.
 const ICMP_ERRORS: [u8; 3] = [3, 11, 12];
@@ -108,9 +111,11 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("listener", listener.into_iter().collect()),
         ("nowhere", nowhere.into_iter().collect()),
         ("interface", plan.interfaces.clone()),
+        ("socket", when(routed, SOCKET)),
         ("routed", if routed { captured.clone() } else { Vec::new() }),
-        ("capture", if plan.conntrack || routed { captured.clone() } else { Vec::new() }),
-        ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_RAW)),
+        ("tracked_routed", if routed && plan.conntrack { captured.clone() } else { Vec::new() }),
+        ("capture", if plan.conntrack { captured.clone() } else { Vec::new() }),
+        ("stateless", when(!plan.conntrack && !captured.is_empty(), CHAIN_UNTRACKED)),
         ("untracked", if plan.conntrack { Vec::new() } else { captured }),
         ("queue", vec![queue.clone()]),
         ("answered_queue", when(plan.own_udp.is_none(), queue)),
@@ -128,6 +133,10 @@ fn text(plan: &Plan, host: &Host, family: Family, [queue, first_queue]: &[String
         ("udp", when(plan.inbound.udp, "udp")),
         ("icmp", icmp),
         ("icmpv6", icmpv6),
+        (
+            "only_answer_tcp",
+            if plan.outbound.ports.tcp.len() == 1 { each(&plan.outbound.ports.tcp) } else { Vec::new() },
+        ),
         ("answer_tcp", each(&plan.outbound.ports.tcp)),
         ("answer_udp", each(&plan.outbound.ports.udp)),
         ("unreachable", unreachable),

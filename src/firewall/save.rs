@@ -1,9 +1,9 @@
 //! Reading `iptables-save`: what of it is ours.
 
-use super::{CHAIN_IN, CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_OUT, CHAIN_QUEUE, CHAIN_RAW, CHAIN_TRY};
+use super::{CHAIN_IN, CHAIN_KEEP, CHAIN_NAT, CHAIN_NEW, CHAIN_OUT, CHAIN_QUEUE, CHAIN_TRY, CHAIN_UNTRACKED};
 
 const OWN_CHAINS: [&str; 8] =
-    [CHAIN_IN, CHAIN_QUEUE, CHAIN_KEEP, CHAIN_OUT, CHAIN_RAW, CHAIN_NAT, CHAIN_NEW, CHAIN_TRY];
+    [CHAIN_IN, CHAIN_QUEUE, CHAIN_KEEP, CHAIN_OUT, CHAIN_UNTRACKED, CHAIN_NAT, CHAIN_NEW, CHAIN_TRY];
 
 /// What iptables-restore must read to take our rules out, and how much that is.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -71,9 +71,9 @@ impl Sensor {
                 .to_owned()
         });
         let server = &self.config.server;
-        let dropped = firewall::drops_input(server.tcp_port).then(|| {
+        let dropped = firewall::drops_input(server.tcp_port).map(|firewall| {
             format!(
-                "iptables drops by default what comes in (INPUT): let it accept TCP to {} and UDP to {}, and TCP to all ports that the sensor answers",
+                "the firewall of this host ({firewall}) drops by default what comes in: let it accept TCP to {} and UDP to {}, and TCP to all ports that the sensor answers",
                 server.tcp_port, server.udp_port
             )
         });

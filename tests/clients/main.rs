@@ -27,6 +27,8 @@ mod http;
 #[cfg(test)]
 mod jabber;
 #[cfg(test)]
+mod mass;
+#[cfg(test)]
 mod memcache;
 #[cfg(test)]
 mod mqtt;

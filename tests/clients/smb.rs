@@ -12,6 +12,7 @@ use crate::program::text;
 
 mod account;
 mod control;
+mod examples;
 mod remote;
 mod signing;
 

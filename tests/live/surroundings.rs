@@ -34,6 +34,17 @@ fn rules_that_another_program_flushed_are_installed_again_and_the_operator_is_to
 }
 
 #[test]
+fn a_firewall_that_would_drop_what_the_sensor_is_sent_is_named_at_start() {
+    let lab = Lab::new();
+    lab.sensor_command("nft add table inet mine");
+    lab.sensor_command("nft add chain inet mine input { type filter hook input priority 0; policy drop; }");
+    let engine = lab.engine().rules(RULES).start();
+    let told = "the firewall of this host (nft, table inet mine, chain input) drops by default what comes in: let it accept TCP to 5000";
+    assert_eq!(engine.said().matches(told).count(), 1, "{}", engine.said());
+    engine.stop();
+}
+
+#[test]
 fn clean_leaves_the_rules_of_a_running_engine_alone() {
     let lab = Lab::new();
     let engine = lab.engine().rules(RULES).start();

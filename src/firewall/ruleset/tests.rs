@@ -222,15 +222,15 @@ fn decided_connections_leave_user_space_before_anything_is_queued() {
     assert_eq!(
         lines,
         [
+            "-A GLUTTON-NFQ-IN -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
             "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x10000000/0x30000000 -j RETURN",
             "-A GLUTTON-NFQ-IN ! -p tcp -m connmark --mark 0x10000000/0x30000000 -j RETURN",
             "-A GLUTTON-NFQ-IN -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m connmark --mark 0x20000000/0x30000000 -m socket --transparent -j TPROXY --on-port 61 --on-ip 192.0.2.1",
-            "-A GLUTTON-NFQ-QUEUE -m mark ! --mark 0x0/0x30000000 -m conntrack --ctdir REPLY -j RETURN",
-            "-A GLUTTON-NFQ-QUEUE -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
             "-A GLUTTON-NFQ-KEEP -j CONNMARK --save-mark --nfmask 0x30000000 --ctmask 0x30000000",
             "-A GLUTTON-NFQ-KEEP -p tcp -m mark --mark 0x20000000/0x30000000 -j TPROXY --on-port 5000 --on-ip 192.0.2.1 --tproxy-mark 0x0/0x30000000",
             "-A GLUTTON-NFQ-KEEP -j MARK --set-xmark 0x0/0x30000000",
             "-A GLUTTON-NFQ-OUT -p tcp -m tcp --tcp-flags SYN NONE -m mark --mark 0x20000000/0x30000000 -m connmark --mark 0x20000000/0x30000000 -j CONNMARK --set-xmark 0x10000000/0x30000000",
+            "-A GLUTTON-NFQ-OUT -p tcp -m tcp ! --sport 5000 -m mark --mark 0x20000000/0x30000000 -j RETURN",
         ]
     );
     assert!(text.find("connmark") < text.find("NFQUEUE") && !text.contains("*nat"));
@@ -321,7 +321,18 @@ EOF
 iptables-restore ";
     assert!(commands.starts_with(expected), "{commands}");
     let untracked = text_of(&Plan { conntrack: false, ..plan.clone() }, Family::V6);
-    let (found, queued) = (untracked.find("-m socket --transparent"), untracked.find("GLUTTON-NFQ-RAW -p tcp -m tcp"));
-    assert!(found.is_some() && found < queued, "what has a socket is not queued: {untracked}");
+    let lines: Vec<&str> = untracked.lines().filter(|line| line.contains("UNTRACKED")).collect();
+    assert_eq!(
+        lines[..6],
+        [
+            ":GLUTTON-NFQ-UNTRACKED - [0:0]",
+            "-A GLUTTON-NFQ-IN -d 2001:db8::/48 -g GLUTTON-NFQ-UNTRACKED",
+            "-A GLUTTON-NFQ-UNTRACKED -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m socket --transparent -j TPROXY --on-port 61 --tproxy-mark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-UNTRACKED ! -p tcp -m socket --transparent -j MARK --set-xmark 0x20000000/0x30000000",
+            "-A GLUTTON-NFQ-UNTRACKED -m mark ! --mark 0x0/0x30000000 -g GLUTTON-NFQ-KEEP",
+            "-A GLUTTON-NFQ-UNTRACKED -p tcp -m tcp --tcp-flags SYN,RST NONE -j NFQUEUE --queue-num 0 --queue-bypass",
+        ],
+        "what has a socket is not queued"
+    );
     assert!(!text_of(&Plan { capture: Vec::new(), ..plan }, Family::V6).contains("-d "));
 }

@@ -13,6 +13,7 @@ use crate::handlers::shell::{Act, Acts, Device, Shell, Terminal};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
 const EXIT: u8 = 3;
 const CLOSE_STDIN: u8 = 4;
 /// Bytes of an id and a length.
@@ -30,12 +31,12 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    fn emit(self, bytes: &[u8], out: &mut Vec<u8>) {
+    fn emit(self, id: u8, bytes: &[u8], out: &mut Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
         match self {
-            Self::Packets => packet(STDOUT, bytes, out),
+            Self::Packets => packet(id, bytes, out),
             Self::Bare { terminal: false } => out.extend_from_slice(bytes),
             Self::Bare { terminal: true } => {
                 for &byte in bytes {
@@ -153,7 +154,8 @@ impl Commands {
         while !self.over && !self.hangs && self.due.is_none() && out.len() < MAX_HELD {
             if let Some(act) = self.acts.pop_front() {
                 match act {
-                    Act::Print(bytes) => self.framing.emit(&bytes, out),
+                    Act::Print(bytes) => self.framing.emit(STDOUT, &bytes, out),
+                    Act::Complain(bytes) => self.framing.emit(STDERR, &bytes, out),
                     Act::Wait(time) => self.due = Some(cx.now() + time),
                     Act::Hang => self.hangs = true,
                 }
@@ -245,7 +247,7 @@ impl Login {
     }
 
     fn show(&mut self, shown: &[u8], out: &mut Vec<u8>) {
-        self.framing.emit(shown, out);
+        self.framing.emit(STDOUT, shown, out);
         if self.terminal.has_ended() && !self.over {
             self.framing.exit(self.terminal.status(), out);
             self.over = true;

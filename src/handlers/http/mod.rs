@@ -18,6 +18,7 @@ mod door;
 mod ethereum;
 mod face;
 mod family;
+mod front;
 mod hadoop;
 mod head;
 mod login;

@@ -128,7 +128,7 @@ impl Connection {
     }
 
     fn await_body(&mut self, cx: &mut Context<'_>) {
-        let Some(request) = self.reader.request() else { return };
+        let Some(request) = self.reader.request().filter(|_| !self.site.mute) else { return };
         self.body = Awaited::Needed;
         if self.early(request).is_some() {
             self.body = Awaited::Unneeded;
@@ -172,6 +172,11 @@ impl Connection {
         }
         if matches!(body, Awaited::Unneeded) {
             cx.deadline_in(site.silence);
+        }
+        if site.mute {
+            self.record(cx, request, |event| event);
+            cx.close();
+            return false;
         }
         self.requests += 1;
         let (family, face, mut answer) = if self.clear {
@@ -264,7 +269,9 @@ impl Connection {
         if matches!(answered, Awaited::Answered(..)) {
             return cx.close();
         }
-        cx.send(face.write(&answer, &Meta { now: cx.now(), head, keep: false, left: 0 }));
+        if !site.mute {
+            cx.send(face.write(&answer, &Meta { now: cx.now(), head, keep: false, left: 0 }));
+        }
         cx.deadline_in(QUIET);
     }
 }

@@ -1,6 +1,8 @@
 //! What kind of computer the visitor believes to be on: drawn from the persona, the same for all its visitors.
 
 mod draw;
+mod network;
+mod present;
 mod proc;
 
 use std::collections::BTreeSet;
@@ -16,6 +18,8 @@ use crate::clock::Timestamp;
 use crate::handlers::{Random, Sources};
 
 pub(super) use draw::pick;
+pub(super) use network::Network;
+pub(super) use present::Present;
 pub(super) use proc::process_status;
 
 /// Sources whose files are remembered.
@@ -63,9 +67,9 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Notes a program that keeps running; the oldest is forgotten.
-    pub(super) fn start(&mut self, shell: u32, command: &[u8]) -> u32 {
-        let pid = self.next_pid(shell);
+    /// Notes a program that keeps running; the oldest is forgotten. `newest` is the last number given out by others.
+    pub(super) fn start(&mut self, newest: u32, command: &[u8]) -> u32 {
+        let pid = self.next_pid(newest);
         if self.running.len() >= MAX_RUNNING {
             self.running.remove(0);
         }
@@ -73,11 +77,15 @@ impl Jobs {
         pid
     }
 
-    /// A process number that was not used before, above that of the shell, which is older.
-    pub(super) fn next_pid(&mut self, shell: u32) -> u32 {
-        let last = if self.last_pid >= LAST_PID { shell } else { self.last_pid.max(shell) };
-        self.last_pid = last + 1;
+    /// The number of a process that begins now: none that was used before.
+    pub(super) fn next_pid(&mut self, newest: u32) -> u32 {
+        self.last_pid = self.following(newest);
         self.last_pid
+    }
+
+    /// The number that the next process will have.
+    pub(super) const fn following(&self, newest: u32) -> u32 {
+        if self.last_pid > newest && self.last_pid < LAST_PID { self.last_pid + 1 } else { newest + 1 }
     }
 }
 
@@ -224,10 +232,6 @@ impl Device {
 
     pub(super) fn up_since(&self, now: Timestamp) -> Duration {
         now.saturating_since(self.booted)
-    }
-
-    pub(super) const fn first_pid(&self) -> u32 {
-        self.first_pid
     }
 
     pub(super) fn processes(&self) -> &[Process] {

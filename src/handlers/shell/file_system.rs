@@ -9,7 +9,7 @@ mod overlay;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::device::Device;
+use super::device::{Device, Present};
 use super::tree::{Content, Kind, Node, Tree};
 use crate::clock::Timestamp;
 
@@ -60,6 +60,8 @@ pub(in crate::handlers) struct FileSystem<'a> {
     device: &'a Device,
     tree: &'a Tree,
     overlay: &'a mut Overlay,
+    /// What the kernel shows of the moment, over the tree.
+    present: Present,
     now: Timestamp,
     is_root: bool,
     samples: Vec<Sample>,
@@ -67,7 +69,12 @@ pub(in crate::handlers) struct FileSystem<'a> {
 
 impl<'a> FileSystem<'a> {
     pub(super) fn new(device: &'a Device, overlay: &'a mut Overlay, now: Timestamp, is_root: bool) -> Self {
-        Self { device, tree: device.tree(), overlay, now, is_root, samples: Vec::new() }
+        Self { device, tree: device.tree(), overlay, present: Present::default(), now, is_root, samples: Vec::new() }
+    }
+
+    /// With what the kernel shows of a visitor's processes and connections.
+    pub(super) fn at_present(self, present: Present) -> Self {
+        Self { present, ..self }
     }
 
     /// The samples since the last call.
@@ -98,6 +105,9 @@ impl<'a> FileSystem<'a> {
     fn entry(&self, path: &[u8]) -> Option<&Node> {
         if let Some(changed) = self.overlay.nodes.get(path) {
             return changed.as_ref();
+        }
+        if let Some(node) = self.present.nodes.get(path) {
+            return Some(node);
         }
         let node = self.tree.get(path)?;
         let removed = ancestors(path).any(|above| matches!(self.overlay.nodes.get(above), Some(None)));
@@ -202,7 +212,7 @@ impl<'a> FileSystem<'a> {
             Content::Kept(bytes) => Cow::Borrowed(bytes),
             Content::Program => Cow::Borrowed(self.device.program()),
             Content::StandIn { len, seed } => Cow::Owned(self.device.stand_in(*len, *seed)),
-            Content::Live(live) => Cow::Owned(self.device.live(*live, self.now)),
+            Content::Live(live) => Cow::Owned(self.device.live(*live, self.now, self.present.own)),
         }
     }
 
@@ -223,6 +233,12 @@ impl<'a> FileSystem<'a> {
         let mut found = BTreeMap::new();
         for path in self.tree.below(&prefix) {
             if let (Some(name), Some(node)) = (below(path), self.entry(path)) {
+                found.insert(name, node.clone());
+            }
+        }
+        for (path, node) in self.present.nodes.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix))
+        {
+            if let Some(name) = below(path) {
                 found.insert(name, node.clone());
             }
         }

@@ -40,6 +40,7 @@ use self::parse::Item;
 use self::run::{Function, Run, Waiting};
 use super::recording::with_text;
 use super::{Context, Random};
+use crate::clock::Timestamp;
 use crate::events::Event;
 
 pub(super) use self::container::Container;
@@ -71,6 +72,8 @@ const MAX_LEVELS: u32 = 16;
 pub(super) enum Act {
     /// These bytes are printed; a line ends with `\n`, the terminal makes `\r\n` of it.
     Print(Vec<u8>),
+    /// The same on standard error, for a visitor who has the two apart.
+    Complain(Vec<u8>),
     /// Nothing happens for this long.
     Wait(Duration),
     /// Nothing happens any more, until the visitor interrupts.
@@ -103,8 +106,10 @@ struct State {
     status: u8,
     /// Shells within this one (`sh`).
     levels: u32,
-    /// `$$`
+    /// `$$`, once a command has run.
     pid: u32,
+    /// When that was: the login, for `who`.
+    since: Timestamp,
     is_root: bool,
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
@@ -145,15 +150,13 @@ impl Shell {
     /// A login on this device, in the home of its user: `root` on BusyBox, `shell` on Android. `seed` varies times and numbers.
     pub(super) fn new(device: Arc<Device>, seed: u64) -> Self {
         let flavor = device.flavor();
-        let mut random = Random::new(seed);
-        let pid = device.first_pid() + u32::try_from(random.within(&(200..=9_000))).unwrap_or(0);
         let cwd = if flavor == Flavor::Android { b"/".to_vec() } else { b"/root".to_vec() };
         let surroundings = Surroundings { cwd, mask: 0o022, ..Surroundings::default() };
-        let state = State { surroundings, pid, is_root: flavor == Flavor::BusyBox, ..State::default() };
+        let state = State { surroundings, is_root: flavor == Flavor::BusyBox, ..State::default() };
         Self {
             device,
             state,
-            random,
+            random: Random::new(seed),
             is_interactive: true,
             unfinished: Vec::new(),
             unfinished_lines: 0,
@@ -260,7 +263,7 @@ impl Shell {
                     Flavor::BusyBox if self.state.levels == 0 => "-sh",
                     Flavor::BusyBox => "sh",
                 };
-                Acts::from([Act::Print(format!("{name}: {what}\n").into_bytes())])
+                Acts::from([Act::Complain(format!("{name}: {what}\n").into_bytes())])
             }
         }
     }
@@ -322,6 +325,10 @@ impl Shell {
         let kept = self.kept(cx);
         let (acts, waiting, samples) = {
             let kept = &mut *kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.state.pid == 0 {
+                self.state.pid = kept.jobs.next_pid(device.newest_pid(cx.now()));
+                self.state.since = cx.now();
+            }
             let mut run = Run::new(cx, &device, &mut self.state, &mut self.random, kept);
             let waiting = run.top_level(items, input, self.is_interactive);
             let (acts, samples) = run.finish();

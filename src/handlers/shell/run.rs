@@ -1,6 +1,7 @@
 //! Runs commands: what each prints, writes, waits for. `waiting` reads the terminal, `stream` is where commands read and write, `program`
 //! finds what a name means.
 
+mod compound;
 mod function;
 mod program;
 mod stream;
@@ -12,7 +13,7 @@ use super::device::{Device, Flavor, Jobs, Remembered};
 use super::file_system::{FileSystem, Sample};
 use super::lex::Word;
 use super::parse::{Body, Command, Item, Joint, List, Pipeline};
-use super::{Act, Acts, MAX_LEVELS, MAX_STEPS, State, Surroundings, glob, parse};
+use super::{Act, Acts, MAX_LEVELS, MAX_STEPS, State, Surroundings, parse};
 use crate::handlers::{Context, Random};
 use stream::{Input, Sink};
 
@@ -88,7 +89,8 @@ impl<'r, 'c> Run<'r, 'c> {
         random: &'r mut Random,
         kept: &'r mut Remembered,
     ) -> Self {
-        let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root);
+        let present = device.present(cx.session(), state, &kept.jobs, cx.now());
+        let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root).at_present(present);
         Self {
             cx,
             device,
@@ -107,7 +109,7 @@ impl<'r, 'c> Run<'r, 'c> {
             line: 0,
             substituted: false,
             locals: Vec::new(),
-            sinks: vec![Sink::Terminal],
+            sinks: vec![Sink::Terminal, Sink::Errors],
             inputs: vec![Input::default()],
         }
     }
@@ -149,7 +151,7 @@ impl<'r, 'c> Run<'r, 'c> {
     /// What was done since this act is done beside the visitor's dialogue: nobody waits for it.
     fn in_background(&mut self, before: usize) {
         let since = self.acts.split_off(before.min(self.acts.len()));
-        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_))));
+        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
         self.state.status = 0;
         self.end_subshell();
     }
@@ -219,23 +221,6 @@ impl<'r, 'c> Run<'r, 'c> {
         }
     }
 
-    fn each(&mut self, name: &[u8], words: Option<&[Word]>, body: &List, io: Io) {
-        let values = match words {
-            Some(words) => self.expand_words(words, io),
-            None => self.state.arguments.get(1..).unwrap_or_default().to_vec(),
-        };
-        self.loops += 1;
-        self.state.status = 0;
-        for value in values {
-            self.set_variable(name, value);
-            self.list(body, io);
-            if self.leaves_loop() {
-                break;
-            }
-        }
-        self.loops -= 1;
-    }
-
     fn simple(&mut self, assignments: &[(Vec<u8>, Word)], words: &[Word], io: Io) {
         self.substituted = false;
         let words = self.expand_words(words, io);
@@ -270,71 +255,6 @@ impl<'r, 'c> Run<'r, 'c> {
                 Some(value) => drop(self.state.variables.insert(name, value)),
                 None => drop(self.state.variables.remove(&name)),
             }
-        }
-    }
-
-    fn branch(&mut self, branches: &[(List, List)], otherwise: &List, io: Io) {
-        for (condition, body) in branches {
-            self.list(condition, io);
-            if self.leaving.is_some() {
-                return;
-            }
-            if self.state.status == 0 {
-                return self.list(body, io);
-            }
-        }
-        self.state.status = 0;
-        self.list(otherwise, io);
-    }
-
-    fn case(&mut self, word: &Word, arms: &[(Vec<Word>, List)], io: Io) {
-        let word = self.expand_text(word, io);
-        self.state.status = 0;
-        for (patterns, body) in arms {
-            let patterns: Vec<Vec<u8>> = patterns.iter().map(|pattern| self.expand_pattern(pattern, io)).collect();
-            if patterns.iter().any(|pattern| glob::matches(pattern, &word)) {
-                return self.list(body, io);
-            }
-        }
-    }
-
-    fn repeat(&mut self, until: bool, condition: &List, body: &List, io: Io) {
-        let mut status = 0;
-        self.loops += 1;
-        loop {
-            self.list(condition, io);
-            if self.leaves_loop() || (self.state.status == 0) == until {
-                break;
-            }
-            self.list(body, io);
-            status = self.state.status;
-            if self.leaves_loop() {
-                break;
-            }
-        }
-        self.loops -= 1;
-        if self.leaving.is_none() {
-            self.state.status = status;
-        }
-    }
-
-    /// The loop ends here; a `continue` is over.
-    fn leaves_loop(&mut self) -> bool {
-        match self.leaving {
-            Some(Leaving::Continue(1)) => {
-                self.leaving = None;
-                false
-            }
-            Some(Leaving::Continue(levels)) => {
-                self.leaving = Some(Leaving::Continue(levels - 1));
-                true
-            }
-            Some(Leaving::Break(levels)) => {
-                self.leaving = (levels > 1).then_some(Leaving::Break(levels - 1));
-                true
-            }
-            Some(_) => true,
-            None => false,
         }
     }
 
@@ -467,7 +387,7 @@ impl<'r, 'c> Run<'r, 'c> {
 
     /// The process that has started this shell.
     pub(super) fn parent(&self) -> u32 {
-        if self.origin.is_some() { self.state.pid } else { self.device.processes().last().map_or(1, |last| last.pid) }
+        if self.origin.is_some() { self.state.pid } else { self.device.parent_of_shells() }
     }
 
     /// A number that nobody foresees.
@@ -480,8 +400,13 @@ impl<'r, 'c> Run<'r, 'c> {
         self.files.absolute(&self.state.cwd, written)
     }
 
+    /// The last process number that others than the visitor have.
+    pub(super) fn newest_pid(&self) -> u32 {
+        self.device.newest_pid(self.cx.now()).max(self.state.pid)
+    }
+
     /// The next process number.
     pub(super) fn next_pid(&mut self) -> u32 {
-        self.jobs.next_pid(self.state.pid)
+        self.jobs.next_pid(self.newest_pid())
     }
 }

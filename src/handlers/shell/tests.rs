@@ -71,7 +71,7 @@ fn ask<L: AsRef<str>>(lines: &[L]) -> (Vec<u8>, u8) {
             break;
         }
         for act in shell.line(&mut Context::new(&session, now, &mut out), line.as_ref().as_bytes()) {
-            if let Act::Print(bytes) = act {
+            if let Act::Print(bytes) | Act::Complain(bytes) = act {
                 said.extend(bytes);
             }
         }
@@ -151,7 +151,9 @@ fn said(flavor: Flavor, line: &str, after_secs: u64) -> String {
     let mut shell = Shell::new(Device::new(flavor, &Persona::example(), &[]), 1);
     let mut out = Output::default();
     let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
-    let printed = acts.into_iter().filter_map(|act| if let Act::Print(bytes) = act { Some(bytes) } else { None });
+    let printed = acts
+        .into_iter()
+        .filter_map(|act| if let Act::Print(bytes) | Act::Complain(bytes) = act { Some(bytes) } else { None });
     String::from_utf8(printed.flatten().collect()).unwrap()
 }
 
@@ -184,6 +186,67 @@ fn figures_of_the_device_agree_with_one_another() {
     }
     let root = said(Flavor::BusyBox, "df / | awk '$NF == \"/\" { print $2 }'", 0);
     assert!(said(Flavor::BusyBox, "tail -n 1 /proc/partitions", 0).contains(root.trim()), "{root}");
+}
+
+#[test]
+fn programs_and_the_kernel_tell_one_story_of_the_network() {
+    for device in [Flavor::BusyBox, Flavor::Android] {
+        let ask = |line: &str| said(device, line, 0).trim().to_owned();
+        let card = ask("ip route | awk '/default/ { print $5 }'");
+        let address = ask("ip addr | grep -v 127 | grep 'inet ' | tr '/' ' ' | awk '{ print $2 }'");
+        assert_eq!(ask("ifconfig | grep Bcast | sed 's/.*addr:\\([0-9.]*\\).*/\\1/'"), address);
+        assert_eq!(ask("netstat -n | grep ESTAB | awk '{ print $4 }' | cut -d: -f1"), address);
+        let mac = ask(&format!("cat /sys/class/net/{card}/address"));
+        assert_eq!(ask("ifconfig | head -n 1 | awk '{ print $NF }' | tr A-F a-f"), mac);
+        assert_eq!(ask("ip link | tail -n 1 | awk '{ print $2 }'"), mac);
+        let gateway = ask("route -n | grep UG | awk '{ print $2 }'");
+        assert_eq!(ask("ip route | awk '/default/ { print $3 }'"), gateway);
+        assert_eq!(
+            ask("tail -n 1 /proc/net/arp | awk '{ print $1, $4, $6 }'"),
+            ask("arp -a | tr -d '()' | awk '{ print $2, $4, $7 }'")
+        );
+        assert_eq!(ask("tail -n +2 /proc/net/route | wc -l"), ask("route | tail -n +3 | wc -l"));
+        assert_eq!(ask("tail -n +2 /proc/net/tcp | wc -l"), ask("netstat -ant | grep -c ^tcp"));
+    }
+}
+
+#[test]
+fn processes_are_the_same_wherever_they_are_looked_at() {
+    for device in [Flavor::BusyBox, Flavor::Android] {
+        let ask = |line: &str| said(device, line, 0).trim().to_owned();
+        assert_eq!(ask("ps | grep -cw $$"), "1");
+        assert_eq!(ask("[ -d /proc/$$ ] && grep -c ^Pid:.$$ /proc/$$/status"), "1");
+        assert_eq!(
+            ask("[ $PPID = $(awk '/PPid/ { print $2 }' /proc/$$/status) ] && [ -d /proc/$PPID ] && echo parent"),
+            "parent"
+        );
+        assert_eq!(
+            ask("[ $(readlink /proc/self) = $(awk '/^Pid/ { print $2 }' /proc/self/status) ] && echo own"),
+            "own"
+        );
+        assert_eq!(
+            ask("set -- $(ps | tail -n 1); [ ${1#[a-z]} -gt $$ ] 2>/dev/null || [ $2 -gt $$ ] && echo later"),
+            "later"
+        );
+    }
+}
+
+#[test]
+fn who_tells_when_the_visitor_came_and_from_where() {
+    let session = Session::example(Transport::Tcp, 23);
+    let mut shell = Shell::new(device(), 1);
+    let mut out = Output::default();
+    let mut ask = |secs: u64| {
+        let now = Timestamp::from_micros(1_700_000_000_000_000 + secs * 1_000_000);
+        let acts = shell.line(&mut Context::new(&session, now, &mut out), b"who");
+        acts.into_iter()
+            .map(|act| if let Act::Print(text) = act { text } else { Vec::new() })
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    let first = String::from_utf8(ask(0)).unwrap();
+    assert_eq!(first.as_bytes(), ask(90), "a login stays at its time");
+    assert!(first.trim_end().ends_with(&session.client.ip().to_string()), "{first}");
 }
 
 #[test]

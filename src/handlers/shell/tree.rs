@@ -324,6 +324,8 @@ impl Tree {
             self.text(&format!("/proc/{name}"), 0o444, &text);
         }
         self.directory("/proc/net");
+        self.directory("/sys/class");
+        self.directory("/sys/class/net");
         self.directory("/proc/sys");
         self.directory("/proc/sys/kernel");
         for (name, live) in [
@@ -343,6 +345,17 @@ impl Tree {
         let shell = if device.flavor() == Flavor::BusyBox { "/bin/busybox" } else { "/system/bin/sh" };
         self.nodes.remove(&b"/proc/self/exe"[..]);
         self.link("/proc/self/exe", shell);
+        for (card, address) in [("lo", [0; 6]), (device.card(), device.mac())] {
+            self.directory(&format!("/sys/class/net/{card}"));
+            let address = address.map(|byte| format!("{byte:02x}")).join(":");
+            self.text(&format!("/sys/class/net/{card}/address"), 0o444, &format!("{address}\n"));
+            self.text(
+                &format!("/sys/class/net/{card}/operstate"),
+                0o444,
+                if card == "lo" { "unknown\n" } else { "up\n" },
+            );
+            self.text(&format!("/sys/class/net/{card}/mtu"), 0o444, if card == "lo" { "65536\n" } else { "1500\n" });
+        }
         self.text("/proc/self/mounts", 0o444, &device.mounts());
         self.add("/proc/self/status", Kind::File { content: Content::Live(Live::Own), fresh: false }, 0o444);
     }

@@ -124,7 +124,7 @@ fn set(stream: &TcpStream, option: i32, value: i32) {
 }
 
 /// Hardware address and index of the cable's end in this namespace.
-fn link(namespace: &Namespace) -> ([u8; 6], i32) {
+pub(crate) fn link(namespace: &Namespace) -> ([u8; 6], i32) {
     let line = format!("ip -n {} -json link show {INTERFACE}", namespace.name());
     let mut words = line.split_whitespace();
     let output = std::process::Command::new(words.next().unwrap()).args(words).output().unwrap();

@@ -47,6 +47,15 @@ pub(super) struct Meta<'a> {
 }
 
 impl Face {
+    /// The software of this `Server` header, on a host of this name.
+    pub(super) fn named(server: &str, host: &str) -> Self {
+        if server.starts_with("nginx") {
+            Self::Nginx { server: server.to_owned(), packed: Default::default() }
+        } else {
+            Self::Apache { server: server.to_owned(), signed_by: Some(host.to_owned()) }
+        }
+    }
+
     /// Requests that one connection may carry (MaxKeepAliveRequests, keepalive_requests).
     pub(super) fn max_requests(&self) -> u32 {
         if matches!(self, Self::Apache { .. }) { 101 } else { 1_000 }
@@ -104,11 +113,6 @@ impl Face {
     /// What it says to such a request.
     pub(super) fn unencrypted(&self, ask: &Ask<'_>) -> Answer {
         self.judge(ask).unwrap_or_else(|| self.refusal(Why::Unencrypted, ask))
-    }
-
-    /// The protocols inside TLS, as their names are negotiated (ALPN).
-    pub(super) fn protocols(&self) -> &'static [&'static str] {
-        if matches!(self, Self::Nginx { .. }) { &["http/1.1", "http/1.0", "http/0.9"] } else { &["http/1.1"] }
     }
 
     /// The answer to a path that there is not.

@@ -1,37 +1,29 @@
-//! Programs about the network. Addresses are those that the visitor can see: the one it dialled and its own.
+//! Programs about the network: what they say is what [`Network`] and `/proc/net` say.
+//!
+//! [`Network`]: super::super::device::Network
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use super::super::device::Network;
 use super::super::run::{Io, Run};
-use super::{has_flag, lossy, number, operands_beside, usage, value_of};
+use super::{has_flag, lossy, number, operands, operands_beside, usage, value_of};
 
-/// The address that the visitor dialled, if it is IPv4.
-fn own_address(run: &Run<'_, '_>) -> String {
-    match run.cx.session().dialled.ip().to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(_) => "192.168.1.1".to_owned(),
-    }
+fn network(run: &Run<'_, '_>) -> Network {
+    run.device.network(run.cx.session())
 }
 
-/// Its network's broadcast address and first host, as for a /24.
-fn neighbours(address: &str) -> (String, String, String) {
-    let net = address.rsplit_once('.').map_or(address, |(net, _)| net);
-    (format!("{net}.255"), format!("{net}.1"), format!("{net}.0"))
-}
-
-fn mac_text(run: &Run<'_, '_>, separator: &str) -> String {
-    run.device.mac().map(|byte| format!("{byte:02X}")).join(separator)
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 pub(super) fn ifconfig(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let address = own_address(run);
-    let (broadcast, ..) = neighbours(&address);
-    let name = run.device.card();
+    let network = network(run);
+    let (name, address, broadcast) = (network.card, network.address, network.broadcast());
     let [(rx, rx_bytes), (tx, tx_bytes)] = run.device.traffic(run.cx.now());
     let card = format!(
         "{name:<10}Link encap:Ethernet  HWaddr {}\n          inet addr:{address}  Bcast:{broadcast}  Mask:255.255.255.0\n          UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n          RX packets:{rx} errors:0 dropped:0 overruns:0 frame:0\n          TX packets:{tx} errors:0 dropped:0 overruns:0 carrier:0\n          collisions:0 txqueuelen:1000\n          RX bytes:{} ({}.{} MiB)  TX bytes:{} ({}.{} MiB)\n\n",
-        mac_text(run, ":"),
+        mac_text(network.mac).to_uppercase(),
         rx_bytes,
         rx_bytes >> 20,
         ((rx_bytes & 0xf_ffff) * 10) >> 20,
@@ -40,86 +32,162 @@ pub(super) fn ifconfig(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         ((tx_bytes & 0xf_ffff) * 10) >> 20,
     );
     let loopback = "lo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n          UP LOOPBACK RUNNING  MTU:65536  Metric:1\n          RX packets:24 errors:0 dropped:0 overruns:0 frame:0\n          TX packets:24 errors:0 dropped:0 overruns:0 carrier:0\n          collisions:0 txqueuelen:1\n          RX bytes:2088 (2.0 KiB)  TX bytes:2088 (2.0 KiB)\n\n";
-    let wanted = operands_beside(words, b"");
-    match wanted.first().copied() {
-        None => run.print(io.out, [card.as_bytes(), loopback.as_bytes()].concat().as_slice()),
-        Some(b"lo") => run.print(io.out, loopback.as_bytes()),
-        Some(other) if other == name.as_bytes() => run.print(io.out, card.as_bytes()),
-        Some(other) => {
-            return run.fail(
-                io,
-                words,
-                &format!("{}: error fetching interface information: Device not found", lossy(other)),
-            );
+    let shown = match operands_beside(words, b"").as_slice() {
+        [] => card + loopback,
+        [b"lo"] => loopback.to_owned(),
+        [other] if *other == name.as_bytes() => card,
+        [other] => {
+            let why = "error fetching interface information: Device not found";
+            return run.fail(io, words, &format!("{}: {why}", lossy(other)));
         }
-    }
+        // A card is set up, or taken down: nothing is said.
+        _ => return 0,
+    };
+    run.print(io.out, shown.as_bytes());
     0
 }
 
 pub(super) fn ip(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let address = own_address(run);
-    let (broadcast, gateway, net) = neighbours(&address);
-    let name = run.device.card();
-    let mac = mac_text(run, ":").to_lowercase();
-    match words.iter().skip(1).find(|word| !word.starts_with(b"-")).map(Vec::as_slice) {
-        Some(command) if b"address".starts_with(command) || b"link".starts_with(command) => {
-            run.print_line(io.out, "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue qlen 1\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00");
-            if command.first() == Some(&b'a') {
-                run.print_line(
-                    io.out,
-                    "    inet 127.0.0.1/8 scope host lo\n       valid_lft forever preferred_lft forever",
-                );
-            }
-            run.print_line(io.out, &format!("2: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo_fast qlen 1000\n    link/ether {mac} brd ff:ff:ff:ff:ff:ff"));
-            if command.first() == Some(&b'a') {
-                run.print_line(io.out, &format!("    inet {address}/24 brd {broadcast} scope global {name}\n       valid_lft forever preferred_lft forever"));
-            }
-            0
-        }
-        Some(command) if b"route".starts_with(command) => {
-            run.print_line(
-                io.out,
-                &format!("default via {gateway} dev {name}\n{net}/24 dev {name} scope link  src {address}"),
-            );
-            0
-        }
-        _ => usage(run, "ip", io),
+    let network = network(run);
+    let mut rest = operands(words).map(Vec::as_slice);
+    let object = rest.next().unwrap_or_default();
+    if rest.next().is_some_and(|verb| [&b"add"[..], b"del", b"set", b"flush", b"replace"].contains(&verb)) {
+        return 0;
     }
+    let is = |name: &[u8]| !object.is_empty() && name.starts_with(object);
+    let text = if is(b"address") || is(b"link") {
+        cards(&network, is(b"address"))
+    } else if is(b"route") {
+        let (name, address) = (network.card, network.address);
+        format!(
+            "default via {} dev {name}\n{}/24 dev {name} scope link  src {address}\n",
+            network.gateway(),
+            network.net()
+        )
+    } else if is(b"neigh") {
+        format!(
+            "{} dev {} lladdr {} ref 1 used 0/0/0 probes 1 REACHABLE\n",
+            network.gateway(),
+            network.card,
+            mac_text(network.gateway_mac)
+        )
+    } else {
+        return usage(run, "ip", io);
+    };
+    run.print(io.out, text.as_bytes());
+    0
 }
 
-pub(super) fn route(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
-    let (_, gateway, net) = neighbours(&own_address(run));
-    let name = run.device.card();
-    run.print_line(
+/// `ip link`, and with addresses `ip address`.
+fn cards(network: &Network, with_addresses: bool) -> String {
+    let (name, address, mac) = (network.card, network.address, mac_text(network.mac));
+    let for_ever = "       valid_lft forever preferred_lft forever\n";
+    let shown = |text: String| if with_addresses { text + for_ever } else { String::new() };
+    [
+        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue qlen 1\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00\n".to_owned(),
+        shown("    inet 127.0.0.1/8 scope host lo\n".to_owned()),
+        format!("2: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo_fast qlen 1000\n    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n"),
+        shown(format!("    inet {address}/24 brd {} scope global {name}\n", network.broadcast())),
+    ]
+    .concat()
+}
+
+/// `arp`, `arp -a`, `arp -n`.
+pub(super) fn arp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if has_flag(words, b's') || has_flag(words, b'd') {
+        return 0;
+    }
+    let network = network(run);
+    let (gateway, mac) = (network.gateway(), mac_text(network.gateway_mac));
+    run.print_line(io.out, &format!("? ({gateway}) at {mac} [ether]  on {}", network.card));
+    0
+}
+
+/// `route`; names for what is everything, with `-n` numbers. What is added or deleted is not shown.
+pub(super) fn route(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if operands(words).next().is_some() {
+        return 0;
+    }
+    let network = network(run);
+    let (any, none) = if has_flag(words, b'n') { ("0.0.0.0", "0.0.0.0") } else { ("default", "*") };
+    let (name, net, gateway) = (network.card, network.net().to_string(), network.gateway().to_string());
+    run.print(
         io.out,
-        "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface",
+        format!(
+            "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n\
+             {any:<15} {gateway:<15} 0.0.0.0         UG    0      0        0 {name}\n\
+             {net:<15} {none:<15} 255.255.255.0   U     0      0        0 {name}\n"
+        )
+        .as_bytes(),
     );
-    run.print_line(io.out, &format!("{:<15} {gateway:<15} 0.0.0.0         UG    0      0        0 {name}", "0.0.0.0"));
-    run.print_line(io.out, &format!("{net:<15} 0.0.0.0         255.255.255.0   U     0      0        0 {name}"));
     0
 }
 
 pub(super) fn netstat(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let session = run.cx.session();
-    let (here, there) = (session.dialled, session.client);
-    let shown = |address: std::net::SocketAddr| format!("{}:{}", address.ip().to_canonical(), address.port());
-    let (here, there) = (shown(here), shown(there));
-    let listens = has_flag(words, b'l') || has_flag(words, b'a');
-    let both = if listens { " (servers and established)" } else { " (w/o servers)" };
-    run.print_line(io.out, &format!("Active Internet connections{both}\nProto Recv-Q Send-Q Local Address           Foreign Address         State       "));
-    if listens {
-        let port = run.cx.session().dialled.port();
-        for port in [80, port] {
-            run.print_line(
-                io.out,
-                &format!("tcp        0      0 {:<23} {:<23} LISTEN      ", format!("0.0.0.0:{port}"), "0.0.0.0:*"),
-            );
+    let network = network(run);
+    if has_flag(words, b'r') {
+        let (any, name) = (Ipv4Addr::UNSPECIFIED, network.card);
+        let row = |net: Ipv4Addr, gateway: Ipv4Addr, mask: &str, flags: &str| {
+            format!("{:<16}{:<16}{mask:<16}{flags:<6}    0 0          0 {name}\n", net.to_string(), gateway.to_string())
+        };
+        let text =
+            "Kernel IP routing table\nDestination     Gateway         Genmask         Flags   MSS Window  irtt Iface\n"
+                .to_owned()
+                + &row(any, network.gateway(), "0.0.0.0", "UG")
+                + &row(network.net(), any, "255.255.255.0", "U");
+        run.print(io.out, text.as_bytes());
+        return 0;
+    }
+    let [is_tcp, is_udp, is_unix] = [b't', b'u', b'x'].map(|flag| has_flag(words, flag));
+    let is_all = !(is_tcp || is_udp || is_unix || has_flag(words, b'w'));
+    let mut text = String::new();
+    if is_all || !is_unix || is_tcp || is_udp {
+        text += &connections(&network, words, run.state.pid, is_all || is_tcp);
+    }
+    if is_all || is_unix {
+        text += "Active UNIX domain sockets";
+        text += scope(words);
+        text += "\nProto RefCnt Flags       Type       State         I-Node Path\nunix  3      [ ]         DGRAM                      1042 /dev/log\n";
+    }
+    run.print(io.out, text.as_bytes());
+    0
+}
+
+/// Which sockets are shown.
+fn scope(words: &[Vec<u8>]) -> &'static str {
+    match (has_flag(words, b'l'), has_flag(words, b'a')) {
+        (_, true) => " (servers and established)",
+        (true, false) => " (only servers)",
+        _ => " (w/o servers)",
+    }
+}
+
+/// The sockets of the Internet: servers, and the visitor's own connection.
+fn connections(network: &Network, words: &[Vec<u8>], shell: u32, with_tcp: bool) -> String {
+    let [listens, everything, with_programs] = [b'l', b'a', b'p'].map(|flag| has_flag(words, flag));
+    let program = |pid: u32, name: &str| {
+        if with_programs { format!("{:<20}", format!("{pid}/{name}")) } else { String::new() }
+    };
+    let row = |here: &str, there: &str, state: &str, program: String| {
+        format!("tcp        0      0 {here:<23} {there:<23} {state:<12}{program}\n")
+    };
+    let title = if with_programs { "PID/Program name    " } else { "" };
+    let mut text = format!(
+        "Active Internet connections{}\nProto Recv-Q Send-Q Local Address           Foreign Address         State       {title}\n",
+        scope(words)
+    );
+    if with_tcp && (listens || everything) {
+        for (port, pid, name) in &network.servers {
+            text += &row(&format!("0.0.0.0:{port}"), "0.0.0.0:*", "LISTEN", program(*pid, name));
         }
     }
-    if !has_flag(words, b'l') {
-        run.print_line(io.out, &format!("tcp        0      0 {here:<23} {there:<23} ESTABLISHED "));
+    if with_tcp && (everything || !listens) {
+        let (here, there) = network.connection;
+        let owner = network.servers.iter().find(|server| server.0 == here.port());
+        let owner = owner.map_or_else(|| program(shell, "sh"), |(_, pid, name)| program(*pid, name));
+        text += &row(&here.to_string(), &there.to_string(), "ESTABLISHED", owner);
     }
-    0
+    text
 }
 
 pub(super) fn ping(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {

@@ -28,7 +28,7 @@ fn running(run: &mut Run<'_, '_>) -> Vec<(u32, &'static str, u32, &'static str, 
     all.push((run.state.pid, user, 1_352, "S", shell));
     all.extend(run.jobs.running.iter().map(|(pid, command)| (*pid, user, 612, "S", lossy(command))));
     all.sort_by_key(|process| process.0);
-    let last = run.next_pid().max(run.state.pid + 1);
+    let last = run.next_pid();
     all.push((last, user, 1_344, "R", "ps".to_owned()));
     all
 }

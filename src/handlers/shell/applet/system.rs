@@ -230,7 +230,7 @@ pub(super) fn uptime(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn who(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     let client = run.cx.session().client.ip().to_canonical();
-    let time = calendar::format(run.cx.now(), "%b %e %H:%M:%S");
+    let time = calendar::format(run.state.since, "%b %e %H:%M:%S");
     run.print_line(io.out, "USER\t\tTTY\t\tIDLE\tTIME\t\t HOST");
     run.print_line(io.out, &format!("root\t\tpts/0\t\t00:00\t{time}  {client}"));
     0

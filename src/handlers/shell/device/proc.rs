@@ -115,15 +115,16 @@ impl Device {
         }
     }
 
-    /// A file of `/proc` that changes.
-    pub(in crate::handlers::shell) fn live(&self, live: Live, now: Timestamp) -> Vec<u8> {
+    /// A file of `/proc` that changes, read by the process of this number.
+    pub(in crate::handlers::shell) fn live(&self, live: Live, now: Timestamp, own: u32) -> Vec<u8> {
+        let newest = own.max(self.newest_pid(now));
         let up = self.up_since(now);
         let (seconds, hundredths) = (up.as_secs(), up.subsec_millis() / 10);
         let text = match live {
             Live::Uptime => format!("{seconds}.{hundredths:02} {}.{:02}\n", seconds * 93 / 100, (hundredths * 7) % 100),
             Live::Load => {
                 let [one, five, fifteen] = self.load(now).map(|load| format!("{}.{:02}", load / 100, load % 100));
-                format!("{one} {five} {fifteen} 1/{} {}\n", self.processes.len() + 31, self.newest_pid(now))
+                format!("{one} {five} {fifteen} 1/{} {newest}\n", self.processes.len() + 31)
             }
             Live::Memory => {
                 let (total, free) = (self.memory_kib, self.free_kib(now));
@@ -143,17 +144,20 @@ impl Device {
                     seconds * 4,
                     seconds * 210,
                     self.booted.as_micros() / 1_000_000,
-                    self.newest_pid(now)
+                    newest
                 )
             }
             Live::Network => self.net_dev(now),
-            Live::Own => process_status("cat", "R (running)", &self.newest_pid(now).to_string(), 1),
+            Live::Own => process_status("cat", "R (running)", &newest.to_string(), 1),
         };
         text.into_bytes()
     }
 
-    /// The number of the process that has just begun: above those of the shells, and growing.
-    fn newest_pid(&self, now: Timestamp) -> u32 {
+    /// The number of the last process that others have begun: it grows with time. In a container nobody else begins any.
+    pub(in crate::handlers::shell) fn newest_pid(&self, now: Timestamp) -> u32 {
+        if self.is_container {
+            return 0;
+        }
         let growth = self.up_since(now).as_secs() % 8_000;
         self.first_pid + 9_200 + u32::try_from(growth).unwrap_or(0)
     }

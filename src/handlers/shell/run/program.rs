@@ -83,7 +83,8 @@ impl Run<'_, '_> {
             program => {
                 self.state.has_dropped = true;
                 let line = words.join(&b' ');
-                self.jobs.start(self.state.pid, &line);
+                let newest = self.newest_pid();
+                self.jobs.start(newest, &line);
                 let said = program.as_deref().and_then(said_by).unwrap_or(b"listening tun0\n");
                 self.print(io.out, said);
                 0

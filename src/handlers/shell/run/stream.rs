@@ -16,11 +16,14 @@ pub(in crate::handlers::shell) struct Io {
 
 /// The visitor's terminal in both lists.
 pub(in crate::handlers::shell) const TERMINAL: usize = 0;
+/// Standard error as the shell is given it: the same terminal, or a stream of its own.
+pub(super) const ERRORS: usize = 1;
 
 /// Where output goes.
 #[derive(Debug)]
 pub(super) enum Sink {
     Terminal,
+    Errors,
     Buffer(Vec<u8>),
     File(Vec<u8>),
     Null,
@@ -162,15 +165,28 @@ impl Run<'_, '_> {
                 let _ = self.files.append(&path, bytes);
             }
             Some(Sink::Terminal) => {
-                let room = MAX_OUTPUT.saturating_sub(self.printed);
-                let bytes = bytes.get(..room).unwrap_or(bytes);
-                self.printed += bytes.len();
+                let shown = self.shown(bytes);
                 match self.acts.back_mut() {
-                    Some(Act::Print(last)) => last.extend_from_slice(bytes),
-                    _ => self.acts.push_back(Act::Print(bytes.to_vec())),
+                    Some(Act::Print(last)) => last.extend_from_slice(shown),
+                    _ => self.acts.push_back(Act::Print(shown.to_vec())),
+                }
+            }
+            Some(Sink::Errors) => {
+                let shown = self.shown(bytes);
+                match self.acts.back_mut() {
+                    Some(Act::Complain(last)) => last.extend_from_slice(shown),
+                    _ => self.acts.push_back(Act::Complain(shown.to_vec())),
                 }
             }
         }
+    }
+
+    /// As much of it as one line may still print.
+    fn shown<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let room = MAX_OUTPUT.saturating_sub(self.printed);
+        let shown = bytes.get(..room).unwrap_or(bytes);
+        self.printed += shown.len();
+        shown
     }
 
     /// Writes a line to a sink.

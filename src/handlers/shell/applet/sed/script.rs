@@ -1,0 +1,242 @@
+//! The script of `sed`: its commands and their addresses.
+
+use regex::bytes::Regex;
+
+use super::super::{lossy, pattern};
+
+/// Commands of one script.
+const MAX_COMMANDS: usize = 128;
+
+/// Bytes of one `y`.
+const MAX_PAIRS: usize = 256;
+
+/// Which lines a command is for.
+pub(super) enum Address {
+    Line(usize),
+    Last,
+    Fitting(Regex),
+}
+
+pub(super) enum Action {
+    Substitute {
+        regex: Regex,
+        text: Vec<u8>,
+        place: usize,
+        everywhere: bool,
+        prints: bool,
+    },
+    Transliterate(Vec<(u8, u8)>),
+    Print,
+    Delete,
+    Quit,
+    Next,
+    Number,
+    Append(Vec<u8>),
+    Insert(Vec<u8>),
+    Change(Vec<u8>),
+    /// A group: so many commands are skipped where its address does not fit.
+    Group(usize),
+}
+
+pub(super) struct Command {
+    pub(super) from: Option<Address>,
+    pub(super) to: Option<Address>,
+    pub(super) negated: bool,
+    pub(super) action: Action,
+    /// Within its range.
+    pub(super) open: bool,
+}
+
+/// The script, from every `-e` or the first operand, and the files.
+pub(super) fn arguments(words: &[Vec<u8>]) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
+    let mut script: Option<Vec<u8>> = None;
+    let mut rest = Vec::new();
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_slice() {
+            b"-e" => {
+                let more = words.next().cloned().unwrap_or_default();
+                let so_far = script.take().map(|script| [&script[..], b"\n"].concat()).unwrap_or_default();
+                script = Some([so_far, more].concat());
+            }
+            [b'-', _, ..] => {}
+            _ => rest.push(word.clone()),
+        }
+    }
+    if script.is_none() && !rest.is_empty() {
+        script = Some(rest.remove(0));
+    }
+    (script, rest)
+}
+
+pub(super) struct Reader<'s> {
+    pub(super) text: &'s [u8],
+    pub(super) at: usize,
+    pub(super) is_extended: bool,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn skip(&mut self, bytes: &[u8]) {
+        while self.peek().is_some_and(|byte| bytes.contains(&byte)) {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn commands(&mut self) -> Result<Vec<Command>, String> {
+        let mut commands: Vec<Command> = Vec::new();
+        let mut groups = Vec::new();
+        loop {
+            self.skip(b" \t;\n");
+            if self.peek().is_none() {
+                break;
+            }
+            if self.take(b'}') {
+                let start: usize = groups.pop().ok_or("unexpected '}'")?;
+                let inside = commands.len() - start - 1;
+                if let Some(group) = commands.get_mut(start) {
+                    group.action = Action::Group(inside);
+                }
+                continue;
+            }
+            let command = self.command()?;
+            if matches!(command.action, Action::Group(_)) {
+                groups.push(commands.len());
+            }
+            commands.push(command);
+            if commands.len() > MAX_COMMANDS {
+                return Err("out of memory".to_owned());
+            }
+        }
+        if groups.is_empty() { Ok(commands) } else { Err("unmatched '{'".to_owned()) }
+    }
+
+    fn command(&mut self) -> Result<Command, String> {
+        let from = self.address()?;
+        let to = if from.is_some() && self.take(b',') { self.address()? } else { None };
+        self.skip(b" \t");
+        let negated = self.take(b'!');
+        self.skip(b" \t");
+        let letter = self.peek().ok_or("missing command")?;
+        self.at += 1;
+        let action = match letter {
+            b's' => self.substitution()?,
+            b'y' => self.transliteration()?,
+            b'p' => Action::Print,
+            b'd' => Action::Delete,
+            b'q' => Action::Quit,
+            b'n' => Action::Next,
+            b'=' => Action::Number,
+            b'a' => Action::Append(self.line()),
+            b'i' => Action::Insert(self.line()),
+            b'c' => Action::Change(self.line()),
+            b'{' => Action::Group(0),
+            other => return Err(format!("unsupported command {}", char::from(other))),
+        };
+        Ok(Command { from, to, negated, action, open: false })
+    }
+
+    fn address(&mut self) -> Result<Option<Address>, String> {
+        let digits = self.text.get(self.at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits > 0 {
+            let text = lossy(self.text.get(self.at..self.at + digits).unwrap_or_default());
+            self.at += digits;
+            return Ok(Some(Address::Line(text.parse().unwrap_or(usize::MAX))));
+        }
+        if self.take(b'$') {
+            return Ok(Some(Address::Last));
+        }
+        let mark = match self.peek() {
+            Some(b'/') => b'/',
+            Some(b'\\') => {
+                self.at += 1;
+                self.peek().ok_or("bad address")?
+            }
+            _ => return Ok(None),
+        };
+        self.at += 1;
+        let text = self.until(mark)?;
+        let ignores_case = self.take(b'I');
+        let regex = pattern::compile(&lossy(&text), self.is_extended, ignores_case);
+        regex.map(|regex| Some(Address::Fitting(regex))).ok_or_else(|| format!("bad regex '{}'", lossy(&text)))
+    }
+
+    /// Text up to a mark; the mark is escaped by a backslash.
+    fn until(&mut self, mark: u8) -> Result<Vec<u8>, String> {
+        let mut text = Vec::new();
+        let mut in_set = false;
+        loop {
+            let byte = self.peek().ok_or("unterminated s")?;
+            self.at += 1;
+            match byte {
+                b'\\' if self.peek() == Some(mark) => {
+                    self.at += 1;
+                    text.push(mark);
+                }
+                b'\\' => {
+                    text.push(b'\\');
+                    text.extend(self.peek());
+                    self.at += 1;
+                }
+                byte if byte == mark && !in_set => return Ok(text),
+                _ => {
+                    in_set = (in_set || byte == b'[') && byte != b']';
+                    text.push(byte);
+                }
+            }
+        }
+    }
+
+    fn substitution(&mut self) -> Result<Action, String> {
+        let mark = self.peek().ok_or("unterminated s")?;
+        self.at += 1;
+        let wanted = self.until(mark)?;
+        let text = self.until(mark)?;
+        let (mut place, mut everywhere, mut prints, mut ignores_case) = (1, false, false, false);
+        while let Some(flag) = self.peek() {
+            match flag {
+                b'g' => everywhere = true,
+                b'p' => prints = true,
+                b'i' | b'I' => ignores_case = true,
+                b'1'..=b'9' => place = usize::from(flag - b'0'),
+                _ => break,
+            }
+            self.at += 1;
+        }
+        let regex = pattern::compile(&lossy(&wanted), self.is_extended, ignores_case);
+        let regex = regex.ok_or_else(|| format!("bad regex '{}'", lossy(&wanted)))?;
+        Ok(Action::Substitute { regex, text, place, everywhere, prints })
+    }
+
+    fn transliteration(&mut self) -> Result<Action, String> {
+        let mark = self.peek().ok_or("unterminated y")?;
+        self.at += 1;
+        let (from, to) = (self.until(mark)?, self.until(mark)?);
+        if from.len() == to.len() && from.len() <= MAX_PAIRS {
+            Ok(Action::Transliterate(from.into_iter().zip(to).collect()))
+        } else {
+            Err("y/STRING/STRING/ strings have different lengths".to_owned())
+        }
+    }
+
+    /// The text of `a`, `i` and `c`: the rest of the line.
+    fn line(&mut self) -> Vec<u8> {
+        self.skip(b" \t");
+        if self.take(b'\\') {
+            self.take(b'\n');
+        }
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or_default().to_vec()
+    }
+}

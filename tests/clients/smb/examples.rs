@@ -1,0 +1,20 @@
+//! The programs that come with impacket, as they are.
+
+use super::{holds, python, sensor, start};
+use crate::lab::Lab;
+
+#[test]
+fn impackets_dumpntlminfo_and_smbclient_see_windows_7_and_its_shares() {
+    let lab = Lab::new();
+    let engine = start(&lab);
+    let said = lab.client_says(&python("DumpNTLMInfo.py"), &[&sensor()], b"");
+    holds(
+        &said,
+        &["SMBv1 Enabled   : True", "Prefered Dialect: SMB 2.1", "OS              : Windows NT 6.1 Build 7601"],
+    );
+    holds(&said, &["Name            : WIN-7K2Q9F0A3BD", "Null Session    : True"]);
+    let login = format!("alice:Secret12@{}", sensor());
+    let said = lab.client_says(&python("smbclient.py"), &[&login], b"shares\nuse C$\nls\ninfo\nexit\n");
+    holds(&said, &["ADMIN$", "IPC$", "Program Files (x86)", "Version Major: 6", "Server Name: WIN-7K2Q9F0A3BD"]);
+    engine.stop();
+}
