@@ -5,6 +5,7 @@
 mod file;
 mod gzip;
 mod head;
+mod judge;
 mod page;
 
 use std::sync::OnceLock;
@@ -15,11 +16,9 @@ use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
 use head::{Length, apache_head, esx_head, go_head, jetty_head, nginx_head};
+use judge::{MAX_LINE, version_status};
 pub(in crate::handlers::http) use page::escaped;
 use page::{Why, apache_page, esx_page, jetty_page, nginx_padding, nginx_page};
-
-/// Bytes of a request line and of a header field (Apache's LimitRequestLine and LimitRequestFieldSize, of 8,190, and one).
-const MAX_LINE: usize = 8_191;
 
 /// A server software.
 #[derive(Debug, Clone)]
@@ -61,50 +60,6 @@ impl Face {
         if matches!(self, Self::Apache { .. }) { 101 } else { 1_000 }
     }
 
-    /// Refuses what a web server refuses before it looks for a resource.
-    pub(super) fn judge(&self, ask: &Ask<'_>) -> Option<Answer> {
-        let head = ask.head;
-        let bad = |long| Some(self.refusal(if long { Why::LongField } else { Why::Unsaid }, ask));
-        match self {
-            Self::Go | Self::Jetty { .. } => {
-                let wrong = match (head.has_its_host(), is_host(ask.host)) {
-                    (false, _) if ask.host.is_empty() => "400 Bad Request: missing required Host header",
-                    (false, _) => "400 Bad Request: too many Host headers",
-                    (true, false) => "400 Bad Request: malformed Host header",
-                    (true, true) => return None,
-                };
-                Some(match self {
-                    Self::Go => Answer::new(400, "text/plain; charset=utf-8", wrong).closing(),
-                    _ => self.page(400, ask).closing(),
-                })
-            }
-            Self::Apache { .. } if head.method.len() + head.target.len() + 10 > MAX_LINE => {
-                Some(self.page(414, ask).closing())
-            }
-            Self::Apache { .. } if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => {
-                bad(true)
-            }
-            Self::Nginx { .. } if head.version == Version::Http09 && head.method != "GET" => bad(false),
-            _ if !head.has_its_host() || !self.takes_host(ask) => bad(false),
-            _ if head.values("content-length").flat_map(|value| value.split(',')).count() > 1 => bad(false),
-            Self::Nginx { .. } if coding_status(head).is_some() => {
-                coding_status(head).map(|status| self.page(status, ask).closing())
-            }
-            Self::Nginx { .. } if ask.path.as_ref().is_none_or(|path| path.contains('\0')) => bad(false),
-            Self::Nginx { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => {
-                Some(self.page(405, ask).closing())
-            }
-            Self::Nginx { .. } | Self::Esx => None,
-            Self::Apache { .. } if head.target.contains('#') => bad(false),
-            Self::Apache { .. } if ask.authority.is_some() && !is_web(&head.target) => bad(false),
-            Self::Apache { .. } if is_other_expectation(head) => Some(self.page(417, ask)),
-            Self::Apache { .. } if head.target == "*" && head.method == "OPTIONS" => Some(Answer::empty(200)),
-            Self::Apache { .. } if !is_known(&head.method) => Some(self.page(501, ask).closing()),
-            Self::Apache { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => Some(self.page(405, ask)),
-            Self::Apache { .. } => ask.path.is_none().then(|| self.page(400, ask).closing()),
-        }
-    }
-
     /// Who comes in the clear to its TLS port hears so: a Citrix gateway, an Apache that does not sign, has nothing to say.
     pub(super) fn tells_the_way(&self) -> bool {
         matches!(self, Self::Nginx { .. } | Self::Apache { signed_by: Some(_), .. })
@@ -124,17 +79,6 @@ impl Face {
                 self.method_refused(ask).unwrap_or_else(|| self.page(status, ask))
             }
             _ => self.page(404, ask),
-        }
-    }
-
-    /// The hosts that a request names are some.
-    fn takes_host(&self, ask: &Ask<'_>) -> bool {
-        if matches!(self, Self::Nginx { .. }) {
-            return ask.authority.into_iter().chain(ask.head.values("host")).all(is_nginx_host);
-        }
-        match ask.host {
-            "" => ask.head.version < Version::Http11,
-            host => is_apache_host(host),
         }
     }
 
@@ -332,112 +276,4 @@ impl Answer {
         self.close = true;
         self
     }
-}
-
-/// The status for a line that is broken: that of a version that is not spoken, if it has one. Jetty looks at its first number, the others
-/// want digits, a dot and digits.
-fn version_status(line: &[u8], face: &Face) -> u16 {
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    let Some(number) = version.strip_prefix(b"HTTP/") else { return 400 };
-    let mut parts = number.splitn(2, |&byte| byte == b'.');
-    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-    let (major, minor) = (parts.next().unwrap_or_default(), parts.next());
-    match face {
-        // The preface of HTTP/2: its target comes before its version.
-        Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
-        Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
-        Face::Apache { .. } | Face::Go
-            if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) =>
-        {
-            505
-        }
-        _ => 400,
-    }
-}
-
-/// nginx takes one transfer coding, in HTTP/1.1.
-fn coding_status(head: &Head) -> Option<u16> {
-    let mut codings = head.values("transfer-encoding");
-    let first = codings.next()?;
-    match codings.next() {
-        None if head.version == Version::Http11 && first.eq_ignore_ascii_case("chunked") => None,
-        None if head.version == Version::Http11 => Some(501),
-        _ => Some(400),
-    }
-}
-
-/// Characters that a Host may have (RFC 3986 section 3.2, as servers take it).
-fn is_host(host: &str) -> bool {
-    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=@".contains(&byte) || byte >= 0x80)
-}
-
-/// A host as Apache takes it: a name or an address in brackets, and a number behind a colon.
-fn is_apache_host(host: &str) -> bool {
-    let (name, port) = match host.rfind(':').filter(|&at| !host.get(at..).is_some_and(|rest| rest.contains(']'))) {
-        Some(at) => (host.get(..at).unwrap_or_default(), host.get(at + 1..).unwrap_or_default()),
-        None => (host, "0"),
-    };
-    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = match name.strip_prefix('[') {
-        Some(address) => address.ends_with(']') && !address.trim_end_matches(']').contains(['[', ']']),
-        None => !name.contains(|other: char| !other.is_ascii_alphanumeric() && !"-._~%!$&'()*+,;=".contains(other)),
-    };
-    is_number && is_name && !matches!(name, "" | ".") && !name.contains("..")
-}
-
-/// A host as nginx takes it: anything visible without `/` and `..`, and not only a port.
-fn is_nginx_host(host: &str) -> bool {
-    let end = match host.strip_prefix('[').and_then(|_| host.find(']')) {
-        Some(at) => at + 1,
-        None => host.find(':').unwrap_or(host.len()),
-    };
-    let name = host.get(..end).unwrap_or_default();
-    !matches!(name, "" | ".")
-        && !host.contains("..")
-        && !host.bytes().any(|byte| byte <= b' ' || matches!(byte, b'/' | 0x7f))
-}
-
-/// The scheme of a target in absolute form is one of the web's.
-fn is_web(target: &str) -> bool {
-    let scheme = target.split(':').next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// The client expects what no server knows.
-fn is_other_expectation(head: &Head) -> bool {
-    head.version == Version::Http11
-        && head.values("expect").any(|value| !value.trim().eq_ignore_ascii_case("100-continue"))
-}
-
-/// Methods that Apache has registered.
-fn is_known(method: &str) -> bool {
-    const KNOWN: [&str; 26] = [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "DELETE",
-        "CONNECT",
-        "OPTIONS",
-        "TRACE",
-        "PATCH",
-        "PROPFIND",
-        "PROPPATCH",
-        "MKCOL",
-        "COPY",
-        "MOVE",
-        "LOCK",
-        "UNLOCK",
-        "VERSION-CONTROL",
-        "CHECKOUT",
-        "UNCHECKOUT",
-        "CHECKIN",
-        "UPDATE",
-        "LABEL",
-        "REPORT",
-        "MKWORKSPACE",
-        "MKACTIVITY",
-        "MERGE",
-    ];
-    KNOWN.contains(&method)
 }
