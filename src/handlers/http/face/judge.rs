@@ -43,14 +43,12 @@ impl Face {
             host => is_apache_host(host),
         };
         let asks_of_all = || head.target == "*" && head.method == "OPTIONS";
-        let of_the_web = ask.authority.is_none() || is_web(&head.target);
+        let is_target = !head.target.contains('#') && (ask.authority.is_none() || is_web(&head.target));
         if head.method.len() + head.target.len() + 10 > MAX_LINE {
             Some(self.page(414, ask).closing())
         } else if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) {
             Some(self.refusal(Why::LongField, ask))
-        } else if !head.has_its_host() || !takes_host || has_several_lengths(head) {
-            Some(self.refusal(Why::Unsaid, ask))
-        } else if head.target.contains('#') || !of_the_web {
+        } else if !head.has_its_host() || !takes_host || has_several_lengths(head) || !is_target {
             Some(self.refusal(Why::Unsaid, ask))
         } else if is_other_expectation(head) {
             Some(self.page(417, ask))
