@@ -1,6 +1,6 @@
 //! What crawlers, load generators and odd requests meet on a web port, with nginx as the control.
 
-use crate::genuine::{Genuine, answers, both};
+use crate::genuine::{Genuine, answers_of, both};
 use crate::lab::{Lab, SENSOR};
 use crate::program::text;
 
@@ -97,7 +97,7 @@ fn odd_and_smuggled_requests_are_answered_as_nginx_answers_them() {
         input.extend_from_slice(b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     }
     let config = as_installed();
-    let [genuine, ours] = answers((RULES, &config), (Genuine::nginx, 80), &inputs, |_| false);
+    let [genuine, ours] = answers_of((RULES, &config), (Genuine::nginx, 80), &inputs, |_| false, 16);
     for ((input, genuine), ours) in inputs.iter().zip(&genuine).zip(&ours) {
         let shown = input.get(..100).unwrap_or(input).escape_ascii().to_string();
         assert!(!genuine.is_empty(), "{shown}");
