@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Deserialize;
 
 use super::builtin::Builtin;
-use super::http::{Fault, Found, Head, Reader, Request};
+use super::http::{Fault, Found, Grammar, Head, Reader, Request, Version};
 use super::recording::{Direction, Recording, with_payload};
 use super::registry::{Environment, Maker, boxed};
 use super::{Context, Handler, Session};
@@ -51,7 +51,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     let settings: Settings = environment.settings()?;
     let limit = environment.max_payload;
     Ok(boxed(move |_: &Session| LogHttp {
-        reader: Reader::new(limit),
+        reader: Reader::new(Grammar::Strict, limit),
         silence: Duration::from_secs(settings.silence_secs),
         limit,
         requests: 0,
@@ -111,7 +111,10 @@ impl Handler for LogHttp {
         let mut input = bytes;
         while let Some(found) = self.reader.next(&mut input) {
             match found {
-                Found::ContinueWanted => cx.send(b"HTTP/1.1 100 Continue\r\n\r\n"),
+                Found::Head if self.reader.head().is_some_and(Head::expects_continue) => {
+                    cx.send(b"HTTP/1.1 100 Continue\r\n\r\n");
+                }
+                Found::Head => {}
                 Found::Fault(fault) => return self.refuse(cx, fault, input),
                 Found::Request(request) => {
                     if !self.answer(cx, &request) {
@@ -145,7 +148,7 @@ impl Handler for LogHttp {
 
 /// The `request` event. `payload_hash` is that of the whole body, `payload_hex` its beginning; both only when there is a body.
 fn request_event(request: &Request, status: u16) -> Event {
-    let Head { method, target, minor, headers, .. } = &request.head;
+    let Head { method, target, version, headers, .. } = &request.head;
     let shown: String = target.chars().take(SHOWN_OF_TARGET).collect();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -153,7 +156,7 @@ fn request_event(request: &Request, status: u16) -> Event {
         .with("method", method.as_str())
         .with("path", path)
         .with("query", query)
-        .with("version", format!("HTTP/1.{minor}"))
+        .with("version", version.as_str())
         .with("headers", lines);
     let event = if status == 0 { event } else { event.with("status", status) };
     if request.body.total() == 0 {
@@ -180,15 +183,16 @@ fn response(now: Timestamp, status: u16, head: Option<&Head>, keep: bool) -> Vec
         _ => "Bad Request",
     };
     let body = if status == 200 { "OK\n".to_owned() } else { format!("{status} {reason}") };
-    let minor = head.map_or(1, |head| head.minor);
-    let connection = match (minor, keep) {
-        (0, true) => "Connection: keep-alive\r\n",
-        (_, false) if minor == 1 => "Connection: close\r\n",
+    let version = head.map_or(Version::Http11, |head| head.version);
+    let connection = match (version, keep) {
+        (Version::Http10, true) => "Connection: keep-alive\r\n",
+        (Version::Http11, false) => "Connection: close\r\n",
         _ => "",
     };
     let shown = if head.is_some_and(|head| head.method == "HEAD") { "" } else { &body };
     format!(
-        "HTTP/1.{minor} {status} {reason}\r\n{}Content-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n{connection}\r\n{shown}",
+        "{} {status} {reason}\r\n{}Content-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n{connection}\r\n{shown}",
+        version.as_str(),
         date_line(now),
         body.len(),
     )

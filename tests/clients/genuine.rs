@@ -22,6 +22,7 @@ impl Genuine {
         Self::start(lab, 1_883, "mosquitto", &["-c", config.to_str().unwrap()])
     }
 
+    /// As Debian configures it.
     pub(crate) fn nginx(lab: &Lab) -> Self {
         let root = lab.path("nginx");
         std::fs::create_dir_all(root.join("html")).unwrap();
@@ -32,8 +33,8 @@ impl Genuine {
         let temporary: String = temporary.iter().map(|name| format!("{name}_temp_path {root}/{name}; ")).collect();
         let config = format!(
             "daemon off; master_process off; pid {root}/pid; error_log {root}/error.log; events {{ }}
-             http {{ types {{ text/html html; text/plain txt; }} access_log off; {temporary}
-             server {{ listen 80; root {root}/html; }} }}"
+             http {{ types {{ text/html html; text/plain txt; }} access_log off; gzip on; {temporary}
+             server {{ listen 80; root {root}/html; location / {{ try_files $uri $uri/ =404; }} }} }}"
         );
         let config = lab.file("nginx.conf", &config);
         Self::start(lab, 80, "nginx", &["-p", root, "-c", config.to_str().unwrap(), "-e", &format!("{root}/start.log")])
@@ -143,6 +144,18 @@ pub(crate) fn answers(
     inputs: &[Vec<u8>],
     over: impl Fn(&[u8]) -> bool + Sync,
 ) -> [Vec<Vec<u8>>; 2] {
+    answers_of((rules, config), (genuine, port), inputs, over, 1)
+}
+
+/// The same where no input depends on another: so many connections ask at the same time, as servers wait a little before they close on
+/// a client that they have refused.
+pub(crate) fn answers_of(
+    (rules, config): (&str, &str),
+    (genuine, port): (fn(&Lab) -> Genuine, u16),
+    inputs: &[Vec<u8>],
+    over: impl Fn(&[u8]) -> bool + Sync,
+    at_a_time: usize,
+) -> [Vec<Vec<u8>>; 2] {
     let lab = Lab::new();
     let ask = |input: &Vec<u8>| {
         let mut stream = lab.dial(at(SENSOR[0], port));
@@ -159,11 +172,18 @@ pub(crate) fn answers(
         let _ = stream.shutdown(Shutdown::Both);
         heard
     };
+    let ask_all = || -> Vec<Vec<u8>> {
+        std::thread::scope(|scope| {
+            let parts = inputs.chunks(inputs.len().div_ceil(at_a_time).max(1));
+            let asking: Vec<_> = parts.map(|part| scope.spawn(|| part.iter().map(ask).collect::<Vec<_>>())).collect();
+            asking.into_iter().flat_map(|part| part.join().unwrap()).collect()
+        })
+    };
     let server = genuine(&lab);
-    let expected = inputs.iter().map(ask).collect();
+    let expected = ask_all();
     drop(server);
     let engine = lab.engine().rules(rules).config(config).start();
-    let given = inputs.iter().map(ask).collect();
+    let given = ask_all();
     engine.stop();
     [expected, given]
 }

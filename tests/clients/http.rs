@@ -56,7 +56,9 @@ fn curl_has_nothing_to_complain_of_in_any_of_its_ways() {
     assert!(says(&["-H", "Transfer-Encoding: chunked", "-d", "a=b", &url(80, "/nope")]).contains("404 Not Found"));
     let large = lab.file("large", &"x".repeat(70_000));
     let upload = format!("@{}", large.display());
-    assert!(says(&["-H", "Expect: 100-continue", "--data-binary", &upload, &url(80, "/up")]).contains("100 Continue"));
+    assert!(
+        says(&["-H", "Expect: 100-continue", "--data-binary", &upload, &url(80, "/login")]).contains("100 Continue")
+    );
     let brewed = says(&["-X", "BREW", &page]);
     assert!(brewed.contains(" 405 ") || brewed.contains(" 501 "), "{brewed}");
     let smb_conf = format!("https://{}/vpn/../vpns/cfg/smb.conf", SENSOR[0]);
@@ -65,7 +67,8 @@ fn curl_has_nothing_to_complain_of_in_any_of_its_ways() {
     assert!(says(&[&url(80, "/wallet/keys")]).contains("[[\"\"]]"));
     assert!(says(&["-d", "a b c d e f g h i 192.0.2.9 4444", &url(80, "/hyper/send")]).contains("200 OK"));
 
-    let stored = engine.events.await_event("the upload", |event| kind(event) == "download" && event["name"] == "/up");
+    let stored =
+        engine.events.await_event("the upload", |event| kind(event) == "download" && event["name"] == "/login");
     assert_eq!(stored["bytes"], 70_000);
     let attack = request(&mut engine, "/vpn/../vpns/cfg/smb.conf");
     assert_eq!(attack["family"], "citrix");

@@ -1,6 +1,6 @@
 //! What crawlers, load generators and odd requests meet on a web port, with nginx as the control.
 
-use crate::genuine::{Genuine, answers, both};
+use crate::genuine::{Genuine, answers_of, both};
 use crate::lab::{Lab, SENSOR};
 use crate::program::text;
 
@@ -22,6 +22,26 @@ fn as_installed() -> String {
     format!("[handlers.http]\nserver = 'nginx/{version}'\n")
 }
 
+/// The bytes that a line stands for: C's escapes for line ends, tabs and bytes.
+fn unescaped(line: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let (byte, length) = match after.as_bytes() {
+            [b'r', ..] => (b'\r', 1),
+            [b'n', ..] => (b'\n', 1),
+            [b't', ..] => (b'\t', 1),
+            [b'x', ..] => (u8::from_str_radix(&after[1..3], 16).unwrap(), 3),
+            _ => panic!("{line}"),
+        };
+        bytes.push(byte);
+        rest = &after[length..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
 /// Status line, names of headers, and the body of each answer on a connection.
 fn essence(heard: &[u8]) -> Vec<(String, Vec<String>, String)> {
     let text = String::from_utf8_lossy(heard).into_owned();
@@ -31,7 +51,12 @@ fn essence(heard: &[u8]) -> Vec<(String, Vec<String>, String)> {
         let mut lines = head.lines();
         let status = lines.next().unwrap_or_default().to_owned();
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok()).unwrap_or(0);
-        let (body, after) = after.split_at_checked(length).unwrap_or((after, ""));
+        let is_chunked = head.contains("Transfer-Encoding: chunked");
+        let (body, after) = match after.split_once("\r\n0\r\n\r\n").filter(|_| is_chunked) {
+            // Another compressor, other bytes.
+            Some((_, after)) => ("", after),
+            None => after.split_at_checked(length).unwrap_or((after, "")),
+        };
         let is_page = status.contains(" 200 ");
         // Ours is no file: it has neither date nor ranges, and words of its own.
         let kept = |line: &&str| {
@@ -45,6 +70,11 @@ fn essence(heard: &[u8]) -> Vec<(String, Vec<String>, String)> {
         ));
         rest = after;
     }
+    if !rest.is_empty() {
+        // HTTP/0.9: a page alone, ours or the server's own.
+        let own = rest.contains("<hr><center>nginx/");
+        answers.push((String::new(), Vec::new(), if own { rest.to_owned() } else { String::new() }));
+    }
     answers
 }
 
@@ -52,20 +82,22 @@ fn essence(heard: &[u8]) -> Vec<(String, Vec<String>, String)> {
 fn odd_and_smuggled_requests_are_answered_as_nginx_answers_them() {
     let requests = include_str!("../dialogues/nginx.txt").lines().filter(|line| !line.is_empty());
     let requests: Vec<&str> = requests.collect();
-    let mut inputs: Vec<Vec<u8>> = requests
-        .iter()
-        .map(|line| line.replace("\\r\\n", "\r\n").replace("\\t", "\t").replace("\\x00", "\0").into_bytes())
-        .collect();
+    let mut inputs: Vec<Vec<u8>> = requests.iter().map(|line| unescaped(line)).collect();
     inputs.extend(
         [8_200, 40_000].map(|length| format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(length)).into_bytes()),
     );
-    inputs.push(format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "a".repeat(8_300)).into_bytes());
+    let headers =
+        |header: &str, number| format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", header.repeat(number)).into_bytes();
+    inputs.push(headers(&format!("A: {}\r\n", "a".repeat(8_300)), 1));
+    inputs.extend([headers("A: b\r\n", 999), headers("A: b\r\n", 1_000)]);
+    let kilobyte = format!("A: {}\r\n", "a".repeat(995));
+    inputs.extend([headers(&kilobyte, 32), headers(&kilobyte, 33)]);
     // What follows tells where the server takes the request to end, and ends the connection.
     for input in &mut inputs {
         input.extend_from_slice(b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     }
     let config = as_installed();
-    let [genuine, ours] = answers((RULES, &config), (Genuine::nginx, 80), &inputs, |_| false);
+    let [genuine, ours] = answers_of((RULES, &config), (Genuine::nginx, 80), &inputs, |_| false, 16);
     for ((input, genuine), ours) in inputs.iter().zip(&genuine).zip(&ours) {
         let shown = input.get(..100).unwrap_or(input).escape_ascii().to_string();
         assert!(!genuine.is_empty(), "{shown}");

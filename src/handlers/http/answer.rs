@@ -16,12 +16,16 @@ pub(super) struct Answer {
     /// Headers that the face does not write itself, in the order sent.
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
+    /// The whole head, without the empty line: a device in front of the server has answered.
+    pub(super) head: Option<String>,
     /// The connection ends after this answer whatever the client asked.
     pub(super) close: bool,
     /// What the family understood, for the `decoded` object of the request's event.
     pub(super) decoded: Map<String, Value>,
     /// The body is a file of this date: validators, conditions and ranges are the face's.
     pub(super) modified: Option<Timestamp>,
+    /// The body is compressed: it goes out as one chunk.
+    pub(super) packed: bool,
     /// What comes instead of a body, over time.
     pub(super) stream: Option<(Framing, Box<dyn Stream>)>,
 }

@@ -19,6 +19,8 @@ pub(super) struct Ask<'a> {
     /// The path decoded, `.` and `..` resolved; `None` when it climbs above the root or is not encoded well.
     pub(super) path: Option<String>,
     pub(super) query: &'a str,
+    /// The authority of the target, where it has one.
+    pub(super) authority: Option<&'a str>,
     /// The authority that the client names, with its port if it has one; empty when it names none.
     pub(super) host: &'a str,
     /// The connection is encrypted.
@@ -29,9 +31,11 @@ impl<'a> Ask<'a> {
     pub(super) fn new(request: &'a Request, secure: bool) -> Self {
         let head = &request.head;
         let (authority, origin) = split_authority(&head.target);
+        let origin = origin.split('#').next().unwrap_or_default();
         let (raw_path, query) = origin.split_once('?').unwrap_or((origin, ""));
+        let raw_path = if raw_path.is_empty() && authority.is_some() { "/" } else { raw_path };
         let host = authority.or_else(|| head.values("host").next().map(str::trim)).unwrap_or_default();
-        Self { head, body: request.body.bytes(), raw_path, path: resolve(raw_path), query, host, secure }
+        Self { head, body: request.body.bytes(), raw_path, path: resolve(raw_path), query, authority, host, secure }
     }
 
     /// The resolved path; empty when there is none.
@@ -106,8 +110,7 @@ fn form_decoded(text: &str) -> String {
 
 /// The authority of a target in absolute form (RFC 9112 section 3.2.2), and what follows it.
 fn split_authority(target: &str) -> (Option<&str>, &str) {
-    let absolute = target.strip_prefix("http://").or_else(|| target.strip_prefix("https://"));
-    let Some(rest) = absolute else { return (None, target) };
+    let Some((_, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else { return (None, target) };
     match rest.find(['/', '?']).and_then(|at| rest.split_at_checked(at)) {
         Some((authority, path)) => (Some(authority), path),
         None => (Some(rest), "/"),
@@ -172,7 +175,9 @@ mod tests {
     fn a_target_may_bring_its_own_authority() {
         assert_eq!(split_authority("http://other:81/x?y"), (Some("other:81"), "/x?y"));
         assert_eq!(split_authority("https://other"), (Some("other"), "/"));
+        assert_eq!(split_authority("https://other?x"), (Some("other"), "?x"));
         assert_eq!(split_authority("/x"), (None, "/x"));
+        assert_eq!(split_authority("/x?http://y"), (None, "/x?http://y"));
     }
 
     #[test]

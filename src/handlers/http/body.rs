@@ -58,7 +58,11 @@ impl Body {
                     }
                 }
                 Self::ChunkSize(line) => {
-                    if take_line(line, input, MAX_CHUNK_LINE)? {
+                    let is_whole = take_line(line, input, MAX_CHUNK_LINE)?;
+                    if !line.first().is_some_and(u8::is_ascii_hexdigit) {
+                        return Err(Fault::bad_request("a chunk size is no number"));
+                    }
+                    if is_whole {
                         *self = match chunk_size(line)? {
                             0 => Self::Trailer(Vec::new(), 0),
                             size if size > MAX_BODY.saturating_sub(total) => {
@@ -69,15 +73,19 @@ impl Body {
                     }
                 }
                 Self::ChunkEnd(line) => {
-                    if take_line(line, input, 2)? {
-                        if !is_empty_line(line) {
-                            return Err(Fault::bad_request("no line end after a chunk"));
-                        }
+                    let is_whole = take_line(line, input, 2)?;
+                    if !matches!(line.as_slice(), b"\r" | b"\r\n" | b"\n") {
+                        return Err(Fault::bad_request("no line end after a chunk"));
+                    }
+                    if is_whole {
                         *self = Self::ChunkSize(Vec::new());
                     }
                 }
                 Self::Trailer(line, before) => {
                     if take_line(line, input, MAX_CHUNK_LINE.saturating_sub(*before))? {
+                        if line.iter().position(|&byte| byte == b'\r').is_some_and(|at| at + 2 != line.len()) {
+                            return Err(Fault::bad_request("a line end is broken"));
+                        }
                         let length = *before + line.len();
                         *self = if is_empty_line(line) { Self::Complete } else { Self::Trailer(Vec::new(), length) };
                     }
@@ -100,8 +108,11 @@ fn is_empty_line(line: &[u8]) -> bool {
     matches!(line, b"\r\n" | b"\n")
 }
 
+/// Digits, and an extension behind `;` or a blank that nobody looks at.
 fn chunk_size(line: &[u8]) -> Result<u64, Fault> {
-    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    text.and_then(|text| u64::from_str_radix(text, 16).ok()).ok_or(Fault::bad_request("a chunk size is no number"))
+    let line = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n")).unwrap_or(line);
+    let digits = line.split(|byte| b"; \t".contains(byte)).next().unwrap_or_default();
+    let text = std::str::from_utf8(digits).ok().filter(|_| !line.contains(&b'\r'));
+    let size = text.and_then(|text| i64::from_str_radix(text, 16).ok()).and_then(|size| u64::try_from(size).ok());
+    size.ok_or(Fault::bad_request("a chunk size is no number"))
 }

@@ -76,17 +76,30 @@ impl Citrix {
         } else {
             ("/vpn/index.html", "NSC_VPNERR=4001; Path=/; Secure".to_owned())
         };
-        found(to).header("Set-Cookie", cookie)
+        found(to, Some(&cookie))
     }
 }
 
-fn found(to: &str) -> Answer {
+/// The gateway's own redirect, from before its web server; it takes back the cookies that a session would have.
+fn found(to: &str, cookie: Option<&str>) -> Answer {
     let body = "<html><body><b>Http/1.1 Object Moved</b></body> </html>";
-    Answer::new(302, "text/html; charset=UTF-8", body)
-        .header("Location", to)
-        .header("Cache-Control", "no-cache, no-store, must-revalidate")
-        .header("Pragma", "no-cache")
+    let gone =
+        COOKIES.iter().map(|name| format!("{name}=xyz;Path=/;expires=Wednesday, 09-Nov-1999 23:12:40 GMT;Secure"));
+    let cookies: Vec<String> = match cookie {
+        Some(cookie) => vec![cookie.to_owned()],
+        None => gone.collect(),
+    };
+    let cookies: String = cookies.iter().map(|cookie| format!("Set-Cookie:{cookie}\r\n")).collect();
+    let head = format!(
+        "HTTP/1.1 302 Object Moved\r\nLocation: {to}\r\n{cookies}Connection: close\r\nContent-Length: {}\r\n\
+         Cache-control: no-cache, no-store\r\nPragma: no-cache\r\nContent-Type: text/html\r\n",
+        body.len()
+    );
+    Answer { head: Some(head), ..Answer::new(302, "text/html", body) }.closing()
 }
+
+/// Cookies of the gateway's sessions.
+const COOKIES: [&str; 6] = ["NSC_AAAC", "NSC_EPAC", "NSC_USER", "NSC_TEMP", "NSC_PERS", "NSC_BASEURL"];
 
 impl Family for Citrix {
     fn name(&self) -> &'static str {
@@ -122,7 +135,7 @@ impl Family for Citrix {
             return None;
         }
         match path {
-            "/" | "/vpn" | "/vpn/" | "/logon/LogonPoint/" | "/cgi/setclient" => Some(found("/vpn/index.html")),
+            "/" | "/vpn" | "/vpn/" | "/logon/LogonPoint/" | "/cgi/setclient" => Some(found("/vpn/index.html", None)),
             "/vpn/index.html" | "/logon/LogonPoint/index.html" | "/logon/LogonPoint/tmindex.html" => {
                 Some(Answer::file("text/html", INDEX.replace("@MARK@", &format!("{:x}", self.mark)), self.modified))
             }

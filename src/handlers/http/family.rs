@@ -21,6 +21,12 @@ pub(super) trait Family: Send + Sync {
     /// Its answer; `None` = a path or method that it does not know, which its face refuses.
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer>;
 
+    /// There is nothing at this path, whatever the body says.
+    fn lacks(&self, ask: &Ask<'_>) -> bool {
+        let _ = ask;
+        false
+    }
+
     /// It judges the credentials of this request itself; those that nobody judges are recorded as refused.
     fn judges(&self, ask: &Ask<'_>) -> bool {
         let _ = ask;

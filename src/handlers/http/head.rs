@@ -2,7 +2,26 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, MAX_BODY, MAX_HEADERS};
+use super::{Fault, MAX_BODY, MAX_STRICT_HEADERS};
+
+/// The version that a request is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::handlers) enum Version {
+    /// A line with a method and a target, answered with a body alone.
+    Http09,
+    Http10,
+    Http11,
+}
+
+impl Version {
+    pub(in crate::handlers) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http09 => "HTTP/0.9",
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+}
 
 /// The head of a request, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +29,7 @@ pub(in crate::handlers) struct Head {
     pub(in crate::handlers) method: String,
     /// The request target, whatever its form.
     pub(in crate::handlers) target: String,
-    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
-    pub(in crate::handlers) minor: u8,
+    pub(in crate::handlers) version: Version,
     /// Names and values in the order sent; bytes that are not UTF-8 are replaced.
     pub(in crate::handlers) headers: Vec<(String, String)>,
     /// The whole head as sent, when not all of it is UTF-8.
@@ -26,10 +44,10 @@ pub(super) enum Framing {
 }
 
 impl Head {
-    /// Reads a complete head.
+    /// Reads a complete head as RFC 9112 has it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let readable = understood(bytes);
-        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut slots = [httparse::EMPTY_HEADER; MAX_STRICT_HEADERS];
         let mut request = httparse::Request::new(&mut slots);
         match request.parse(&readable) {
             Ok(httparse::Status::Complete(_)) => {}
@@ -42,13 +60,22 @@ impl Head {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let headers = request.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
         let raw = std::str::from_utf8(bytes).is_err().then(|| bytes.to_vec());
-        Ok(Self { method: method.to_owned(), target: target.to_owned(), minor, headers, raw })
+        let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+        Ok(Self { method: method.to_owned(), target: target.to_owned(), version, headers, raw })
+    }
+
+    /// The head that is one line without version (RFC 1945 section 4.1).
+    pub(super) fn http_09(line: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        let (method, target) = text.split_once(' ').unwrap_or((&text, ""));
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Self { method, target, version: Version::Http09, headers: Vec::new(), raw: None }
     }
 
     /// Finds out early that a head whose end has not come can never become a request.
     pub(super) fn check_beginning(bytes: &[u8]) -> Result<(), Fault> {
         let readable = understood(bytes);
-        let mut slots = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let mut slots = [httparse::EMPTY_HEADER; MAX_STRICT_HEADERS];
         httparse::Request::new(&mut slots).parse(&readable).map(drop).map_err(Fault::from)
     }
 
@@ -64,17 +91,21 @@ impl Head {
 
     /// The connection may carry another request (RFC 9112 section 9.3).
     pub(in crate::handlers) fn keeps_alive(&self) -> bool {
-        if self.minor == 0 { self.lists("connection", "keep-alive") } else { !self.lists("connection", "close") }
+        match self.version {
+            Version::Http09 => false,
+            Version::Http10 => self.lists("connection", "keep-alive"),
+            Version::Http11 => !self.lists("connection", "close"),
+        }
     }
 
     /// HTTP/1.1 asks for exactly one Host (RFC 9112 section 3.2).
     pub(in crate::handlers) fn has_its_host(&self) -> bool {
-        self.minor == 0 || self.values("host").count() == 1
+        self.version < Version::Http11 || self.values("host").count() == 1
     }
 
     /// The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
-    pub(super) fn expects_continue(&self) -> bool {
-        self.minor == 1 && self.lists("expect", "100-continue")
+    pub(in crate::handlers) fn expects_continue(&self) -> bool {
+        self.version == Version::Http11 && self.lists("expect", "100-continue")
     }
 
     /// The length of the body. Contradictions are refused, as they are in request smuggling (RFC 9112 section 6.3).
@@ -107,8 +138,8 @@ impl Head {
 fn understood(head: &[u8]) -> Cow<'_, [u8]> {
     let end = memchr::memchr(b'\n', head).unwrap_or(head.len());
     let line = head.get(..end).unwrap_or(head).trim_ascii_end();
-    match line.strip_suffix(b"2").or_else(|| line.strip_suffix(b"3")) {
-        Some(start) if start.ends_with(b" HTTP/1.") => {
+    match line.split_last().filter(|(minor, _)| (b'2'..=b'9').contains(*minor)) {
+        Some((_, start)) if start.ends_with(b" HTTP/1.") => {
             let mut head = head.to_vec();
             if let Some(minor) = head.get_mut(start.len()) {
                 *minor = b'1';

@@ -52,6 +52,10 @@ const PASSWORD_FIELDS: [&str; 14] = [
     "user_password",
 ];
 
+/// Where the login page is, and what else there is.
+const PAGES: [&str; 6] = ["/", "/index.html", "/index.php", "/login", "/login/", "/login.php"];
+const OTHERS: [&str; 3] = ["/dashboard", "/logout", "/robots.txt"];
+
 /// The login page and what lies behind it.
 pub(super) struct Login {
     credentials: Arc<Credentials>,
@@ -117,6 +121,10 @@ impl Login {
             realm: None,
             modified: persona.installed(),
         }
+    }
+
+    fn has(&self, path: &str) -> bool {
+        path == "/admin" || path.starts_with("/admin/") || PAGES.contains(&path) || OTHERS.contains(&path)
     }
 
     fn page(&self, ask: &Ask<'_>, notice: &str) -> Vec<u8> {
@@ -198,9 +206,13 @@ impl Family for Login {
         true
     }
 
+    fn lacks(&self, ask: &Ask<'_>) -> bool {
+        self.realm.is_none() && !self.has(ask.path())
+    }
+
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let path = ask.path();
-        let is_page = matches!(path, "/" | "/index.html" | "/index.php" | "/login" | "/login/" | "/login.php");
+        let is_page = PAGES.contains(&path);
         if self.realm.is_some() || path == "/admin" || path.starts_with("/admin/") {
             return self.protected(cx, ask);
         }
@@ -208,8 +220,11 @@ impl Family for Login {
             return Some(self.sign_in(cx, ask));
         }
         refuse_credentials(cx, ask);
-        if !ask.is("GET") {
+        if !self.has(path) {
             return None;
+        }
+        if !ask.is("GET") {
+            return Some(Answer::empty(405));
         }
         match path {
             _ if is_page => Some(Answer::html(self.page(ask, ""))),

@@ -14,6 +14,7 @@ mod ask;
 mod body;
 mod citrix;
 mod docker;
+mod door;
 mod ethereum;
 mod face;
 mod family;
@@ -21,6 +22,7 @@ mod front;
 mod hadoop;
 mod head;
 mod login;
+mod nginx;
 mod reader;
 mod record;
 mod server;
@@ -30,14 +32,16 @@ mod tests;
 mod vmware;
 mod wallet;
 
-pub(super) use head::Head;
-pub(super) use reader::{Fault, Found, Reader, Request};
+pub(super) use head::{Head, Version};
+pub(super) use reader::{Fault, Found, Grammar, Reader, Request};
 pub(super) use site::{DOCKER, ETHEREUM, HADOOP, HTTP, HTTPS};
 
-/// Bytes of one request head, and headers in it (Apache's defaults are 8,190 a line and 100 lines).
-const MAX_HEAD: usize = 32 * 1024;
-const MAX_HEADERS: usize = 100;
+/// Bytes of one request head: what nginx's buffers hold, and the end of a line that no longer fits.
+const MAX_HEAD: usize = 34 * 1024;
+/// Headers of one request (Apache's LimitRequestFields; Debian's nginx takes a thousand).
+const MAX_STRICT_HEADERS: usize = 100;
+const MAX_NGINX_HEADERS: usize = 1_000;
 /// Bytes of one body.
 const MAX_BODY: u64 = 16 * 1024 * 1024;
 /// Bytes of a chunk-size line with its extensions, and of all trailer lines.
-const MAX_CHUNK_LINE: usize = 4 * 1024;
+const MAX_CHUNK_LINE: usize = 64 * 1024;

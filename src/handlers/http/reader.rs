@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Recording;
 use super::body::Body;
-use super::{Head, MAX_HEAD};
+use super::{Head, MAX_HEAD, Version, nginx};
 
 /// Why something is no request, and the status code that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,18 +59,37 @@ impl Request {
 /// What the reader has found.
 #[derive(Debug)]
 pub(in crate::handlers) enum Found {
-    /// A head is complete, and its sender waits for `100 Continue` before it sends the body.
-    ContinueWanted,
+    /// A head is complete, and its body is still to come: [`Reader::request`] has what there is.
+    Head,
     /// A request is complete.
     Request(Box<Request>),
     /// What comes is no request; the reader takes no more, [`Reader::remains`] has what it took last.
     Fault(Fault),
 }
 
+/// What a server takes for a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::handlers) enum Grammar {
+    /// What RFC 9112 has, judged when the head is complete.
+    Strict,
+    /// The same as Apache has it: lines end in CR and LF, and the first may be HTTP/0.9.
+    Apache,
+    /// What nginx takes, judged line by line.
+    Nginx,
+}
+
+/// A head that is under way, from its first byte on.
+#[derive(Debug, Default)]
+struct Draft {
+    bytes: Vec<u8>,
+    /// Where the present line begins.
+    line: usize,
+    lines: nginx::Lines,
+}
+
 #[derive(Debug)]
 enum State {
-    /// Lines of the head, from its first byte on.
-    Head(Vec<u8>),
+    Head(Draft),
     Body(Box<Request>, Body),
     /// Bytes taken of what is no request, and the request whose body they were meant for.
     Faulty(Vec<u8>, Option<Box<Request>>),
@@ -80,19 +99,20 @@ enum State {
 #[derive(Debug)]
 pub(in crate::handlers) struct Reader {
     state: State,
+    grammar: Grammar,
     kept_of_body: usize,
 }
 
 impl Reader {
     /// A reader that keeps this many bytes of every body.
-    pub(in crate::handlers) fn new(kept_of_body: usize) -> Self {
-        Self { state: State::Head(Vec::new()), kept_of_body }
+    pub(in crate::handlers) fn new(grammar: Grammar, kept_of_body: usize) -> Self {
+        Self { state: State::Head(Draft::default()), grammar, kept_of_body }
     }
 
     /// Takes bytes from the front of `input` until something is found; `None` when all are taken.
     pub(in crate::handlers) fn next(&mut self, input: &mut &[u8]) -> Option<Found> {
         let found = match &mut self.state {
-            State::Head(head) => read_head(head, input, self.kept_of_body),
+            State::Head(draft) => draft.read(input, self.grammar),
             State::Body(request, body) => {
                 read_body(request, body, input).map(|complete| complete.then_some(Step::Complete))
             }
@@ -100,10 +120,11 @@ impl Reader {
         };
         match found {
             Ok(None) => None,
-            Ok(Some(Step::Body(request, body))) => {
-                let wanted = request.head.expects_continue() && !matches!(body, Body::Complete);
-                self.state = State::Body(request, body);
-                if wanted { Some(Found::ContinueWanted) } else { self.next(input) }
+            Ok(Some(Step::Head(head, body))) => {
+                let request = Request { head, body: Recording::new(self.kept_of_body), hash: Sha256::new() };
+                let is_complete = matches!(body, Body::Complete);
+                self.state = State::Body(Box::new(request), body);
+                if is_complete { self.take_request().map(Found::Request) } else { Some(Found::Head) }
             }
             Ok(Some(Step::Complete)) => self.take_request().map(Found::Request),
             Err(fault) => {
@@ -115,11 +136,24 @@ impl Reader {
     }
 
     /// The request whose end has not come (or never will, after a fault), if its head has.
+    pub(in crate::handlers) fn request(&self) -> Option<&Request> {
+        match &self.state {
+            State::Body(request, _) | State::Faulty(_, Some(request)) => Some(request),
+            State::Head(_) | State::Faulty(_, None) => None,
+        }
+    }
+
+    /// The head of [`Reader::request`].
+    pub(in crate::handlers) fn head(&self) -> Option<&Head> {
+        self.request().map(|request| &request.head)
+    }
+
+    /// Takes [`Reader::request`] out.
     pub(in crate::handlers) fn take_request(&mut self) -> Option<Box<Request>> {
         if let State::Faulty(_, request) = &mut self.state {
             return request.take();
         }
-        match std::mem::replace(&mut self.state, State::Head(Vec::new())) {
+        match std::mem::replace(&mut self.state, State::Head(Draft::default())) {
             State::Body(request, _) => Some(request),
             other => {
                 self.state = other;
@@ -131,7 +165,7 @@ impl Reader {
     /// Bytes taken that belong to no complete head or body: an unfinished head, or what was found faulty.
     pub(in crate::handlers) fn remains(&self) -> &[u8] {
         match &self.state {
-            State::Head(bytes) | State::Faulty(bytes, _) => bytes,
+            State::Head(Draft { bytes, .. }) | State::Faulty(bytes, _) => bytes,
             State::Body(_, body) => body.line(),
         }
     }
@@ -139,43 +173,98 @@ impl Reader {
 
 enum Step {
     /// The head is complete, this is its body.
-    Body(Box<Request>, Body),
+    Head(Head, Body),
     /// The body is complete.
     Complete,
 }
 
-/// Takes line after line, so that the same bytes are judged at the same places however they are cut, each once or twice.
-fn read_head(head: &mut Vec<u8>, input: &mut &[u8], kept_of_body: usize) -> Result<Option<Step>, Fault> {
-    while !input.is_empty() {
-        let end = memchr::memchr(b'\n', input);
-        let wanted = end.map_or(input.len(), |at| at + 1);
-        let (line, rest) = input.split_at(wanted.min(MAX_HEAD.saturating_sub(head.len())));
-        let is_first = !head.contains(&b'\n');
-        head.extend_from_slice(line);
-        *input = rest;
-        if head.len() >= MAX_HEAD {
+impl Draft {
+    /// Takes line after line, so that the same bytes are judged at the same places however they are cut, each once or twice.
+    fn read(&mut self, input: &mut &[u8], grammar: Grammar) -> Result<Option<Step>, Fault> {
+        while !input.is_empty() {
+            if self.bytes.is_empty() && grammar == Grammar::Nginx {
+                let start = input.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(input.len());
+                *input = input.get(start..).unwrap_or_default();
+            }
+            let end = memchr::memchr(b'\n', input);
+            let wanted = end.map_or(input.len(), |at| at + 1);
+            let (piece, rest) = input.split_at(wanted.min(MAX_HEAD.saturating_sub(self.bytes.len())));
+            self.bytes.extend_from_slice(piece);
+            *input = rest;
+            let ended = piece.ends_with(b"\n");
+            let head = match grammar {
+                Grammar::Apache if ended && !piece.ends_with(b"\r\n") && !self.bytes.ends_with(b"\r\n") => {
+                    return Err(Fault::bad_request("a line end is missing"));
+                }
+                Grammar::Apache if ended && self.line == 0 && is_http_09(&self.bytes) => {
+                    Some(Head::http_09(&self.bytes))
+                }
+                Grammar::Strict | Grammar::Apache => self.strictly(ended)?,
+                Grammar::Nginx => self.as_nginx(piece.len(), ended)?,
+            };
+            if let Some(head) = head {
+                let body = Body::from(head.framing()?);
+                *self = Self::default();
+                return Ok(Some(Step::Head(head, body)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A piece of a line was added, perhaps its last: the head, when it is complete.
+    fn strictly(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
+        let bytes = &mut self.bytes;
+        if bytes.len() >= MAX_HEAD {
             return Err(Fault::new(431, "the head is too long"));
         }
-        if head.first().is_some_and(|&byte| !is_token(byte) && !matches!(byte, b'\r' | b'\n')) {
+        if bytes.first().is_some_and(|&byte| !is_token(byte) && !matches!(byte, b'\r' | b'\n')) {
             return Err(Fault::bad_request("not a method or target"));
         }
-        if end.is_none() {
+        if !ended {
             return Ok(None);
         }
-        if matches!(head.as_slice(), b"\r\n" | b"\n") {
+        let is_first = std::mem::replace(&mut self.line, bytes.len()) == 0;
+        if matches!(bytes.as_slice(), b"\r\n" | b"\n") {
             // An empty line before a request is let pass (RFC 9112 section 2.2).
-            head.clear();
-        } else if head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n") {
-            let parsed = Head::parse(head)?;
-            let body = Body::from(parsed.framing()?);
-            let request = Request { head: parsed, body: Recording::new(kept_of_body), hash: Sha256::new() };
-            head.clear();
-            return Ok(Some(Step::Body(Box::new(request), body)));
+            *self = Self::default();
+        } else if bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n") {
+            return Head::parse(bytes).map(Some);
         } else if is_first {
-            Head::check_beginning(head)?;
+            Head::check_beginning(bytes)?;
         }
+        Ok(None)
     }
-    Ok(None)
+
+    /// The same, with what nginx says at each line; its buffers are smaller than [`MAX_HEAD`].
+    fn as_nginx(&mut self, length: usize, ended: bool) -> Result<Option<Head>, Fault> {
+        self.lines.grow(length, ended)?;
+        if self.bytes.first().is_some_and(|&byte| !nginx::is_method(byte)) {
+            return Err(Fault::bad_request("not a method or target"));
+        }
+        if !ended {
+            return Ok(None);
+        }
+        let line = self.bytes.get(self.line..).unwrap_or_default();
+        if self.lines.is_first() {
+            let head = nginx::request_line(line)?;
+            if head.version == Version::Http09 {
+                return Ok(Some(head));
+            }
+        } else if nginx::is_blank(line) {
+            return nginx::head(&self.bytes).map(Some);
+        } else {
+            self.lines.check_count()?;
+            nginx::header(line)?;
+        }
+        self.line = self.bytes.len();
+        Ok(None)
+    }
+}
+
+/// `GET`, a path, and nothing else.
+fn is_http_09(line: &[u8]) -> bool {
+    let words: Vec<&[u8]> = line.trim_ascii_end().split(|&byte| byte == b' ').take(3).collect();
+    matches!(words.as_slice(), [b"GET", [b'/', target @ ..]] if target.iter().all(u8::is_ascii_graphic))
 }
 
 /// True when the body is complete.

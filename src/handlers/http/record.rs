@@ -13,7 +13,7 @@ const SHOWN_OF_TARGET: usize = 120;
 
 /// The `request` event. `payload_hash` is that of the whole body; `payload_hex` its beginning, up to `limit` bytes.
 pub(super) fn request_event(request: &Request, limit: usize) -> Event {
-    let Head { method, target, minor, headers, raw } = &request.head;
+    let Head { method, target, version, headers, raw } = &request.head;
     let shown: String = target.chars().take(SHOWN_OF_TARGET).collect();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -21,7 +21,7 @@ pub(super) fn request_event(request: &Request, limit: usize) -> Event {
         .with("method", method.as_str())
         .with("path", path)
         .with("query", query)
-        .with("version", format!("HTTP/1.{minor}"))
+        .with("version", version.as_str())
         .with("headers", lines);
     if let Some(raw) = raw {
         event = event.with("head_hex", HEXLOWER.encode(raw));

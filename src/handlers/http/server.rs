@@ -3,17 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Map;
+
 use super::super::recording::{Direction, Recording};
 use super::super::{Context, Handler};
 use super::answer::{Answer, Framing, Progress, Stream};
 use super::ask::Ask;
 use super::face::{Face, Meta};
+use super::login::refuse_credentials;
 use super::record::{fault_event, record_sample, request_event, with_answer};
-use super::site::Site;
-use super::{Fault, Found, Head, Reader, Request};
+use super::site::{NO_FAMILY, Site};
+use super::{Fault, Found, Head, Reader, Request, Version};
+use crate::events::Event;
 
+/// What a client waits for that has asked before it sends a body (RFC 9110 section 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Silence after which what followed a faulty request is taken as the whole.
 const QUIET: Duration = Duration::from_millis(250);
+/// Time in which a body comes that comes with its head: an answer that needs none waits so long for it.
+const TOGETHER: Duration = Duration::from_millis(100);
 /// Bytes that a client may send ahead while an answer is under way.
 const MAX_AHEAD: usize = 32 * 1024;
 
@@ -23,6 +31,21 @@ pub(super) struct Connection {
     reader: Reader,
     requests: u32,
     phase: Phase,
+    body: Awaited,
+    /// It came in the clear to a port that speaks TLS.
+    clear: bool,
+}
+
+/// The body whose head has come.
+#[derive(Clone, Copy)]
+enum Awaited {
+    Nothing,
+    /// The answer depends on it.
+    Needed,
+    /// The answer goes out without it if it takes long.
+    Unneeded,
+    /// It was answered by this family, with this status, before it has come; the connection may carry another request.
+    Answered(&'static str, u16, bool),
 }
 
 enum Phase {
@@ -74,15 +97,26 @@ impl Streaming {
 
 impl Connection {
     pub(super) fn new(site: Arc<Site>) -> Self {
-        Self { reader: Reader::new(site.kept_of_body), site, requests: 0, phase: Phase::Requests }
+        let reader = Reader::new(site.face().grammar(), site.kept_of_body);
+        Self { reader, site, requests: 0, phase: Phase::Requests, body: Awaited::Nothing, clear: false }
+    }
+
+    /// A connection that came without TLS to a port that speaks it.
+    pub(super) fn in_the_clear(site: Arc<Site>) -> Self {
+        Self { clear: true, ..Self::new(site) }
+    }
+
+    /// The answer that needs no body, and its family.
+    fn early(&self, request: &Request) -> Option<(&'static str, Answer)> {
+        let ask = Ask::new(request, self.site.secure);
+        if self.clear { Some((NO_FAMILY, self.site.face().unencrypted(&ask))) } else { self.site.early(&ask) }
     }
 
     fn take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         let mut input = bytes;
         while let Some(found) = self.reader.next(&mut input) {
             match found {
-                Found::ContinueWanted if self.site.mute => {}
-                Found::ContinueWanted => cx.send(b"HTTP/1.1 100 Continue\r\n\r\n"),
+                Found::Head => self.await_body(cx),
                 Found::Fault(fault) => return self.refuse(cx, fault, input),
                 Found::Request(request) => {
                     if !self.answer(cx, &request, input) {
@@ -93,23 +127,71 @@ impl Connection {
         }
     }
 
+    fn await_body(&mut self, cx: &mut Context<'_>) {
+        let Some(request) = self.reader.request().filter(|_| !self.site.mute) else { return };
+        self.body = Awaited::Needed;
+        if self.early(request).is_some() {
+            self.body = Awaited::Unneeded;
+            cx.deadline_in(TOGETHER);
+        } else if request.head.expects_continue() {
+            cx.send(CONTINUE);
+        }
+    }
+
+    /// Answers a request whose body takes long and is not needed.
+    fn answer_early(&mut self, cx: &mut Context<'_>) {
+        let Some(request) = self.reader.request() else { return };
+        let Some((family, answer)) = self.early(request) else { return };
+        self.requests += 1;
+        let face = self.site.face();
+        let left = face.max_requests().saturating_sub(self.requests);
+        let keep = face.keeps_alive(&request.head) && !answer.close && left > 0;
+        cx.send(face.write(&answer, &Meta { now: cx.now(), head: Some(&request.head), keep, left }));
+        self.body = Awaited::Answered(family, answer.status, keep);
+        cx.deadline_in(if keep { self.site.silence } else { QUIET });
+    }
+
+    /// The request's event, once its body is whole or will never be.
+    fn record(&self, cx: &mut Context<'_>, request: &Request, complete: impl FnOnce(Event) -> Event) {
+        cx.event(complete(request_event(request, self.site.shown_of_body)));
+        record_sample(cx, request, self.site.shown_of_body);
+    }
+
     /// Answers a request; true when the next one may be read at once. `rest` is what came behind it.
     fn answer(&mut self, cx: &mut Context<'_>, request: &Request, rest: &[u8]) -> bool {
-        self.requests += 1;
         let site = Arc::clone(&self.site);
         let ask = Ask::new(request, site.secure);
+        let body = std::mem::replace(&mut self.body, Awaited::Nothing);
+        if let Awaited::Answered(family, status, keep) = body {
+            refuse_credentials(cx, &ask);
+            self.record(cx, request, |event| with_answer(event, family, status, Map::new()));
+            if !keep {
+                cx.close();
+            }
+            return keep;
+        }
+        if matches!(body, Awaited::Unneeded) {
+            cx.deadline_in(site.silence);
+        }
         if site.mute {
-            cx.event(request_event(request, site.shown_of_body));
-            record_sample(cx, request, site.shown_of_body);
+            self.record(cx, request, |event| event);
             cx.close();
             return false;
         }
-        let (family, face, mut answer) = site.answer(cx, &ask);
-        let event = request_event(request, site.shown_of_body);
-        cx.event(with_answer(event, family, answer.status, std::mem::take(&mut answer.decoded)));
-        record_sample(cx, request, site.shown_of_body);
+        self.requests += 1;
+        let (family, face, mut answer) = if self.clear {
+            refuse_credentials(cx, &ask);
+            (NO_FAMILY, site.face(), site.face().unencrypted(&ask))
+        } else {
+            site.answer(cx, &ask)
+        };
+        let decoded = std::mem::take(&mut answer.decoded);
+        self.record(cx, request, |event| with_answer(event, family, answer.status, decoded));
+        if matches!(body, Awaited::Nothing) && face.invites_nothing(&request.head, answer.status) {
+            cx.send(CONTINUE);
+        }
         let left = face.max_requests().saturating_sub(self.requests);
-        let keep = request.head.keeps_alive() && !answer.close && left > 0;
+        let keep = face.keeps_alive(&request.head) && !answer.close && left > 0;
         self.send(cx, face, &request.head, answer, Meta { now: cx.now(), head: Some(&request.head), keep, left }, rest)
     }
 
@@ -124,7 +206,7 @@ impl Connection {
     ) -> bool {
         // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
         if let Some((framing, _)) = &mut answer.stream
-            && head.minor == 0
+            && head.version < Version::Http11
         {
             *framing = Framing::Raw;
             meta.keep = false;
@@ -167,17 +249,28 @@ impl Connection {
         let mut recording = Recording::new(self.site.shown_of_body);
         recording.push(&remains);
         recording.push(rest);
-        if let Some(request) = self.reader.take_request() {
-            cx.event(request_event(&request, self.site.shown_of_body).with("status", fault.status));
-            record_sample(cx, &request, self.site.shown_of_body);
+        let site = Arc::clone(&self.site);
+        let face = site.face();
+        let request = self.reader.take_request();
+        let early = request.as_ref().and_then(|request| self.early(request));
+        let (head, answer) = match (&request, early) {
+            (Some(request), Some((_, answer))) => (Some(&request.head), answer),
+            _ => {
+                let port = if site.secure { 443 } else { 80 };
+                (None, face.fault(&fault, &remains, site.host_name(), port))
+            }
+        };
+        let answered = std::mem::replace(&mut self.body, Awaited::Nothing);
+        let status = if let Awaited::Answered(_, status, _) = answered { status } else { answer.status };
+        if let Some(request) = &request {
+            self.record(cx, request, |event| event.with("status", status));
         }
-        let port = if self.site.secure { 443 } else { 80 };
-        let face = self.site.face();
-        let answer = face.fault(&fault, &remains, self.site.host_name(), port);
-        let fault = Fault { status: answer.status, ..fault };
-        self.phase = Phase::Faulty(fault, recording);
-        if !self.site.mute {
-            cx.send(face.write(&answer, &Meta { now: cx.now(), head: None, keep: false, left: 0 }));
+        self.phase = Phase::Faulty(Fault { status, ..fault }, recording);
+        if matches!(answered, Awaited::Answered(..)) {
+            return cx.close();
+        }
+        if !site.mute {
+            cx.send(face.write(&answer, &Meta { now: cx.now(), head, keep: false, left: 0 }));
         }
         cx.deadline_in(QUIET);
     }
@@ -191,7 +284,10 @@ impl Handler for Connection {
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         match &mut self.phase {
             Phase::Requests => {
-                cx.deadline_in(self.site.silence);
+                // The deadline of an answer that goes out without a body stands.
+                if matches!(self.body, Awaited::Nothing | Awaited::Needed) {
+                    cx.deadline_in(self.site.silence);
+                }
                 self.take(cx, bytes);
             }
             Phase::Faulty(_, recording) => {
@@ -226,6 +322,9 @@ impl Handler for Connection {
     }
 
     fn deadline(&mut self, cx: &mut Context<'_>) {
+        if let (Phase::Requests, Awaited::Unneeded) = (&self.phase, self.body) {
+            return self.answer_early(cx);
+        }
         let Phase::Streaming(streaming) = &mut self.phase else { return cx.close() };
         let mut piece = Vec::new();
         let progress = streaming.stream.next(cx, &mut piece);
@@ -250,8 +349,14 @@ impl Handler for Connection {
             Phase::Requests => {}
         }
         if let Some(request) = self.reader.take_request() {
-            cx.event(request_event(&request, limit).with("incomplete", true));
-            record_sample(cx, &request, limit);
+            let answered = self.body;
+            self.record(cx, &request, |event| {
+                match answered {
+                    Awaited::Answered(family, status, _) => with_answer(event, family, status, Map::new()),
+                    _ => event,
+                }
+                .with("incomplete", true)
+            });
         } else if !self.reader.remains().is_empty() {
             let remains = self.reader.remains();
             let kept = remains.get(..limit).unwrap_or(remains);

@@ -9,12 +9,12 @@ use super::super::builtin::Builtin;
 use super::super::native::is_native;
 use super::super::registry::{Environment, Maker, boxed};
 use super::super::release::Release;
-use super::super::tls::Tls;
 use super::super::{Context, Count, Credentials, Persona, Policy, Random, Session};
 use super::answer::Answer;
 use super::ask::Ask;
 use super::citrix::Citrix;
 use super::docker::Docker;
+use super::door::Door;
 use super::ethereum::Ethereum;
 use super::face::Face;
 use super::family::Family;
@@ -115,6 +115,10 @@ impl Default for Settings {
     }
 }
 
+/// How long sessions can be resumed: nginx's `ssl_session_timeout` and Apache's SSLSessionCacheTimeout.
+const TICKET_LIFETIME: Duration = Duration::from_secs(300);
+/// The `family` field of requests that no family answers.
+pub(super) const NO_FAMILY: &str = "none";
 /// Most KiB that are kept of a body: what the reader takes.
 const MAX_BODY_KIB: usize = 16 * 1024;
 
@@ -146,9 +150,11 @@ fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool
     if !secure {
         return Ok(boxed(move |session: &Session| Connection::new(Site::on(&site, session.dialled.port()))));
     }
-    let kit = environment.tls_kit().with_alpn(&["http/1.1"]);
+    let kit = |protocols: &[&str]| environment.tls_kit().with_alpn(protocols).with_ticket_lifetime(TICKET_LIFETIME);
+    let (nginx, others) = (kit(&["http/1.1", "http/1.0", "http/0.9"]), kit(&["http/1.1"]));
     Ok(boxed(move |session: &Session| {
-        Tls::new(Arc::clone(&kit), Connection::new(Site::on(&site, session.dialled.port())))
+        let site = Site::on(&site, session.dialled.port());
+        Door::new(if matches!(site.face, Face::Nginx { .. }) { &nginx } else { &others }, &site)
     }))
 }
 
@@ -231,10 +237,27 @@ impl Site {
         };
         if !matches!(face, Face::Go) && answer.status >= 400 && answer.body.is_empty() && answer.content_type.is_none()
         {
-            let page = if answer.status == 404 { face.not_found(ask) } else { face.page(answer.status, ask) };
-            answer = Answer { status: page.status, content_type: page.content_type, body: page.body, ..answer };
+            let page = match answer.status {
+                404 => face.not_found(ask),
+                405 => face.method_refused(ask).unwrap_or_else(|| face.page(405, ask)),
+                status => face.page(status, ask),
+            };
+            let Answer { status, content_type, mut headers, body, .. } = page;
+            headers.append(&mut answer.headers);
+            answer = Answer { status, content_type, headers, body, ..answer };
         }
         (family.name(), face, face.served(ask, answer))
+    }
+
+    /// The answer that needs no body: nginx refuses what it lacks as soon as it has the head. Its family with it.
+    pub(super) fn early(&self, ask: &Ask<'_>) -> Option<(&'static str, Answer)> {
+        let home = &self.home;
+        let is_claimed = || self.families.iter().any(|family| family.claims(ask));
+        if !matches!(self.face, Face::Nginx { .. }) || !home.is_strict() || is_claimed() {
+            return None;
+        }
+        let lacking = || home.lacks(ask).then(|| self.face.not_found(ask));
+        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), self.face.served(ask, answer)))
     }
 }
 

@@ -5,11 +5,14 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, SerialNumber, date_time_ymd};
-use rustls::ServerConfig;
-use rustls::crypto::ring::default_provider;
+use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, SerialNumber, date_time_ymd};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::{CipherSuite, ServerConfig};
 
 use crate::clock::Timestamp;
 use crate::handlers::Persona;
@@ -49,7 +52,8 @@ impl Certificate {
         let mut random = persona.random(&format!("certificate {}", key.map_or(0, |_| now.as_micros())));
         let age = random.within(&(3_600..=oldest_days * DAY.as_secs()));
         let from = Duration::from_micros(now.as_micros()).saturating_sub(Duration::from_secs(age));
-        let mut serial = [0; 16];
+        // As long as OpenSSL's.
+        let mut serial = [0; 20];
         random.fill(&mut serial);
         // Positive and not short (RFC 5280 section 4.1.2.2).
         serial[0] = serial[0] & 0x7f | 0x40;
@@ -58,14 +62,11 @@ impl Certificate {
             Some(old) => KeyPair::try_from(&PrivatePkcs8KeyDer::from(old.key.as_slice())).map_err(failed)?,
             None => KeyPair::generate().map_err(failed)?,
         };
-        let names = vec![persona.host_name().to_owned(), persona.fqdn()];
-        let mut params = CertificateParams::new(names).map_err(failed)?;
+        let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, persona.host_name());
         params.serial_number = Some(SerialNumber::from_slice(&serial));
-        // What `openssl req -x509` makes is its own authority.
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.use_authority_key_identifier_extension = true;
+        params.custom_extensions = extensions(key.public_key_raw(), &[persona.host_name(), &persona.fqdn()]);
         params.not_before = date_time_ymd(1970, 1, 1) + from;
         params.not_after = params.not_before + VALIDITY;
         let certificate = params.self_signed(&key).map_err(failed)?;
@@ -101,6 +102,39 @@ impl Certificate {
     }
 }
 
+/// The extensions of what `openssl req -x509` makes, in its order (RFC 5280 section 4.2.1): the certificate is its own authority.
+fn extensions(public_key: &[u8], names: &[&str]) -> Vec<CustomExtension> {
+    let id = digest(&SHA1_FOR_LEGACY_USE_ONLY, public_key);
+    let names: Vec<u8> = names.iter().flat_map(|name| der(DNS_NAME, name.as_bytes())).collect();
+    let extension = |number, content| CustomExtension::from_oid_content(&[2, 5, 29, number], content);
+    let mut constraints = extension(19, der(SEQUENCE, &[1, 1, 0xff]));
+    constraints.set_criticality(true);
+    vec![
+        extension(14, der(OCTETS, id.as_ref())),
+        extension(35, der(SEQUENCE, &der(KEY_ID, id.as_ref()))),
+        constraints,
+        extension(17, der(SEQUENCE, &names)),
+    ]
+}
+
+/// Tags (X.690 section 8): universal ones, and those of GeneralName and AuthorityKeyIdentifier (RFC 5280 appendix A.2).
+const SEQUENCE: u8 = 0x30;
+const OCTETS: u8 = 0x04;
+const KEY_ID: u8 = 0x80;
+const DNS_NAME: u8 = 0x82;
+
+/// One element: tag, length, content of less than 64 KiB.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let mut bytes = match (high, low) {
+        (0, 0..=0x7f) => vec![tag, low],
+        (0, _) => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    bytes.extend_from_slice(content);
+    bytes
+}
+
 fn push_pem(text: &mut String, label: &str, der: &[u8]) {
     let base64 = BASE64.encode(der);
     // A String takes everything.
@@ -112,6 +146,48 @@ fn push_pem(text: &mut String, label: &str, der: &[u8]) {
         rest = after;
     }
     let _ = writeln!(text, "-----END {label}-----");
+}
+
+/// The library with its cipher suites in OpenSSL's order, which servers impose on their clients: AES-128 comes last.
+fn provider() -> CryptoProvider {
+    let mut provider = default_provider();
+    provider.cipher_suites.sort_by_key(|suite| {
+        matches!(
+            suite.suite(),
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        )
+    });
+    provider
+}
+
+/// How long OpenSSL says that a session can be resumed, where its program says nothing.
+const TICKET_LIFETIME: Duration = Duration::from_secs(7_200);
+
+/// Session tickets with the lifetime that visitors are told. Their keys change more seldom.
+#[derive(Debug)]
+struct Tickets {
+    keys: Arc<dyn ProducesTickets>,
+    lifetime: Duration,
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        self.keys.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        u32::try_from(self.lifetime.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.keys.encrypt(plain)
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.keys.decrypt(cipher)
+    }
 }
 
 /// What TLS sessions need: certificate, key and settings. One for all sessions.
@@ -127,12 +203,16 @@ impl TlsKit {
     /// Certificate and key do not fit.
     pub fn new(certificate: &Certificate) -> Result<Self, CertificateError> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.key.clone()));
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
             .with_safe_default_protocol_versions()
             .map_err(failed)?
             .with_no_client_auth()
             .with_single_cert(vec![CertificateDer::from(certificate.der.clone())], key)
             .map_err(failed)?;
+        config.ignore_client_order = true;
+        // Sessions are the visitors' to keep, as OpenSSL's are: nothing is held for them here.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.ticketer = Arc::new(Tickets { keys: Ticketer::new().map_err(failed)?, lifetime: TICKET_LIFETIME });
         Ok(Self { config: Arc::new(config) })
     }
 
@@ -159,6 +239,14 @@ impl TlsKit {
         Arc::new(Self { config: Arc::new(config) })
     }
 
+    /// The same, for a program that says how long its sessions can be resumed.
+    #[must_use]
+    pub fn with_ticket_lifetime(&self, lifetime: Duration) -> Arc<Self> {
+        let mut config = ServerConfig::clone(&self.config);
+        config.ticketer = Arc::new(Tickets { keys: Arc::clone(&config.ticketer), lifetime });
+        Arc::new(Self { config: Arc::new(config) })
+    }
+
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
@@ -182,6 +270,19 @@ mod tests {
         let renewed = Certificate::issue(&persona, later, Some(&kept)).unwrap();
         assert_eq!(renewed.key, first.key);
         assert!(renewed.fits(&persona, later) && renewed.der != first.der);
+    }
+
+    #[test]
+    fn a_certificate_looks_like_one_that_openssl_has_made() {
+        let certificate = Certificate::issue(&Persona::example(), NOW, None).unwrap();
+        let at = |bytes: &[u8]| memchr::memmem::find(&certificate.der, bytes).unwrap();
+        // Key identifiers, constraints, names.
+        let extensions = [14, 35, 19, 17].map(|number| at(&[0x06, 3, 0x55, 29, number]));
+        assert!(extensions.is_sorted(), "{extensions:?}");
+        // Version 3, a serial number of 20 bytes.
+        assert!(at(&[0xa0, 3, 2, 1, 2, 2, 20]) < 16);
+        assert_eq!(der(SEQUENCE, &[0; 200])[..3], [SEQUENCE, 0x81, 200]);
+        assert_eq!(der(SEQUENCE, &[0; 300])[..4], [SEQUENCE, 0x82, 1, 44]);
     }
 
     #[test]

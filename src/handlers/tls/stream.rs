@@ -12,6 +12,11 @@ use super::{ClientHello, TlsKit};
 /// Plaintext that waits for the end of the handshake at most, in bytes; what is more is dropped.
 const MAX_EARLY: usize = 64 * 1024;
 
+/// Alerts: a version that is not spoken, and one below what both sides speak (RFC 7507).
+const PROTOCOL_VERSION: u8 = 70;
+const INAPPROPRIATE_FALLBACK: u8 = 86;
+/// The cipher suite that says so.
+const FALLBACK_SCSV: u16 = 0x5600;
 /// `legacy_version` of TLS 1.2 (RFC 5246 section 6.2.1).
 const TLS12: u16 = 0x0303;
 
@@ -56,11 +61,11 @@ impl TlsStream {
             return Ok(plain);
         }
         self.hello.push(bytes);
-        if let Some(version) = self.too_old() {
+        if let Some((version, alert, reason)) = self.refusal() {
             self.ended = true;
-            // Alert, fatal, protocol_version, in a record of the client's own version: OpenSSL's answer.
-            self.output.extend([21, 3, version.to_be_bytes().last().copied().unwrap_or(1), 0, 2, 2, 70]);
-            return Err(TlsFault { plain, reason: format!("the client speaks no version above {version:#06x}") });
+            // Fatal, in a record of the client's own version: OpenSSL's answer.
+            self.output.extend([21, 3, version.to_be_bytes().last().copied().unwrap_or(1), 0, 2, 2, alert]);
+            return Err(TlsFault { plain, reason });
         }
         match self.process(bytes, &mut plain) {
             Ok(()) => Ok(plain),
@@ -71,11 +76,16 @@ impl TlsStream {
         }
     }
 
-    /// The version that the client wants, if it is before TLS 1.2. rustls would refuse it for one reason or another.
-    fn too_old(&self) -> Option<u16> {
+    /// Why OpenSSL would refuse what rustls refuses for other reasons, or not at all: the version that the client wants, an alert
+    /// (RFC 8446 section 6), and words.
+    fn refusal(&self) -> Option<(u16, u8, String)> {
         let hello = self.hello.hello().filter(|_| !self.is_established())?;
         let version = hello.highest_version();
-        (version < TLS12).then_some(version)
+        if version < TLS12 {
+            return Some((version, PROTOCOL_VERSION, format!("the client speaks no version above {version:#06x}")));
+        }
+        let is_fallback = version == TLS12 && hello.ciphers.contains(&FALLBACK_SCSV);
+        is_fallback.then(|| (version, INAPPROPRIATE_FALLBACK, "the client falls back to an older version".to_owned()))
     }
 
     fn process(&mut self, mut bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 
+use rustls::HandshakeKind;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -76,13 +77,21 @@ impl ServerCertVerifier for TrustsAnyone {
 }
 
 fn client(version: &'static SupportedProtocolVersion) -> ClientConnection {
+    client_of(&client_config(version))
+}
+
+fn client_of(config: &Arc<ClientConfig>) -> ClientConnection {
+    ClientConnection::new(Arc::clone(config), "mail.example.net".try_into().unwrap()).unwrap()
+}
+
+fn client_config(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(TrustsAnyone))
         .with_no_client_auth();
-    ClientConnection::new(Arc::new(config), "mail.example.net".try_into().unwrap()).unwrap()
+    Arc::new(config)
 }
 
 /// A handler and everything that came out of it.
@@ -165,6 +174,18 @@ fn a_client_talks_to_the_handler_inside_however_records_are_cut() {
 }
 
 #[test]
+fn a_client_resumes_its_session_with_a_ticket_of_which_nothing_is_held_here() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = client_config(version);
+        for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let mut client = client_of(&config);
+            assert_eq!(Sensor::new().talk(&mut client, 1_000), b"hello\n", "{version:?}");
+            assert_eq!(client.handshake_kind(), Some(expected), "{version:?}");
+        }
+    }
+}
+
+#[test]
 fn a_large_answer_arrives_whole() {
     let (mut sensor, mut client) = (Sensor::new(), client(&rustls::version::TLS13));
     sensor.talk(&mut client, 100_000);
@@ -184,6 +205,25 @@ fn the_clients_close_notify_is_the_end_of_its_input() {
     client.send_close_notify();
     sensor.talk(&mut client, 1_000);
     assert!(sensor.closed);
+}
+
+#[test]
+fn the_server_chooses_the_cipher_and_refuses_a_fallback_as_openssl_does() {
+    // A ClientHello for TLS 1.2 that prefers AES-128 to AES-256, with P-256 and ECDSA with SHA-256.
+    let hello = |ciphers: &[u8]| {
+        let groups = [0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 4, 0, 2, 4, 3];
+        let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap().to_be_bytes();
+        let body =
+            [&[3, 3][..], &[7; 32], &[0], &length(ciphers), ciphers, &[1, 0], &length(&groups), &groups].concat();
+        let message = [&[1, 0][..], &length(&body), &body].concat();
+        [&[22, 3, 1][..], &length(&message), &message].concat()
+    };
+    let answer = |ciphers: &[u8]| Sensor::new().call(|handler, cx| handler.data(cx, &hello(ciphers)));
+    let chosen = answer(&[0xc0, 0x2b, 0xc0, 0x2c]);
+    // ServerHello: after 5 + 4 + 2 + 32 bytes the length of a session id, and the suite.
+    let id = usize::from(chosen[43]);
+    assert_eq!(chosen[44 + id..46 + id], [0xc0, 0x2c]);
+    assert_eq!(answer(&[0xc0, 0x2b, 0x56, 0]), [21, 3, 3, 0, 2, 2, 86]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::super::answer::{Answer, Framing};
 use super::super::ask::Ask;
 use super::head::{Length, http_date, line};
-use super::{Meta, is_host};
+use super::judge::is_host;
+use super::{Meta, Version};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// Bytes that a program may write before the head has to go out without a length (net/http, bufferBeforeChunkingSize).
@@ -68,12 +69,12 @@ fn is_of_library(answer: &Answer) -> bool {
 }
 
 /// The library repeats its words in the status line.
-pub(super) fn status_line(answer: &Answer, minor: u8, reason: &str) -> String {
+pub(super) fn status_line(answer: &Answer, asked: Version, reason: &str) -> String {
     let status = answer.status;
     if is_of_library(answer) && status != 501 {
         return format!("HTTP/1.1 {}\r\n", String::from_utf8_lossy(&answer.body));
     }
-    format!("HTTP/1.{minor} {status} {reason}\r\n")
+    format!("{} {status} {reason}\r\n", asked.as_str())
 }
 
 /// How the body of this answer travels: in chunks if the library cannot wait for its end.
@@ -82,24 +83,19 @@ pub(super) fn length(answer: &Answer, meta: &Meta<'_>) -> Length {
     let is_silent = answer.body.is_empty() && meta.head.is_some_and(|head| head.method == "HEAD");
     match Length::of(answer) {
         Length::Bytes(_) if says_length || is_silent => Length::Nothing,
-        Length::Bytes(bytes) if bytes > BUFFER && meta.head.is_some_and(|head| head.minor == 1) => Length::Chunked,
+        Length::Bytes(bytes) if bytes > BUFFER && meta.head.is_some_and(|head| head.version == Version::Http11) => {
+            Length::Chunked
+        }
         other => other,
     }
 }
 
-/// A body as one chunk.
-pub(super) fn chunked(body: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
-    out.extend_from_slice(body);
-    out.extend_from_slice(b"\r\n0\r\n\r\n");
-}
-
 /// Headers of the program sorted, those of the library after them.
-pub(super) fn head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+pub(super) fn head(text: &mut String, answer: &Answer, meta: &Meta<'_>, asked: Version, length: Length) {
     let kind = answer.content_type.as_ref().map(|kind| ("Content-Type", kind.as_ref()));
     let mut headers: Vec<(&str, &str)> =
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(kind).collect();
-    if matches!(answer.stream, Some((Framing::Raw, _))) && minor == 1 {
+    if matches!(answer.stream, Some((Framing::Raw, _))) && asked == Version::Http11 {
         // Written by hand after the connection was taken over: neither sorted nor dated.
         headers.iter().rev().for_each(|(name, value)| line(text, name, value));
         return;
@@ -125,9 +121,9 @@ pub(super) fn head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor: u
     if let Some((name, value)) = found {
         line(text, name, value);
     }
-    match (minor, meta.keep) {
-        (0, true) => line(text, "Connection", "keep-alive"),
-        (1, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
+    match (asked, meta.keep) {
+        (Version::Http10, true) => line(text, "Connection", "keep-alive"),
+        (Version::Http11, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
         _ => {}
     }
     if matches!(length, Length::Chunked) {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use super::super::Version;
 use super::super::answer::{Answer, Framing};
 use super::Meta;
 use crate::clock::Timestamp;
@@ -23,6 +24,7 @@ impl Length {
             Some((Framing::Chunked, _)) => Self::Chunked,
             Some((Framing::Raw, _)) => Self::Nothing,
             None if matches!(answer.status, 101 | 204 | 304) => Self::Nothing,
+            None if answer.packed => Self::Chunked,
             None => Self::Bytes(answer.body.len()),
         }
     }
@@ -34,6 +36,13 @@ impl Length {
             Self::Nothing => {}
         }
     }
+}
+
+/// A body as one chunk, and the end (RFC 9112 section 7.1).
+pub(super) fn one_chunk(body: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+    out.extend_from_slice(body);
+    out.extend_from_slice(b"\r\n0\r\n\r\n");
 }
 
 pub(super) fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
@@ -51,10 +60,15 @@ pub(super) fn nginx_head(text: &mut String, server: &str, answer: &Answer, meta:
     line(text, "Server", server);
     line(text, "Date", http_date(meta.now));
     content_type(text, answer);
-    length.write(text);
+    if let Length::Bytes(_) = length {
+        length.write(text);
+    }
     let is_early = |name: &str| matches!(name, "Last-Modified" | "Location");
     for (name, value) in answer.headers.iter().filter(|(name, _)| is_early(name)) {
         line(text, name, value);
+    }
+    if let (Length::Chunked, false) = (length, meta.head.is_some_and(|head| head.method == "HEAD")) {
+        length.write(text);
     }
     line(text, "Connection", if meta.keep { "keep-alive" } else { "close" });
     for (name, value) in answer.headers.iter().filter(|(name, _)| !is_early(name)) {
@@ -65,10 +79,18 @@ pub(super) fn nginx_head(text: &mut String, server: &str, answer: &Answer, meta:
 pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, length: Length) {
     line(text, "Date", http_date(meta.now));
     line(text, "Server", server);
-    for (name, value) in &answer.headers {
+    let is_packed = answer.headers.iter().any(|(name, _)| *name == "Content-Encoding");
+    let is_late = |name: &str| name == "Vary" && !is_packed;
+    for (name, value) in answer.headers.iter().filter(|(name, _)| !is_late(name)) {
         line(text, name, value);
     }
-    length.write(text);
+    // The page of a refused HEAD is never made.
+    if answer.status < 400 || meta.head.is_none_or(|head| head.method != "HEAD") {
+        length.write(text);
+    }
+    for (name, value) in answer.headers.iter().filter(|(name, _)| is_late(name)) {
+        line(text, name, value);
+    }
     if !meta.keep {
         line(text, "Connection", "close");
     } else if meta.head.is_some_and(|head| head.lists("connection", "keep-alive")) {
@@ -78,7 +100,28 @@ pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta
     content_type(text, answer);
 }
 
-pub(super) fn jetty_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+pub(super) fn esx_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, length: Length) {
+    line(text, "Date", http_date(meta.now));
+    let is_early = |name: &str| name == "Location";
+    for (name, value) in answer.headers.iter().filter(|(name, _)| is_early(name)) {
+        line(text, name, value);
+    }
+    line(text, "Connection", if meta.keep { "Keep-Alive" } else { "close" });
+    content_type(text, answer);
+    for (name, value) in answer.headers.iter().filter(|(name, _)| !is_early(name)) {
+        line(text, name, value);
+    }
+    length.write(text);
+}
+
+pub(super) fn jetty_head(
+    text: &mut String,
+    server: &str,
+    answer: &Answer,
+    meta: &Meta<'_>,
+    asked: Version,
+    length: Length,
+) {
     if meta.head.is_none() {
         line(text, "Connection", "close");
         return line(text, "Server", server);
@@ -101,8 +144,8 @@ pub(super) fn jetty_head(text: &mut String, server: &str, answer: &Answer, meta:
         line(text, name, value);
     }
     length.write(text);
-    match (minor, meta.keep) {
-        (0, true) => line(text, "Connection", "keep-alive"),
+    match (asked, meta.keep) {
+        (Version::Http10, true) => line(text, "Connection", "keep-alive"),
         (_, false) => line(text, "Connection", "close"),
         _ => {}
     }

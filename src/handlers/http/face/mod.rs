@@ -1,33 +1,37 @@
 //! The server software that visitors see: which headers it writes in which order, which requests it refuses and how.
 //!
-//! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests.
+//! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests, and from what scanners tell ESX hosts by.
 
 mod file;
 mod go;
+mod gzip;
 mod head;
+mod judge;
 mod page;
+
+use std::sync::OnceLock;
 
 use super::answer::Answer;
 use super::ask::Ask;
-use super::{Fault, Head};
+use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
-use head::{Length, apache_head, jetty_head, nginx_head};
+use head::{Length, apache_head, esx_head, jetty_head, nginx_head, one_chunk};
+use judge::{MAX_LINE, version_status};
 pub(in crate::handlers::http) use page::escaped;
-use page::{apache_page, jetty_page, nginx_page};
-
-/// Bytes of a request line and of a header field (Apache's LimitRequestLine; nginx's buffer has 8 KiB).
-const MAX_LINE: usize = 8_190;
+use page::{Why, apache_page, esx_page, jetty_page, nginx_padding, nginx_page};
 
 /// A server software.
 #[derive(Debug, Clone)]
 pub(super) enum Face {
-    /// `Server: nginx/1.22.1`
-    Nginx { server: String },
+    /// `Server: nginx/1.22.1`; its pages for what there is not, compressed, once they were asked for.
+    Nginx { server: String, packed: [OnceLock<Vec<u8>>; 2] },
     /// `Server: Apache/2.4.57 (Debian)`; below error pages as well if they are signed, by this host for requests that name none.
     Apache { server: String, signed_by: Option<String> },
     /// Go's net/http.
     Go,
+    /// The proxy of a VMware ESX host, which does not say what it is.
+    Esx,
     /// `Server: Jetty(6.1.26)`, as Hadoop 2 has it.
     Jetty { server: String },
 }
@@ -46,7 +50,7 @@ impl Face {
     /// The software of this `Server` header, on a host of this name.
     pub(super) fn named(server: &str, host: &str) -> Self {
         if server.starts_with("nginx") {
-            Self::Nginx { server: server.to_owned() }
+            Self::Nginx { server: server.to_owned(), packed: Default::default() }
         } else {
             Self::Apache { server: server.to_owned(), signed_by: Some(host.to_owned()) }
         }
@@ -57,41 +61,19 @@ impl Face {
         if matches!(self, Self::Apache { .. }) { 101 } else { 1_000 }
     }
 
-    /// Refuses what a web server refuses before it looks for a resource.
-    pub(super) fn judge(&self, ask: &Ask<'_>) -> Option<Answer> {
-        let head = ask.head;
-        let bad = |long| Some(self.refusal(if long { "long field" } else { "" }, 400, ask));
-        match self {
-            Self::Go => go::judge(ask),
-            Self::Jetty { .. } => (!head.has_its_host() || !is_host(ask.host)).then(|| self.page(400, ask).closing()),
-            _ if head.method.len() + head.target.len() + 11 > MAX_LINE => Some(self.page(414, ask).closing()),
-            _ if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => bad(true),
-            _ if !head.has_its_host() || !is_host(ask.host) || !self.takes_host(ask) => bad(false),
-            _ if head.values("content-length").flat_map(|value| value.split(',')).count() > 1 => bad(false),
-            Self::Nginx { .. } if coding_status(head).is_some() => {
-                coding_status(head).map(|status| self.page(status, ask).closing())
-            }
-            Self::Nginx { .. }
-                if !head.method.bytes().all(|byte| byte.is_ascii_uppercase() || b"_-".contains(&byte)) =>
-            {
-                bad(false)
-            }
-            Self::Nginx { .. } if ask.path.as_ref().is_none_or(|path| path.contains('\0')) => bad(false),
-            Self::Nginx { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => {
-                Some(self.page(405, ask).closing())
-            }
-            Self::Nginx { .. } => None,
-            Self::Apache { .. } if head.target == "*" && head.method == "OPTIONS" => Some(Answer::empty(200)),
-            Self::Apache { .. } if !is_known(&head.method) => Some(self.page(501, ask).closing()),
-            Self::Apache { .. } if matches!(head.method.as_str(), "TRACE" | "CONNECT") => Some(self.page(405, ask)),
-            Self::Apache { .. } => ask.path.is_none().then(|| self.page(400, ask).closing()),
-        }
+    /// Who comes in the clear to its TLS port hears so: a Citrix gateway, an Apache that does not sign, has nothing to say.
+    pub(super) fn tells_the_way(&self) -> bool {
+        matches!(self, Self::Nginx { .. } | Self::Apache { signed_by: Some(_), .. })
+    }
+
+    /// What it says to such a request.
+    pub(super) fn unencrypted(&self, ask: &Ask<'_>) -> Answer {
+        self.judge(ask).unwrap_or_else(|| self.refusal(Why::Unencrypted, ask))
     }
 
     /// The answer to a path that there is not.
     pub(super) fn not_found(&self, ask: &Ask<'_>) -> Answer {
         match self {
-            Self::Nginx { .. } if !matches!(ask.head.method.as_str(), "GET" | "HEAD" | "POST") => self.page(405, ask),
             Self::Apache { .. } => {
                 // What no file can be called.
                 let status = if ask.path().split('/').any(|part| part.len() > 255) { 403 } else { 404 };
@@ -101,20 +83,52 @@ impl Face {
         }
     }
 
-    /// The host that HTTP/1.1 asks for is one.
-    fn takes_host(&self, ask: &Ask<'_>) -> bool {
-        let is_port = || ask.host_name().contains(']') || !ask.host_name().contains(':');
-        (ask.head.minor == 0 || !ask.host.is_empty())
-            && !ask.host.contains("..")
-            && (matches!(self, Self::Nginx { .. }) || is_port())
+    /// What this server takes for a head.
+    pub(super) fn grammar(&self) -> Grammar {
+        match self {
+            Self::Nginx { .. } => Grammar::Nginx,
+            Self::Apache { .. } => Grammar::Apache,
+            Self::Go | Self::Esx | Self::Jetty { .. } => Grammar::Strict,
+        }
     }
 
-    /// A file, as the request's conditions and range have it.
+    /// It says `100 Continue` even to a request without body: nginx does, unless it refuses.
+    pub(super) fn invites_nothing(&self, head: &Head, status: u16) -> bool {
+        matches!(self, Self::Nginx { .. }) && status < 400 && head.expects_continue()
+    }
+
+    /// The connection may carry another request after this one. nginx finds its words anywhere in the header; its last one counts.
+    pub(super) fn keeps_alive(&self, head: &Head) -> bool {
+        let Self::Nginx { .. } = self else { return head.keeps_alive() };
+        let said = head.values("connection").filter_map(|value| {
+            let value = value.to_ascii_lowercase();
+            let says_close = value.contains("close");
+            (says_close || value.contains("keep-alive")).then_some(!says_close)
+        });
+        head.version > Version::Http09 && said.last().unwrap_or(head.version == Version::Http11)
+    }
+
+    /// The answer as it was asked for: a file by the request's conditions and range, pages compressed.
     pub(super) fn served(&self, ask: &Ask<'_>, mut answer: Answer) -> Answer {
-        match answer.modified.take() {
+        let answer = match answer.modified.take() {
             Some(modified) => file::served(self, ask, answer, modified),
             None => answer,
+        };
+        let (plain, padded) = match self {
+            Self::Nginx { packed: [plain, padded], .. } => (plain, padded),
+            Self::Apache { signed_by: Some(_), .. } => return gzip::as_apache(ask, answer),
+            _ => return answer,
+        };
+        if !gzip::is_wanted(ask, &answer) {
+            return answer;
         }
+        let known = if nginx_padding(ask.head).is_empty() { plain } else { padded };
+        let body = known.get().filter(|_| answer.status == 404).cloned();
+        let Some(body) = body.or_else(|| gzip::packed(&answer.body, gzip::FASTEST).ok()) else { return answer };
+        if answer.status == 404 {
+            known.get_or_init(|| body.clone());
+        }
+        gzip::with_body(answer, body)
     }
 
     /// The answer to methods that a page does not take; `None` for GET, HEAD and POST.
@@ -122,7 +136,7 @@ impl Face {
         match ask.head.method.as_str() {
             "GET" | "HEAD" | "POST" => None,
             "OPTIONS" if matches!(self, Self::Apache { .. }) => {
-                Some(Answer::new(200, "text/html", "").header("Allow", "OPTIONS,HEAD,GET,POST"))
+                Some(Answer::new(200, "text/html", "").header("Allow", "GET,POST,OPTIONS,HEAD"))
             }
             _ => Some(self.page(405, ask)),
         }
@@ -130,21 +144,21 @@ impl Face {
 
     /// The page of a status: its genuine body.
     pub(super) fn page(&self, status: u16, ask: &Ask<'_>) -> Answer {
-        self.error_page(status, &ask.head.method, ask.host_name(), ask.named_port(), "")
+        self.error_page(status, Some(ask.head), (ask.host_name(), ask.named_port()), Why::Unsaid)
     }
 
-    fn refusal(&self, why: &str, status: u16, ask: &Ask<'_>) -> Answer {
-        self.error_page(status, &ask.head.method, "", ask.named_port(), why).closing()
+    fn refusal(&self, why: Why, ask: &Ask<'_>) -> Answer {
+        self.error_page(400, Some(ask.head), ("", ask.named_port()), why).closing()
     }
 
     /// The answer to what is no request; `remains` is what came. `None` = the end of the connection and nothing else.
     pub(super) fn fault(&self, fault: &Fault, remains: &[u8], host: &str, port: u16) -> Answer {
         let line = remains.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end();
         let status = match (fault.status, self) {
-            (431, Self::Nginx { .. } | Self::Apache { .. }) if line.len() > MAX_LINE => 414,
+            (431, Self::Apache { .. }) if line.len() > MAX_LINE => 414,
             (431, Self::Nginx { .. } | Self::Apache { .. }) => 400,
             (501, Self::Apache { .. }) => 400,
-            (400, _) => version_status(line, self),
+            (400, Self::Apache { .. } | Self::Go | Self::Jetty { .. }) => version_status(line, self),
             (status, _) => status,
         };
         match self {
@@ -152,21 +166,25 @@ impl Face {
             Self::Go => return go::fault(status, remains),
             _ => {}
         }
-        let why = if fault.status == 431 && status == 400 { "long field" } else { "" };
-        self.error_page(status, "", host, port, why).closing()
+        let why = if fault.status == 431 && status == 400 { Why::LongField } else { Why::Unsaid };
+        self.error_page(status, None, (host, port), why).closing()
     }
 
-    fn error_page(&self, status: u16, method: &str, host: &str, port: u16, why: &str) -> Answer {
+    fn error_page(&self, status: u16, head: Option<&Head>, (host, port): (&str, u16), why: Why) -> Answer {
+        let called = (status, self.reason(status));
         match self {
-            Self::Nginx { server } => Answer::new(status, "text/html", nginx_page(server, status, why)),
+            Self::Nginx { server, .. } => {
+                let padding = head.map(nginx_padding).unwrap_or_default();
+                Answer::new(status, "text/html", nginx_page(server, called, why, &padding))
+            }
             Self::Apache { server, signed_by } => {
                 let signature = signed_by.as_ref().map_or_else(String::new, |name| {
                     let host = escaped(if host.is_empty() { name } else { host });
                     format!("<hr>\n<address>{server} Server at {host} Port {port}</address>\n")
                 });
-                let answer =
-                    Answer::new(status, "text/html; charset=iso-8859-1", apache_page(status, method, why, &signature));
-                if matches!(status, 405 | 501) { answer.header("Allow", "OPTIONS,HEAD,GET,POST") } else { answer }
+                let page = apache_page(called, head, why, &signature);
+                let answer = Answer::new(status, "text/html; charset=iso-8859-1", page);
+                if matches!(status, 405 | 501) { answer.header("Allow", "GET,POST,OPTIONS,HEAD") } else { answer }
             }
             Self::Go => {
                 let text = if status == 404 {
@@ -176,6 +194,7 @@ impl Face {
                 };
                 Answer::new(status, "text/plain; charset=utf-8", text)
             }
+            Self::Esx => Answer::new(status, "text/html", esx_page(status, self.reason(status))),
             Self::Jetty { .. } => {
                 Answer::new(status, "text/html; charset=iso-8859-1", jetty_page(status, self.reason(status)))
             }
@@ -222,101 +241,39 @@ impl Face {
 
     /// The whole answer as it goes out.
     pub(super) fn write(&self, answer: &Answer, meta: &Meta<'_>) -> Vec<u8> {
-        let minor = meta.head.map_or(1, |head| head.minor);
+        let asked = meta.head.map_or(Version::Http11, |head| head.version);
+        if asked == Version::Http09 {
+            return answer.body.clone();
+        }
+        if let Some(head) = &answer.head {
+            let body = if meta.head.is_some_and(|asked| asked.method == "HEAD") { &[][..] } else { &answer.body };
+            return [head.as_bytes(), b"\r\n", body].concat();
+        }
         let (mut text, length) = match self {
-            Self::Go => (go::status_line(answer, minor, self.reason(answer.status)), go::length(answer, meta)),
+            Self::Go => (go::status_line(answer, asked, self.reason(answer.status)), go::length(answer, meta)),
             _ => (format!("HTTP/1.1 {} {}\r\n", answer.status, self.reason(answer.status)), Length::of(answer)),
         };
         match self {
-            Self::Nginx { server } => nginx_head(&mut text, server, answer, meta, length),
+            Self::Nginx { server, .. } => nginx_head(&mut text, server, answer, meta, length),
             Self::Apache { server, .. } => apache_head(&mut text, server, answer, meta, length),
-            Self::Go => go::head(&mut text, answer, meta, minor, length),
-            Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, minor, length),
+            Self::Go => go::head(&mut text, answer, meta, asked, length),
+            Self::Esx => esx_head(&mut text, answer, meta, length),
+            Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, asked, length),
         }
         text.push_str("\r\n");
         let mut bytes = text.into_bytes();
-        if meta.head.is_none_or(|head| head.method != "HEAD") {
-            match length {
-                Length::Chunked if answer.stream.is_none() => go::chunked(&answer.body, &mut bytes),
-                _ => bytes.extend_from_slice(&answer.body),
-            }
+        match (meta.head, length) {
+            (Some(head), _) if head.method == "HEAD" => {}
+            (_, Length::Chunked) if answer.stream.is_none() => one_chunk(&answer.body, &mut bytes),
+            _ => bytes.extend_from_slice(&answer.body),
         }
         bytes
     }
 }
 
 impl Answer {
-    fn closing(mut self) -> Self {
+    pub(super) fn closing(mut self) -> Self {
         self.close = true;
         self
     }
-}
-
-/// nginx and Apache know what a version is; nginx takes none after 1, Apache wants digits, a dot and digits.
-fn version_status(line: &[u8], face: &Face) -> u16 {
-    let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    let Some(number) = version.strip_prefix(b"HTTP/") else { return 400 };
-    let mut parts = number.splitn(2, |&byte| byte == b'.');
-    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-    let (major, minor) = (parts.next().unwrap_or_default(), parts.next());
-    match face {
-        // The preface of HTTP/2: its target comes before its version.
-        Face::Nginx { .. } | Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
-        Face::Nginx { .. } | Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
-        Face::Apache { .. } | Face::Go
-            if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) =>
-        {
-            505
-        }
-        _ => 400,
-    }
-}
-
-/// nginx takes one transfer coding, in HTTP/1.1.
-fn coding_status(head: &Head) -> Option<u16> {
-    let mut codings = head.values("transfer-encoding");
-    let first = codings.next()?;
-    match codings.next() {
-        None if head.minor > 0 && first.eq_ignore_ascii_case("chunked") => None,
-        None if head.minor > 0 => Some(501),
-        _ => Some(400),
-    }
-}
-
-/// Characters that a Host may have (RFC 3986 section 3.2, as servers take it).
-fn is_host(host: &str) -> bool {
-    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=@".contains(&byte) || byte >= 0x80)
-}
-
-/// Methods that Apache has registered.
-fn is_known(method: &str) -> bool {
-    const KNOWN: [&str; 26] = [
-        "GET",
-        "HEAD",
-        "POST",
-        "PUT",
-        "DELETE",
-        "CONNECT",
-        "OPTIONS",
-        "TRACE",
-        "PATCH",
-        "PROPFIND",
-        "PROPPATCH",
-        "MKCOL",
-        "COPY",
-        "MOVE",
-        "LOCK",
-        "UNLOCK",
-        "VERSION-CONTROL",
-        "CHECKOUT",
-        "UNCHECKOUT",
-        "CHECKIN",
-        "UPDATE",
-        "LABEL",
-        "REPORT",
-        "MKWORKSPACE",
-        "MKACTIVITY",
-        "MERGE",
-    ];
-    KNOWN.contains(&method)
 }

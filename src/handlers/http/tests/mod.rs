@@ -6,6 +6,7 @@ mod ethereum;
 mod hadoop;
 mod port;
 mod server;
+mod software;
 mod web;
 
 use super::super::transcript::{Outcome, Step, Transcript};

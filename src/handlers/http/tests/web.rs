@@ -44,7 +44,12 @@ fn citrix_gives_the_file_that_scanners_look_for_by_every_path() {
     let outcome = ask("http", "", exploit);
     assert_eq!(outcome.the_event("request").fields["decoded"]["nsc_user"], "../../../netscaler/portal/templates/a");
     assert!(outcome.the_event("command").fields["command"].as_str().unwrap().contains("print `id`"));
-    assert_eq!(answers(&ask("http", "site = 'citrix'", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"))[0].0, 302);
+    // What nmap's service probes tell the gateway by.
+    let home = text(&ask("http", "site = 'citrix'", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert!(
+        home.starts_with("HTTP/1.1 302 Object Moved\r\nLocation: /vpn/index.html\r\nSet-Cookie:NSC_AAAC="),
+        "{home}"
+    );
 }
 
 #[test]
@@ -56,6 +61,27 @@ fn vmware_probes_are_recorded_and_never_dialled() {
     let outcome = ask("http", "", post("/sdk", "text/xml", soap));
     assert!(answers(&outcome)[0].2.contains("<name>VMware ESX</name>"));
     assert_eq!(outcome.the_event("request").fields["decoded"]["soap_method"], "RetrieveServiceContent");
+}
+
+#[test]
+fn an_esx_host_answers_soap_and_the_web_in_its_own_words() {
+    let soap = |method: &str| {
+        let body = format!(
+            "<soapenv:Body><{method} xmlns=\"urn:vim25\"><_this type=\"ServiceInstance\">ServiceInstance</_this></{method}></soapenv:Body>"
+        );
+        answers(&ask("http", "site = 'vmware'", post("/sdk", "text/xml", &body))).remove(0)
+    };
+    assert!(soap("Login").2.contains("<InvalidLoginFault xmlns=\"urn:vim25\" xsi:type=\"InvalidLogin\">"));
+    assert!(soap("CurrentTime").2.contains("<CurrentTimeResponse xmlns=\"urn:vim25\"><returnval>20"));
+    let refused = soap("QueryOptions").2;
+    assert!(refused.contains("<object type=\"ServiceInstance\">ServiceInstance</object>"), "{refused}");
+    // What nmap's service probes tell ESX by.
+    let (_, head, _) = answers(&ask("http", "site = 'vmware'", "GET / HTTP/1.0\r\n\r\n")).remove(0);
+    let names: Vec<&str> = head.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(
+        names,
+        ["HTTP/1.1 301 Moved Permanently", "Date", "Location", "Connection", "Content-Type", "Content-Length"]
+    );
 }
 
 #[test]
