@@ -27,6 +27,26 @@ pub(super) enum Joint {
     Or,
 }
 
+impl Item {
+    /// The words of its first command as they were written, for lists of what runs.
+    pub(super) fn title(&self) -> Vec<u8> {
+        match self.first.commands.first().map(|command| &command.body) {
+            Some(Body::Simple { words, .. }) => {
+                let text = |word: &Word| word.iter().flat_map(Part::bytes).copied().collect::<Vec<u8>>();
+                words.iter().map(text).collect::<Vec<_>>().join(&b' ')
+            }
+            _ => b"sh".to_vec(),
+        }
+    }
+}
+
+impl Command {
+    /// `exec` with redirections alone: they stay.
+    pub(super) fn is_bare_exec(&self) -> bool {
+        matches!(&self.body, Body::Simple { words, .. } if matches!(words.as_slice(), [word] if plain(word) == Some(b"exec")))
+    }
+}
+
 /// `a | b`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pipeline {
@@ -86,8 +106,10 @@ pub(super) struct Redirection {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RedirectionKind {
-    /// `<`, `<>`
+    /// `<`
     From,
+    /// `<>`
+    ReadWrite,
     /// `<<`: the target is the document itself.
     Document,
     /// `>`, `>|`
@@ -374,7 +396,8 @@ impl Parser {
             _ => None,
         };
         let kind = match self.peek() {
-            Some(Token::Operator("<" | "<>")) => RedirectionKind::From,
+            Some(Token::Operator("<")) => RedirectionKind::From,
+            Some(Token::Operator("<>")) => RedirectionKind::ReadWrite,
             Some(Token::Operator("<<" | "<<-")) => RedirectionKind::Document,
             Some(Token::Operator(">" | ">|")) => RedirectionKind::To,
             Some(Token::Operator(">>")) => RedirectionKind::Append,
@@ -409,7 +432,8 @@ fn cost_of(token: &Token) -> usize {
     }
 }
 
-const KEYWORDS: [&[u8]; 16] = [
+/// Words that are no commands where one could begin.
+pub(super) const KEYWORDS: [&[u8]; 16] = [
     b"!", b"{", b"}", b"case", b"do", b"done", b"elif", b"else", b"esac", b"fi", b"for", b"if", b"in", b"then",
     b"until", b"while",
 ];

@@ -257,6 +257,32 @@ fn processes_are_numbered_in_the_order_they_began() {
 }
 
 #[test]
+fn what_runs_in_the_background_is_listed_until_it_ends_or_is_killed() {
+    let device = Flavor::BusyBox;
+    assert_eq!(said(device, "sleep 100 & jobs", 0), "[1]+  Running                    sleep 100\n");
+    assert_eq!(
+        said(device, "sleep 100 & ps | grep -cw $! && [ -d /proc/$! ] && echo there; kill $!; ps | grep -cw $!", 0),
+        "1\nthere\n0\n"
+    );
+    let session = Session::example(Transport::Tcp, 23);
+    let mut shell = Shell::new(self::device(), 1);
+    let mut out = Output::default();
+    let acts = shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), b"sleep 3 & sleep 7 & wait");
+    assert_eq!(Vec::from(acts), [Act::Wait(Duration::from_secs(7))], "as long as the longest takes");
+}
+
+#[test]
+fn a_shell_that_kills_itself_is_gone() {
+    let session = Session::example(Transport::Tcp, 23);
+    for (line, is_gone) in [("kill -9 $$", true), ("kill $$", false), ("trap : HUP; kill -1 $$", false)] {
+        let mut shell = Shell::new(device(), 1);
+        let mut out = Output::default();
+        shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), line.as_bytes());
+        assert_eq!(shell.has_exited(), is_gone, "{line}");
+    }
+}
+
+#[test]
 fn a_device_that_is_rebooted_ends_the_session() {
     let session = Session::example(Transport::Tcp, 23);
     let mut shell = Shell::new(device(), 1);

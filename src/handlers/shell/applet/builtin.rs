@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::super::arithmetic;
 use super::super::device::Flavor;
 use super::super::file_system::Fault;
-use super::super::run::{Io, Leaving, Run, TERMINAL};
-use super::{Program, condition, lossy, number, operands, printf, process, setting, text};
+use super::super::option::Options;
+use super::super::run::{Io, Leaving, Run, Script, TERMINAL};
+use super::{Program, condition, job, lossy, number, operands, printf, read, set, setting, text, trap};
 
 /// The builtin of this name.
 pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
@@ -16,10 +17,15 @@ pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
         b"." | b"source" => source,
         b"[" | b"[[" | b"test" => condition::test,
         b"alias" => setting::alias,
-        b"bg" | b"fg" | b"getopts" | b"hash" | b"history" | b"jobs" | b"trap" | b"wait" => succeed,
+        b"bg" | b"fg" => job::foreground,
+        b"getopts" => set::getopts,
+        b"hash" | b"history" => succeed,
+        b"jobs" => job::jobs,
+        b"trap" => trap::trap,
+        b"wait" => job::wait,
         b"let" => calculate,
         b"local" => local,
-        b"readonly" => export,
+        b"readonly" => readonly,
         b"return" => leave_function,
         b"ulimit" => setting::ulimit,
         b"umask" => setting::umask,
@@ -34,13 +40,14 @@ pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
         b"exit" | b"logout" => exit,
         b"export" => export,
         b"help" => help,
-        b"kill" => process::kill,
+        b"kill" => job::kill,
         b"printf" => printf::printf,
         b"pwd" => pwd,
-        b"read" => read,
-        b"set" => set,
+        b"read" => read::read,
+        b"set" => set::set,
         b"shift" => shift,
-        b"type" => kind,
+        b"times" => times_used,
+        b"type" => kind_of,
         b"unset" => unset,
         _ => return None,
     })
@@ -168,28 +175,24 @@ fn export(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `set`, `set -- ARGUMENT...`; other options are taken and forgotten.
-fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.len() == 1 {
-        for (name, value) in all_variables(run, false) {
-            run.print_line(io.out, &format!("{name}='{value}'"));
+/// `readonly NAME=VALUE...`
+fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    for word in operands(words) {
+        let (name, value) = word.split_at(word.iter().position(|&b| b == b'=').unwrap_or(word.len()));
+        if let Some(value) = value.get(1..) {
+            run.set_variable(name, value.to_vec());
         }
-        return 0;
-    }
-    let options = words.iter().skip(1).take_while(|word| *word != b"--" && word.starts_with(b"-")).count();
-    let dashes = usize::from(words.get(1 + options).is_some_and(|word| word == b"--"));
-    let rest = words.get(1 + options + dashes..).unwrap_or_default();
-    if dashes > 0 || !rest.is_empty() {
-        let name = run.state.arguments.first().cloned().unwrap_or_else(|| run.shell_name());
-        run.state.arguments = [&[name], rest].concat();
+        // As many as there is room for values.
+        if run.state.variables.contains_key(name) {
+            run.state.fixed.insert(name.to_vec());
+        }
     }
     0
 }
 
 fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     for name in operands(words) {
-        run.state.variables.remove(name);
-        run.state.exported.remove(name);
+        run.unset(name);
         if super::has_flag(words, b'f') {
             run.state.functions.remove(name);
         }
@@ -198,11 +201,13 @@ fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
 }
 
 /// Variables that a name can call, sorted; of the visitor's own those that are exported, or all.
-fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
+pub(super) fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = run
         .environment()
         .into_iter()
-        .filter(|(name, _)| !run.state.variables.contains_key(name.as_bytes()))
+        .filter(|(name, _)| {
+            !run.state.variables.contains_key(name.as_bytes()) && !run.state.gone.contains(name.as_bytes())
+        })
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
     let is_own =
@@ -216,15 +221,35 @@ fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
 
 /// `env`, perhaps with a program to run.
 pub(super) fn env(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest = words.iter().skip(1).skip_while(|word| word.starts_with(b"-"));
+    let is_bare =
+        words.iter().skip(1).take_while(|word| word.starts_with(b"-")).any(|word| word.contains(&b'i') || word == b"-");
+    let without = super::value_of(words, b'u').map(<[u8]>::to_vec);
+    let mut rest = words.get(1..).unwrap_or_default();
+    while let Some((word, after)) = rest.split_first().filter(|(word, _)| word.starts_with(b"-")) {
+        rest = if word == b"-u" { after.get(1..).unwrap_or_default() } else { after };
+    }
+    let rest = rest.iter();
     let given: Vec<Vec<u8>> = rest.clone().take_while(|word| word.contains(&b'=')).cloned().collect();
     let rest: Vec<Vec<u8>> = rest.skip(given.len()).cloned().collect();
     let mut status = 0;
     run.apart(|run| {
+        let gone: Vec<Vec<u8>> = if is_bare {
+            all_variables(run, true)
+                .into_iter()
+                .map(|(name, _)| name.into_bytes())
+                .filter(|name| name != b"PATH")
+                .collect()
+        } else {
+            without.into_iter().collect()
+        };
+        for name in gone {
+            run.unset(&name);
+        }
         for word in &given {
             assign_exported(run, word);
         }
         match rest.first() {
+            None if is_bare => given.iter().for_each(|word| run.print_line(io.out, &lossy(word))),
             None => {
                 for (name, value) in all_variables(run, true) {
                     run.print_line(io.out, &format!("{name}={value}"));
@@ -269,7 +294,7 @@ fn command(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             }
             0
         }
-        Some(b"-V") => kind(run, rest, io),
+        Some(b"-V") => kind_of(run, rest, io),
         Some(_) => run.call_program(rest, io),
     }
 }
@@ -280,6 +305,7 @@ fn exec(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some(name) = rest.first() else { return 0 };
     if !name.contains(&b'/') && super::system::where_is(run, name).is_none() {
         run.complain_of(io, b"exec", &[&name[..], b": not found"].concat());
+        run.leaving = Some(if run.is_interactive() { Leaving::Abandon } else { Leaving::Exit });
         return 127;
     }
     let levels = run.state.levels;
@@ -293,7 +319,29 @@ fn exec(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     status
 }
 
-/// `nohup PROG`, `time PROG`.
+/// `time [-p] PROG`: what it took, on the error output.
+pub(super) fn time(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let rest = words.get(1..).unwrap_or_default();
+    let is_plain = rest.first().is_some_and(|word| word == b"-p");
+    let rest = rest.get(usize::from(rest.first().is_some_and(|word| word.starts_with(b"-")))..).unwrap_or_default();
+    if rest.is_empty() {
+        return super::usage(run, "time", io);
+    }
+    let before = run.waited();
+    let status = run.call(rest, io);
+    let took = run.waited().saturating_sub(before);
+    let (seconds, hundredths) = (took.as_secs(), took.subsec_millis() / 10);
+    let text = if is_plain {
+        format!("real {seconds}.{hundredths:02}\nuser 0.00\nsys 0.00\n")
+    } else {
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        format!("real\t{minutes}m {seconds}.{hundredths:02}s\nuser\t0m 0.00s\nsys\t0m 0.00s\n")
+    };
+    run.print(io.err, text.as_bytes());
+    status
+}
+
+/// `nohup PROG`.
 pub(super) fn nohup(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     match words.get(1..) {
         Some(rest) if !rest.is_empty() => run.call(rest, io),
@@ -335,22 +383,44 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     }
 }
 
+/// Options of a shell that begins: those of `sh -ex -c TEXT`. The letters that come before the script, and where the rest stands.
+fn shell_options(words: &[Vec<u8>]) -> (Options, Vec<u8>, &[Vec<u8>]) {
+    let mut rest = words.get(1..).unwrap_or_default();
+    let (mut options, mut letters) = (Options::default(), Vec::new());
+    while let Some((word, after)) = rest.split_first().filter(|(word, _)| word.len() > 1 && word.starts_with(b"-")) {
+        rest = after;
+        for letter in word.get(1..).unwrap_or_default() {
+            options.set(*letter, true);
+            letters.push(*letter);
+        }
+        if word.ends_with(b"o")
+            && let Some((name, after)) = rest.split_first()
+        {
+            rest = after;
+            if let Some(letter) = Options::named(name) {
+                options.set(letter, true);
+            }
+        }
+    }
+    (options, letters, rest)
+}
+
 /// `sh`: with `-c` or a file it runs that; on the terminal it is a shell within the shell.
 pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if let Some(at) = words.iter().position(|word| word == b"-c") {
-        let Some(text) = words.get(at + 1) else {
+    let (options, letters, rest) = shell_options(words);
+    if letters.contains(&b'c') {
+        let Some((text, arguments)) = rest.split_first() else {
             run.print_line(io.err, "sh: -c requires an argument");
             return 2;
         };
-        return run.script(text, words.get(at + 2..).unwrap_or_default(), false, io);
+        return run.script(text, arguments, Script::Text, options, io);
     }
-    if words.iter().any(|word| word == b"-s") {
-        let arguments = [&[b"sh".to_vec()], &operands(words).cloned().collect::<Vec<_>>()[..]].concat();
-        return script_from(run, io, &arguments, false);
+    if letters.contains(&b's') {
+        let arguments = [&[b"sh".to_vec()], rest].concat();
+        return script_from(run, io, &arguments, Script::Text, options);
     }
-    if let Some(name) = operands(words).next() {
+    if let Some(name) = rest.first() {
         let path = run.path(name);
-        let at = words.iter().position(|word| word == name).unwrap_or(1);
         run.files.keep_sample(&path, true);
         let input = match run.open(&path) {
             Ok(input) => input,
@@ -359,7 +429,7 @@ pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
                 return 2;
             }
         };
-        return script_from(run, Io { input, ..io }, words.get(at..).unwrap_or_default(), true);
+        return script_from(run, Io { input, ..io }, rest, Script::File, options);
     }
     if io.input == TERMINAL && io.out == TERMINAL {
         if run.state.levels < super::super::MAX_LEVELS {
@@ -374,18 +444,18 @@ pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         }
         return 0;
     }
-    script_from(run, io, words.get(..1).unwrap_or_default(), false)
+    script_from(run, io, words.get(..1).unwrap_or_default(), Script::Text, options)
 }
 
 /// Runs what is read. What stands for a fetched script does what nobody knows.
-fn script_from(run: &mut Run<'_, '_>, io: Io, arguments: &[Vec<u8>], is_file: bool) -> u8 {
+fn script_from(run: &mut Run<'_, '_>, io: Io, arguments: &[Vec<u8>], script: Script, options: Options) -> u8 {
     if run.is_stand_in(io) {
         run.wait_about(200, 900);
         run.state.has_dropped = true;
         return 0;
     }
     let text = run.read_all(io);
-    run.script(&text, arguments, is_file, io)
+    run.script(&text, arguments, script, options, io)
 }
 
 /// On a device of this kind everybody is root; on Android nobody becomes it.
@@ -396,7 +466,7 @@ pub(super) fn su(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     }
     if let Some(text) = super::value_of(words, b'c') {
         let text = text.to_vec();
-        return run.script(&text, &[], false, io);
+        return run.script(&text, &[], Script::Text, Options::default(), io);
     }
     let plain = words.first().cloned().into_iter().collect::<Vec<_>>();
     shell(run, &plain, io)
@@ -410,39 +480,10 @@ fn help(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `read NAME...`: the last name gets the rest of the line; NUL bytes are dropped, as shells do.
-fn read(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let Some(mut line) = run.read_line(io) else { return 1 };
-    let is_whole = line.last() == Some(&b'\n');
-    line.retain(|b| !matches!(b, 0 | b'\n'));
-    if !super::has_flag(words, b'r') {
-        let mut after_backslash = false;
-        line.retain(|&byte| {
-            after_backslash = byte == b'\\' && !after_backslash;
-            !after_backslash
-        });
-    }
-    let names: Vec<&[u8]> = super::operands_beside(words, b"tpn");
-    let names = if names.is_empty() { vec![&b"REPLY"[..]] } else { names };
-    let separators = run.variable(b"IFS").unwrap_or_else(|| b" \t\n".to_vec());
-    let is_separator = |byte: &u8| separators.contains(byte);
-    let is_blank = |byte: &u8| byte.is_ascii_whitespace() && separators.contains(byte);
-    let trimmed = |text: &[u8]| {
-        let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
-        text.get(start..).unwrap_or_default().to_vec()
-    };
-    let mut rest = trimmed(&line);
-    for (at, name) in names.iter().enumerate() {
-        let is_last = at + 1 == names.len();
-        let end = if is_last { None } else { rest.iter().position(is_separator) };
-        let mut value = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default().to_vec();
-        while is_last && value.last().is_some_and(is_blank) {
-            value.pop();
-        }
-        rest = trimmed(rest.get(end.map_or(rest.len(), |end| end + 1)..).unwrap_or_default());
-        run.set_variable(name, value);
-    }
-    u8::from(!is_whole)
+/// `times`: nothing has taken long.
+fn times_used(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.print(io.out, b"0m0.000s 0m0.010s\n0m0.030s 0m0.020s\n");
+    0
 }
 
 fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
@@ -454,13 +495,16 @@ fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     0
 }
 
-fn kind(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+fn kind_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut status = 0;
     for name in operands(words) {
         let found = super::system::where_is(run, name);
         let shown = lossy(name);
         match found {
             _ if run.state.functions.contains_key(name) => run.print_line(io.out, &format!("{shown} is a function")),
+            _ if super::super::parse::KEYWORDS.contains(&name.as_slice()) => {
+                run.print_line(io.out, &format!("{shown} is a shell keyword"));
+            }
             _ if builtin(name).is_some() => run.print_line(io.out, &format!("{shown} is a shell builtin")),
             Some(path) => run.print_line(io.out, &format!("{shown} is {}", lossy(&path))),
             None => {
