@@ -13,6 +13,7 @@ use crate::handlers::shell::{Act, Acts, Device, Shell, Terminal};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
 const EXIT: u8 = 3;
 const CLOSE_STDIN: u8 = 4;
 /// Bytes of an id and a length.
@@ -129,8 +130,9 @@ impl Commands {
         command: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) -> Self {
+        let shell = Shell::for_commands(Arc::clone(device), cx.session().seed);
         let mut commands = Self {
-            shell: Shell::for_commands(Arc::clone(device), cx.session().seed),
+            shell: if framing == Framing::Packets { shell.with_errors_apart() } else { shell },
             framing,
             input: Input::new(framing == Framing::Packets),
             is_script: command.is_none(),
@@ -154,6 +156,7 @@ impl Commands {
             if let Some(act) = self.acts.pop_front() {
                 match act {
                     Act::Print(bytes) => self.framing.emit(&bytes, out),
+                    Act::Complain(bytes) => packet(STDERR, &bytes, out),
                     Act::Wait(time) => self.due = Some(cx.now() + time),
                     Act::Hang => self.hangs = true,
                 }

@@ -2,6 +2,7 @@
 
 mod draw;
 mod network;
+mod package;
 mod present;
 mod proc;
 
@@ -19,6 +20,7 @@ use crate::handlers::{Random, Sources};
 
 pub(super) use draw::pick;
 pub(super) use network::Network;
+pub(super) use package::{Package, Settings};
 pub(super) use present::Present;
 pub(super) use proc::process_status;
 
@@ -55,6 +57,9 @@ pub(super) struct Process {
 pub(super) struct Remembered {
     pub(super) overlay: Overlay,
     pub(super) jobs: Jobs,
+    /// Android's packages and settings.
+    pub(super) packages: Vec<Package>,
+    pub(super) settings: Settings,
 }
 
 /// A program that is still running.
@@ -100,10 +105,10 @@ impl Jobs {
 
     /// What has come to its end by this time runs no longer.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        let (over, running) =
+        let (over, running): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.running).into_iter().partition(|job| job.until.is_some_and(|until| until <= now));
         self.running = running;
-        for job in Vec::<Job>::from(over) {
+        for job in over {
             self.end(job.pid, 0);
         }
     }

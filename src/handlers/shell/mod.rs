@@ -10,6 +10,7 @@
 //! after the steps are used up.
 
 mod android;
+mod apk;
 mod applet;
 mod arithmetic;
 mod calendar;
@@ -20,6 +21,7 @@ mod escape;
 mod expand;
 mod file_system;
 mod glob;
+mod inflate;
 mod lex;
 mod option;
 mod parse;
@@ -74,6 +76,8 @@ const MAX_LEVELS: u32 = 16;
 pub(super) enum Act {
     /// These bytes are printed; a line ends with `\n`, the terminal makes `\r\n` of it.
     Print(Vec<u8>),
+    /// The same on the error output, where a client keeps it apart.
+    Complain(Vec<u8>),
     /// Nothing happens for this long.
     Wait(Duration),
     /// Nothing happens any more, until the visitor interrupts.
@@ -124,6 +128,8 @@ struct State {
     is_root: bool,
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
+    /// Errors go to the client apart from the output.
+    errors_apart: bool,
     exited: bool,
 }
 
@@ -180,6 +186,12 @@ impl Shell {
     /// [`Shell::feed`] gave them, else nothing.
     pub(super) fn for_commands(device: Arc<Device>, seed: u64) -> Self {
         Self { is_interactive: false, ..Self::new(device, seed) }
+    }
+
+    /// With errors as [`Act::Complain`].
+    pub(super) fn with_errors_apart(mut self) -> Self {
+        self.state.errors_apart = true;
+        self
     }
 
     /// What an interactive shell prints first.
@@ -274,7 +286,8 @@ impl Shell {
                     Flavor::BusyBox if self.state.levels == 0 => "-sh",
                     Flavor::BusyBox => "sh",
                 };
-                Acts::from([Act::Print(format!("{name}: {what}\n").into_bytes())])
+                let line = format!("{name}: {what}\n").into_bytes();
+                Acts::from([if self.state.errors_apart { Act::Complain(line) } else { Act::Print(line) }])
             }
         }
     }

@@ -10,7 +10,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::device::{Device, Flavor, Jobs, Remembered};
+use super::device::{Device, Flavor, Jobs, Package, Remembered, Settings};
 use super::file_system::{FileSystem, Sample};
 use super::lex::Word;
 use super::option::{Options, PIPEFAIL};
@@ -71,6 +71,9 @@ pub(super) struct Run<'r, 'c> {
     pub(super) random: &'r mut Random,
     pub(super) files: FileSystem<'r>,
     pub(super) jobs: &'r mut Jobs,
+    /// What this source has installed, and set.
+    pub(super) packages: &'r mut Vec<Package>,
+    pub(super) settings: &'r mut Settings,
     pub(super) leaving: Option<Leaving>,
     acts: Acts,
     printed: usize,
@@ -115,6 +118,8 @@ impl<'r, 'c> Run<'r, 'c> {
             random,
             files,
             jobs: &mut kept.jobs,
+            packages: &mut kept.packages,
+            settings: &mut kept.settings,
             leaving: None,
             acts: Acts::new(),
             printed: 0,
@@ -129,7 +134,7 @@ impl<'r, 'c> Run<'r, 'c> {
             replaced: None,
             descriptors: BTreeMap::new(),
             locals: Vec::new(),
-            sinks: vec![Sink::Terminal],
+            sinks: vec![Sink::Terminal, Sink::Errors],
             inputs: vec![Input::default()],
         }
     }
@@ -189,7 +194,7 @@ impl<'r, 'c> Run<'r, 'c> {
         self.apart(|run| run.and_or(item, io));
         let since = self.acts.split_off(before.min(self.acts.len()));
         let time = waits(&since);
-        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_))));
+        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
         let newest = self.newest_pid();
         let started = self.jobs.running.get(running..).and_then(<[_]>::last).map(|job| job.pid);
         let pid = match started {

@@ -269,7 +269,7 @@ impl Terminal {
     fn play(&mut self, cx: &Context<'_>, out: &mut Vec<u8>) {
         while let Some(act) = self.acts.pop_front() {
             match act {
-                Act::Print(bytes) => {
+                Act::Print(bytes) | Act::Complain(bytes) => {
                     print(&bytes, out);
                     if self.is_enough(cx.now(), bytes.len()) {
                         self.due = Some(cx.now() + MOMENT);

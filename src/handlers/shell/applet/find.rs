@@ -13,6 +13,9 @@ use expression::{Measure, Primary, Term, Wish};
 /// Command lines of `-exec ... +` hold no more names.
 const MAX_NAMES: usize = 1_024;
 
+/// A program, and the names that it is called with at the end.
+type Gathered = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 /// An entry that is looked at.
 struct Entry<'e> {
     path: &'e [u8],
@@ -31,7 +34,7 @@ struct Search<'s, 'r, 'c> {
     pruned: bool,
     is_over: bool,
     /// Names for each `-exec ... +`, in the order of the expression.
-    gathered: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+    gathered: Vec<Gathered>,
 }
 
 pub(super) fn find(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {

@@ -17,6 +17,7 @@ mod list;
 mod make;
 mod mode;
 mod network;
+mod package;
 mod pattern;
 mod phone;
 mod printf;

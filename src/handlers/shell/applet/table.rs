@@ -3,7 +3,7 @@
 use super::super::run::{Io, Run};
 use super::{
     archive, awk, builtin, busybox, column, condition, container, dump, fetch, file, find, grep, job, lines, list,
-    make, mode, network, phone, printf, process, sed, sum, system, text, toybox,
+    make, mode, network, package, phone, printf, process, sed, sum, system, text, toybox,
 };
 
 /// Runs a program: `words` with its name first; the result is its exit status.
@@ -196,9 +196,11 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("curl", USR_BIN, "[options...] <url>", fetch::curl).apart(),
     row("getprop", "", "", phone::getprop).apart(),
     row("setprop", "", "", phone::setprop).apart(),
-    row("pm", "", "", phone::pm).apart(),
-    row("am", "", "", phone::am).apart(),
+    row("pm", "", "", package::pm).apart(),
+    row("am", "", "", package::am).apart(),
     row("cmd", "", "", phone::cmd).apart(),
+    row("content", "", "", phone::content).apart(),
+    row("bugreportz", "", "", phone::bug_report).apart(),
     row("input", "", "", system::nothing).apart(),
     row("logcat", "", "", phone::logcat).apart(),
     row("monkey", "", "", phone::monkey).apart(),

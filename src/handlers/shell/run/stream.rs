@@ -24,10 +24,14 @@ pub(super) struct Descriptor {
     out: Option<usize>,
 }
 
+/// The client's error output, in the list of those.
+pub(super) const ERRORS: usize = 1;
+
 /// Where output goes.
 #[derive(Debug)]
 pub(super) enum Sink {
     Terminal,
+    Errors,
     Buffer(Vec<u8>),
     File(Vec<u8>),
     Null,
@@ -230,12 +234,15 @@ impl Run<'_, '_> {
                 // A full disk takes no more; the shell's own echo does not look at that either.
                 let _ = self.files.append(&path, bytes);
             }
-            Some(Sink::Terminal) => {
+            Some(sink @ (Sink::Terminal | Sink::Errors)) => {
+                let is_error = matches!(sink, Sink::Errors);
                 let room = MAX_OUTPUT.saturating_sub(self.printed);
                 let bytes = bytes.get(..room).unwrap_or(bytes);
                 self.printed += bytes.len();
                 match self.acts.back_mut() {
-                    Some(Act::Print(last)) => last.extend_from_slice(bytes),
+                    Some(Act::Print(last)) if !is_error => last.extend_from_slice(bytes),
+                    Some(Act::Complain(last)) if is_error => last.extend_from_slice(bytes),
+                    _ if is_error => self.acts.push_back(Act::Complain(bytes.to_vec())),
                     _ => self.acts.push_back(Act::Print(bytes.to_vec())),
                 }
             }

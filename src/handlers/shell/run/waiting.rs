@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::stream::{Input, Io, TERMINAL};
+use super::stream::{ERRORS, Input, Io, TERMINAL};
 use super::{Leaving, Run};
 use crate::handlers::shell::Act;
 use crate::handlers::shell::file_system::base_name;
@@ -50,7 +50,8 @@ impl Run<'_, '_> {
         mut input: Option<Vec<u8>>,
         is_interactive: bool,
     ) -> Option<Waiting> {
-        let mut io = Io { input: TERMINAL, out: TERMINAL, err: TERMINAL };
+        let err = if self.state.errors_apart { ERRORS } else { TERMINAL };
+        let mut io = Io { input: TERMINAL, out: TERMINAL, err };
         while let Some(item) = items.pop_front() {
             let wish = if input.is_some() { None } else { reads_terminal(&item) };
             if let Some((lines, is_password)) = wish {
