@@ -316,6 +316,14 @@ fn what_a_visitor_installs_on_a_phone_is_there_and_nothing_else() {
 }
 
 #[test]
+fn a_table_of_crond_stays_where_it_was_put() {
+    let device = Flavor::BusyBox;
+    let line = "(crontab -l 2>/dev/null; echo '* * * * * /tmp/x') | crontab -; crontab -l; cat /var/spool/cron/crontabs/root; crontab -r; crontab -l";
+    let table = "* * * * * /tmp/x\n";
+    assert_eq!(said(device, line, 0), format!("{table}{table}crontab: can't open 'root': No such file or directory\n"));
+}
+
+#[test]
 fn a_device_that_is_rebooted_ends_the_session() {
     let session = Session::example(Transport::Tcp, 23);
     let mut shell = Shell::new(device(), 1);
