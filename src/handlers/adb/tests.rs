@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::Persona;
 use super::super::transcript::{Outcome, Step, Transcript};
 use super::*;
 
@@ -176,6 +177,16 @@ fn a_pushed_file_is_kept_as_a_sample_and_stands_on_the_device() {
     assert_eq!(&stat[..4], b"STAT");
     assert_eq!(u32::from_le_bytes(*stat[4..].first_chunk().unwrap()), 0o100_755);
     assert_eq!(u32::from_le_bytes(*stat[8..].first_chunk().unwrap()), 100_000);
+}
+
+#[test]
+fn what_was_pushed_for_nobody_else_can_be_pulled_again() {
+    let file = b"/data/local/tmp/own";
+    let device = Device::new(Flavor::Android, &Persona::example(), &[]);
+    device.files([192, 0, 2, 1].into(), crate::clock::Timestamp::default(), |files| {
+        files.store(file, b"mine", 0o770).unwrap();
+        assert_eq!(files.read(file).unwrap().as_ref(), b"mine");
+    });
 }
 
 #[test]

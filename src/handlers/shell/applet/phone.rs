@@ -139,8 +139,14 @@ pub(super) fn content(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `bugreportz`: the client asks for the version first.
+/// `bugreportz`, since Android 7: the client asks for the version first.
 pub(super) fn bug_report(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    const FIRST_SDK: u32 = 24;
+    let sdk = run.device.property("ro.build.version.sdk").and_then(|sdk| sdk.parse::<u32>().ok());
+    if sdk.is_some_and(|sdk| sdk < FIRST_SDK) {
+        run.complain(io, b"bugreportz: not found");
+        return 127;
+    }
     if super::has_flag(words, b'v') {
         run.print_line(io.err, "1.0");
         return 0;
