@@ -3,7 +3,9 @@
 
 mod compound;
 mod function;
+mod list;
 mod program;
+mod script;
 mod stream;
 mod waiting;
 
@@ -13,9 +15,8 @@ use std::time::Duration;
 use super::device::{Device, Flavor, Jobs, Package, Remembered, Settings};
 use super::file_system::{FileSystem, Sample};
 use super::lex::Word;
-use super::option::{Options, PIPEFAIL};
-use super::parse::{Body, Command, Item, Joint, List, Pipeline};
-use super::{Act, Acts, MAX_LEVELS, MAX_STEPS, State, Surroundings, parse};
+use super::parse::{Body, Command};
+use super::{Act, Acts, MAX_STEPS, State};
 use crate::handlers::{Context, Random};
 use stream::{Descriptor, Input, Sink};
 
@@ -23,9 +24,6 @@ pub(super) use stream::{Io, TERMINAL};
 
 pub(super) use function::Function;
 pub(super) use waiting::Waiting;
-
-/// Expansions within expansions.
-const MAX_NESTING: u32 = 32;
 
 /// Why the commands that follow are not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,99 +142,6 @@ impl<'r, 'c> Run<'r, 'c> {
         (self.acts, self.files.take_samples())
     }
 
-    pub(super) fn list(&mut self, list: &List, mut io: Io) {
-        for item in &list.0 {
-            self.item(item, io);
-            if self.leaving.is_some() {
-                return;
-            }
-            io = self.replaced.unwrap_or(io);
-        }
-    }
-
-    fn item(&mut self, item: &Item, io: Io) {
-        if item.in_background {
-            self.in_background(item, io);
-        } else {
-            self.and_or(item, io);
-        }
-    }
-
-    /// `a && b || c`: with `set -e` the shell ends where the last of them that is run fails.
-    fn and_or(&mut self, item: &Item, io: Io) {
-        let all = std::iter::once((None, &item.first)).chain(item.rest.iter().map(|(joint, next)| (Some(joint), next)));
-        for (at, (joint, pipeline)) in all.enumerate() {
-            let goes_on = match joint {
-                None => true,
-                Some(Joint::And) => self.state.status == 0,
-                Some(Joint::Or) => self.state.status != 0,
-            };
-            if self.leaving.is_some() {
-                return;
-            }
-            if !goes_on {
-                continue;
-            }
-            let is_tested = at < item.rest.len() || pipeline.negated;
-            self.tested += u32::from(is_tested);
-            self.pipeline(pipeline, io);
-            self.tested -= u32::from(is_tested);
-            let has_failed = self.state.status != 0 && !is_tested && self.tested == 0;
-            if has_failed && self.leaving.is_none() && self.state.options.has(b'e') {
-                self.leaving = Some(Leaving::Exit);
-            }
-        }
-    }
-
-    /// Done beside the visitor's dialogue: nobody waits for it. What takes its time is running until then.
-    fn in_background(&mut self, item: &Item, io: Io) {
-        let (before, running) = (self.acts.len(), self.jobs.running.len());
-        self.apart(|run| run.and_or(item, io));
-        let since = self.acts.split_off(before.min(self.acts.len()));
-        let time = waits(&since);
-        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
-        let newest = self.newest_pid();
-        let started = self.jobs.running.get(running..).and_then(<[_]>::last).map(|job| job.pid);
-        let pid = match started {
-            Some(pid) => pid,
-            None if time.is_zero() => {
-                let pid = self.jobs.next_pid(newest);
-                self.jobs.end(pid, self.state.status);
-                pid
-            }
-            None => self.jobs.start(newest, &item.title(), Some(self.cx.now() + time)),
-        };
-        self.jobs.background = Some(pid);
-        self.state.status = 0;
-    }
-
-    fn pipeline(&mut self, pipeline: &Pipeline, io: Io) {
-        match pipeline.commands.as_slice() {
-            [command] => self.command(command, io),
-            commands => self.apart(|run| {
-                let (mut input, mut failure) = (io.input, 0);
-                for (at, command) in commands.iter().enumerate() {
-                    let is_last = at + 1 == commands.len();
-                    let out = if is_last { io.out } else { run.add_sink(Sink::Buffer(Vec::new())) };
-                    run.command(command, Io { input, out, err: io.err });
-                    run.end_subshell();
-                    if run.state.status != 0 {
-                        failure = run.state.status;
-                    }
-                    if !is_last {
-                        input = run.input_of(out);
-                    }
-                }
-                if run.state.options.has(PIPEFAIL) {
-                    run.state.status = failure;
-                }
-            }),
-        }
-        if pipeline.negated {
-            self.state.status = u8::from(self.state.status == 0);
-        }
-    }
-
     /// Runs something whose changes of directory and variables do not last: a subshell.
     pub(super) fn apart(&mut self, work: impl FnOnce(&mut Self)) {
         let kept = self.state.surroundings.clone();
@@ -350,85 +255,6 @@ impl<'r, 'c> Run<'r, 'c> {
     /// The steps are used up: whoever works in rounds ends.
     pub(super) const fn is_spent(&self) -> bool {
         self.steps > MAX_STEPS
-    }
-
-    /// Runs a list and takes what it writes to its output: `$(...)`.
-    pub(super) fn output_of(&mut self, source: &[u8], io: Io) -> Vec<u8> {
-        let list = match parse::parse(source) {
-            Ok(list) => list,
-            Err(fault) => {
-                self.give_up(io, &fault.text());
-                return Vec::new();
-            }
-        };
-        let out = self.add_sink(Sink::Buffer(Vec::new()));
-        self.deeper(io, |run| run.apart(|run| run.list(&list, Io { out, ..io })));
-        self.substituted = true;
-        self.take_buffer(out)
-    }
-
-    /// Expands something that may hold more of its kind: `${a:-${b:-...}}`.
-    pub(super) fn nested<R: Default>(&mut self, io: Io, work: impl FnOnce(&mut Self) -> R) -> R {
-        if self.nesting >= MAX_NESTING {
-            self.give_up(io, "bad substitution");
-            return R::default();
-        }
-        self.nesting += 1;
-        let result = work(self);
-        self.nesting -= 1;
-        result
-    }
-
-    /// Runs something that may run itself again: a substitution, a script, a function. Too deep, the device has no room for one more.
-    fn deeper(&mut self, io: Io, work: impl FnOnce(&mut Self)) {
-        if self.depth >= MAX_LEVELS {
-            self.give_up(io, "can't fork: Resource temporarily unavailable");
-            return;
-        }
-        self.depth += 1;
-        work(self);
-        self.depth -= 1;
-    }
-
-    /// Runs a shell of its own over this text: `sh -c`, or a file; `$0` is first among the arguments. It knows what was exported.
-    pub(super) fn script(
-        &mut self,
-        text: &[u8],
-        arguments: &[Vec<u8>],
-        script: Script,
-        options: Options,
-        io: Io,
-    ) -> u8 {
-        let name = arguments.first().cloned().unwrap_or_else(|| b"sh".to_vec());
-        let before =
-            (self.origin.replace(Origin { name, is_file: script == Script::File }), std::mem::take(&mut self.line));
-        self.apart(|run| {
-            let Surroundings { variables, exported, functions, .. } = &mut run.state.surroundings;
-            variables.retain(|name, _| exported.contains(name));
-            functions.clear();
-            run.state.arguments = arguments.to_vec();
-            run.state.options = options;
-            run.state.option_at = 0;
-            let tested = std::mem::take(&mut run.tested);
-            if !options.has(b'n') {
-                run.text(text, io);
-            }
-            run.exit_trap(io);
-            run.tested = tested;
-        });
-        (self.origin, self.line) = before;
-        self.state.status
-    }
-
-    /// Runs a text in this shell: `eval`, `.`
-    pub(super) fn text(&mut self, text: &[u8], io: Io) {
-        match parse::parse(text) {
-            Ok(list) => self.deeper(io, |run| {
-                run.state.status = 0;
-                run.list(&list, io);
-            }),
-            Err(fault) => self.give_up(io, &fault.text()),
-        }
     }
 
     /// An error of the shell itself: it is told, and nothing else of what was typed is done.

@@ -12,6 +12,7 @@ mod file;
 mod find;
 mod grep;
 mod job;
+mod launch;
 mod lines;
 mod list;
 mod make;

@@ -106,7 +106,7 @@ pub(super) fn chpasswd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 pub(super) fn printenv(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut names = operands(words).peekable();
     if names.peek().is_none() {
-        return builtin::env(run, words, io);
+        return super::launch::env(run, words, io);
     }
     let mut status = 0;
     for name in names {
