@@ -14,6 +14,8 @@ pub(crate) const EVENT_FACTOR: u64 = 256;
 pub(crate) const EVENT_BESIDES: u64 = 1 << 20;
 pub(crate) const SAMPLE_FACTOR: u64 = 256;
 pub(crate) const SAMPLE_BESIDES: u64 = 16 << 20;
+/// Ports besides the handler's own: where servers speak first, where another protocol is at home, any other.
+pub(crate) const PORTS: [u16; 11] = [21, 25, 110, 143, 873, 993, 2_222, 3_306, 5_900, 6_379, 12_345];
 /// Deadlines that a silent visitor causes before its session is over or waits for good.
 const MAX_DEADLINES: u32 = 10_000;
 /// Sessions that are handed over more often go in circles: the server's own bound.
@@ -91,9 +93,11 @@ pub(crate) struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    /// A session that has just been opened.
-    pub(crate) fn open(registry: &'a Registry, entry: &Entry, transport: Transport) -> Self {
-        let port = entry.default_ports().first().copied().unwrap_or(4444);
+    /// A session that has just been opened, on the handler's own port (0) or on another.
+    pub(crate) fn open(registry: &'a Registry, entry: &Entry, transport: Transport, pick: usize) -> Self {
+        let own = entry.default_ports().first().copied().unwrap_or(4444);
+        let other = pick.checked_sub(1).map(|pick| PORTS[pick % PORTS.len()]);
+        let port = other.unwrap_or(own);
         let session = Session::example(transport, port);
         let mut play = Self {
             registry,

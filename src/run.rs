@@ -23,6 +23,7 @@ mod parent;
 mod process;
 mod queue;
 mod reserved_port;
+mod running;
 mod shortcoming;
 mod vigil;
 

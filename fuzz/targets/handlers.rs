@@ -1,5 +1,5 @@
-//! Any visitor of any handler: no panic, and bounds on what is sent, recorded and kept. The first byte picks the handler, the rest is what
-//! the visitor does.
+//! Any visitor of any handler: no panic, and bounds on what is sent, recorded and kept. The first byte picks the handler and the port, the
+//! rest is what the visitor does.
 
 #![no_main]
 
@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     let Some(entry) = REGISTRY.entries().nth(usize::from(pick) % count) else { return };
     let steps = steps(script);
     for &transport in entry.transports() {
-        let mut play = Play::open(&REGISTRY, entry, transport);
+        let mut play = Play::open(&REGISTRY, entry, transport, usize::from(pick) / count);
         play.run(&steps);
         play.close();
     }

@@ -1,20 +1,18 @@
 //! One shard of the table: the flows of some clients, both indices, their timers.
 
 use slab::Slab;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::entry::{Disposition, Flow, Links, Translation};
 use super::hash::Key;
 use super::index::Index;
 use super::lists::{Classes, Wheel};
+use super::passage::{Admission, Known, NewFlow, Passage, Refusal};
 use super::state::{Direction, EVICTABLE, State};
 use super::{CloseReason, FlowEvent, FlowRef, FlowTotals};
 use super::{FlowId, Transport, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;
-use crate::packet::{Address, Endpoints, Tcp};
-use crate::rules::Rule;
 
 /// Candidate source ports that are tried before a closed flow must give up its own.
 const ALIAS_PROBES: u16 = 128;
@@ -44,52 +42,6 @@ impl Shared {
         let before = self.spare.fetch_update(Relaxed, Relaxed, |spare| Some(spare.saturating_sub(wanted)));
         before.unwrap_or(0).min(wanted)
     }
-}
-
-/// A flow that a rule has taken.
-#[derive(Debug)]
-pub struct NewFlow {
-    /// Who dialled what.
-    pub dialled: Tuple,
-    /// The rule.
-    pub rule: Arc<Rule>,
-    /// What it decided.
-    pub disposition: Disposition,
-    /// Where translated and redirected packets go; for other dispositions the dialled address and port.
-    pub target: (Address, u16),
-    /// Where it is translated to instead when the kernel cannot redirect it to `target` because of another flow.
-    pub instead: Option<(Address, u16)>,
-}
-
-/// Why a flow was not taken in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The table is full of flows that are worth more.
-    Full,
-    /// Every source port of this client towards the target is in use.
-    NoAlias,
-}
-
-/// What the table knows about a packet of a known flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// What was decided.
-    pub disposition: Disposition,
-    /// How the packet shall leave, if it is translated.
-    pub endpoints: Endpoints,
-}
-
-/// A packet of a flow, as far as the table cares.
-#[derive(Debug, Clone, Copy)]
-pub struct Passage<'a> {
-    /// Which way it goes.
-    pub direction: Direction,
-    /// TCP fields, `None` for other protocols.
-    pub tcp: Option<&'a Tcp>,
-    /// Length of the IP packet in bytes.
-    pub len: usize,
-    /// When it was seen.
-    pub now: Timestamp,
 }
 
 /// The flows of some clients.
@@ -454,17 +406,6 @@ fn aliases(hash: u64, own: u16) -> impl Iterator<Item = u16> {
         0 => own,
         _ => FIRST_ALIAS + ((start + u64::from(probe) * step) % ALIASES) as u16,
     })
-}
-
-/// What taking a flow in has cost others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Admission {
-    /// Another flow was evicted.
-    pub evicted: bool,
-    /// The source port is translated.
-    pub aliased: bool,
-    /// The flow should have been redirected, and is translated because of another that is or was.
-    pub clashed: bool,
 }
 
 #[cfg(test)]

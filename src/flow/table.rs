@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hash::Key;
-use super::shard::{Admission, Known, NewFlow, Passage, Refusal, Shard, Shared};
+use super::passage::{Admission, Known, NewFlow, Passage, Refusal};
+use super::shard::{Shard, Shared};
 use super::{CloseReason, Disposition, FlowEvent, FlowRef, FlowTotals, Tuple};
 use crate::clock::Timestamp;
 use crate::config::Timeouts;

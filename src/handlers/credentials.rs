@@ -116,6 +116,20 @@ impl Credentials {
         pairs.iter().map(|pair| pair.username.as_str()).filter(|name| *name != "*")
     }
 
+    /// Every login that may be let in has a password that is known here.
+    pub fn knows_passwords(&self) -> bool {
+        matches!(&self.policy, Policy::List(pairs) if pairs.iter().all(|pair| pair.password != "*"))
+    }
+
+    /// A login of this name may be let in.
+    pub fn knows(&self, username: &[u8]) -> bool {
+        match &self.policy {
+            Policy::AcceptAll | Policy::After(_) => true,
+            Policy::RejectAll => false,
+            Policy::List(pairs) => pairs.iter().any(|pair| pair.is_name(username)),
+        }
+    }
+
     /// Judges a login and records it.
     pub fn judge(&self, cx: &mut Context<'_>, username: &[u8], password: &[u8]) -> bool {
         let attempt = self.hasher.hash_one((username, password));

@@ -32,7 +32,7 @@ mod tests {
     /// Handlers, their settings, the port that is dialled, and words that bring out the host's name.
     const DIALOGUES: [(&str, &str, u16, &str); 6] = [
         ("telnet", "", 23, ""),
-        ("tcp", "answer = 'banner'", 25, ""),
+        ("tcp", "", 25, ""),
         (
             "jabber",
             "",

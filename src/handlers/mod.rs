@@ -12,18 +12,22 @@ mod credentials;
 mod echo;
 mod guise;
 mod handler;
+mod held;
 mod http;
 mod jabber;
 mod log_http;
 mod log_tcp;
+mod look;
 mod memcache;
 mod mqtt;
+mod native;
 mod output;
 mod persona;
 mod random;
 mod recognise;
 mod recording;
 mod registry;
+mod release;
 mod sample;
 mod session;
 mod shell;
@@ -35,6 +39,8 @@ pub mod tls;
 #[cfg(test)]
 mod transcript;
 mod udp;
+#[cfg(test)]
+mod visitors;
 
 pub use credentials::{Count, Credentials, Pair, Policy};
 pub use guise::Guise;

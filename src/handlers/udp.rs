@@ -1,8 +1,9 @@
-//! `udp`: for ports that no protocol claims. Records datagrams and never answers.
+//! `udp`: for ports that no protocol claims. Records datagrams under the name of their protocol and never answers.
 
 use serde::Deserialize;
 
 use super::builtin::Builtin;
+use super::recognise::datagram;
 use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker, boxed};
 use super::{Context, Handler, Session};
@@ -14,7 +15,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     aliases: &[],
     transports: &[Transport::Udp],
     default_ports: &[],
-    about: "records the first datagrams of a flow on any UDP port, never answers",
+    about: "names and records the first datagrams of a flow on any UDP port, never answers",
     prepare,
 };
 
@@ -53,7 +54,11 @@ impl Handler for Recorder {
         self.records_left = left;
         let mut recording = Recording::new(self.limit);
         recording.push(bytes);
-        cx.event(recording.event(Direction::Recv));
+        let event = recording.event(Direction::Recv);
+        cx.event(match datagram(bytes, cx.session().dialled.port()) {
+            Some(name) => event.with("protocol", name),
+            None => event,
+        });
     }
 }
 
@@ -68,6 +73,14 @@ mod tests {
         assert!(outcome.sent().is_empty() && !outcome.closed);
         let payloads: Vec<_> = outcome.events.iter().map(|event| event.fields["payload_hex"].clone()).collect();
         assert_eq!(payloads, ["6f6e65", "74776f"]);
+        assert!(!outcome.events[0].fields.contains_key("protocol"));
+    }
+
+    #[test]
+    fn a_probe_that_is_recognised_is_named() {
+        let probe = b"\x30\x26\x02\x01\x01\x04\x06public\xa0\x19\x02\x04\x4a\x69\x7d\x22\x02\x01\0\x02\x01\0\x30\x0b\x30\x09\x06\x05\x2b\x06\x01\x02\x01\x05\0";
+        let outcome = Transcript::udp("udp", "").run(&[Step::Recv(probe)]);
+        assert_eq!(outcome.the_event("payload").fields["protocol"], "snmp");
     }
 
     #[test]

@@ -19,11 +19,18 @@ fn masscan_reads_banners_of_what_speaks_first_and_of_what_answers() {
     let lab = Lab::new();
     let mut engine = lab.engine().start();
     let (sensor, router) = (SENSOR[0].to_string(), hardware_address(&lab));
-    let ports = ["-p23,80,445,11211", "--banners", "--rate", "100", "--wait", "6"];
+    let ports = ["-p23,25,80,445,2222,5900,11211", "--banners", "--rate", "100", "--wait", "6"];
     let from = ["--adapter", INTERFACE, "--adapter-ip", MASSCAN, "--adapter-port", "40000", "--router-mac", &router];
     let said = lab.client_says("masscan", &[&[sensor.as_str()], &ports[..], &from[..]].concat(), b"");
-    for (port, banner) in [(23, "login: "), (80, "nginx/1.22.1"), (445, "version=6.1.7601"), (11211, "version=1.6.18")]
-    {
+    for (port, banner) in [
+        (23, "login: "),
+        (25, "ESMTP Postfix"),
+        (80, "[http.server] nginx/"),
+        (445, "version=6.1.7601"),
+        (2222, "SSH-2.0-OpenSSH_"),
+        (5900, "RFB 003.008"),
+        (11211, "version=1.6.18"),
+    ] {
         let shown = |line: &str| line.contains(&format!("port {port}/tcp on {sensor}: ")) && line.contains(banner);
         assert!(said.lines().any(shown), "{port}: {said}");
     }

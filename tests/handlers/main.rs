@@ -12,12 +12,12 @@ mod tests {
     use std::sync::LazyLock;
     use std::time::Duration;
 
-    use glutton_nfq::handlers::Registry;
+    use glutton_nfq::handlers::{Entry, Registry};
     use proptest::prelude::*;
     use proptest::sample::select;
 
     use crate::allocation;
-    use crate::dialogue::{Play, Step, steps};
+    use crate::dialogue::{PORTS, Play, Step, steps};
 
     /// What a session costs until its visitor says something, all in.
     const MAX_IDLE: usize = 8 * 1024;
@@ -72,11 +72,11 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
         #[test]
-        fn whatever_a_visitor_does_every_bound_holds(steps in prop::collection::vec(step(), 0..12)) {
+        fn whatever_a_visitor_does_every_bound_holds(steps in prop::collection::vec(step(), 0..12), port in 0..=PORTS.len()) {
             for entry in REGISTRY.entries() {
                 for &transport in entry.transports() {
                     let before = allocation::held();
-                    let mut play = Play::open(&REGISTRY, entry, transport);
+                    let mut play = Play::open(&REGISTRY, entry, transport, port);
                     for step in &steps {
                         play.run(std::slice::from_ref(step));
                         let held = allocation::held().saturating_sub(before);
@@ -94,9 +94,9 @@ mod tests {
         for entry in REGISTRY.entries() {
             for &transport in entry.transports() {
                 // What the first session of a handler leaves for all others is not theirs.
-                Play::open(&REGISTRY, entry, transport).close();
+                Play::open(&REGISTRY, entry, transport, 0).close();
                 let before = allocation::held();
-                let plays: Vec<Play<'_>> = (0..VISITORS).map(|_| Play::open(&REGISTRY, entry, transport)).collect();
+                let plays: Vec<Play<'_>> = (0..VISITORS).map(|_| Play::open(&REGISTRY, entry, transport, 0)).collect();
                 let each = allocation::held().saturating_sub(before) / VISITORS;
                 assert!(each <= MAX_IDLE, "{}: an idle session holds {each} bytes", entry.name());
                 drop(plays);
@@ -106,11 +106,12 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_byte_or_of_one_line_ends_within_the_bounds() {
-        for entry in REGISTRY.entries() {
+        let ports = |entry: &Entry| if entry.name().as_ref() == "tcp" { 0..=PORTS.len() } else { 0..=0 };
+        for (entry, port) in REGISTRY.entries().flat_map(|entry| ports(entry).map(move |port| (entry, port))) {
             for &transport in entry.transports() {
                 for beginning in BEGINNINGS.iter().copied().chain([&b"\0"[..], b"\n", b"\xff", b"a"]) {
                     let before = allocation::held();
-                    let mut play = Play::open(&REGISTRY, entry, transport);
+                    let mut play = Play::open(&REGISTRY, entry, transport, port);
                     let flood = beginning.repeat(64 * 1024 / beginning.len() + 1);
                     for _ in 0..8 {
                         play.run(&[Step::Recv(flood.clone())]);

@@ -106,7 +106,8 @@ fn a_browser_is_answered_and_its_request_recorded(datapath: &str) {
 
 fn what_comes_on_any_other_port_is_recorded(datapath: &str) {
     let lab = Lab::new();
-    let mut engine = lab.engine().rules(RULES).datapath(datapath).start();
+    let config = format!("[engine]\ndatapath = \"{datapath}\"\n[handlers.tcp]\nanswer = \"random\"\n");
+    let mut engine = lab.engine().rules(RULES).config(&config).start();
     for (address, port, rule) in
         [(SENSOR[0], 31_337, "any-tcp"), (SENSOR[1], 2, "any-tcp"), (SENSOR[0], 9090, "logged")]
     {

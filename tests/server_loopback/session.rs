@@ -1,6 +1,16 @@
 //! What a visitor and a handler say to each other: back-pressure, half-closed ends, events.
 
+use glutton_nfq::handlers::Guise;
+
 use super::*;
+
+/// The `tcp` handler that answers with random bytes.
+fn answering() -> Sensor {
+    let tables = "[tcp]\nanswer = 'random'".parse().unwrap();
+    let mut registry = Registry::builtin();
+    registry.configure(&tables, 4_096, &Guise::example()).unwrap();
+    Sensor::start_with(registry, Some(Action::Handler("tcp".to_owned())), |_| {})
+}
 
 #[test]
 fn a_megabyte_is_echoed_bit_for_bit_to_a_slow_reader() {
@@ -63,7 +73,7 @@ fn a_visitor_that_never_reads_is_not_read_either() {
 
 #[test]
 fn a_visitor_that_ends_its_side_still_gets_the_answer() {
-    let sensor = Sensor::handler("tcp");
+    let sensor = answering();
     let mut stream = sensor.connect();
     stream.write_all(b"hello").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
@@ -77,7 +87,7 @@ fn a_visitor_that_ends_its_side_still_gets_the_answer() {
 
 #[test]
 fn the_answer_survives_what_the_visitor_still_sends() {
-    let sensor = Sensor::handler("tcp");
+    let sensor = answering();
     let mut stream = sensor.connect();
     // The limit ends the recording with most of this unread: closing then would send a reset.
     stream.write_all(&[0x41; 200_000]).unwrap();

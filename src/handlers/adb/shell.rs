@@ -31,12 +31,12 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    fn emit(self, bytes: &[u8], out: &mut Vec<u8>) {
+    fn emit(self, id: u8, bytes: &[u8], out: &mut Vec<u8>) {
         if bytes.is_empty() {
             return;
         }
         match self {
-            Self::Packets => packet(STDOUT, bytes, out),
+            Self::Packets => packet(id, bytes, out),
             Self::Bare { terminal: false } => out.extend_from_slice(bytes),
             Self::Bare { terminal: true } => {
                 for &byte in bytes {
@@ -130,9 +130,8 @@ impl Commands {
         command: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) -> Self {
-        let shell = Shell::for_commands(Arc::clone(device), cx.session().seed);
         let mut commands = Self {
-            shell: if framing == Framing::Packets { shell.with_errors_apart() } else { shell },
+            shell: Shell::for_commands(Arc::clone(device), cx.session().seed),
             framing,
             input: Input::new(framing == Framing::Packets),
             is_script: command.is_none(),
@@ -155,8 +154,8 @@ impl Commands {
         while !self.over && !self.hangs && self.due.is_none() && out.len() < MAX_HELD {
             if let Some(act) = self.acts.pop_front() {
                 match act {
-                    Act::Print(bytes) => self.framing.emit(&bytes, out),
-                    Act::Complain(bytes) => packet(STDERR, &bytes, out),
+                    Act::Print(bytes) => self.framing.emit(STDOUT, &bytes, out),
+                    Act::Complain(bytes) => self.framing.emit(STDERR, &bytes, out),
                     Act::Wait(time) => self.due = Some(cx.now() + time),
                     Act::Hang => self.hangs = true,
                 }
@@ -248,7 +247,7 @@ impl Login {
     }
 
     fn show(&mut self, shown: &[u8], out: &mut Vec<u8>) {
-        self.framing.emit(shown, out);
+        self.framing.emit(STDOUT, shown, out);
         if self.terminal.has_ended() && !self.over {
             self.framing.exit(self.terminal.status(), out);
             self.over = true;

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::super::recording::with_text;
-use super::super::{Context, Credentials, Persona};
+use super::super::{Context, Credentials, Persona, Random};
 use super::answer::Answer;
 use super::ask::Ask;
 use super::face::escaped;
@@ -62,36 +62,72 @@ pub(super) struct Login {
     /// Makes the session cookies of this sensor.
     secret: u64,
     cookie: &'static str,
+    user_field: &'static str,
+    /// What the whole site asks credentials for, if it is guarded as a whole.
+    realm: Option<String>,
     modified: Timestamp,
 }
 
+/// What the pages are of. Neighbouring ports take neighbouring ones.
+const PRODUCTS: [&str; 16] = [
+    "Portal",
+    "Intranet",
+    "Management Console",
+    "Device Manager",
+    "Control Panel",
+    "Webmail",
+    "Monitoring",
+    "Backup Server",
+    "Ticket System",
+    "File Exchange",
+    "Time Tracking",
+    "Storage Manager",
+    "Print Server",
+    "Video Server",
+    "Helpdesk",
+    "Inventory",
+];
+
 impl Login {
     pub(super) fn new(persona: &Persona, credentials: &Arc<Credentials>) -> Self {
-        let mut random = persona.random("http login");
-        let domain = persona.domain().split('.').next().unwrap_or_default();
+        Self::drawn(persona, credentials, persona.random("http login"), 0)
+    }
+
+    /// The one of a port; `guarded`: the browser's own window asks for the credentials.
+    pub(super) fn on_port(persona: &Persona, credentials: &Arc<Credentials>, port: u16, guarded: bool) -> Self {
+        let random = persona.random(&format!("http login {port}"));
+        // The sixteenth makes 80, 8000 and 8080 differ, which the list's length would not.
+        let mut login = Self::drawn(persona, credentials, random, u32::from(port) + u32::from(port) / 16);
+        login.realm = guarded.then(|| format!("{} {:04X}", login.product, login.colour & 0xffff));
+        login
+    }
+
+    fn drawn(persona: &Persona, credentials: &Arc<Credentials>, mut random: Random, step: u32) -> Self {
+        let company = persona.domain().split('.').next().unwrap_or_default().to_owned();
+        let first = persona.random("http product").within(&(0..=PRODUCTS.len() as u64 - 1)) + u64::from(step);
+        let at = usize::try_from(first).unwrap_or(0) % PRODUCTS.len();
         Self {
             credentials: Arc::clone(credentials),
-            company: domain.to_owned(),
-            product: draw(
-                &mut random,
-                &["Portal", "Intranet", "Management Console", "Device Manager", "Control Panel", "Webmail"],
-            ),
+            company,
+            product: PRODUCTS.get(at).copied().unwrap_or("Portal"),
             colour: random.within(&(0x10_20_30..=0x60_80_a0)),
             secret: random.bits(),
             cookie: draw(&mut random, &["PHPSESSID", "SESSIONID", "sid", "session"]),
+            user_field: draw(&mut random, &["username", "user", "login", "email"]),
+            realm: None,
             modified: persona.installed(),
         }
     }
 
     fn page(&self, ask: &Ask<'_>, notice: &str) -> Vec<u8> {
-        let Self { company, product, colour, .. } = self;
+        let Self { company, product, colour, user_field, .. } = self;
         let host = escaped(ask.host_name());
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{company} {product} - Sign in</title>\n\
              <style>body{{font-family:sans-serif;background:#f2f4f6}}main{{width:20em;margin:8em auto;padding:2em;background:#fff}}\
              button{{background:#{colour:06x};color:#fff;border:0;padding:.6em 2em}}input{{width:100%;margin:.3em 0 1em}}</style>\n\
              </head>\n<body>\n<main>\n<h1>{product}</h1>\n{notice}<form action=\"/login\" method=\"post\">\n\
-             <label>User name<input type=\"text\" name=\"username\" autocomplete=\"username\" autofocus></label>\n\
+             <label>User name<input type=\"text\" name=\"{user_field}\" autocomplete=\"username\" autofocus></label>\n\
              <label>Password<input type=\"password\" name=\"password\" autocomplete=\"current-password\"></label>\n\
              <button type=\"submit\">Sign in</button>\n</form>\n<p><small>{host}</small></p>\n</main>\n</body>\n</html>\n"
         )
@@ -133,15 +169,19 @@ impl Login {
         ))
     }
 
-    /// The part that asks for `Authorization: Basic`.
+    /// The part that asks for `Authorization: Basic`, which may be all of it.
     fn protected(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let let_in = record_credentials(cx, &self.credentials, ask);
-        if let_in && ask.path() == "/admin/" {
-            return Some(Answer::html(
-                "<html><head><title>Index of /admin/</title></head>\n<body>\n<h1>Index of /admin/</h1><hr><pre><a href=\"../\">../</a>\n</pre><hr></body>\n</html>\n",
-            ));
+        if !let_in {
+            let realm = self.realm.as_deref().unwrap_or("Restricted");
+            return Some(Answer::empty(401).header("WWW-Authenticate", format!("Basic realm=\"{realm}\"")));
         }
-        if let_in { None } else { Some(Answer::empty(401).header("WWW-Authenticate", "Basic realm=\"Restricted\"")) }
+        let path = ask.path();
+        matches!(path, "/" | "/admin/").then(|| {
+            Answer::html(format!(
+                "<html><head><title>Index of {path}</title></head>\n<body>\n<h1>Index of {path}</h1><hr><pre><a href=\"../\">../</a>\n</pre><hr></body>\n</html>\n"
+            ))
+        })
     }
 }
 
@@ -161,7 +201,7 @@ impl Family for Login {
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let path = ask.path();
         let is_page = matches!(path, "/" | "/index.html" | "/index.php" | "/login" | "/login/" | "/login.php");
-        if path == "/admin" || path.starts_with("/admin/") {
+        if self.realm.is_some() || path == "/admin" || path.starts_with("/admin/") {
             return self.protected(cx, ask);
         }
         if is_page && ask.is("POST") {

@@ -17,6 +17,7 @@ mod docker;
 mod ethereum;
 mod face;
 mod family;
+mod front;
 mod hadoop;
 mod head;
 mod login;

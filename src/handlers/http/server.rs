@@ -81,6 +81,7 @@ impl Connection {
         let mut input = bytes;
         while let Some(found) = self.reader.next(&mut input) {
             match found {
+                Found::ContinueWanted if self.site.mute => {}
                 Found::ContinueWanted => cx.send(b"HTTP/1.1 100 Continue\r\n\r\n"),
                 Found::Fault(fault) => return self.refuse(cx, fault, input),
                 Found::Request(request) => {
@@ -97,6 +98,12 @@ impl Connection {
         self.requests += 1;
         let site = Arc::clone(&self.site);
         let ask = Ask::new(request, site.secure);
+        if site.mute {
+            cx.event(request_event(request, site.shown_of_body));
+            record_sample(cx, request, site.shown_of_body);
+            cx.close();
+            return false;
+        }
         let (family, face, mut answer) = site.answer(cx, &ask);
         let event = request_event(request, site.shown_of_body);
         cx.event(with_answer(event, family, answer.status, std::mem::take(&mut answer.decoded)));
@@ -169,7 +176,9 @@ impl Connection {
         let answer = face.fault(&fault, &remains, self.site.host_name(), port);
         let fault = Fault { status: answer.status, ..fault };
         self.phase = Phase::Faulty(fault, recording);
-        cx.send(face.write(&answer, &Meta { now: cx.now(), head: None, keep: false, left: 0 }));
+        if !self.site.mute {
+            cx.send(face.write(&answer, &Meta { now: cx.now(), head: None, keep: false, left: 0 }));
+        }
         cx.deadline_in(QUIET);
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::super::builtin::Builtin;
+use super::super::native::is_native;
 use super::super::registry::{Environment, Maker, boxed};
+use super::super::release::Release;
 use super::super::tls::Tls;
 use super::super::{Context, Count, Credentials, Persona, Policy, Random, Session};
 use super::answer::Answer;
@@ -16,6 +18,7 @@ use super::docker::Docker;
 use super::ethereum::Ethereum;
 use super::face::Face;
 use super::family::Family;
+use super::front;
 use super::hadoop::Hadoop;
 use super::login::{Login, refuse_credentials};
 use super::server::Connection;
@@ -36,7 +39,7 @@ const fn row(
 pub(in crate::handlers) const HTTP: Builtin = row(
     "http",
     &[80, 8080, 8000, 8888],
-    "a web server with a login page; Ethereum, YARN, Docker, Citrix, VMware by path",
+    "web servers, each port with a login of its own; Ethereum, YARN, Docker, Citrix, VMware by path",
     |environment| prepare(environment, Home::Login, true, false),
 );
 /// The same inside TLS, behind a Citrix gateway.
@@ -90,9 +93,9 @@ pub(super) enum Home {
 struct Settings {
     /// Silence after which a connection is closed, in seconds.
     silence_secs: u64,
-    /// The family that answers what no other claims; each name has its own default.
+    /// The family that answers what no other claims; each name has its own default, on its first port.
     site: Option<Home>,
-    /// The `Server` header: text that begins with `nginx` or `Apache`; drawn when empty.
+    /// The `Server` header: text that begins with `nginx` or `Apache`; drawn when empty. With this or `site`, all ports show the same.
     server: String,
     /// Bytes that are kept of each body, in KiB; a longer one is stored cut.
     max_body_kib: usize,
@@ -115,11 +118,20 @@ impl Default for Settings {
 /// Most KiB that are kept of a body: what the reader takes.
 const MAX_BODY_KIB: usize = 16 * 1024;
 
-/// What all connections of one handler share.
+/// What all connections to one port of one handler share.
+#[derive(Clone)]
 pub(super) struct Site {
-    families: Vec<Box<dyn Family>>,
+    /// Those that are told by path or body.
+    families: Arc<[Arc<dyn Family>]>,
+    /// The one that takes what is left.
+    home: Arc<dyn Family>,
     face: Face,
     persona: Arc<Persona>,
+    credentials: Arc<Credentials>,
+    /// The port whose site this is; `None` when it is that of all ports.
+    own_port: Option<u16>,
+    /// Requests are recorded and not answered.
+    pub(super) mute: bool,
     pub(super) secure: bool,
     pub(super) silence: Duration,
     /// Bytes of a body that families see and that are stored.
@@ -132,21 +144,23 @@ fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool
     let settings: Settings = environment.settings()?;
     let site = Arc::new(Site::new(environment, &settings, home, others, secure));
     if !secure {
-        return Ok(boxed(move |_: &Session| Connection::new(Arc::clone(&site))));
+        return Ok(boxed(move |session: &Session| Connection::new(Site::on(&site, session.dialled.port()))));
     }
     let kit = environment.tls_kit().with_alpn(&["http/1.1"]);
-    Ok(boxed(move |_: &Session| Tls::new(Arc::clone(&kit), Connection::new(Arc::clone(&site)))))
+    Ok(boxed(move |session: &Session| {
+        Tls::new(Arc::clone(&kit), Connection::new(Site::on(&site, session.dialled.port())))
+    }))
 }
 
 /// The family of this kind.
-fn family(home: Home, persona: &Arc<Persona>, credentials: &Arc<Credentials>) -> Box<dyn Family> {
+fn family(home: Home, persona: &Arc<Persona>, credentials: &Arc<Credentials>) -> Arc<dyn Family> {
     match home {
-        Home::Login => Box::new(Login::new(persona, credentials)),
-        Home::Citrix => Box::new(Citrix::new(persona, credentials)),
-        Home::Vmware => Box::new(Vmware::new(persona)),
-        Home::Ethereum => Box::new(Ethereum::new(persona, credentials)),
-        Home::Hadoop => Box::new(Hadoop::new(persona)),
-        Home::Docker => Box::new(Docker::new(persona)),
+        Home::Login => Arc::new(Login::new(persona, credentials)),
+        Home::Citrix => Arc::new(Citrix::new(persona, credentials)),
+        Home::Vmware => Arc::new(Vmware::new(persona)),
+        Home::Ethereum => Arc::new(Ethereum::new(persona, credentials)),
+        Home::Hadoop => Arc::new(Hadoop::new(persona)),
+        Home::Docker => Arc::new(Docker::new(persona)),
     }
 }
 
@@ -154,28 +168,43 @@ impl Site {
     fn new(environment: &Environment<'_>, settings: &Settings, home: Home, others: bool, secure: bool) -> Self {
         let persona = Arc::clone(&environment.persona);
         let credentials = Arc::new(Credentials::new(settings.credentials.clone()));
-        let home = settings.site.unwrap_or(home);
-        // The home comes last: it takes what is left.
-        let mut families: Vec<Box<dyn Family>> = Vec::new();
+        let kind = settings.site.unwrap_or(home);
+        let home = family(kind, &persona, &credentials);
+        let mut families: Vec<Arc<dyn Family>> = Vec::new();
         if others {
             let rest = [Home::Vmware, Home::Citrix, Home::Docker, Home::Hadoop, Home::Ethereum];
             families.extend(
-                rest.iter().filter(|other| **other != home).map(|&other| family(other, &persona, &credentials)),
+                rest.iter().filter(|other| **other != kind).map(|&other| family(other, &persona, &credentials)),
             );
-            families.push(Box::new(Wallet));
+            families.push(Arc::new(Wallet));
+            // On other ports than its own it is told by path as well.
+            families.extend((kind != Home::Login).then(|| Arc::clone(&home)));
         }
-        families.push(family(home, &persona, &credentials));
-        let own = families.last().and_then(|home| home.face()).cloned();
-        let face = own.unwrap_or_else(|| web_server(&persona, &settings.server));
+        let is_given = settings.site.is_some() || !settings.server.is_empty();
+        let face = home.face().cloned().unwrap_or_else(|| web_server(&persona, &settings.server));
         Self {
-            families,
+            families: families.into(),
+            home,
             face,
             persona,
+            credentials,
+            own_port: (others && !is_given).then_some(if secure { 443 } else { 80 }),
+            mute: false,
             secure,
             silence: Duration::from_secs(settings.silence_secs),
             kept_of_body: settings.max_body_kib.min(MAX_BODY_KIB) * 1_024,
             shown_of_body: environment.max_payload,
         }
+    }
+
+    /// The site of a port: this one on its own port, else another with the same families behind it.
+    fn on(site: &Arc<Self>, port: u16) -> Arc<Self> {
+        if site.own_port.is_none_or(|own| own == port) {
+            return Arc::clone(site);
+        }
+        let (login, face) = front::of_port(&site.persona, &site.credentials, port);
+        let mute = is_native(port);
+        Arc::new(Self { home: Arc::new(login), face, mute, ..Self::clone(site) })
     }
 
     /// The software that refuses what is no request.
@@ -190,11 +219,7 @@ impl Site {
 
     /// The family that a request belongs to, its software, and the answer.
     pub(super) fn answer<'a>(&'a self, cx: &mut Context<'_>, ask: &Ask<'_>) -> (&'static str, &'a Face, Answer) {
-        let mut families = self.families.iter();
-        let home = families.next_back();
-        let Some(family) = families.find(|family| family.claims(ask)).or(home) else {
-            return ("none", &self.face, self.face.not_found(ask));
-        };
+        let family = self.families.iter().find(|family| family.claims(ask)).unwrap_or(&self.home);
         let face = family.face().unwrap_or(&self.face);
         if !family.judges(ask) {
             refuse_credentials(cx, ask);
@@ -212,25 +237,11 @@ impl Site {
     }
 }
 
-/// The sensor's web server, drawn from what Debian and Ubuntu ship.
+/// The sensor's web server, one of those that its release ships.
 fn web_server(persona: &Persona, given: &str) -> Face {
-    const SERVERS: [&str; 8] = [
-        "nginx/1.18.0 (Ubuntu)",
-        "nginx/1.18.0",
-        "nginx/1.22.1",
-        "nginx/1.24.0 (Ubuntu)",
-        "Apache/2.4.41 (Ubuntu)",
-        "Apache/2.4.52 (Ubuntu)",
-        "Apache/2.4.57 (Debian)",
-        "Apache/2.4.58 (Ubuntu)",
-    ];
-    let drawn = draw(&mut persona.random("http server"), &SERVERS);
-    let server = if given.is_empty() { drawn } else { given };
-    if server.starts_with("nginx") {
-        Face::Nginx { server: server.to_owned() }
-    } else {
-        Face::Apache { server: server.to_owned(), signed_by: Some(persona.host_name().to_owned()) }
-    }
+    let release = Release::of(persona);
+    let drawn = draw(&mut persona.random("http server"), &[release.nginx, release.apache]);
+    Face::named(if given.is_empty() { drawn } else { given }, persona.host_name())
 }
 
 /// One of a list.

@@ -7,9 +7,10 @@ use data_encoding::BASE64;
 use super::scram::{Exchange, Final, Hash};
 use super::xml::Element;
 use super::{Shared, text};
-use crate::events::Event;
-use crate::handlers::recording::with_text;
-use crate::handlers::{Context, Policy, Random};
+use crate::handlers::{Context, Random};
+
+/// Bytes of a user's name (RFC 7622 section 3.3).
+const MAX_NAME: usize = 1_023;
 
 /// What a login waits for.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(super) enum Outcome {
 /// `<auth/>`: the beginning.
 pub(super) fn begin(shared: &Shared, cx: &mut Context<'_>, random: &mut Random, auth: &Element) -> Outcome {
     let mechanism = auth.attribute("mechanism").unwrap_or_default();
-    if !shared.settings.mechanisms.iter().any(|known| known == mechanism) {
+    if !shared.mechanisms.iter().any(|known| known == mechanism) {
         return Outcome::Failure("invalid-mechanism");
     }
     if auth.text.trim_ascii().is_empty() {
@@ -107,15 +108,9 @@ fn finish(shared: &Shared, cx: &mut Context<'_>, exchange: &Exchange, response: 
     }
 }
 
-/// The signature for a proof whose password is known. Who accepts everybody cannot sign: the client would find out, so it is refused
-/// and tries PLAIN next.
+/// The signature for a proof, when the password that it was made with is on the list.
 fn judge(shared: &Shared, cx: &mut Context<'_>, exchange: &Exchange, last: &Final) -> Option<String> {
     let (username, response) = (exchange.username.as_bytes(), exchange.record(last));
-    if !matches!(shared.settings.credentials, Policy::List(_)) {
-        let event = Event::new("login", format!("{}, a response", username.escape_ascii()));
-        cx.event(with_text(event, "username", username).with("response", response).with("success", false));
-        return None;
-    }
     let signature = Cell::new(None);
     let accepted = shared.credentials.judge_response(
         cx,
@@ -139,7 +134,7 @@ fn plain(shared: &Shared, cx: &mut Context<'_>, message: &[u8]) -> Outcome {
     };
     let is_accepted = shared.credentials.judge(cx, username, password);
     match std::str::from_utf8(username) {
-        Ok(username) if is_accepted && !username.is_empty() => {
+        Ok(username) if is_accepted && (1..=MAX_NAME).contains(&username.len()) => {
             Outcome::Success(format!("<success xmlns='{}'/>", text::SASL), username.to_owned())
         }
         _ => Outcome::Failure("not-authorized"),
@@ -165,5 +160,5 @@ pub(super) fn legacy(shared: &Shared, cx: &mut Context<'_>, query: &Element) -> 
         (None, Some(digest)) => shared.credentials.judge_response(cx, username.as_bytes(), &digest, |_| false, || true),
         (None, None) => false,
     };
-    accepted.then_some((username, resource))
+    (accepted && (1..=MAX_NAME).contains(&username.len())).then_some((username, resource))
 }

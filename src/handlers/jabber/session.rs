@@ -2,16 +2,19 @@
 
 mod login;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::management::Management;
+use super::room::Room;
 use super::sasl::Pending;
 use super::stanza::{self, Place};
 use super::xml::{Element, Fault, Found, Parser};
-use super::{Kind, Shared, User, text};
+use super::{Kind, Shared, User, presence, text};
 use crate::events::Event;
+use crate::handlers::look::Look;
 use crate::handlers::recording::{Direction, Recording, with_text};
 use crate::handlers::{Context, Handler, Random, Session, TlsStream};
 
@@ -21,6 +24,8 @@ const SERVER_PORT: u16 = 5_269;
 const LOGIN_TIME: Duration = Duration::from_secs(120);
 /// How long what follows a fault is gathered before the stream ends.
 const FAULT_TIME: Duration = Duration::from_millis(40);
+/// How often a client looks into its mailbox at least, while something goes on.
+const LISTEN: Duration = Duration::from_millis(60);
 /// Streams in one session: the first, after TLS, after SASL, and some to spare.
 const MAX_STREAMS: u32 = 8;
 
@@ -41,6 +46,10 @@ pub(super) struct Jabber {
     host: Option<String>,
     login: Option<Pending>,
     user: Option<User>,
+    /// What the source's clients share, once this one is logged in.
+    room: Arc<Mutex<Room>>,
+    management: Management,
+    look: Look,
     tries: u32,
     streams: u32,
     records_left: u32,
@@ -67,6 +76,9 @@ impl Jabber {
             host: None,
             login: None,
             user: None,
+            room: Arc::default(),
+            management: Management::default(),
+            look: Look::default(),
             tries: 0,
             streams: 0,
             records_left: shared.settings.max_records,
@@ -88,6 +100,7 @@ impl Jabber {
     }
 
     fn end(&mut self, cx: &mut Context<'_>, text: &str) {
+        self.leave(cx);
         self.send(cx, text);
         self.over = true;
         if let Some(tls) = &mut self.tls {
@@ -190,12 +203,12 @@ impl Jabber {
         if self.streams > MAX_STREAMS {
             return self.fail(cx, "policy-violation", "");
         }
-        let version = header.attribute("version").is_some();
+        let version = header.attribute("version") == Some("1.0");
         let mut answer = text::header(self.kind, &self.draw_id(), &host, version);
         if version {
             let offers_tls = self.tls.is_none() && !self.is_inside_tls;
             let shared = Arc::clone(&self.shared);
-            let mechanisms = self.user.is_none().then_some(shared.settings.mechanisms.as_slice());
+            let mechanisms = self.user.is_none().then_some(shared.mechanisms.as_slice());
             answer.push_str(&text::features(self.kind, offers_tls, mechanisms));
         }
         self.host = Some(host);
@@ -233,7 +246,11 @@ impl Jabber {
             _ if self.kind == Kind::Server => {}
             ("iq" | "message" | "presence", _) if self.user.is_some() => self.reply(cx, stanza),
             ("iq", _) => self.early(cx, stanza),
-            _ => {}
+            _ => {
+                let is_bound = self.user.as_ref().is_some_and(|user| user.link.is_some());
+                let answer = self.management.answer(stanza, is_bound).filter(|_| self.user.is_some());
+                self.send(cx, &answer.unwrap_or_default());
+            }
         }
         false
     }
@@ -246,19 +263,55 @@ impl Jabber {
     }
 
     fn reply(&mut self, cx: &mut Context<'_>, stanza: &Element) {
-        let shared = Arc::clone(&self.shared);
-        let (Some(user), Some(host)) = (&mut self.user, &self.host) else { return };
+        let (Some(user), Some(host)) = (&self.user, &self.host) else { return };
         let is_own = |from: &str| from.eq_ignore_ascii_case(&user.bare(host)) || from == user.address(host);
         if stanza.attribute("from").is_some_and(|from| !is_own(from)) {
             return self.fail(cx, "invalid-from", "");
         }
+        self.management.count();
+        let text = self.with_place(cx, |user, place| {
+            stanza::take(stanza, user, place);
+            std::mem::take(&mut place.out)
+        });
+        self.send_stanzas(cx, text.unwrap_or_default());
+    }
+
+    fn send_stanzas(&mut self, cx: &mut Context<'_>, text: String) {
+        if !text.is_empty() {
+            self.send(cx, &(text + &self.management.request()));
+        }
+    }
+
+    /// Works in the room of the client's source.
+    fn with_place<R>(&mut self, cx: &Context<'_>, work: impl FnOnce(&mut User, &mut Place<'_>) -> R) -> Option<R> {
+        let (user, host) = (self.user.as_mut()?, self.host.as_deref()?);
         let seconds = i64::try_from(cx.now().as_micros() / 1_000_000).unwrap_or(0);
         let utc = jiff::Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default();
-        let uptime = cx.now().saturating_since(shared.persona.booted()).as_secs();
-        let text = stanza::reply(stanza, user, &Place { shared: &shared, host, uptime, utc });
-        if !text.is_empty() {
-            self.send(cx, &text);
+        let uptime = cx.now().saturating_since(self.shared.persona.booted()).as_secs();
+        let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = Place { shared: &self.shared, host, room: &mut room, uptime, utc, out: String::new() };
+        Some(work(user, &mut place))
+    }
+
+    /// Sends what other sessions have left for this one, and asks to be called when something may have come.
+    fn listen(&mut self, cx: &mut Context<'_>) {
+        let Some(link) = self.user.as_ref().and_then(|user| user.link) else { return };
+        if self.over || self.faulty.is_some() {
+            return;
         }
+        let heard = self.room.lock().unwrap_or_else(PoisonError::into_inner).take(link);
+        let Some(heard) = heard else { return self.fail(cx, "conflict", "Replaced by new connection") };
+        if !heard.is_empty() {
+            self.look.liven(cx.now());
+        }
+        self.send_stanzas(cx, heard);
+        cx.deadline_in(self.look.after(cx.now(), LISTEN));
+    }
+
+    /// The client is no longer there for the others.
+    fn leave(&mut self, cx: &Context<'_>) {
+        self.with_place(cx, |user, place| presence::leave(user, place));
+        self.user = None;
     }
 
     /// A server wants to prove its name (XEP-0220). Asking the server of that name would dial out: the proof fails.
@@ -315,10 +368,12 @@ impl Handler for Jabber {
         if self.over {
             return;
         }
+        self.look.liven(cx.now());
         match self.tls {
             Some(_) => self.encrypted(cx, bytes),
             None => self.read(cx, bytes),
         }
+        self.listen(cx);
     }
 
     fn eof(&mut self, cx: &mut Context<'_>) {
@@ -332,11 +387,13 @@ impl Handler for Jabber {
         match self.record_fault(cx) {
             Some(Fault::NotWellFormed) => self.fail(cx, "xml-not-well-formed", ""),
             Some(Fault::TooBig) => self.fail(cx, "policy-violation", "XML stanza is too big"),
+            None if self.user.is_some() => self.listen(cx),
             None => self.fail(cx, "connection-timeout", ""),
         }
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
+        self.leave(cx);
         let was_faulty = self.record_fault(cx).is_some();
         let rest = self.parser.remains();
         if !self.over && !was_faulty && !rest.is_empty() || !self.recorded {

@@ -1,5 +1,7 @@
 //! Dialogues with a server in ejabberd's words.
 
+mod together;
+
 use data_encoding::BASE64;
 
 use super::super::transcript::{Outcome, Step, Transcript};
@@ -38,7 +40,7 @@ fn a_stream_is_answered_with_header_and_features() {
     assert_eq!(
         rest,
         format!(
-            " from='example.org' version='1.0'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms {SASL}><mechanism>PLAIN</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>SCRAM-SHA-256</mechanism></mechanisms></stream:features>"
+            " from='example.org' version='1.0'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms {SASL}><mechanism>PLAIN</mechanism></mechanisms><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://www.process-one.net/en/ejabberd/' ver='fpOk63RAws/B3CgiRKO7t9TLkMw='/></stream:features>"
         )
     );
 }
@@ -121,7 +123,7 @@ fn a_plain_login_is_recorded_and_the_session_is_bound() {
         ],
     );
     assert_eq!(said[1], format!("<success {SASL}/>"));
-    assert!(said[2].ends_with("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></stream:features>"), "{}", said[2]);
+    assert!(said[2].contains("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/><sm xmlns='urn:xmpp:sm:2'/><sm xmlns='urn:xmpp:sm:3'/><c "), "{}", said[2]);
     assert_eq!(
         said[3],
         "<iq id='b' type='result'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>root@example.org/r</jid></bind></iq>"
@@ -179,20 +181,50 @@ fn a_client_may_begin_without_a_message() {
 
 #[test]
 fn a_scram_challenge_is_fresh_and_its_response_is_recorded() {
+    let settings = "credentials = { list = ['user:right'] }";
     let first = format!("<auth {SASL} mechanism='SCRAM-SHA-1'>{}</auth>", BASE64.encode(b"n,,n=user,r=abc"));
-    let said = answers("", &[HELLO, &first]);
+    let said = answers(settings, &[HELLO, &first]);
     let challenge = said[1].strip_prefix(&format!("<challenge {SASL}>")).unwrap().strip_suffix("</challenge>").unwrap();
     let challenge = String::from_utf8(BASE64.decode(challenge.as_bytes()).unwrap()).unwrap();
     assert!(challenge.starts_with("r=abc") && challenge.ends_with(",i=4096"), "{challenge}");
     let nonce = challenge.split(',').next().unwrap();
     let last = BASE64.encode(format!("c=biws,{nonce},p=AAAA").as_bytes());
     let response = format!("<response {SASL}>{last}</response>");
-    let outcome = run("", &[HELLO, &first, &response]);
+    let outcome = run(settings, &[HELLO, &first, &response]);
     let login = outcome.the_event("login");
     assert_eq!(login.fields["username"], "user");
     assert!(login.fields["response"].as_str().unwrap().starts_with("$scram$SHA-1$4096$"));
     assert_eq!(login.fields["success"], false);
     assert!(String::from_utf8(outcome.sent()).unwrap().ends_with("<not-authorized/></failure>"));
+}
+
+#[test]
+fn scram_is_offered_only_when_the_passwords_are_known() {
+    let scram = format!("<auth {SASL} mechanism='SCRAM-SHA-1'>{}</auth>", BASE64.encode(b"n,,n=user,r=abc"));
+    for (credentials, is_offered) in [
+        ("'accept-all'", false),
+        ("'reject-all'", false),
+        ("{ after = 2 }", false),
+        ("{ list = ['a:b', 'root:*'] }", false),
+        ("{ list = ['a:b'] }", true),
+    ] {
+        let said = answers(&format!("credentials = {credentials}"), &[HELLO, &scram]);
+        assert!(said[0].contains("<mechanism>PLAIN</mechanism>"), "{credentials}: {}", said[0]);
+        assert_eq!(said[0].contains("SCRAM-SHA-1"), is_offered, "{credentials}: {}", said[0]);
+        assert_eq!(said[1].contains("<challenge "), is_offered, "{credentials}: {}", said[1]);
+    }
+}
+
+#[test]
+fn mechanisms_of_which_none_can_succeed_are_refused_with_the_mend() {
+    use super::super::{Guise, Registry};
+    for (settings, mend) in
+        [("mechanisms = ['SCRAM-SHA-1']", "list"), ("mechanisms = ['DIGEST-MD5']", "PLAIN, SCRAM-SHA-1, SCRAM-SHA-256")]
+    {
+        let tables = toml::Table::from_iter([("jabber".to_owned(), settings.parse::<toml::Table>().unwrap().into())]);
+        let error = Registry::builtin().configure(&tables, 4_096, &Guise::example()).unwrap_err().to_string();
+        assert!(error.contains("mechanisms: ") && error.contains(mend), "{error}");
+    }
 }
 
 #[test]

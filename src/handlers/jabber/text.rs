@@ -1,7 +1,8 @@
 //! What the server says on a stream, in ejabberd's words.
 
-use super::Kind;
+use super::management::NAMESPACES;
 use super::xml::{Element, escaped};
+use super::{Kind, disco};
 
 /// The streams' namespace (RFC 6120 section 4.8.1).
 pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
@@ -40,13 +41,24 @@ pub(super) fn features(kind: Kind, offers_tls: bool, mechanisms: Option<&[String
         (Kind::Server, _) => "<dialback xmlns='urn:xmpp:features:dialback'/>".to_owned(),
         (Kind::Client, Some(mechanisms)) => {
             let list: String = mechanisms.iter().map(|name| format!("<mechanism>{name}</mechanism>")).collect();
-            format!("<mechanisms xmlns='{SASL}'>{list}</mechanisms>")
+            format!("<mechanisms xmlns='{SASL}'>{list}</mechanisms>{}", capabilities())
         }
-        (Kind::Client, None) => "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
-             <session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>"
-            .to_owned(),
+        (Kind::Client, None) => {
+            let management: String = NAMESPACES.iter().map(|name| format!("<sm xmlns='{name}'/>")).collect();
+            format!(
+                "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>\
+                 {management}{}",
+                capabilities()
+            )
+        }
     };
     format!("<stream:features>{tls}{inner}</stream:features>")
+}
+
+/// What the server can do, as a digest (XEP-0115).
+fn capabilities() -> String {
+    let (node, version) = (disco::NODE, disco::version());
+    format!("<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='{node}' ver='{version}'/>")
 }
 
 /// A SASL failure (RFC 6120 section 6.5).
@@ -77,5 +89,10 @@ pub(super) fn stanza_error(stanza: &Element, code: u16, kind: &str, condition: &
     if asked.len() > MAX_REPEATED {
         asked.clear();
     }
-    format!("{asked}<error code='{code}' type='{kind}'><{condition} xmlns='{STANZA_ERRORS}'/></error>")
+    asked + &bare_error(code, kind, condition)
+}
+
+/// What is wrong, without what was asked.
+pub(super) fn bare_error(code: u16, kind: &str, condition: &str) -> String {
+    format!("<error code='{code}' type='{kind}'><{condition} xmlns='{STANZA_ERRORS}'/></error>")
 }

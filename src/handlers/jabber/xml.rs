@@ -1,5 +1,5 @@
-//! The XML of a stream (RFC 6120 section 11): cut from bytes that come in any pieces. No document types, entities beyond the five
-//! predefined ones, comments or processing instructions (section 11.1); nothing is expanded.
+//! The XML of a stream (RFC 6120 section 11): cut from bytes that come in any pieces. No document types and no entities beyond the five
+//! predefined ones (section 11.1); nothing is expanded. Comments and processing instructions are passed over, as ejabberd does.
 
 /// Bytes of a stanza or header, as ejabberd's `max_stanza_size`.
 const MAX_STANZA: usize = 65_536;
@@ -42,6 +42,13 @@ impl Element {
     /// The first child of this name.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
+    }
+
+    /// As text.
+    pub(super) fn written(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
     }
 
     /// Written again; text comes before the children.
@@ -98,6 +105,8 @@ enum State {
     Tag(Option<u8>),
     /// Within `<![CDATA[...]]>`.
     Data,
+    /// Within `<!-- ... -->`.
+    Comment,
 }
 
 /// Cuts a stream.
@@ -172,8 +181,18 @@ impl Parser {
                 } else if self.part.starts_with(b"![CDATA[") && !self.open.is_empty() {
                     self.part.clear();
                     self.state = State::Data;
-                } else if self.part.starts_with(b"!--") || self.part.starts_with(b"!D") {
+                } else if self.part == b"!--" {
+                    self.part.clear();
+                    self.state = State::Comment;
+                } else if self.part.starts_with(b"!D") {
                     return Err(Fault::NotWellFormed);
+                }
+            }
+            (State::Comment, _) => {
+                self.part.push(byte);
+                if self.part.ends_with(b"-->") {
+                    self.part.clear();
+                    self.state = State::Text;
                 }
             }
             (State::Data, _) => {
@@ -205,8 +224,8 @@ impl Parser {
             return self.close(name.trim_ascii_end());
         }
         if let Some(instruction) = tag.strip_prefix('?') {
-            // The declaration, before anything else.
-            let fits = self.root.is_none() && instruction.starts_with("xml ") && instruction.ends_with('?');
+            // The declaration comes before anything else.
+            let fits = instruction.ends_with('?') && (self.root.is_none() || !instruction.starts_with("xml "));
             return if fits { Ok(None) } else { Err(Fault::NotWellFormed) };
         }
         let (tag, is_empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
@@ -332,7 +351,7 @@ mod tests {
     #[test]
     fn header_stanzas_and_end_come_one_after_the_other() {
         let found = all(
-            "<?xml version='1.0'?><s:s to='a' xmlns:s=\"x\"> <iq id='1&amp;2'><q xmlns='y'>t<![CDATA[<&]]>&#x41;</q></iq><presence/></s:s>",
+            "<?xml version='1.0'?><s:s to='a' xmlns:s=\"x\"> <iq id='1&amp;2'><q xmlns='y'>t<![CDATA[<&]]><!-- > ' -->&#x41;<?pi x?></q></iq><presence/></s:s>",
         );
         assert_eq!(found.len(), 4);
         let Found::Stanza(iq, raw) = &found[1] else { panic!("{found:?}") };
@@ -350,8 +369,7 @@ mod tests {
         let inside = [
             "<a></b>",
             "<!DOCTYPE x>",
-            "<?pi x?>",
-            "<!-- c -->",
+            "<?xml version='1.0'?>",
             "&foo;",
             "<a>&foo;</a>",
             "<a b=c/>",

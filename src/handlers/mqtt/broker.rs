@@ -6,37 +6,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::session::{Delivery, MAX_SUBSCRIPTIONS, Session, Subscription};
 use super::sys::Traffic;
 use super::topic;
 use crate::clock::Timestamp;
+use crate::handlers::held::{Held, Share};
 
 const MAX_CLIENTS: usize = 64;
-const MAX_SUBSCRIPTIONS: usize = 64;
-const MAX_QUEUE: usize = 200;
-const MAX_RETAINED: usize = 256;
+/// Messages that wait for one client.
+pub(super) const MAX_QUEUE: usize = 200;
+pub(super) const MAX_RETAINED: usize = 256;
 const MAX_SOURCE: usize = 2 * 1024 * 1024;
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
-
-/// Bytes of messages, of one source or of all.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Held(Arc<AtomicUsize>);
-
-impl Held {
-    fn take(&self, bytes: usize, most: usize) -> bool {
-        let more = |held: usize| held.checked_add(bytes).filter(|&held| held <= most);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// A published message; its bytes count as long as anybody keeps it.
 #[derive(Debug)]
@@ -47,76 +29,7 @@ pub(super) struct Message {
     pub(super) properties: Vec<u8>,
     /// When it is worth nothing any more.
     pub(super) expires: Option<Timestamp>,
-    held: [Held; 2],
-}
-
-impl Message {
-    fn size(&self) -> usize {
-        self.topic.len() + self.payload.len() + self.properties.len() + 128
-    }
-}
-
-impl Drop for Message {
-    fn drop(&mut self) {
-        let size = self.size();
-        self.held.iter().for_each(|held| held.give_back(size));
-    }
-}
-
-/// A message for one client.
-#[derive(Debug, Clone)]
-pub(super) struct Delivery {
-    pub(super) message: Arc<Message>,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) duplicate: bool,
-    /// The subscription's identifier (MQTT 5 section 3.8.2.1.2).
-    pub(super) identifier: Option<u32>,
-}
-
-/// One subscription.
-#[derive(Debug, Clone)]
-pub(super) struct Subscription {
-    /// As the client wrote it, `$share` included.
-    pub(super) filter: String,
-    pub(super) qos: u8,
-    pub(super) no_local: bool,
-    pub(super) retain_as_published: bool,
-    pub(super) identifier: Option<u32>,
-    /// When it last had its turn in its group.
-    pub(super) served: u64,
-}
-
-impl Subscription {
-    /// The group that shares what comes.
-    fn group(&self) -> Option<&str> {
-        topic::shared(&self.filter).and_then(|(group, _)| group)
-    }
-
-    /// Its place among the subscriptions of a client that match the same topic.
-    fn rank(&self) -> (bool, Vec<u8>) {
-        let (group, filter) = topic::shared(&self.filter).unwrap_or_default();
-        (group.is_some(), topic::rank(filter))
-    }
-
-    fn matches(&self, topic: &str) -> bool {
-        topic::shared(&self.filter).is_some_and(|(_, filter)| topic::matches(filter, topic))
-    }
-}
-
-/// The session of one client identifier.
-#[derive(Debug)]
-pub(super) struct Session {
-    id: String,
-    /// The connection that serves it.
-    link: Option<u64>,
-    subscriptions: Vec<Subscription>,
-    mailbox: VecDeque<Delivery>,
-    /// How long it lives without a connection; `None` for ever.
-    expiry_secs: Option<u32>,
-    left: Timestamp,
-    /// A message comes once for each subscription that it matches, as MQTT 5 clients of mosquitto get it; else for the first only.
-    pub(super) hears_each: bool,
+    _share: Share,
 }
 
 /// A will whose client may still come back.
@@ -234,16 +147,12 @@ impl Broker {
         properties: Vec<u8>,
         expires: Option<Timestamp>,
     ) -> Option<Arc<Message>> {
-        let size = topic.len() + payload.len() + properties.len() + 128;
-        if !self.held.take(size, MAX_SOURCE) {
-            return None;
-        }
-        if !total.take(size, MAX_TOTAL) {
-            self.held.give_back(size);
-            return None;
-        }
-        let held = [self.held.clone(), total.clone()];
-        Some(Arc::new(Message { topic: topic.to_owned(), payload: payload.to_vec(), properties, expires, held }))
+        /// What a message costs beside its content.
+        const OVERHEAD: usize = 128;
+        let size = topic.len() + payload.len() + properties.len() + OVERHEAD;
+        let share = Share::take([(&self.held, MAX_SOURCE), (total, MAX_TOTAL)], size)?;
+        let (topic, payload) = (topic.to_owned(), payload.to_vec());
+        Some(Arc::new(Message { topic, payload, properties, expires, _share: share }))
     }
 
     /// Keeps a message for later subscribers; an empty one takes the old one away.
@@ -347,74 +256,6 @@ impl Broker {
         let all =
             self.retained.values().filter(|(message, _)| topic::matches(filter, &message.topic) && alive(message));
         all.cloned().collect()
-    }
-}
-
-impl Session {
-    pub(super) fn has_subscriptions(&self) -> bool {
-        !self.subscriptions.is_empty()
-    }
-
-    /// Some subscription sees the broker's own topics.
-    pub(super) fn watches(&self, topic: &str) -> Option<u8> {
-        self.subscriptions.iter().filter(|subscription| subscription.matches(topic)).map(|it| it.qos).max()
-    }
-
-    /// Adds or replaces a subscription: whether it is new, or `None` when there are too many.
-    pub(super) fn subscribe(&mut self, subscription: Subscription) -> Option<bool> {
-        let known = self.subscriptions.iter_mut().find(|known| known.filter == subscription.filter);
-        if let Some(known) = known {
-            // The other options stay as they were when it was made.
-            (known.qos, known.identifier) = (subscription.qos, subscription.identifier);
-            return Some(false);
-        }
-        if self.subscriptions.len() >= MAX_SUBSCRIPTIONS {
-            return None;
-        }
-        self.subscriptions.push(subscription);
-        Some(true)
-    }
-
-    /// Ends a subscription; false when there is none.
-    pub(super) fn unsubscribe(&mut self, filter: &str) -> bool {
-        let before = self.subscriptions.len();
-        self.subscriptions.retain(|subscription| subscription.filter != filter);
-        self.subscriptions.len() < before
-    }
-
-    /// For this client only.
-    pub(super) fn post(&mut self, delivery: Delivery) {
-        if self.mailbox.len() < MAX_QUEUE + MAX_RETAINED {
-            self.mailbox.push_back(delivery);
-        }
-    }
-
-    /// The next message; one with an acknowledgement to come only when `has_window`.
-    pub(super) fn take(&mut self, has_window: bool, now: Timestamp) -> Option<Delivery> {
-        loop {
-            let next = self.mailbox.front()?;
-            if next.qos > 0 && !has_window {
-                return None;
-            }
-            let delivery = self.mailbox.pop_front()?;
-            if delivery.message.expires.is_none_or(|end| end > now) {
-                return Some(delivery);
-            }
-        }
-    }
-
-    /// The session ends with its connection.
-    pub(super) fn is_short(&self) -> bool {
-        self.expiry_secs == Some(0)
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Changes how long the session lives on.
-    pub(super) fn expire_after(&mut self, secs: Option<u32>) {
-        self.expiry_secs = secs;
     }
 }
 

@@ -7,10 +7,11 @@ mod subscribe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::broker::{Broker, Delivery, Message, Session};
+use super::broker::{Broker, Message};
 use super::connect::{Connect, Will};
 use super::packet::{self, Fault, Packet, Reader, put_binary, put_length};
 use super::property::{self, Properties};
+use super::session::{Delivery, Session};
 use super::{Log, Shared};
 use crate::clock::Timestamp;
 

@@ -13,6 +13,7 @@ use super::packet::{Framed, Framer, Packet};
 use super::{Log, Shared};
 use crate::clock::Timestamp;
 use crate::events::Event;
+use crate::handlers::look::Look;
 use crate::handlers::recording::{Direction, Recording};
 use crate::handlers::{Context, Handler, Random, Session};
 
@@ -20,9 +21,6 @@ use crate::handlers::{Context, Handler, Random, Session};
 const LISTEN: Duration = Duration::from_millis(60);
 /// How often a connection without subscriptions looks whether the session is still its own.
 const LOOK: Duration = Duration::from_secs(1);
-/// A quiet connection looks after this part of the time that it has been quiet, up to a limit.
-const QUIET_PART: u32 = 64;
-const RAREST: Duration = Duration::from_secs(10);
 /// How long bytes that are no MQTT are gathered before the connection is reset.
 const STRANGER_TIME: Duration = Duration::from_millis(40);
 /// Time for the CONNECT: mosquitto's keep-alive of a client that has not said its own.
@@ -40,8 +38,7 @@ pub(super) struct Mqtt {
     log: Log,
     /// What comes is no MQTT: it is only recorded.
     stranger: Option<Recording>,
-    /// When the visitor last sent something, or got something from another client.
-    lively: Timestamp,
+    look: Look,
     heard: bool,
 }
 
@@ -61,7 +58,7 @@ impl Mqtt {
                 max_payload: shared.max_payload,
             },
             stranger: None,
-            lively: Timestamp::default(),
+            look: Look::default(),
             heard: false,
         }
     }
@@ -83,19 +80,17 @@ impl Mqtt {
             cx.event(event);
         }
         let now = cx.now();
-        let lively = self.lively;
-        let wait = self.turn(now, |client, turn| {
+        let seen = self.turn(now, |client, turn| {
             let client = client.as_deref_mut()?;
             let least = if client.listens(turn.broker) { LISTEN } else { LOOK };
-            let quiet = if client.has_heard() { Duration::ZERO } else { now.saturating_since(lively) };
-            let look = (quiet / QUIET_PART).clamp(least, RAREST);
-            let wait = client.lost_at().map_or(look, |lost| look.min(lost.saturating_since(now)));
-            Some((wait, quiet.is_zero()))
+            Some((client.has_heard(), least, client.lost_at()))
         });
-        if let Some((wait, is_lively)) = wait {
-            self.lively = if is_lively { now } else { lively };
-            cx.deadline_in(wait);
+        let Some((has_heard, least, lost_at)) = seen else { return };
+        if has_heard {
+            self.look.liven(now);
         }
+        let look = self.look.after(now, least);
+        cx.deadline_in(lost_at.map_or(look, |lost| look.min(lost.saturating_since(now))));
     }
 
     /// The first packet.
@@ -207,7 +202,7 @@ impl Mqtt {
 
 impl Handler for Mqtt {
     fn open(&mut self, cx: &mut Context<'_>) {
-        self.lively = cx.now();
+        self.look.liven(cx.now());
         self.broker = self.shared.sources.with(cx.session().client.ip(), cx.now(), |broker| Arc::clone(broker));
         self.turn(cx.now(), |_, turn| turn.broker.traffic.sockets += 1);
         cx.deadline_in(CONNECT_TIME);
@@ -215,7 +210,7 @@ impl Handler for Mqtt {
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         self.heard = true;
-        self.lively = cx.now();
+        self.look.liven(cx.now());
         if let Some(recording) = &mut self.stranger {
             recording.push(bytes);
             return;

@@ -1,12 +1,11 @@
 //! `mqtt`: mosquitto 2.0 with its defaults, MQTT 3.1, 3.1.1 and 5; a broker that delivers between the clients of one source.
 //!
 //! `packet` cuts the stream, `property` and `topic` know the fields, `connect` lets in, `client` serves a connection after that,
-//! `connection` leads both, `broker` holds what outlives it, `sys` tells about the server.
+//! `connection` leads both, `session` and `broker` hold what outlives it, `sys` tells about the server.
 //!
-//! Handlers cannot wake each other. A connection with subscriptions therefore looks into its mailbox every `connection::LISTEN`, and more rarely
-//! the longer it has been quiet: a client that pings once a minute hears within a second. Others look every `connection::LOOK`, to learn that
-//! another connection has taken their session. A look is one short lock, a few microseconds: a thousand quiet subscribers cost about
-//! a hundredth of a core.
+//! A connection with subscriptions looks into its mailbox every `connection::LISTEN`, and more rarely the longer it has been quiet (`look`):
+//! a client that pings once a minute hears within a second. Others look every `connection::LOOK`, to learn that another connection has
+//! taken their session.
 //!
 //! Memory: an idle connection holds under 1 KiB (4 KiB when it watches `$SYS`), a packet on its way up to 256 KiB; what sessions
 //! keep is bounded in `broker`. A call delivers at most 512 KiB for each packet that came.
@@ -17,6 +16,7 @@ mod connect;
 mod connection;
 mod packet;
 mod property;
+mod session;
 mod sys;
 mod topic;
 
@@ -27,13 +27,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::builtin::Builtin;
+use super::held::Held;
 use super::recording::{Direction, Recording, with_payload};
 use super::registry::{Environment, Maker, boxed};
 use super::{Credentials, Policy, Session, Sources, Tls};
 use crate::events::Event;
 use crate::flow::Transport;
 
-use broker::{Broker, Held};
+use broker::Broker;
 use connection::Mqtt;
 
 pub(super) const BUILTIN: Builtin = Builtin {

@@ -3,10 +3,8 @@
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use super::super::transcript::{Outcome, Step, Transcript, damaged};
-use super::super::{Context, Handler, Output, Registry, Session};
+use super::super::visitors::Room;
 use super::packet::{packet, put_binary, put_length};
-use crate::clock::Timestamp;
-use crate::flow::Transport;
 use std::time::Duration;
 
 /// A string as MQTT writes it.
@@ -221,48 +219,9 @@ fn own_topics_are_retained_and_move() {
     assert_eq!(first[9], 0x31, "retained");
 }
 
-/// Several connections of one source at one broker, on one clock.
-struct Room {
-    registry: Registry,
-    now: Timestamp,
-}
-
-struct Visitor {
-    session: Session,
-    handler: Box<dyn Handler>,
-    out: Output,
-}
-
-impl Room {
-    fn new() -> Self {
-        Self { registry: Registry::builtin(), now: Timestamp::from_micros(1_700_000_000_000_000) }
-    }
-
-    fn visitor(&self, seed: u64) -> Visitor {
-        let session = Session { seed, ..Session::example(Transport::Tcp, 1_883) };
-        let handler = self.registry.find("mqtt").unwrap().make(&session);
-        let mut visitor = Visitor { session, handler, out: Output::default() };
-        visitor.call(self.now, |handler, cx| handler.open(cx));
-        visitor
-    }
-}
-
-impl Visitor {
-    fn call(&mut self, now: Timestamp, call: impl FnOnce(&mut dyn Handler, &mut Context<'_>)) -> String {
-        self.out.clear();
-        call(&mut *self.handler, &mut Context::new(&self.session, now, &mut self.out));
-        HEXLOWER.encode(self.out.bytes())
-    }
-
-    fn says(&mut self, room: &Room, bytes: &[u8]) -> String {
-        self.call(room.now, |handler, cx| handler.data(cx, bytes))
-    }
-
-    /// What comes when the asked deadline comes.
-    fn hears(&mut self, room: &mut Room) -> String {
-        room.now = room.now + Duration::from_millis(100);
-        self.call(room.now, |handler, cx| handler.deadline(cx))
-    }
+/// Several connections of one source, of which everything is shown as hexadecimal digits.
+fn room() -> Room {
+    Room::new("mqtt", 1_883, |bytes| HEXLOWER.encode(bytes))
 }
 
 fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
@@ -271,13 +230,13 @@ fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
 
 #[test]
 fn what_one_client_publishes_reaches_another_within_a_deadline() {
-    let mut room = Room::new();
+    let mut room = room();
     let (mut reader, mut writer) = (room.visitor(1), room.visitor(2));
-    reader.says(&room, &connect("MQTT", 4, 2, 60, b"", "reader", b""));
-    reader.says(&room, &subscribe("a/+", 1));
+    reader.says(&room, connect("MQTT", 4, 2, 60, b"", "reader", b""));
+    reader.says(&room, subscribe("a/+", 1));
     let wait = reader.out.deadline.unwrap().unwrap();
     assert!(wait.saturating_since(room.now) <= Duration::from_millis(100));
-    writer.says(&room, &connect("MQTT", 4, 2, 60, b"", "writer", b""));
+    writer.says(&room, connect("MQTT", 4, 2, 60, b"", "writer", b""));
     assert_eq!(writer.says(&room, b"\x32\x08\0\x03a/b\0\x09x"), "40020009");
     assert_eq!(reader.hears(&mut room), "32080003612f62000178");
     assert_eq!(reader.hears(&mut room), "", "once is enough");
@@ -291,22 +250,22 @@ fn what_one_client_publishes_reaches_another_within_a_deadline() {
 
 #[test]
 fn retained_messages_greet_later_subscribers_and_an_empty_one_takes_them_away() {
-    let room = Room::new();
+    let room = room();
     let (mut reader, mut writer) = (room.visitor(1), room.visitor(2));
-    writer.says(&room, &connect("MQTT", 4, 2, 60, b"", "writer", b""));
+    writer.says(&room, connect("MQTT", 4, 2, 60, b"", "writer", b""));
     writer.says(&room, b"\x31\x05\0\x01tON");
-    reader.says(&room, &connect("MQTT", 4, 2, 60, b"", "reader", b""));
-    assert_eq!(reader.says(&room, &subscribe("#", 0)), "90030001003105000174".to_owned() + "4f4e");
+    reader.says(&room, connect("MQTT", 4, 2, 60, b"", "reader", b""));
+    assert_eq!(reader.says(&room, subscribe("#", 0)), "90030001003105000174".to_owned() + "4f4e");
     writer.says(&room, b"\x31\x03\0\x01t");
-    assert_eq!(reader.says(&room, &subscribe("+", 0)), "90030001003003000174", "the empty message itself");
+    assert_eq!(reader.says(&room, subscribe("+", 0)), "90030001003003000174", "the empty message itself");
 }
 
 #[test]
 fn a_will_is_published_when_its_client_is_lost_and_not_after_a_goodbye() {
-    let mut room = Room::new();
+    let mut room = room();
     let mut reader = room.visitor(1);
-    reader.says(&room, &connect("MQTT", 4, 2, 60, b"", "reader", b""));
-    reader.says(&room, &subscribe("w", 0));
+    reader.says(&room, connect("MQTT", 4, 2, 60, b"", "reader", b""));
+    reader.says(&room, subscribe("w", 0));
     let hello = connect("MQTT", 4, 6, 60, b"", "dying", &[text("w"), text("!")].concat());
     let mut dying = room.visitor(2);
     dying.says(&room, &hello);
@@ -321,30 +280,30 @@ fn a_will_is_published_when_its_client_is_lost_and_not_after_a_goodbye() {
 
 #[test]
 fn a_session_that_is_kept_waits_with_its_messages_and_the_second_connection_takes_over() {
-    let mut room = Room::new();
+    let mut room = room();
     let keeping = connect("MQTT", 4, 0, 60, b"", "keeper", b"");
     let mut first = room.visitor(1);
     assert_eq!(first.says(&room, &keeping), "20020000");
-    first.says(&room, &subscribe("t", 1));
+    first.says(&room, subscribe("t", 1));
     first.call(room.now, |handler, cx| handler.closed(cx));
     let mut writer = room.visitor(2);
-    writer.says(&room, &connect("MQTT", 4, 2, 60, b"", "writer", b""));
+    writer.says(&room, connect("MQTT", 4, 2, 60, b"", "writer", b""));
     writer.says(&room, b"\x32\x06\0\x01t\0\x09x");
     let mut second = room.visitor(3);
     assert_eq!(second.says(&room, &keeping), "20020100".to_owned() + "3206000174000178");
     let mut third = room.visitor(4);
-    assert_eq!(third.says(&room, &connect("MQTT", 5, 0, 60, b"", "keeper", b"")), "200901000622000a210014");
+    assert_eq!(third.says(&room, connect("MQTT", 5, 0, 60, b"", "keeper", b"")), "200901000622000a210014");
     second.hears(&mut room);
     assert!(second.out.close.is_some(), "its session belongs to another");
 }
 
 #[test]
 fn quality_two_goes_both_ways_in_version_five() {
-    let mut room = Room::new();
+    let mut room = room();
     let (mut reader, mut writer) = (room.visitor(1), room.visitor(2));
-    reader.says(&room, &connect("MQTT", 5, 2, 60, b"", "reader", b""));
+    reader.says(&room, connect("MQTT", 5, 2, 60, b"", "reader", b""));
     assert_eq!(reader.says(&room, b"\x82\x07\0\x01\0\0\x01#\x02"), "900400010002");
-    writer.says(&room, &connect("MQTT", 5, 2, 60, b"", "writer", b""));
+    writer.says(&room, connect("MQTT", 5, 2, 60, b"", "writer", b""));
     assert_eq!(writer.says(&room, b"\x34\x07\0\x01t\0\x09\0x"), "50020009");
     assert_eq!(writer.says(&room, b"\x62\x02\0\x09"), "70020009");
     assert_eq!(reader.hears(&mut room), "340700017400010078");
@@ -371,10 +330,10 @@ fn damaged_packets_are_taken_the_same_in_every_cut() {
 #[test]
 fn a_client_that_stays_silent_for_a_day_costs_few_looks_and_few_bytes() {
     for filter in ["#", "$SYS/#"] {
-        let mut room = Room::new();
+        let mut room = room();
         let mut reader = room.visitor(1);
-        reader.says(&room, &connect("MQTT", 4, 2, 0, b"", "reader", b""));
-        let mut sent = reader.says(&room, &subscribe(filter, 0)).len() / 2;
+        reader.says(&room, connect("MQTT", 4, 2, 0, b"", "reader", b""));
+        let mut sent = reader.says(&room, subscribe(filter, 0)).len() / 2;
         let end = room.now + Duration::from_secs(24 * 3_600);
         let mut looks = 0;
         while let Some(due) = reader.out.deadline.flatten().filter(|&due| due < end) {

@@ -113,10 +113,10 @@ pub(super) fn x11(seen: Seen<'_>) -> Outcome {
     }
 }
 
-/// Option negotiation of a client that does not wait (RFC 854): IAC and WILL, WONT, DO or DONT.
+/// Option negotiation of a client that does not wait (RFC 854): IAC and WILL or DO; nobody begins by refusing.
 pub(super) fn telnet(seen: Seen<'_>) -> Outcome {
     seen.literal(0, &[255])?;
-    must((251..=254).contains(&seen.byte(1)?))?;
+    must(matches!(seen.byte(1)?, 251 | 253))?;
     must(seen.byte(2)? < 240)
 }
 

@@ -3,9 +3,11 @@
 //! Every protocol is one row of [`PROTOCOLS`], with a test that says yes, no, or that more bytes are needed. What a row has said stays true
 //! whatever follows, and rows are asked in order: so the answer never depends on how the bytes were cut. It falls within [`LOOK`] bytes.
 //!
-//! Only protocols in which the client speaks first can be told; a client of SMTP, FTP or MySQL waits for the server's greeting.
+//! Only protocols in which the client speaks first can be told; a client of SMTP, FTP or MySQL waits for the server's greeting. Datagrams have a
+//! table of their own.
 
 mod binary;
+mod datagram;
 mod device;
 mod industry;
 mod look;
@@ -14,6 +16,7 @@ mod middleware;
 mod tests;
 mod text;
 
+pub(super) use datagram::datagram;
 use look::{Doubt, Seen};
 
 /// No row looks further: by then the answer is there.

@@ -76,7 +76,7 @@ const MAX_LEVELS: u32 = 16;
 pub(super) enum Act {
     /// These bytes are printed; a line ends with `\n`, the terminal makes `\r\n` of it.
     Print(Vec<u8>),
-    /// The same on the error output, where a client keeps it apart.
+    /// The same on standard error, for a visitor who has the two apart.
     Complain(Vec<u8>),
     /// Nothing happens for this long.
     Wait(Duration),
@@ -128,8 +128,6 @@ struct State {
     is_root: bool,
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
-    /// Errors go to the client apart from the output.
-    errors_apart: bool,
     exited: bool,
 }
 
@@ -186,12 +184,6 @@ impl Shell {
     /// [`Shell::feed`] gave them, else nothing.
     pub(super) fn for_commands(device: Arc<Device>, seed: u64) -> Self {
         Self { is_interactive: false, ..Self::new(device, seed) }
-    }
-
-    /// With errors as [`Act::Complain`].
-    pub(super) fn with_errors_apart(mut self) -> Self {
-        self.state.errors_apart = true;
-        self
     }
 
     /// What an interactive shell prints first.
@@ -286,8 +278,7 @@ impl Shell {
                     Flavor::BusyBox if self.state.levels == 0 => "-sh",
                     Flavor::BusyBox => "sh",
                 };
-                let line = format!("{name}: {what}\n").into_bytes();
-                Acts::from([if self.state.errors_apart { Act::Complain(line) } else { Act::Print(line) }])
+                Acts::from([Act::Complain(format!("{name}: {what}\n").into_bytes())])
             }
         }
     }

@@ -71,7 +71,7 @@ fn ask<L: AsRef<str>>(lines: &[L]) -> (Vec<u8>, u8) {
             break;
         }
         for act in shell.line(&mut Context::new(&session, now, &mut out), line.as_ref().as_bytes()) {
-            if let Act::Print(bytes) = act {
+            if let Act::Print(bytes) | Act::Complain(bytes) = act {
                 said.extend(bytes);
             }
         }
@@ -151,7 +151,14 @@ fn said(flavor: Flavor, line: &str, after_secs: u64) -> String {
     let mut shell = Shell::new(Device::new(flavor, &Persona::example(), &[]), 1);
     let mut out = Output::default();
     let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
-    let printed = acts.into_iter().filter_map(|act| if let Act::Print(bytes) = act { Some(bytes) } else { None });
+    text_of(acts)
+}
+
+/// All that is printed, errors as well.
+fn text_of(acts: Acts) -> String {
+    let printed = acts
+        .into_iter()
+        .filter_map(|act| if let Act::Print(bytes) | Act::Complain(bytes) = act { Some(bytes) } else { None });
     String::from_utf8(printed.flatten().collect()).unwrap()
 }
 
@@ -291,8 +298,7 @@ fn what_a_visitor_installs_on_a_phone_is_there_and_nothing_else() {
         let mut shell = Shell::for_commands(Arc::clone(&device), 1);
         let mut out = Output::default();
         let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
-        let printed = acts.into_iter().filter_map(|act| if let Act::Print(bytes) = act { Some(bytes) } else { None });
-        String::from_utf8(printed.flatten().collect()).unwrap()
+        text_of(acts)
     };
     let start = "am start -n com.ufo.miner/com.example.test.MainActivity";
     let started = "Starting: Intent { cmp=com.ufo.miner/com.example.test.MainActivity }\n";

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use super::guess;
 use super::host::Host;
 use super::ntlm::{self, Response};
+use super::seal::{From, Seal};
 use super::spnego;
 use super::status::Status;
 use crate::events::Event;
@@ -22,8 +23,19 @@ pub(super) struct User {
     pub(super) is_anonymous: bool,
     /// The session key, where the password is known or there is none: messages can be signed.
     pub(super) key: Option<[u8; 16]>,
+    /// What was agreed to with NTLM (MS-NLMP 2.2.2.5).
+    pub(super) flags: u32,
+    /// Its login took signatures, one of each side: the next ones are numbered on, with keys as if new (MS-SPNG 3.3.5.1).
+    pub(super) has_signed: bool,
     /// It insists on signatures.
     pub(super) needs_signatures: bool,
+}
+
+impl User {
+    /// What one side signs and seals with, from its first message on; `None` where the key is not known, or without extended session security.
+    pub(super) fn seal(&self, from: From) -> Option<Seal> {
+        Seal::new(self.key?, self.flags, self.has_signed.into(), from)
+    }
 }
 
 /// Bytes of the list of mechanisms that are kept: a visitor offers a handful.
@@ -81,8 +93,9 @@ impl Exchange {
                 };
                 match judge(host, cx, &response, challenge, self.needs_signatures) {
                     Ok(user) => {
-                        let key = user.key.filter(|_| found.has_mic);
-                        let mic = key.and_then(|key| response.signature(key, &self.mechanisms));
+                        let seal = user.seal(From::Server).filter(|_| found.has_mic);
+                        let user = User { has_signed: seal.is_some(), ..user };
+                        let mic = seal.map(|mut seal| seal.signature(&self.mechanisms));
                         Turn::Accepted(user, if found.in_spnego { spnego::done(mic) } else { Vec::new() })
                     }
                     Err(status) => Turn::Refused(status),
@@ -108,7 +121,14 @@ pub(super) fn judge(
 ) -> Result<User, Status> {
     if response.is_anonymous() {
         let key = Some(response.anonymous_key());
-        return Ok(User { name: String::new(), is_anonymous: true, key, needs_signatures: false });
+        return Ok(User {
+            name: String::new(),
+            is_anonymous: true,
+            key,
+            flags: response.flags,
+            has_signed: false,
+            needs_signatures: false,
+        });
     }
     let mut decoded = serde_json::json!({
         "domain": response.domain, "workstation": response.workstation, "hash_type": response.kind(),
@@ -155,5 +175,6 @@ pub(super) fn judge(
     if !is_accepted {
         return Err(Status::LOGON_FAILURE);
     }
-    Ok(User { name: response.user.clone(), is_anonymous: false, key: key.get(), needs_signatures })
+    let (name, key, flags) = (response.user.clone(), key.get(), response.flags);
+    Ok(User { name, is_anonymous: false, key, flags, has_signed: false, needs_signatures })
 }

@@ -7,26 +7,26 @@ use super::status::Status;
 /// Logins, and trees, of one connection.
 const MAX: usize = 32;
 
-/// Things under numbers, of which the first is `FIRST`.
+/// Things under numbers, of which the first is `FIRST` and the others follow in steps.
 #[derive(Debug)]
-pub(super) struct Numbered<T, const FIRST: u64> {
+pub(super) struct Numbered<T, const FIRST: u64, const STEP: usize = 1> {
     list: Vec<(u64, T)>,
 }
 
-impl<T, const FIRST: u64> Default for Numbered<T, FIRST> {
+impl<T, const FIRST: u64, const STEP: usize> Default for Numbered<T, FIRST, STEP> {
     fn default() -> Self {
         Self { list: Vec::new() }
     }
 }
 
-impl<T, const FIRST: u64> Numbered<T, FIRST> {
+impl<T, const FIRST: u64, const STEP: usize> Numbered<T, FIRST, STEP> {
     pub(super) fn is_full(&self) -> bool {
         self.list.len() >= MAX
     }
 
     /// Adds under the lowest number that is free; refused when there are as many as there may be.
     pub(super) fn insert(&mut self, value: T) -> Result<u64, Status> {
-        let number = (FIRST..).find(|number| self.find(*number).is_none()).unwrap_or(FIRST);
+        let number = (FIRST..).step_by(STEP).find(|number| self.find(*number).is_none()).unwrap_or(FIRST);
         self.insert_as(number, value).map(|()| number)
     }
 
@@ -72,7 +72,7 @@ pub(super) struct Login {
     pub(super) user: Option<User>,
 }
 
-impl<const FIRST: u64> Numbered<Share, FIRST> {
+impl<const FIRST: u64, const STEP: usize> Numbered<Share, FIRST, STEP> {
     /// Connects to the share that a path names. `service` is what SMB1 says it expects there (MS-CIFS 2.2.4.55.1).
     pub(super) fn connect(&mut self, path: &str, service: &str, user: &User) -> Result<(u64, Share), Status> {
         let share = Host::share(path).ok_or(Status::BAD_NETWORK_NAME)?;

@@ -6,7 +6,7 @@ use super::host::{Host, Share, Visitor};
 use super::pool::Held;
 use super::status::Status;
 use crate::clock::Timestamp;
-use crate::handlers::Random;
+use crate::handlers::{Context, Random};
 
 /// Files and directories that are remembered of one source; the oldest makes room.
 const MAX_WRITTEN: usize = 32;
@@ -298,6 +298,17 @@ impl View<'_> {
         self.visitor.written.retain(|one| !(one.share == self.share.name && same(&one.path, path)));
         self.visitor.written.len() < before
     }
+}
+
+/// Works on a share with what this source has written there.
+pub(super) fn view<R>(
+    host: &Host,
+    cx: &Context<'_>,
+    share: Share,
+    work: impl FnOnce(&mut View<'_>, Timestamp) -> R,
+) -> R {
+    let now = cx.now();
+    host.visitors.with(cx.session().client.ip(), now, |visitor| work(&mut View { host, share, visitor }, now))
 }
 
 fn shown(written: &Written) -> Entry {

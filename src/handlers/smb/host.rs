@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::disk::Written;
 use super::pool::Pool;
+use super::rpc::Set;
 use crate::clock::Timestamp;
 use crate::handlers::{Count, Credentials, Environment, Persona, Policy, Sources};
 
@@ -103,6 +104,10 @@ pub(super) struct Visitor {
     pub(super) is_infected: bool,
     /// It has started a service.
     pub(super) has_services: bool,
+    /// Services of every Windows that it has started or stopped, and which of both.
+    pub(super) services: Vec<(&'static str, bool)>,
+    /// What it has set in the registry.
+    pub(super) set: Vec<Set>,
     /// Files and directories that it made.
     pub(super) written: Vec<Written>,
 }

@@ -5,11 +5,6 @@ use super::host::Host;
 use super::wire::{Put, filetime, utf16};
 use crate::clock::Timestamp;
 
-/// A security descriptor (MS-DTYP 2.4.6), self-relative: owned by administrators, everyone may everything.
-pub(super) const DESCRIPTOR: &[u8] = b"\x01\0\x04\x80\x14\0\0\0\0\0\0\0\0\0\0\0\x24\0\0\0\
-    \x01\x02\0\0\0\0\0\x05\x20\0\0\0\x20\x02\0\0\
-    \x02\0\x1c\0\x01\0\0\0\0\0\x14\0\xff\x01\x1f\0\x01\x01\0\0\0\0\0\x01\0\0\0\0";
-
 /// UTIME (MS-CIFS 2.2.1.4.3): seconds since 1970.
 pub(super) fn seconds(time: Timestamp) -> u32 {
     u32::try_from(time.as_micros() / 1_000_000).unwrap_or(u32::MAX)

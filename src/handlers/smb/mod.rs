@@ -8,20 +8,25 @@
 //! 32 open objects of 256 KiB and a transaction of 128 KiB; messages under way, uploads and remembered files come out of three budgets of
 //! 96 MiB for the whole handler (`pool.rs`).
 
+mod access;
 mod account;
 mod connection;
 mod des;
+mod descriptor;
 mod disk;
 mod frame;
 mod guess;
 mod host;
 mod info;
+mod lock;
 mod ntlm;
 mod one;
 mod open;
+mod opens;
 mod pool;
 mod remote;
 mod rpc;
+mod seal;
 mod spnego;
 mod status;
 mod two;
@@ -33,7 +38,7 @@ use std::time::Duration;
 use frame::{Frames, Packet, decoded_name, framed};
 use host::{Host, Visitor};
 use one::{One, one_dialects};
-use open::Opens;
+use opens::Opens;
 use two::Two;
 use wire::Fields;
 

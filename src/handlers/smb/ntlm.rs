@@ -7,6 +7,7 @@ use md5::{Digest, Md5};
 
 use super::des;
 use super::host::Host;
+use super::seal::{KEY_EXCHANGE, Rc4};
 use super::spnego::SIGNATURE;
 use super::wire::{Fields, Put, filetime, text_of_utf16, utf16};
 use crate::clock::Timestamp;
@@ -17,10 +18,6 @@ const REQUEST_TARGET: u32 = 0x0000_0004;
 const TARGET_TYPE_SERVER: u32 = 0x0002_0000;
 const TARGET_INFO: u32 = 0x0080_0000;
 const VERSION: u32 = 0x0200_0000;
-const EXTENDED_SESSION_SECURITY: u32 = 0x0008_0000;
-const KEY_128: u32 = 0x2000_0000;
-const KEY_EXCHANGE: u32 = 0x4000_0000;
-const KEY_56: u32 = 0x8000_0000;
 /// What Windows 7 agrees to when it is asked: 128 and 56 bit, key exchange, extended session security, signing, sealing, both charsets.
 const AGREED: u32 = 0xe008_8237;
 /// Bytes of an NTLMv1 response; longer ones are NTLMv2.
@@ -78,7 +75,8 @@ pub(super) struct Response {
     pub(super) nt: Vec<u8>,
     /// The session key, encrypted, when one was exchanged.
     key: Vec<u8>,
-    flags: u32,
+    /// What was agreed to.
+    pub(super) flags: u32,
 }
 
 impl Response {
@@ -156,29 +154,12 @@ impl Response {
     /// ExportedSessionKey (MS-NLMP 3.1.5.1.2): the visitor's own, when one was exchanged.
     fn exchanged(&self, base: [u8; 16]) -> [u8; 16] {
         match <[u8; 16]>::try_from(self.key.as_slice()) {
-            Ok(encrypted) if self.flags & KEY_EXCHANGE != 0 => rc4(&base, encrypted),
+            Ok(mut key) if self.flags & KEY_EXCHANGE != 0 => {
+                Rc4::new(&base).apply(&mut key);
+                key
+            }
             _ => base,
         }
-    }
-
-    /// The server's signature of its first message (MS-NLMP 3.4.4.2); `None` without extended session security, whose signatures nobody asks for.
-    pub(super) fn signature(&self, key: [u8; 16], message: &[u8]) -> Option<[u8; 16]> {
-        const SIGN: &[u8] = b"session key to server-to-client signing key magic constant\0";
-        const SEAL: &[u8] = b"session key to server-to-client sealing key magic constant\0";
-        if self.flags & EXTENDED_SESSION_SECURITY == 0 {
-            return None;
-        }
-        let sign: [u8; 16] = Md5::new().chain_update(key).chain_update(SIGN).finalize().into();
-        let strength = match self.flags {
-            flags if flags & KEY_128 != 0 => 16,
-            flags if flags & KEY_56 != 0 => 7,
-            _ => 5,
-        };
-        let seal: [u8; 16] = Md5::new().chain_update(key.get(..strength)?).chain_update(SEAL).finalize().into();
-        let sum: [u8; 8] = keyed(&sign, &[&[0; 4], message]).first_chunk().copied()?;
-        let sum = if self.flags & KEY_EXCHANGE != 0 { rc4(&seal, sum) } else { sum };
-        // Its version, the checksum, its sequence number.
-        [&1_u32.to_le_bytes()[..], &sum, &[0; 4]].concat().try_into().ok()
     }
 
     /// NTOWFv2 (MS-NLMP 3.3.2).
@@ -217,7 +198,7 @@ fn des_long(hash: [u8; 16], challenge: [u8; 8]) -> Vec<u8> {
 }
 
 /// HMAC-MD5 (RFC 2104).
-fn keyed(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
+pub(super) fn keyed(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
     // HMAC takes keys of every length.
     let Ok(mut mac) = Hmac::<Md5>::new_from_slice(key) else { return [0; 16] };
     for part in parts {
@@ -226,27 +207,10 @@ fn keyed(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
     mac.finalize().into_bytes().into()
 }
 
-/// RC4 (RFC 6229), which the exchanged session key and the checksums of signatures are encrypted with.
-fn rc4<const LEN: usize>(key: &[u8; 16], mut data: [u8; LEN]) -> [u8; LEN] {
-    let mut state: [u8; 256] = std::array::from_fn(|at| u8::try_from(at).unwrap_or(0));
-    let at = |state: &[u8; 256], index: u8| state.get(usize::from(index)).copied().unwrap_or(0);
-    let mut j = 0_u8;
-    for (i, key) in (0..=255_u8).zip(key.iter().cycle()) {
-        j = j.wrapping_add(at(&state, i)).wrapping_add(*key);
-        state.swap(usize::from(i), usize::from(j));
-    }
-    j = 0;
-    for (i, byte) in (1..=255_u8).zip(&mut data) {
-        j = j.wrapping_add(at(&state, i));
-        state.swap(usize::from(i), usize::from(j));
-        *byte ^= at(&state, at(&state, i).wrapping_add(at(&state, j)));
-    }
-    data
-}
-
 /// The AUTHENTICATE_MESSAGE of a visitor that knows a password, and the session key that both then have.
 #[cfg(test)]
 pub(super) fn authenticate(user: &str, password: &str, challenge: [u8; 8]) -> (Vec<u8>, [u8; 16]) {
+    use super::seal::{EXTENDED_SESSION_SECURITY, KEY_128};
     let response = Response { user: user.to_owned(), ..Response::default() };
     let owner = response.owner(Md4::digest(utf16(password)).into());
     let blob = [&[1, 1][..], &[0; 14], &[0xaa; 8], &[0; 12]].concat();
@@ -258,7 +222,7 @@ pub(super) fn authenticate(user: &str, password: &str, challenge: [u8; 8]) -> (V
         let at = if std::ptr::eq(field, name.as_slice()) { 64 + nt.len() } else { 64 };
         out.put_len16(field.len()).put_len16(field.len()).put_len32(at);
     }
-    out.put32(UNICODE).put(&nt).put(&name);
+    out.put32(UNICODE | EXTENDED_SESSION_SECURITY | KEY_128).put(&nt).put(&name);
     (out, keyed(&owner, &[&proof]))
 }
 
@@ -304,15 +268,6 @@ mod tests {
         let lm2 = decode("86c35097ac9cec102554764a57cccc19aaaaaaaaaaaaaaaa");
         let response = Response::bare("User".into(), "Domain".into(), &lm2, &[]);
         assert!(response.key_if(b"Password", CHALLENGE).is_some() && response.key_if(b"x", CHALLENGE).is_none());
-    }
-
-    #[test]
-    fn a_signature_has_a_version_and_a_number_and_differs_by_message() {
-        let response = Response { flags: 0xe08a_8233, ..example() };
-        let signature = response.signature([0x55; 16], b"x").unwrap();
-        assert_eq!((&signature[..4], &signature[12..]), (&[1, 0, 0, 0][..], &[0; 4][..]));
-        assert_ne!(response.signature([0x55; 16], b"y"), Some(signature));
-        assert_eq!(example().signature([0x55; 16], b"x"), None, "no extended session security");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What a visitor has open: pipes, files, directories. The same for SMB1 and SMB2.
 
+use super::access;
 use super::account::{Exchange, User};
-use super::disk::{Content, Entry, View, fits, normal};
+use super::disk::{Content, Entry, View, fits, normal, view};
 use super::host::{Host, Kind, Share};
+use super::lock::Lock;
 use super::pool::Held;
 use super::remote::RemCom;
 use super::rpc::{Caller, Pipe};
@@ -10,27 +12,11 @@ use super::status::Status;
 use crate::events::Event;
 use crate::handlers::{Context, Random};
 
-/// Open at once in one session.
-const MAX_OPEN: usize = 32;
 /// Bytes of an uploaded file.
 const MAX_UPLOAD: usize = 16 * 1024 * 1024;
 /// A write may begin this many bytes, and this many times what was written, after the start of the file: what lies between is stored, too.
 const MAX_GAP: u64 = 64 * 1024;
 const MAX_SPREAD: u64 = 16;
-
-/// What a visitor wants opened (MS-SMB2 2.2.13, MS-CIFS 2.2.4.64: the same numbers).
-#[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) path: String,
-    /// FILE_SUPERSEDE 0, OPEN 1, CREATE 2, OPEN_IF 3, OVERWRITE 4, OVERWRITE_IF 5.
-    pub(super) disposition: u32,
-    pub(super) options: u32,
-}
-
-/// CreateOptions.
-const DIRECTORY_FILE: u32 = 0x0000_0001;
-const NON_DIRECTORY_FILE: u32 = 0x0000_0040;
-const DELETE_ON_CLOSE: u32 = 0x0000_1000;
 
 /// Something open.
 #[derive(Debug)]
@@ -44,6 +30,12 @@ pub(super) struct Open {
     /// FILE_OPENED 1, CREATED 2, OVERWRITTEN 3.
     pub(super) action: u32,
     pub(super) deletes: bool,
+    /// Rights that it was opened with, and what others may have.
+    pub(super) access: u32,
+    pub(super) shared: u32,
+    /// Nothing else of this connection was open there when it was opened.
+    pub(super) is_alone: bool,
+    pub(super) locks: Vec<Lock>,
 }
 
 /// What is open.
@@ -74,6 +66,45 @@ pub(super) struct Directory {
 }
 
 impl Open {
+    /// One that a search of SMB1 goes on in.
+    pub(super) const fn search(tree: u32, share: Share, path: String, directory: Directory) -> Self {
+        Self {
+            id: 0,
+            tree,
+            share,
+            path,
+            object: Object::Directory(directory),
+            action: 1,
+            deletes: false,
+            access: access::READ,
+            shared: 7,
+            is_alone: false,
+            locks: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        self.is_at(other.share, &other.path)
+    }
+
+    pub(super) fn is_at(&self, share: Share, path: &str) -> bool {
+        share.kind == Kind::Disk && self.share.name == share.name && self.path.eq_ignore_ascii_case(path)
+    }
+
+    /// Whether it may be opened again with these rights, and these for others.
+    pub(super) fn suffers(&self, wanted: u32, shared: u32) -> bool {
+        access::suffers((self.access, self.shared), (wanted, shared))
+    }
+
+    /// Files and directories only do what they were opened for.
+    const fn may(&self, rights: u32) -> Result<(), Status> {
+        if self.access & rights != 0 || matches!(self.share.kind, Kind::Pipe) {
+            Ok(())
+        } else {
+            Err(Status::ACCESS_DENIED)
+        }
+    }
+
     /// The entry of a file or directory, with the size that it has by now.
     pub(super) fn entry(&self) -> Option<Entry> {
         match &self.object {
@@ -87,6 +118,7 @@ impl Open {
     }
 
     pub(super) fn read(&mut self, offset: u64, max: usize) -> Result<(Vec<u8>, bool), Status> {
+        self.may(access::READ | access::EXECUTE)?;
         let file = match &mut self.object {
             Object::Pipe(pipe) => {
                 let (bytes, more) = pipe.read(max);
@@ -117,6 +149,7 @@ impl Open {
         offset: u64,
         bytes: &[u8],
     ) -> Result<(), Status> {
+        self.may(access::WRITE | access::APPEND)?;
         match &mut self.object {
             Object::Pipe(pipe) => {
                 let (now, session) = (cx.now(), cx.session());
@@ -151,6 +184,7 @@ impl Open {
 
     /// Has it deleted when it is closed, or not.
     pub(super) fn delete(&mut self, host: &Host, cx: &Context<'_>, deletes: bool) -> Result<(), Status> {
+        self.may(access::DELETE)?;
         if deletes && self.share.kind == Kind::Disk {
             view(host, cx, self.share, |view, _| view.may_remove(&self.path))?;
         }
@@ -163,6 +197,7 @@ impl Open {
         if self.share.kind != Kind::Disk {
             return Err(Status::INVALID_PARAMETER);
         }
+        self.may(access::DELETE)?;
         let to = normal(to)?;
         view(host, cx, self.share, |view, _| view.rename(&self.path, &to, replaces))?;
         let name = format!("\\\\{}\\{}\\", host.name, self.share.name);
@@ -172,8 +207,25 @@ impl Open {
         Ok(())
     }
 
+    /// Gives a file that the visitor has written another name besides its own (MS-FSA 2.1.5.14.6).
+    pub(super) fn link(&self, host: &Host, cx: &Context<'_>, to: &str) -> Result<(), Status> {
+        let Object::File(File { entry: Entry { content: Content::Written(held), .. }, .. }) = &self.object else {
+            return Err(Status::ACCESS_DENIED);
+        };
+        let to = normal(to)?;
+        view(host, cx, self.share, |view, now| match view.find(&to) {
+            Ok(_) => Err(Status::OBJECT_NAME_COLLISION),
+            Err(Status::OBJECT_NAME_NOT_FOUND) => {
+                view.put(&to, false, held.bytes(), now);
+                Ok(())
+            }
+            Err(status) => Err(status),
+        })
+    }
+
     /// Sets the length of a file. Only what is written makes it longer: clients announce the length before.
     pub(super) fn resize(&mut self, host: &Host, len: u64) -> Result<(), Status> {
+        self.may(access::WRITE)?;
         let Object::File(file) = &mut self.object else { return Err(Status::INVALID_PARAMETER) };
         let len = usize::try_from(len).ok().filter(|len| *len <= MAX_UPLOAD).ok_or(Status::DISK_FULL)?;
         let content = file.content(host)?;
@@ -182,6 +234,16 @@ impl Open {
 }
 
 impl File {
+    /// One whose new content there is none of yet, or that is emptied.
+    pub(super) const fn new(entry: Entry, upload: Option<Held>) -> Self {
+        Self { entry, upload, written: 0 }
+    }
+
+    /// What was written, when it is closed.
+    pub(super) fn take(&mut self) -> Option<Held> {
+        self.upload.take()
+    }
+
     /// What can be written to: a copy of what was there.
     fn content(&mut self, host: &Host) -> Result<&mut Held, Status> {
         if self.upload.is_none() {
@@ -201,10 +263,10 @@ impl Directory {
         Self { entry, listing: None, at: 0 }
     }
 
-    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it did.
+    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it is the first.
     pub(super) fn fill(&mut self, view: &View<'_>, path: &str, pattern: &str, restart: bool) -> bool {
-        let is_first = restart || self.listing.is_none();
-        if is_first {
+        let is_first = self.listing.is_none();
+        if restart || is_first {
             let entries = view.list(path).into_iter().filter(|entry| fits(pattern, &entry.name)).collect();
             (self.listing, self.at) = (Some(entries), 0);
         }
@@ -219,178 +281,5 @@ impl Directory {
     /// It was sent.
     pub(super) const fn advance(&mut self) {
         self.at += 1;
-    }
-}
-
-/// Everything that one session has open.
-#[derive(Debug, Default)]
-pub(super) struct Opens {
-    list: Vec<Open>,
-    last: u16,
-}
-
-impl Opens {
-    pub(super) fn find(&mut self, id: u16) -> Option<&mut Open> {
-        self.list.iter_mut().find(|open| open.id == id)
-    }
-
-    /// Opens; the answer tells how.
-    pub(super) fn create(
-        &mut self,
-        host: &Host,
-        cx: &mut Context<'_>,
-        user: &User,
-        (tree, share): (u32, Share),
-        wanted: &Wanted,
-    ) -> Result<&mut Open, Status> {
-        if self.list.len() >= MAX_OPEN {
-            return Err(Status::TOO_MANY_OPENED_FILES);
-        }
-        let (object, path, action) = match share.kind {
-            Kind::Pipe => match RemCom::open(host, cx, &wanted.path) {
-                Some(remote) => (Object::RemCom(remote), wanted.path.trim_matches('\\').to_owned(), 1),
-                None => {
-                    let pipe = Pipe::open(&wanted.path, !user.is_anonymous)?;
-                    let path = pipe.name().to_owned();
-                    (Object::Pipe(Box::new(pipe)), path, 1)
-                }
-            },
-            Kind::Disk => {
-                let path = normal(&wanted.path)?;
-                let (object, action) = view(host, cx, share, |view, now| {
-                    let opened = open_on_disk(view, host, &path, wanted, now)?;
-                    if wanted.options & DELETE_ON_CLOSE != 0 {
-                        view.may_remove(&path)?;
-                    }
-                    Ok(opened)
-                })?;
-                (object, path, action)
-            }
-        };
-        let id = self.insert(Open {
-            id: 0,
-            tree,
-            share,
-            path,
-            object,
-            action,
-            deletes: wanted.options & DELETE_ON_CLOSE != 0,
-        });
-        self.find(id).ok_or(Status::TOO_MANY_OPENED_FILES)
-    }
-
-    /// Adds a search of SMB1.
-    pub(super) fn insert(&mut self, mut open: Open) -> u16 {
-        while self.last == 0 || self.list.iter().any(|open| open.id == self.last) {
-            // FIDs of Windows begin at 0x4000.
-            self.last = self.last.wrapping_add(1).max(0x4000);
-        }
-        open.id = self.last;
-        self.last = self.last.wrapping_add(1);
-        self.list.push(open);
-        self.list.last().map_or(0, |open| open.id)
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.list.len() >= MAX_OPEN
-    }
-
-    /// Closes; what was written is stored.
-    pub(super) fn close(&mut self, host: &Host, cx: &mut Context<'_>, id: u16) -> Option<Open> {
-        let at = self.list.iter().position(|open| open.id == id)?;
-        let mut open = self.list.remove(at);
-        finish(host, cx, &mut open);
-        Some(open)
-    }
-
-    /// Closes what belongs to a tree, or everything.
-    pub(super) fn close_all(&mut self, host: &Host, cx: &mut Context<'_>, tree: Option<u32>) {
-        while let Some(open) = self.list.iter().find(|open| tree.is_none_or(|tree| open.tree == tree)) {
-            let id = open.id;
-            self.close(host, cx, id);
-        }
-    }
-}
-
-/// There is a pipe of this name for this visitor.
-pub(super) fn is_pipe(host: &Host, cx: &Context<'_>, user: &User, name: &str) -> bool {
-    RemCom::open(host, cx, name).is_some() || Pipe::open(name, !user.is_anonymous).is_ok()
-}
-
-/// Works on a share with what this source has written there.
-pub(super) fn view<R>(
-    host: &Host,
-    cx: &Context<'_>,
-    share: Share,
-    work: impl FnOnce(&mut View<'_>, crate::clock::Timestamp) -> R,
-) -> R {
-    let now = cx.now();
-    host.visitors.with(cx.session().client.ip(), now, |visitor| work(&mut View { host, share, visitor }, now))
-}
-
-fn open_on_disk(
-    view: &mut View<'_>,
-    host: &Host,
-    path: &str,
-    wanted: &Wanted,
-    now: crate::clock::Timestamp,
-) -> Result<(Object, u32), Status> {
-    let wants_directory = wanted.options & DIRECTORY_FILE != 0;
-    let overwrites = matches!(wanted.disposition, 0 | 4 | 5);
-    // What contradicts itself (MS-FSA 2.1.5.1).
-    if wanted.disposition > 5 || wants_directory && (overwrites || wanted.options & NON_DIRECTORY_FILE != 0) {
-        return Err(Status::INVALID_PARAMETER);
-    }
-    match view.find(path) {
-        Ok(_) if wanted.disposition == 2 => Err(Status::OBJECT_NAME_COLLISION),
-        Ok(entry) if entry.is_directory => {
-            if wanted.options & NON_DIRECTORY_FILE != 0 {
-                return Err(Status::FILE_IS_A_DIRECTORY);
-            }
-            if overwrites {
-                return Err(Status::OBJECT_NAME_COLLISION);
-            }
-            Ok((Object::Directory(Directory::new(entry)), 1))
-        }
-        Ok(_) if wants_directory => Err(Status::NOT_A_DIRECTORY),
-        Ok(entry) if overwrites => {
-            if matches!(entry.content, Content::Locked) {
-                return Err(Status::SHARING_VIOLATION);
-            }
-            let upload = Some(Held::new(&host.uploads));
-            Ok((Object::File(File { entry, upload, written: 0 }), 3))
-        }
-        Ok(entry) => Ok((Object::File(File { entry, upload: None, written: 0 }), 1)),
-        Err(Status::OBJECT_NAME_NOT_FOUND) if matches!(wanted.disposition, 0 | 2 | 3 | 5) => {
-            view.put(path, wants_directory, &[], now);
-            let entry = view.find(path)?;
-            Ok((
-                if wants_directory {
-                    Object::Directory(Directory::new(entry))
-                } else {
-                    Object::File(File { entry, upload: None, written: 0 })
-                },
-                2,
-            ))
-        }
-        Err(status) => Err(status),
-    }
-}
-
-/// Stores what was written, forgets what is to be deleted.
-fn finish(host: &Host, cx: &mut Context<'_>, open: &mut Open) {
-    let name = format!("\\\\{}\\{}\\{}", host.name, open.share.name, open.path);
-    if let Object::File(file) = &mut open.object
-        && let Some(held) = file.upload.take()
-    {
-        if !held.bytes().is_empty() {
-            cx.sample(&name, held.bytes().to_vec());
-        }
-        if !open.deletes {
-            view(host, cx, open.share, |view, now| view.put(&open.path, false, held.bytes(), now));
-        }
-    }
-    if open.deletes && open.share.kind == Kind::Disk && view(host, cx, open.share, |view, _| view.remove(&open.path)) {
-        cx.event(Event::new("request", format!("{name} deleted")).with("path", name.as_str()));
     }
 }

@@ -63,11 +63,11 @@ impl RemCom {
     }
 }
 
-/// A service that is only a command line has run: what it printed lies where it says, for this source.
+/// A service or task that is only a command line has run: what it printed lies where it says, for this source.
 pub(super) fn ran(host: &Host, source: std::net::IpAddr, now: Timestamp, command: &str) {
     host.visitors.with(source, now, |visitor| {
         visitor.has_services = true;
-        let Some((share, path, printed)) = printed(host, command) else { return };
+        let Some((share, path, printed)) = printed(host, command).or_else(|| redirected(host, command)) else { return };
         View { host, share, visitor }.put(&path, false, printed.as_bytes(), now);
     });
 }
@@ -81,14 +81,26 @@ fn printed(host: &Host, line: &str) -> Option<(Share, String, String)> {
     let (share, path) = path.split_once('\\')?;
     let share = Host::share(share).filter(|share| share.kind == Kind::Disk)?;
     let path = super::disk::normal(path.split(' ').next()?).ok()?;
-    let text = match command.to_ascii_lowercase().as_str() {
+    Some((share, path, output(host, command)))
+}
+
+/// `cmd.exe /C COMMAND > %windir%\PATH 2>&1`, as impacket's atexec has it.
+fn redirected(host: &Host, line: &str) -> Option<(Share, String, String)> {
+    let (before, after) = line.split_once(" > %windir%\\")?;
+    let at = before.to_ascii_lowercase().find("/c ")?;
+    let command = before.get(at + 3..)?.trim();
+    let path = super::disk::normal(after.split(' ').next()?).ok()?;
+    Some((Host::share("ADMIN$")?, path, output(host, command)))
+}
+
+fn output(host: &Host, command: &str) -> String {
+    match command.to_ascii_lowercase().as_str() {
         "cd" => "C:\\Windows\\system32\r\n".to_owned(),
         "whoami" => "nt authority\\system\r\n".to_owned(),
         "hostname" => format!("{}\r\n", host.name),
         "ver" => format!("\r\nMicrosoft Windows [Version 6.1.{}]\r\n", host.version.build),
         _ => String::new(),
-    };
-    Some((share, path, text))
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +121,12 @@ mod tests {
         let found = ask(&line("whoami", "C$\\__output_x")).unwrap();
         assert_eq!(found, ("C$", "__output_x".to_owned(), "nt authority\\system\r\n".to_owned()));
         assert_eq!(ask(&line("rm -rf", "ADMIN$\\Temp\\y")).unwrap().2, "");
+        let task = redirected(&host, "cmd.exe /C whoami > %windir%\\Temp\\x.tmp 2>&1").unwrap();
+        assert_eq!(
+            (task.0.name, task.1.as_str(), task.2.as_str()),
+            ("ADMIN$", "Temp\\x.tmp", "nt authority\\system\r\n")
+        );
+        assert_eq!(redirected(&host, "cmd.exe /C whoami > %windir%\\..\\x"), None);
         for strange in
             [line("cd", "IPC$\\x"), line("cd", "C$\\..\\..\\x"), line("cd", "NONE\\x"), "calc.exe".to_owned()]
         {

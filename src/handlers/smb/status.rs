@@ -10,6 +10,8 @@ impl Status {
     pub(super) const PENDING: Self = Self(0x0000_0103);
     /// More of the answer than the visitor has room for: the rest can be read.
     pub(super) const BUFFER_OVERFLOW: Self = Self(0x8000_0005);
+    /// A watched directory is closed.
+    pub(super) const NOTIFY_CLEANUP: Self = Self(0x0000_010b);
     pub(super) const NO_MORE_FILES: Self = Self(0x8000_0006);
     pub(super) const INVALID_SMB: Self = Self(0x0001_0002);
     pub(super) const SMB_BAD_TID: Self = Self(0x0005_0002);
@@ -33,8 +35,18 @@ impl Status {
     pub(super) const OBJECT_PATH_NOT_FOUND: Self = Self(0xc000_003a);
     pub(super) const OBJECT_PATH_SYNTAX_BAD: Self = Self(0xc000_003b);
     pub(super) const SHARING_VIOLATION: Self = Self(0xc000_0043);
+    pub(super) const DELETE_PENDING: Self = Self(0xc000_0056);
+    pub(super) const FILE_LOCK_CONFLICT: Self = Self(0xc000_0054);
+    pub(super) const LOCK_NOT_GRANTED: Self = Self(0xc000_0055);
+    pub(super) const NO_EAS_ON_FILE: Self = Self(0xc000_0052);
+    pub(super) const PRIVILEGE_NOT_HELD: Self = Self(0xc000_0061);
     pub(super) const LOGON_FAILURE: Self = Self(0xc000_006d);
     pub(super) const ACCOUNT_DISABLED: Self = Self(0xc000_0072);
+    pub(super) const RANGE_NOT_LOCKED: Self = Self(0xc000_007e);
+    pub(super) const INVALID_VIEW_SIZE: Self = Self(0xc000_001f);
+    pub(super) const INSUFFICIENT_RESOURCES: Self = Self(0xc000_009a);
+    pub(super) const PIPE_BROKEN: Self = Self(0xc000_014b);
+    pub(super) const INVALID_LOCK_RANGE: Self = Self(0xc000_01a1);
     pub(super) const DISK_FULL: Self = Self(0xc000_007f);
     pub(super) const PIPE_EMPTY: Self = Self(0xc000_00d9);
     pub(super) const FILE_IS_A_DIRECTORY: Self = Self(0xc000_00ba);

@@ -13,7 +13,7 @@ use crate::handlers::{Context, Handler, Random};
 pub(in crate::handlers) enum Answer {
     /// 12 to 511 random bytes, unless it speaks a protocol that is known.
     Random,
-    /// At first the greeting of a server that such a port has; then, or where no server greets, the end of the connection.
+    /// A server where the port's real one speaks first; elsewhere the end of the connection.
     Banner,
     /// The end of the connection.
     Silence,
@@ -90,9 +90,6 @@ impl Handler for Capture {
 
     fn closed(&mut self, cx: &mut Context<'_>) {
         let event = self.recording.event(Direction::Recv);
-        cx.event(match self.protocol {
-            Some(name) => event.with("protocol", name),
-            None => event,
-        });
+        cx.event(super::named(event, self.protocol, self.recording.bytes()));
     }
 }

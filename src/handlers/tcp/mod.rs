@@ -1,28 +1,37 @@
-//! `tcp`: for ports that no protocol claims. Looks at the first bytes, gives a protocol that it recognises to that protocol's handler, and
-//! records everything else; answers what it does not know with random bytes as Glutton does, with a greeting that fits the port, or with silence.
+//! `tcp`: for ports that no protocol claims. Where real servers speak first, such a server does; elsewhere it looks at the first bytes, gives a
+//! protocol that it recognises to that protocol's handler, records everything else and closes, as servers do on what they do not
+//! understand. As configured, it never says anything instead, or answers with random bytes as Glutton does.
 
-mod banner;
 mod capture;
+mod greeted;
+mod packet;
+mod server;
+mod table;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::builtin::Builtin;
+use super::native::{is_native, is_within_tls};
 use super::recognise::{Protocol, Recognised, recognise};
 use super::registry::{Environment, Maker, boxed};
-use super::{Context, Handler, Handlers, Persona, Random, Session};
+use super::tls::Tls;
+use super::{ClientHello, Context, Handler, Handlers, Random, Session};
+use crate::events::Event;
 use crate::flow::Transport;
-use banner::banner;
 pub(super) use capture::{Answer, Capture};
+use greeted::Greeted;
+use server::Server;
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "tcp",
     aliases: &["default"],
     transports: &[Transport::Tcp],
     default_ports: &[],
-    about: "recognises protocols on any TCP port, records the rest, answers random bytes, a banner or nothing",
+    about: "greets where servers speak first, else recognises protocols on any TCP port, records the rest",
     prepare,
 };
 
@@ -30,7 +39,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// What the visitor gets.
+    /// What the visitor gets. A greeting brings out the words of clients that wait for one; random bytes are what no server says.
     answer: Answer,
     /// Silence after which what came is taken as the whole, in milliseconds; up to the same again is added, by the session's seed.
     quiet_ms: u64,
@@ -44,7 +53,7 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { answer: Answer::Random, quiet_ms: 200, first_byte_secs: 45, recognise: true, undecided_ms: 2_000 }
+        Self { answer: Answer::Banner, quiet_ms: 200, first_byte_secs: 45, recognise: true, undecided_ms: 2_000 }
     }
 }
 
@@ -53,27 +62,33 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     let limit = environment.max_payload;
     let handlers = environment.handlers.clone();
     let persona = Arc::clone(&environment.persona);
-    Ok(boxed(move |session: &Session| {
-        let mut random = Random::new(session.seed);
-        let quiet = settings.quiet_ms.saturating_add(random.within(&(0..=settings.quiet_ms)));
-        let quiet = Duration::from_millis(quiet);
-        let first_byte = Duration::from_secs(settings.first_byte_secs);
-        CatchAll {
-            capture: Capture::new(limit, settings.answer, quiet, first_byte, random),
-            greets: (settings.answer == Answer::Banner).then(|| Arc::clone(&persona)),
-            handlers: handlers.clone(),
-            undecided: settings.recognise.then(Vec::new),
-            quiet,
-            patience: Duration::from_millis(settings.undecided_ms).max(quiet),
-        }
+    let kit = environment.tls_kit();
+    let greeted = AtomicU32::new(0);
+    Ok(boxed(move |session: &Session| -> Box<dyn Handler> {
+        let greets = settings.answer == Answer::Banner;
+        let Some((server, within_tls)) = Server::at(session.dialled.port()).filter(|_| greets) else {
+            return Box::new(CatchAll::new(&settings, limit, handlers.clone(), session.seed));
+        };
+        let greeted = Greeted::new(server, Arc::clone(&persona), limit, greeted.fetch_add(1, Ordering::Relaxed));
+        if within_tls { Box::new(Tls::new(Arc::clone(&kit), greeted)) } else { Box::new(greeted) }
     }))
+}
+
+/// An event with the protocol's name, and the fingerprints of a TLS client that got no further than its hello.
+fn named(event: Event, protocol: Option<&'static str>, bytes: &[u8]) -> Event {
+    let event = match ClientHello::read(bytes) {
+        Some(hello) => event.with("tls", hello.to_value()),
+        None => event,
+    };
+    match protocol {
+        Some(name) => event.with("protocol", name),
+        None => event,
+    }
 }
 
 /// Waits for the bytes that tell the protocol, then hands over or records.
 struct CatchAll {
     capture: Capture,
-    /// The persona whose greeting is sent.
-    greets: Option<Arc<Persona>>,
     handlers: Handlers,
     /// What has come while the protocol is not told: less than [`super::recognise::LOOK`] bytes. `None` once it is.
     undecided: Option<Vec<u8>>,
@@ -83,11 +98,32 @@ struct CatchAll {
 }
 
 impl CatchAll {
+    fn new(settings: &Settings, limit: usize, handlers: Handlers, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let quiet = settings.quiet_ms.saturating_add(random.within(&(0..=settings.quiet_ms)));
+        let quiet = Duration::from_millis(quiet);
+        let first_byte = Duration::from_secs(settings.first_byte_secs);
+        Self {
+            capture: Capture::new(limit, settings.answer, quiet, first_byte, random),
+            handlers,
+            undecided: settings.recognise.then(Vec::new),
+            quiet,
+            patience: Duration::from_millis(settings.undecided_ms).max(quiet),
+        }
+    }
+
+    /// The protocol's handler serves this port: another protocol's own port takes nothing else, but requests of HTTP are read whole.
+    fn has_handler(&self, protocol: &Protocol, port: u16) -> bool {
+        let takes =
+            !is_native(port) || protocol.handler == "http" || protocol.handler == "https" && is_within_tls(port);
+        takes && self.handlers.contains(protocol.handler, Transport::Tcp)
+    }
+
     /// Gives the session to the protocol's handler (true), or records what has come and whatever follows.
     fn decide(&mut self, cx: &mut Context<'_>, protocol: Option<&'static Protocol>) -> bool {
         let bytes = self.undecided.take().unwrap_or_default();
         if let Some(protocol) = protocol {
-            if self.handlers.contains(protocol.handler, Transport::Tcp) {
+            if self.has_handler(protocol, cx.session().dialled.port()) {
                 cx.hand_over(protocol.handler, bytes);
                 return true;
             }
@@ -110,11 +146,6 @@ impl CatchAll {
 impl Handler for CatchAll {
     fn open(&mut self, cx: &mut Context<'_>) {
         self.capture.open(cx);
-        if let Some(greeting) = self.greets.take().and_then(|persona| banner(cx.session().dialled.port(), &persona)) {
-            cx.send(greeting);
-            // Whoever has been greeted by one server cannot be given to another.
-            self.undecided = None;
-        }
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
@@ -152,12 +183,17 @@ impl Handler for CatchAll {
 }
 
 #[cfg(test)]
+#[path = "dialogues.rs"]
+mod dialogues;
+
+#[cfg(test)]
 mod tests {
     use super::super::transcript::{Step, Transcript};
 
     #[test]
-    fn what_comes_is_recorded_and_answered_with_random_bytes_after_silence() {
-        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"\x16\x03\x01hello"), Step::Wait(1_000)]);
+    fn what_comes_is_recorded_and_where_wanted_answered_with_random_bytes_after_silence() {
+        let steps = [Step::Recv(b"\x16\x03\x01hello"), Step::Wait(1_000)];
+        let outcome = Transcript::tcp("tcp", "answer = 'random'").run(&steps);
         assert!((12..=511).contains(&outcome.sent().len()));
         assert!(outcome.closed);
         let event = outcome.the_event("payload");
@@ -175,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_visitor_that_ends_its_side_is_answered_at_once() {
-        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"x"), Step::Eof]);
+        let outcome = Transcript::tcp("tcp", "answer = 'random'").run(&[Step::Recv(b"x"), Step::Eof]);
         assert!(!outcome.sent().is_empty() && outcome.closed);
     }
 
@@ -225,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_protocol_without_a_handler_is_recorded_under_its_name() {
-        let outcome = Transcript::tcp("tcp", "").run(&[Step::Recv(b"\x05\x01\x00"), Step::Wait(1_000)]);
+        let steps = [Step::Recv(b"\x05\x01\x00"), Step::Wait(1_000)];
+        let outcome = Transcript::tcp("tcp", "answer = 'random'").run(&steps);
         assert_eq!(outcome.handed_over, None);
         assert!(outcome.closed && outcome.sent().is_empty(), "what it awaits are no random bytes");
         let event = outcome.the_event("payload");
@@ -251,20 +288,39 @@ mod tests {
     }
 
     #[test]
-    fn a_port_without_a_greeting_is_silent_where_banners_are_wanted_and_hands_over() {
-        let transcript = Transcript::tcp("tcp", "answer = 'banner'");
+    fn unless_told_otherwise_a_port_closes_on_unknown_words_and_hands_over_known_ones() {
+        let transcript = Transcript::tcp("tcp", "");
         let outcome = transcript.run(&[Step::Recv(b"hello\r\n"), Step::Wait(1_000)]);
         assert!(outcome.sent().is_empty() && outcome.closed);
+        outcome.the_event("payload");
         let outcome = transcript.run(&[Step::Recv(CNXN)]);
         assert!(outcome.handed_over.is_some());
     }
 
     #[test]
-    fn a_port_with_a_greeting_greets_first_and_records_what_comes() {
-        let steps = [Step::Wait(10), Step::Recv(b"USER anonymous\r\n"), Step::Wait(1_000)];
-        let outcome = Transcript::tcp("tcp", "answer = 'banner'").dialling(21).run(&steps);
-        assert!(outcome.sent().starts_with(b"220 ") && outcome.sent_after[0] == outcome.sent().len());
-        assert_eq!(outcome.the_event("payload").fields["bytes"], 16);
+    fn a_port_where_servers_speak_first_greets_only_where_that_is_wanted() {
+        for (settings, greets) in [("", true), ("answer = 'silence'", false), ("answer = 'random'", false)] {
+            let outcome = Transcript::tcp("tcp", settings).dialling(21).run(&[Step::Wait(1_000)]);
+            assert_eq!(outcome.sent().starts_with(b"220 "), greets, "{settings}");
+        }
+    }
+
+    #[test]
+    fn where_another_protocol_is_at_home_only_http_goes_to_its_handler_and_the_rest_is_named() {
+        let hello = b"\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x03abcdefghijklmnopqrstuvwxyz012345\0\0\x02\x13\x01\x01\0";
+        for (port, bytes, protocol) in [(6_379, CNXN, "adb"), (3_389, hello, "tls")] {
+            let outcome = Transcript::tcp("tcp", "").dialling(port).run(&[Step::Recv(bytes), Step::Wait(1_000)]);
+            assert!(outcome.closed && outcome.sent().is_empty() && outcome.handed_over.is_none(), "{port}");
+            let event = outcome.the_event("payload");
+            assert_eq!(event.fields["protocol"], protocol);
+            assert_eq!(event.fields.contains_key("tls"), protocol == "tls", "{event:?}");
+        }
+        for (port, bytes, handler) in
+            [(6_379, &b"GET / HTTP/1.1\r\n"[..], "http"), (636, hello, "https"), (1_234, hello, "https")]
+        {
+            let outcome = Transcript::tcp("tcp", "").dialling(port).run(&[Step::Recv(bytes)]);
+            assert_eq!(outcome.handed_over.unwrap().0, handler, "{port}");
+        }
     }
 
     #[test]

@@ -35,3 +35,20 @@ fn psexec_leaves_its_program_and_its_command() {
     assert_eq!(command["command"], "cmd.exe /c whoami");
     engine.stop();
 }
+
+#[test]
+fn atexec_and_reg_work_over_sealed_calls_and_are_recorded() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let login = format!("alice:Secret12@{}", sensor());
+    let said = text(&lab.client(&python("atexec.py"), &[&login, "whoami"], b""));
+    holds(&said, &["nt authority\\system"]);
+    engine.events.await_event("the command", |event| {
+        let command = event["command"].as_str().unwrap_or_default();
+        kind(event) == "command" && command.starts_with("cmd.exe /C whoami > %windir%\\Temp\\")
+    });
+    let key = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
+    let said = text(&lab.client(&python("reg.py"), &[&login, "query", "-keyName", key, "-v", "ProductName"], b""));
+    holds(&said, &["Starting service RemoteRegistry", "ProductName\tREG_SZ\t Windows 7 Professional"]);
+    engine.stop();
+}

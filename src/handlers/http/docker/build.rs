@@ -7,6 +7,7 @@ use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::super::record::command_event;
 use super::image::{self, Image};
+use super::output::Channel;
 use super::process::{Place, Played};
 use super::stream::Lines;
 use super::{Docker, error, tar};
@@ -92,8 +93,14 @@ impl Docker {
                     cx.event(command_event(rest));
                     let words = ["/bin/sh", "-c", rest].map(str::to_owned);
                     let played = Played::run(cx, &self.device, &place, &words);
-                    for (_, piece) in &played.pieces {
-                        lines.push((say(String::from_utf8_lossy(piece).into_owned()), 300));
+                    for (_, channel, piece) in &played.pieces {
+                        let piece = String::from_utf8_lossy(piece);
+                        // The builder shows errors in bright red.
+                        let shown = match channel {
+                            Channel::Out => piece.into_owned(),
+                            Channel::Err => format!("\u{1b}[91m{piece}\u{1b}[0m"),
+                        };
+                        lines.push((say(shown), 300));
                     }
                     if played.exit != 0 {
                         let exit = played.exit;

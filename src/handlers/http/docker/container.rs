@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::super::super::shell;
 use super::config::{command_of, is_base, is_shell, mounts, texts};
+use super::output::Channel;
 use super::process::{Place, Played};
+use super::stream::Until;
 use crate::clock::Timestamp;
 
 /// Bytes of a configuration that is kept as it was sent; of a longer one only its image.
@@ -125,18 +127,29 @@ impl Container {
         self.config.pointer("/HostConfig/AutoRemove") == Some(&Value::Bool(true))
     }
 
-    /// The pieces of output that it has written by now, from this one on, each with its time.
-    pub(super) fn written(&self, from: usize, now: Timestamp) -> Vec<(Timestamp, &[u8])> {
+    /// The exit code for who waits since then, if the wait is over. A container that is gone is not asked.
+    pub(super) fn awaited(&self, until: Until, since: Timestamp, now: Timestamp) -> Option<i32> {
+        let is_over = match until {
+            Until::NotRunning => !self.is_running(now),
+            Until::NextExit => self.ended(now).is_some_and(|ended| ended >= since),
+            Until::Removed => self.removes_itself() && self.ended(now).is_some(),
+        };
+        is_over.then(|| if self.started.is_some() { self.exit_code() } else { 0 })
+    }
+
+    /// The pieces of output that it has written by now, from this one on, each with its time and stream.
+    pub(super) fn written(&self, from: usize, now: Timestamp) -> Vec<(Timestamp, Channel, &[u8])> {
         let Some(started) = self.started else { return Vec::new() };
         let until = self.ended(now).unwrap_or(now);
-        let all = self.played.pieces.iter().skip(from).map(|(after, bytes)| (started + *after, bytes.as_slice()));
-        all.take_while(|(at, _)| *at <= until).collect()
+        let pieces = self.played.pieces.iter().skip(from);
+        let all = pieces.map(|(after, channel, bytes)| (started + *after, *channel, bytes.as_slice()));
+        all.take_while(|(at, _, _)| *at <= until).collect()
     }
 
     /// How long it is until it writes or ends.
     pub(super) fn next_change(&self, from: usize, now: Timestamp) -> Option<Duration> {
         let started = self.started?;
-        let next = self.played.pieces.get(from).map(|(after, _)| *after).or(self.played.runs)?;
+        let next = self.played.pieces.get(from).map(|(after, _, _)| *after).or(self.played.runs)?;
         Some((started + next).saturating_since(now))
     }
 }

@@ -7,8 +7,10 @@ use super::super::answer::{Answer, Framing};
 use super::super::ask::Ask;
 use super::super::record::command_event;
 use super::container::Container;
+use super::logs::Selection;
+use super::output::Wanted;
 use super::process::Played;
-use super::stream::{self, Kind, Watch};
+use super::stream::{Kind, Until, Watch};
 use super::{Docker, config, error, image, json_body, taken_over, value};
 
 /// Bytes of memory that the engine grants at least.
@@ -273,27 +275,38 @@ impl Docker {
     /// What tells of a container.
     fn look(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, id: &str, action: &str) -> Option<Answer> {
         let now = cx.now();
-        let watch = |kind| Watch::new((&self.machines, &self.device), id, kind);
-        let chunked = |kind| Answer::streamed(200, Framing::Chunked, watch(kind));
+        let watch = |kind, sent| Watch::new((&self.machines, &self.device), id, kind, sent);
+        let chunked = |kind| Answer::streamed(200, Framing::Chunked, watch(kind, 0));
         let json = |answer| Answer { content_type: Some("application/json".into()), ..answer };
         Some(match (method, action) {
             ("GET", "json") => value(200, &self.inside(cx, id, |one| one.inspected(now)).unwrap_or_default()),
             ("POST", "resize") => Answer::empty(200),
-            ("POST", "wait") => json(chunked(Kind::Wait)),
-            ("POST", "attach") => taken_over(ask, watch(Kind::Attach)),
-            ("GET", "logs") if !ask.is_set("stdout") && !ask.is_set("stderr") => {
+            ("POST", "wait") => {
+                let until = match ask.field("condition").as_deref() {
+                    None | Some("" | "not-running") => Until::NotRunning,
+                    Some("next-exit") => Until::NextExit,
+                    Some("removed") => Until::Removed,
+                    Some(other) => return Some(error(400, &format!("invalid condition: {other:?}"))),
+                };
+                json(chunked(Kind::Wait(until, now)))
+            }
+            ("POST", "attach") => {
+                let all = |one: &mut Container| if ask.is_set("logs") { 0 } else { one.written(0, now).len() };
+                let sent = self.inside(cx, id, all).unwrap_or_default();
+                taken_over(ask, watch(Kind::Attach(Wanted::of(ask)), sent))
+            }
+            ("GET", "logs") if Wanted::of(ask).is_nothing() => {
                 error(400, "Bad parameters: you must choose at least one stream")
             }
-            ("GET", "logs") => {
-                let timestamps = ask.is_set("timestamps");
-                let tail = ask.field("tail").and_then(|tail| tail.parse().ok());
-                let (from, output) = self.inside(cx, id, |one| logs(one, now, tail, timestamps)).unwrap_or_default();
-                if ask.is_set("follow") {
-                    chunked(Kind::Logs { from, timestamps })
-                } else {
+            ("GET", "logs") => match Selection::of(ask) {
+                Err(message) => error(500, &message),
+                Ok(selection) if ask.is_set("follow") => chunked(Kind::Logs(selection)),
+                Ok(selection) => {
+                    let mut output = Vec::new();
+                    self.inside(cx, id, |one| selection.lines(one, 0, now, &mut output));
                     Answer { body: output, ..Answer::empty(200) }
                 }
-            }
+            },
             ("GET", "top" | "export")
                 if action == "top" && !self.inside(cx, id, |one| one.is_running(now)).unwrap_or(false) =>
             {
@@ -317,25 +330,6 @@ impl Docker {
             _ => return None,
         })
     }
-}
-
-/// The output so far, its last lines if so many are wanted, and the pieces that it took.
-fn logs(
-    container: &Container,
-    now: crate::clock::Timestamp,
-    tail: Option<usize>,
-    timestamps: bool,
-) -> (usize, Vec<u8>) {
-    let pieces = container.written(0, now);
-    let lines: Vec<_> = pieces
-        .iter()
-        .flat_map(|(at, bytes)| bytes.split_inclusive(|&byte| byte == b'\n').map(move |line| (*at, line)))
-        .collect();
-    let skip = tail.map_or(0, |tail| lines.len().saturating_sub(tail));
-    // A client that follows gets every piece anew, unless it wants none of the old.
-    let from = if tail == Some(0) { pieces.len() } else { 0 };
-    let shown = lines.into_iter().skip(skip).flat_map(|line| stream::logged(line, container.tty, timestamps));
-    (from, shown.collect())
 }
 
 fn name_taken(name: &str, holder: &str) -> String {

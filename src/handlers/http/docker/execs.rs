@@ -8,8 +8,8 @@ use super::super::ask::Ask;
 use super::super::record::command_event;
 use super::containers::not_executable;
 use super::machine::Exec;
+use super::output::{Channel, Wanted, emit};
 use super::process::Played;
-use super::shown::framed;
 use super::stream::Session;
 use super::{Docker, config, error, json_body, taken_over, value};
 
@@ -28,7 +28,8 @@ impl Docker {
         }
         cx.event(command_event(&command.join(" ")));
         let (seed, now) = (cx.session().seed, cx.now());
-        let tty = wanted.get("Tty") == Some(&Value::Bool(true));
+        let is_set = |key: &str| wanted.get(key) == Some(&Value::Bool(true));
+        let (tty, streams) = (is_set("Tty"), Wanted { out: is_set("AttachStdout"), err: is_set("AttachStderr") });
         let found = self.inside(cx, container, |one| (one.is_running(now), one.paused, one.place()));
         let Some((true, paused, mut place)) = found else {
             return error(409, &format!("Container {container} is not running")).decoded("exec", command);
@@ -41,7 +42,7 @@ impl Docker {
             cwd.clone_into(&mut place.cwd);
         }
         place.env.extend(config::texts(&wanted, "/Env"));
-        let id = self.with(cx, |machine| machine.add_exec(container, &command, tty, place, seed));
+        let id = self.with(cx, |machine| machine.add_exec(container, &command, (tty, streams), place, seed));
         value(201, &json!({"Id": id})).decoded("exec", command)
     }
 
@@ -77,7 +78,9 @@ impl Docker {
             if detach {
                 return error(400, &message);
             }
-            return taken_over(ask, Said(framed(format!("{message}\r\n").as_bytes(), exec.tty)));
+            let mut said = Vec::new();
+            emit(Channel::Out, format!("{message}\r\n").as_bytes(), exec.tty, &mut said);
+            return taken_over(ask, Said(said));
         }
         if detach {
             let played = Played::run(cx, &self.device, &exec.place, &exec.command);

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::container::Container;
 use super::image::Image;
+use super::output::Wanted;
 use super::process::Place;
 use crate::clock::Timestamp;
 
@@ -38,6 +39,8 @@ pub(super) struct Exec {
     pub(super) container: String,
     pub(super) command: Vec<String>,
     pub(super) tty: bool,
+    /// The streams that its client hears.
+    pub(super) wanted: Wanted,
     pub(super) place: Place,
     pub(super) started: bool,
     pub(super) exit: Option<i32>,
@@ -145,7 +148,14 @@ impl Machine {
         ports.iter().map(|(_, outside)| *outside).find(|port| *port != 0 && taken.contains(port))
     }
 
-    pub(super) fn add_exec(&mut self, container: &str, words: &[String], tty: bool, place: Place, seed: u64) -> String {
+    pub(super) fn add_exec(
+        &mut self,
+        container: &str,
+        words: &[String],
+        (tty, wanted): (bool, Wanted),
+        place: Place,
+        seed: u64,
+    ) -> String {
         self.serial += 1;
         let id = id(seed, self.serial, "exec");
         if self.execs.len() >= MAX_EXECS {
@@ -161,6 +171,7 @@ impl Machine {
             container: container.to_owned(),
             command: kept.cloned().collect(),
             tty,
+            wanted,
             place,
             started: false,
             exit: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::super::super::Context;
 use super::super::super::shell::{self, Act, Acts, Device, Shell, Terminal};
 use super::config::is_shell;
+use super::output::{Channel, Wanted, emit};
 use crate::clock::Timestamp;
 
 /// Bytes of output that are kept of a process that nobody is attached to, and pieces of it.
@@ -50,7 +51,7 @@ impl Place {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Played {
     /// What it prints, each piece at its time after the start.
-    pub(super) pieces: Vec<(Duration, Vec<u8>)>,
+    pub(super) pieces: Vec<(Duration, Channel, Vec<u8>)>,
     pub(super) exit: i32,
     /// How long it runs; `None` = until it is stopped.
     pub(super) runs: Option<Duration>,
@@ -81,11 +82,8 @@ impl Played {
         let (mut at, mut room) = (Duration::ZERO, MAX_OUTPUT);
         for act in acts {
             match act {
-                Act::Print(mut bytes) | Act::Complain(mut bytes) => {
-                    bytes.truncate(room);
-                    room -= bytes.len();
-                    played.print(at, bytes);
-                }
+                Act::Print(bytes) => played.print(at, Channel::Out, bytes, &mut room),
+                Act::Complain(bytes) => played.print(at, Channel::Err, bytes, &mut room),
                 Act::Wait(time) => at = at.saturating_add(time),
                 Act::Hang => return played,
             }
@@ -94,11 +92,13 @@ impl Played {
         played
     }
 
-    fn print(&mut self, at: Duration, bytes: Vec<u8>) {
+    fn print(&mut self, at: Duration, channel: Channel, mut bytes: Vec<u8>, room: &mut usize) {
+        bytes.truncate(*room);
+        *room -= bytes.len();
         let is_full = self.pieces.len() >= MAX_PIECES;
         match self.pieces.last_mut() {
-            Some((last, piece)) if *last == at || is_full => piece.extend_from_slice(&bytes),
-            _ => self.pieces.push((at, bytes)),
+            Some((last, same, piece)) if (*last, *same) == (at, channel) || is_full => piece.extend_from_slice(&bytes),
+            _ => self.pieces.push((at, channel, bytes)),
         }
     }
 }
@@ -117,7 +117,7 @@ impl Attached {
         cx: &mut Context<'_>,
         device: &Arc<Device>,
         place: &Place,
-        (words, tty): (&[String], bool),
+        (words, tty, wanted): (&[String], bool, Wanted),
         out: &mut Vec<u8>,
     ) -> Self {
         let is_script = is_shell(words);
@@ -130,8 +130,18 @@ impl Attached {
         }
         let mut shell = place.shell(cx, device, false);
         let acts = if is_script { Acts::new() } else { shell.exec(cx, words) };
-        let mut pipe =
-            Pipe { shell, tty, is_script, acts, due: None, hangs: false, ahead: Vec::new(), ended: false, over: false };
+        let mut pipe = Pipe {
+            shell,
+            tty,
+            wanted,
+            is_script,
+            acts,
+            due: None,
+            hangs: false,
+            ahead: Vec::new(),
+            ended: false,
+            over: false,
+        };
         pipe.go_on(cx, out);
         Self::Pipe(Box::new(pipe))
     }
@@ -195,6 +205,7 @@ impl Attached {
 pub(super) struct Pipe {
     shell: Shell,
     tty: bool,
+    wanted: Wanted,
     is_script: bool,
     acts: Acts,
     due: Option<Timestamp>,
@@ -221,9 +232,8 @@ impl Pipe {
         while !self.over && !self.hangs && self.due.is_none() && out.len() < MAX_AT_ONCE {
             if let Some(act) = self.acts.pop_front() {
                 match act {
-                    Act::Print(bytes) | Act::Complain(bytes) => {
-                        out.extend(super::stream::on_terminal(&bytes, self.tty))
-                    }
+                    Act::Print(bytes) => self.print(Channel::Out, &bytes, out),
+                    Act::Complain(bytes) => self.print(Channel::Err, &bytes, out),
                     Act::Wait(time) => self.due = Some(cx.now() + time),
                     Act::Hang => self.hangs = true,
                 }
@@ -240,6 +250,12 @@ impl Pipe {
                 self.over = self.ended;
                 return;
             }
+        }
+    }
+
+    fn print(&self, channel: Channel, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.wanted.has(channel, self.tty) {
+            emit(channel, bytes, self.tty, out);
         }
     }
 

@@ -198,15 +198,6 @@ fn mount((source, destination, mode): &(String, String, String)) -> Value {
         "Driver": "local", "Mode": if mode.is_empty() { "z" } else { mode }, "RW": writable, "Propagation": ""})
 }
 
-/// Output as `attach` and `logs` send it (Engine API, stream format): with a header of eight bytes unless there is a terminal.
-pub(super) fn framed(output: &[u8], tty: bool) -> Vec<u8> {
-    if tty || output.is_empty() {
-        return output.to_vec();
-    }
-    let length = u32::try_from(output.len()).unwrap_or(u32::MAX);
-    [&[1, 0, 0, 0][..], &length.to_be_bytes(), output].concat()
-}
-
 /// The client's settings of the host, over those that it did not name.
 fn host_config(given: Option<Value>) -> Value {
     let mut all = json!({

@@ -9,11 +9,11 @@ use super::super::super::recording::{Direction, Recording};
 use super::super::super::{Context, shell::Device};
 use super::super::answer::{Answer, Framing, Progress, Stream};
 use super::Machines;
-use super::engine::rfc3339;
 use super::image::Image;
+use super::logs::Selection;
 use super::machine::Exec;
+use super::output::{Wanted, emit};
 use super::process::Attached;
-use super::shown::framed;
 use crate::clock::Timestamp;
 
 /// How often a container is looked at that a client waits for.
@@ -106,15 +106,26 @@ impl Stream for Lines {
     }
 }
 
+/// When a wait is over (Engine API, ContainerWait).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// It does not run: also when it never did.
+    NotRunning,
+    /// It has ended once more.
+    NextExit,
+    /// It is gone.
+    Removed,
+}
+
 /// What a client waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Its end.
-    Wait,
-    /// What it writes, from this piece on; with times or without.
-    Logs { from: usize, timestamps: bool },
-    /// What it writes; what the client sends is its input.
-    Attach,
+    /// Its end; the time when the wait began.
+    Wait(Until, Timestamp),
+    /// What it writes.
+    Logs(Selection),
+    /// What it writes on these streams; what the client sends is its input.
+    Attach(Wanted),
     /// What it uses, of this much memory and so many processors.
     Stats { memory: u64, cores: u64 },
 }
@@ -145,8 +156,8 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new((machines, device): (&Machines, &Arc<Device>), container: &str, kind: Kind) -> Self {
-        let sent = if let Kind::Logs { from, .. } = kind { from } else { 0 };
+    /// Of what it writes, from this piece on.
+    pub(super) fn new((machines, device): (&Machines, &Arc<Device>), container: &str, kind: Kind, sent: usize) -> Self {
         Self {
             machines: Arc::clone(machines),
             device: Arc::clone(device),
@@ -167,21 +178,28 @@ impl Watch {
             let container = machine.container(&self.container)?;
             let mut output = Vec::new();
             match kind {
-                Kind::Wait => {}
+                Kind::Wait(..) => {}
                 Kind::Stats { memory, cores } => output = format!("{}\n", container.stats(now, memory, cores)).into(),
-                Kind::Attach | Kind::Logs { .. } => {
-                    let pieces = container.written(self.sent, now);
-                    self.sent += pieces.len();
-                    let timestamps = matches!(kind, Kind::Logs { timestamps: true, .. });
-                    pieces.iter().for_each(|piece| output.extend(logged(*piece, container.tty, timestamps)));
+                Kind::Logs(selection) => self.sent = selection.lines(container, self.sent, now, &mut output),
+                Kind::Attach(wanted) => {
+                    for (_, channel, bytes) in container.written(self.sent, now) {
+                        self.sent += 1;
+                        if wanted.has(channel, container.tty) {
+                            emit(channel, bytes, container.tty, &mut output);
+                        }
+                    }
                 }
             }
-            let exit = container.ended(now).map(|_| container.exit_code());
-            let is_attended = kind == Kind::Attach && container.is_attended && container.is_running(now) && !attached;
+            let exit = match kind {
+                Kind::Wait(until, since) => container.awaited(until, since, now),
+                _ => container.ended(now).map(|_| container.exit_code()),
+            };
+            let is_attended =
+                matches!(kind, Kind::Attach(_)) && container.is_attended && container.is_running(now) && !attached;
             let starts = is_attended.then(|| (container.place(), container.command.clone(), container.tty));
             let next =
                 container.next_change(self.sent, now).map_or(LOOK, |next| next.clamp(Duration::from_millis(1), LOOK));
-            if exit.is_some() && kind == Kind::Wait && container.removes_itself() {
+            if container.ended(now).is_some() && matches!(kind, Kind::Wait(..)) && container.removes_itself() {
                 let id = container.id.clone();
                 machine.remove_container(&id);
             }
@@ -202,8 +220,8 @@ impl Watch {
     }
 
     fn start(&mut self, cx: &mut Context<'_>, seen: Seen, out: &mut Vec<u8>) {
-        let Some((place, words, tty)) = seen.starts else { return };
-        let process = self.process.insert(Attached::new(cx, &self.device, &place, (&words, tty), out));
+        let (Some((place, words, tty)), Kind::Attach(wanted)) = (seen.starts, self.kind) else { return };
+        let process = self.process.insert(Attached::new(cx, &self.device, &place, (&words, tty, wanted), out));
         let ahead = std::mem::replace(&mut self.input, Recording::new(MAX_LINE));
         process.input(cx, ahead.bytes(), out);
         if self.ended {
@@ -212,21 +230,11 @@ impl Watch {
     }
 }
 
-/// A piece of output as `logs` and `attach` send it.
-pub(super) fn logged((at, bytes): (Timestamp, &[u8]), tty: bool, timestamps: bool) -> Vec<u8> {
-    if !timestamps {
-        return on_terminal(bytes, tty);
-    }
-    let time = format!("{} ", rfc3339(at));
-    let lines = bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| [time.as_bytes(), line].concat());
-    on_terminal(&lines.collect::<Vec<u8>>(), tty)
-}
-
 impl Stream for Watch {
     fn next(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
         self.looks += 1;
         let Some(seen) = self.look(cx) else {
-            if self.kind == Kind::Wait {
+            if matches!(self.kind, Kind::Wait(..)) {
                 out.extend_from_slice(b"{\"Error\":null,\"StatusCode\":0}\n");
             }
             return Progress::Ended;
@@ -245,7 +253,7 @@ impl Stream for Watch {
         }
         match (exit, self.kind) {
             (_, Kind::Stats { .. }) if self.looks < MAX_LOOKS / 5 => Progress::After(Duration::from_secs(1)),
-            (Some(exit), Kind::Wait) => {
+            (Some(exit), Kind::Wait(..)) => {
                 out.extend_from_slice(format!("{}\n", json!({"Error": null, "StatusCode": exit})).as_bytes());
                 Progress::Ended
             }
@@ -298,9 +306,9 @@ impl Session {
     }
 
     fn process(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> &mut Attached {
-        let Exec { place, command, tty, .. } = &self.exec;
+        let Exec { place, command, tty, wanted, .. } = &self.exec;
         let device = &self.device;
-        self.process.get_or_insert_with(|| Attached::new(cx, device, place, (command, *tty), out))
+        self.process.get_or_insert_with(|| Attached::new(cx, device, place, (command, *tty, *wanted), out))
     }
 
     fn progress(&self, cx: &Context<'_>) -> Progress {
@@ -337,12 +345,4 @@ impl Stream for Session {
             process.closed(cx);
         }
     }
-}
-
-/// Output as a terminal or the stream format has it.
-pub(super) fn on_terminal(output: &[u8], tty: bool) -> Vec<u8> {
-    if !tty {
-        return framed(output, false);
-    }
-    String::from_utf8_lossy(output).replace('\n', "\r\n").into_bytes()
 }

@@ -42,6 +42,15 @@ pub(super) struct Meta<'a> {
 }
 
 impl Face {
+    /// The software of this `Server` header, on a host of this name.
+    pub(super) fn named(server: &str, host: &str) -> Self {
+        if server.starts_with("nginx") {
+            Self::Nginx { server: server.to_owned() }
+        } else {
+            Self::Apache { server: server.to_owned(), signed_by: Some(host.to_owned()) }
+        }
+    }
+
     /// Requests that one connection may carry (MaxKeepAliveRequests, keepalive_requests).
     pub(super) fn max_requests(&self) -> u32 {
         if matches!(self, Self::Apache { .. }) { 101 } else { 1_000 }

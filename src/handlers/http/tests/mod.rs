@@ -3,6 +3,7 @@
 mod docker;
 mod ethereum;
 mod hadoop;
+mod port;
 mod server;
 mod web;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Jabber, User};
 use crate::handlers::Context;
-use crate::handlers::jabber::roster::Roster;
 use crate::handlers::jabber::sasl::{self, Outcome};
 use crate::handlers::jabber::text;
 use crate::handlers::jabber::xml::Element;
@@ -45,13 +44,15 @@ impl Jabber {
         cx.clear_deadline();
         let spare =
             self.random.within(&(1_000_000_000..=9_999_999_999)).to_string() + &cx.now().as_micros().to_string();
-        self.user = Some(User { name: name.to_lowercase(), resource: None, spare, roster: Roster::default() });
+        self.room = self.shared.rooms.with(cx.session().client.ip(), cx.now(), |room| Arc::clone(room));
+        self.user = Some(User { name: name.to_lowercase(), resource: None, spare, link: None });
     }
 
     /// An `iq` before the login: the older way to log in, or nothing that is answered well.
     pub(super) fn early(&mut self, cx: &mut Context<'_>, stanza: &Element) {
         let Some(query) = stanza.child("query").filter(|query| query.namespace() == "jabber:iq:auth") else {
-            let error = text::stanza_error(stanza, 503, "cancel", "service-unavailable");
+            // What was asked is not repeated: it may hold a password.
+            let error = text::bare_error(503, "cancel", "service-unavailable");
             let text = text::answer(stanza, "error", "", self.host.as_deref(), &error);
             return self.send(cx, &text);
         };
@@ -62,9 +63,7 @@ impl Jabber {
             text::answer(stanza, "result", "", host.as_deref(), fields)
         } else if let Some((name, resource)) = sasl::legacy(&shared, cx, query) {
             self.enter(cx, name);
-            if let Some(user) = &mut self.user {
-                user.bind(&resource);
-            }
+            self.with_place(cx, |user, place| user.bind(&resource, place));
             text::answer(stanza, "result", "", host.as_deref(), "")
         } else {
             self.tries += 1;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Client, End, Turn};
-use crate::handlers::mqtt::broker::{Delivery, Message, Subscription};
+use crate::handlers::mqtt::broker::Message;
 use crate::handlers::mqtt::packet::{self, Fault, Reader};
+use crate::handlers::mqtt::session::{Delivery, Subscription};
 use crate::handlers::mqtt::{property, topic};
 
 /// MQTT 5 reason codes (section 2.4).

@@ -16,6 +16,8 @@ pub(in crate::handlers::shell) struct Io {
 
 /// The visitor's terminal in both lists.
 pub(in crate::handlers::shell) const TERMINAL: usize = 0;
+/// Standard error as the shell is given it: the same terminal, or a stream of its own.
+pub(super) const ERRORS: usize = 1;
 
 /// A descriptor from 3: where it is read from, and where written to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,9 +25,6 @@ pub(super) struct Descriptor {
     input: Option<usize>,
     out: Option<usize>,
 }
-
-/// The client's error output, in the list of those.
-pub(super) const ERRORS: usize = 1;
 
 /// Where output goes.
 #[derive(Debug)]
@@ -234,19 +233,29 @@ impl Run<'_, '_> {
                 // A full disk takes no more; the shell's own echo does not look at that either.
                 let _ = self.files.append(&path, bytes);
             }
-            Some(sink @ (Sink::Terminal | Sink::Errors)) => {
-                let is_error = matches!(sink, Sink::Errors);
-                let room = MAX_OUTPUT.saturating_sub(self.printed);
-                let bytes = bytes.get(..room).unwrap_or(bytes);
-                self.printed += bytes.len();
+            Some(Sink::Terminal) => {
+                let shown = self.shown(bytes);
                 match self.acts.back_mut() {
-                    Some(Act::Print(last)) if !is_error => last.extend_from_slice(bytes),
-                    Some(Act::Complain(last)) if is_error => last.extend_from_slice(bytes),
-                    _ if is_error => self.acts.push_back(Act::Complain(bytes.to_vec())),
-                    _ => self.acts.push_back(Act::Print(bytes.to_vec())),
+                    Some(Act::Print(last)) => last.extend_from_slice(shown),
+                    _ => self.acts.push_back(Act::Print(shown.to_vec())),
+                }
+            }
+            Some(Sink::Errors) => {
+                let shown = self.shown(bytes);
+                match self.acts.back_mut() {
+                    Some(Act::Complain(last)) => last.extend_from_slice(shown),
+                    _ => self.acts.push_back(Act::Complain(shown.to_vec())),
                 }
             }
         }
+    }
+
+    /// As much of it as one line may still print.
+    fn shown<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let room = MAX_OUTPUT.saturating_sub(self.printed);
+        let shown = bytes.get(..room).unwrap_or(bytes);
+        self.printed += shown.len();
+        shown
     }
 
     /// Writes a line to a sink.

@@ -50,8 +50,7 @@ impl Run<'_, '_> {
         mut input: Option<Vec<u8>>,
         is_interactive: bool,
     ) -> Option<Waiting> {
-        let err = if self.state.errors_apart { ERRORS } else { TERMINAL };
-        let mut io = Io { input: TERMINAL, out: TERMINAL, err };
+        let mut io = Io { input: TERMINAL, out: TERMINAL, err: ERRORS };
         while let Some(item) = items.pop_front() {
             let wish = if input.is_some() { None } else { reads_terminal(&item) };
             if let Some((lines, is_password)) = wish {

@@ -1,8 +1,8 @@
 //! The commands of the core protocol (MS-CIFS 2.2.4), which small clients still speak: files opened, read and written with 32-bit offsets and times in
 //! seconds or as DOS has them.
 
+use super::super::access::Wanted;
 use super::super::info::{self, seconds};
-use super::super::open::Wanted;
 use super::super::status::Status;
 use super::super::wire::{Fields, Put};
 use super::message::{ANDX, Block, Reply};
@@ -47,7 +47,7 @@ impl One {
     /// OPEN, CREATE and CREATE_NEW (MS-CIFS 2.2.4.3, 2.2.4.4, 2.2.4.16).
     fn core_open(&self, peer: &mut Peer<'_, '_>, block: &Block<'_>, disposition: u32) -> Result<Reply, Status> {
         let (user, tree) = (self.user(block)?, (block.header.tid.into(), self.tree(block)?));
-        let open = peer.create(&user, tree, &Wanted { path: path(block), disposition, options: 0 })?;
+        let open = peer.create(&user, tree, &Wanted::old(path(block), disposition))?;
         let mut words = Vec::new();
         words.put16(open.id);
         if disposition == 1 {

@@ -1,7 +1,8 @@
 //! Opening, reading, writing and closing (MS-CIFS 2.2.4.64, 2.2.4.41 to 2.2.4.43, 2.2.4.5).
 
+use super::super::access::Wanted;
 use super::super::info::put_times;
-use super::super::open::{Object, Open, Wanted};
+use super::super::open::{Object, Open};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put};
 use super::message::{ANDX, Block, Reply};
@@ -13,10 +14,12 @@ const MAX_READ: usize = 60 * 1024;
 
 impl One {
     pub(super) fn create(&mut self, peer: &mut Peer<'_, '_>, block: &Block<'_>) -> Reply {
-        let (Some(options), Some(disposition)) = (block.words.le32(39), block.words.le32(35)) else {
+        let [Some(access), Some(shared), Some(disposition), Some(options)] =
+            [15, 31, 35, 39].map(|at| block.words.le32(at))
+        else {
             return Reply::failed(Status::INVALID_SMB);
         };
-        let wanted = Wanted { path: block.text(0).0, disposition, options };
+        let wanted = Wanted { path: block.text(0).0, disposition, options, access, shared };
         self.opened(peer, block, &wanted, |open| {
             let mut words = ANDX.to_vec();
             words.put8(0).put16(open.id).put32(open.action);
@@ -36,7 +39,7 @@ impl One {
             (_, true) => 2,
             (_, false) => return Reply::failed(Status::INVALID_PARAMETER),
         };
-        self.opened(peer, block, &Wanted { path: block.text(0).0, disposition, options: 0 }, |open| {
+        self.opened(peer, block, &Wanted::old(block.text(0).0, disposition), |open| {
             let (attributes, size) = open.entry().map_or((0, 0), |entry| (entry.attributes(), entry.size));
             let kind = if matches!(open.object, Object::Pipe(_)) { 2 } else { 0 };
             let mut words = ANDX.to_vec();

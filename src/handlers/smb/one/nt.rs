@@ -1,9 +1,10 @@
 //! NT_TRANSACT (MS-CIFS 2.2.7): what visitors use of it.
 
+use super::super::access::Wanted;
 use super::super::account::User;
+use super::super::descriptor::descriptor;
 use super::super::host::Share;
-use super::super::info::DESCRIPTOR;
-use super::super::open::{Object, Wanted};
+use super::super::open::Object;
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, text_of_utf16};
 use super::file::put_created;
@@ -53,12 +54,14 @@ impl One {
             NOTIFY_CHANGE if matches!(open.object, Object::Directory(_)) => Ok(None),
             NOTIFY_CHANGE => Err(Status::INVALID_PARAMETER),
             QUERY_SECURITY => {
+                let is_directory = matches!(open.object, Object::Directory(_));
+                let found = descriptor(peer.host, is_directory, parameters.le32(4).unwrap_or(0))?;
                 let mut out = Vec::new();
-                out.put_len32(DESCRIPTOR.len());
-                Ok(Some(if asked.max_data < DESCRIPTOR.len() {
+                out.put_len32(found.len());
+                Ok(Some(if asked.max_data < found.len() {
                     Reply { status: Status::BUFFER_TOO_SMALL, ..asked.answer(&out, &[]) }
                 } else {
-                    asked.answer(&out, DESCRIPTOR)
+                    asked.answer(&out, &found)
                 }))
             }
             // A file that is open is not renamed by this, whatever the answer says.
@@ -78,7 +81,8 @@ fn create(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>, user: &User, share: 
         let name = parameters.get(at..)?;
         let name = name.get(..len).unwrap_or(name);
         let path = if is_unicode { text_of_utf16(name) } else { String::from_utf8_lossy(name).into_owned() };
-        Some(Wanted { path, disposition: parameters.le32(32)?, options: parameters.le32(36)? })
+        let (access, shared) = (parameters.le32(8)?, parameters.le32(24)?);
+        Some(Wanted { path, disposition: parameters.le32(28)?, options: parameters.le32(32)?, access, shared })
     };
     let wanted = read().ok_or(Status::INVALID_PARAMETER)?;
     let open = peer.create(user, (asked.block.header.tid.into(), share), &wanted)?;

@@ -1,9 +1,9 @@
 //! Commands that name a path and open nothing (MS-CIFS 2.2.4.1, 2.2.4.2, 2.2.4.7 to 2.2.4.10, 2.2.4.17).
 
 use super::super::disk::normal;
+use super::super::disk::view;
 use super::super::host::Kind;
 use super::super::info::seconds;
-use super::super::open::view;
 use super::super::status::Status;
 use super::super::wire::Put;
 use super::message::{Block, Reply};

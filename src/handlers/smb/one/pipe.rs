@@ -1,6 +1,7 @@
 //! TRANSACTION (MS-CIFS 2.2.5): operations on named pipes, and RAP.
 
-use super::super::open::{Object, is_pipe};
+use super::super::open::Object;
+use super::super::opens::is_pipe;
 use super::super::status::Status;
 use super::super::wire::Fields;
 use super::message::Reply;

@@ -1,9 +1,10 @@
 //! TRANSACTION2 (MS-CIFS 2.2.6): listings, and information about files and volumes.
 
+use super::super::disk::view;
 use super::super::disk::{Entry, normal, pattern};
 use super::super::host::{Kind, Share};
 use super::super::info;
-use super::super::open::{Directory, Object, Open, view};
+use super::super::open::{Directory, Object, Open};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, patch, text_of_utf16};
 use super::message::Reply;
@@ -101,8 +102,7 @@ fn find_first(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>, share: Share) ->
         0
     } else {
         let (tree, path) = (asked.block.header.tid.into(), directory.to_owned());
-        let object = Object::Directory(search);
-        peer.core.opens.insert(Open { id: 0, tree, share, path, object, action: 1, deletes: false })
+        peer.core.opens.insert(Open::search(tree, share, path, search))
     };
     let mut out = Vec::new();
     out.put16(id).put_len16(found).put16(is_end.into()).put16(0).put_len16(last);

@@ -178,7 +178,14 @@ impl One {
 fn judge_password(peer: &mut Peer<'_, '_>, user: &str, password: &[u8]) -> Result<User, Status> {
     let password = password.strip_suffix(&[0]).unwrap_or(password);
     if peer.host.credentials.judge(peer.cx, user.as_bytes(), password) {
-        Ok(User { name: user.to_owned(), is_anonymous: false, key: None, needs_signatures: false })
+        Ok(User {
+            name: user.to_owned(),
+            is_anonymous: false,
+            key: None,
+            flags: 0,
+            has_signed: false,
+            needs_signatures: false,
+        })
     } else {
         Err(Status::LOGON_FAILURE)
     }

@@ -17,6 +17,10 @@ pub(super) enum Kind {
     Group,
     Alias,
     Policy,
+    Key,
+    Printer,
+    Log,
+    Mapper,
 }
 
 /// The handle of a thing with this number, which looks drawn and differs from session to session.

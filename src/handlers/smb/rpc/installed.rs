@@ -1,21 +1,20 @@
 //! Services that every Windows 7 has (MS-SCMR): what they are called, how they are started, and whether they run.
 
+use super::super::host::Visitor;
 use super::super::wire::{Put, utf16};
 use super::ndr::Results;
 
 /// SERVICE_WIN32_OWN_PROCESS and SERVICE_WIN32_SHARE_PROCESS.
 const OWN: u32 = 0x10;
 const SHARED: u32 = 0x20;
-/// SERVICE_AUTO_START, SERVICE_DEMAND_START, SERVICE_DISABLED.
+/// SERVICE_AUTO_START and SERVICE_DEMAND_START.
 const AUTO: u32 = 2;
 const DEMAND: u32 = 3;
-const DISABLED: u32 = 4;
 /// Results of MS-ERREF 2.2.
 const MORE_DATA: u32 = 234;
 const INSUFFICIENT_BUFFER: u32 = 122;
 const ALREADY_RUNNING: u32 = 1056;
-const IS_DISABLED: u32 = 1058;
-const REQUEST_TIMEOUT: u32 = 1053;
+const NOT_ACTIVE: u32 = 1062;
 /// ERROR_SERVICE_NEVER_STARTED, the exit code of a service that has not run.
 const NEVER_STARTED: u32 = 1077;
 /// Bytes that one answer fills at most (MS-SCMR 3.1.4.11), whatever is asked for.
@@ -27,12 +26,12 @@ const CONFIG: usize = 36;
 /// One service.
 pub(super) struct Installed {
     pub(super) name: &'static str,
-    display: &'static str,
-    kind: u32,
-    start: u32,
-    is_running: bool,
-    path: &'static str,
-    account: &'static str,
+    pub(super) display: &'static str,
+    pub(super) kind: u32,
+    pub(super) start: u32,
+    pub(super) is_running: bool,
+    pub(super) path: &'static str,
+    pub(super) account: &'static str,
 }
 
 const fn service(name: &'static str, display: &'static str, start: u32, is_running: bool, group: Group) -> Installed {
@@ -77,7 +76,7 @@ pub(super) const INSTALLED: [Installed; 18] = [
     service("LanmanWorkstation", "Workstation", AUTO, true, Group::Network),
     service("lmhosts", "TCP/IP NetBIOS Helper", AUTO, true, Group::Local),
     service("PlugPlay", "Plug and Play", AUTO, true, Group::Launch),
-    service("RemoteRegistry", "Remote Registry", DISABLED, false, Group::Registry),
+    service("RemoteRegistry", "Remote Registry", DEMAND, false, Group::Registry),
     service("SamSs", "Security Accounts Manager", AUTO, true, Group::Lsass),
     service("Schedule", "Task Scheduler", AUTO, true, Group::Netsvcs),
     service("seclogon", "Secondary Logon", DEMAND, false, Group::Netsvcs),
@@ -92,9 +91,35 @@ const fn status(kind: u32, is_running: bool) -> [u32; 7] {
     if is_running { [kind, 4, 5, 0, 0, 0, 0] } else { [kind, 1, 0, NEVER_STARTED, 0, 0, 0] }
 }
 
-/// The state of a service, or of one that a visitor created and that has ended.
-pub(super) fn state(found: Option<&Installed>, is_extended: bool) -> Vec<u8> {
-    let values = found.map_or(status(OWN, false), |one| status(one.kind, one.is_running));
+impl Installed {
+    /// Whether it runs for this source, which may have started or stopped it.
+    pub(super) fn runs(&self, visitor: &Visitor) -> bool {
+        let changed = visitor.services.iter().find(|(name, _)| *name == self.name);
+        changed.map_or(self.is_running, |(_, runs)| *runs)
+    }
+
+    /// Starts or stops it for its source: how that ends.
+    pub(super) fn turn(&self, visitor: &mut Visitor, on: bool) -> u32 {
+        match (self.runs(visitor), on) {
+            (true, true) => ALREADY_RUNNING,
+            (false, false) => NOT_ACTIVE,
+            _ => {
+                visitor.services.retain(|(name, _)| *name != self.name);
+                visitor.services.push((self.name, on));
+                0
+            }
+        }
+    }
+}
+
+/// The remote registry runs for this source.
+pub(in super::super) fn serves_registry(visitor: &Visitor) -> bool {
+    INSTALLED.iter().any(|one| one.name == "RemoteRegistry" && one.runs(visitor))
+}
+
+/// The state of a service, which runs or not, or of one that a visitor created and that has ended.
+pub(super) fn state(found: Option<&Installed>, is_running: bool, is_extended: bool) -> Results {
+    let values = status(found.map_or(OWN, |one| one.kind), is_running);
     let mut out = Results::default();
     if is_extended {
         // SERVICE_STATUS_PROCESS (MS-SCMR 2.2.49) in a buffer: also a process, which is not told, and flags.
@@ -106,21 +131,12 @@ pub(super) fn state(found: Option<&Installed>, is_extended: bool) -> Vec<u8> {
     if is_extended {
         out.long(0).long(0).count(ENTRY);
     }
-    out.returning(0)
-}
-
-/// How starting it ends.
-pub(super) const fn start(one: &Installed) -> u32 {
-    match (one.is_running, one.start) {
-        (true, _) => ALREADY_RUNNING,
-        (_, DISABLED) => IS_DISABLED,
-        _ => REQUEST_TIMEOUT,
-    }
+    out
 }
 
 /// REnumServicesStatusW (MS-SCMR 3.1.4.11): those of a kind and a state (1 active, 2 inactive, 3 all), texts behind the entries.
-pub(super) fn list(kind: u32, wanted: u32, room: usize) -> Vec<u8> {
-    let fits = |one: &&Installed| one.kind & kind != 0 && wanted & if one.is_running { 1 } else { 2 } != 0;
+pub(super) fn list(visitor: &Visitor, kind: u32, wanted: u32, room: usize) -> Vec<u8> {
+    let fits = |one: &&Installed| one.kind & kind != 0 && wanted & if one.runs(visitor) { 1 } else { 2 } != 0;
     let found: Vec<_> = INSTALLED.iter().filter(fits).collect();
     let (mut entries, mut texts) = (Vec::new(), Vec::new());
     for one in &found {
@@ -128,7 +144,7 @@ pub(super) fn list(kind: u32, wanted: u32, room: usize) -> Vec<u8> {
             entries.put_len32(ENTRY * found.len() + texts.len());
             texts.put(&utf16(text)).put16(0);
         }
-        for value in status(one.kind, one.is_running) {
+        for value in status(one.kind, one.runs(visitor)) {
             entries.put32(value);
         }
     }

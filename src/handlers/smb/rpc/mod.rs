@@ -1,21 +1,31 @@
 //! Named pipes and the RPC behind them (C706 chapter 12, MS-RPCE 2.2): bind, requests in fragments, answers, faults.
 
 mod activity;
+mod coerced;
+mod endpoint;
 mod handle;
 mod installed;
+mod interface;
 mod lsarpc;
 mod ndr;
 mod principal;
+mod registry;
 mod samr;
 mod security;
 mod service;
+mod spoolss;
 mod srvsvc;
+mod task;
+mod winreg;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use uuid::Uuid;
 
+pub(super) use self::installed::serves_registry;
+use self::interface::{Interface, Known, find, find_pipe};
+pub(super) use self::registry::Set;
 pub(super) use self::security::Judge;
 use self::security::{Security, Verified};
 use super::host::Host;
@@ -27,6 +37,8 @@ use crate::handlers::Random;
 
 /// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
 const FRAGMENT: u16 = 4280;
+/// Bytes of the header of a request or an answer.
+const HEADER: usize = 24;
 /// Bytes of a request's parameters, all fragments together: a thousand SIDs are asked for at once.
 const MAX_STUB: usize = 64 * 1024;
 /// Bytes of answers that wait to be read; a visitor that never reads gets no more.
@@ -87,80 +99,49 @@ pub(super) struct Caller<'a> {
 /// What a call gives back, and what is worth an event.
 type Answer = Result<Vec<u8>, u32>;
 
-/// The interfaces behind the pipes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interface {
-    Srvsvc,
-    Wkssvc,
-    Samr,
-    Lsarpc,
-    Svcctl,
-    Dssetup,
-    /// One of the others in 64-bit NDR.
-    Wide(&'static str),
-    /// Known, but answers nothing.
-    Other(&'static str),
+/// What calls over one pipe have left behind.
+#[derive(Debug, Default)]
+struct States {
+    services: service::Services,
+    registry: winreg::Registry,
+    tasks: task::Tasks,
 }
 
-/// UUIDs as on the wire, and their interfaces.
-const INTERFACES: [([u8; 16], Interface); 14] = [
-    (*b"\xc8\x4f\x32\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\xbf\x6e\xe1\x88", Interface::Srvsvc),
-    (*b"\x98\xd0\xff\x6b\x12\xa1\x10\x36\x98\x33\x46\xc3\xf8\x7e\x34\x5a", Interface::Wkssvc),
-    (*b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xac", Interface::Samr),
-    (*b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", Interface::Lsarpc),
-    (*b"\x81\xbb\x7a\x36\x44\x98\xf1\x35\xad\x32\x98\xf0\x38\x00\x10\x03", Interface::Svcctl),
-    (*b"\x6a\x28\x19\x39\x0c\xb1\xd0\x11\x9b\xa8\x00\xc0\x4f\xd9\x2e\xf5", Interface::Dssetup),
-    (*b"\x82\x06\xf7\x1f\x51\x0a\xe8\x30\x07\x6d\x74\x0b\xe8\xce\xe9\x8b", Interface::Other("atsvc")),
-    (*b"\x49\x59\xd3\x86\xc9\x83\x44\x40\xb4\x24\xdb\x36\x32\x31\xfd\x0c", Interface::Other("ITaskSchedulerService")),
-    (*b"\xdc\x3f\x27\x82\x2a\xe3\xc3\x18\x3f\x78\x82\x79\x29\xdc\x23\xea", Interface::Other("eventlog")),
-    (*b"\xc0\xe0\x4d\x89\x55\x0d\xd3\x11\xa3\x22\x00\xc0\x4f\xa3\x21\xa1", Interface::Other("initshutdown")),
-    (*b"\x08\x83\xaf\xe1\x1f\x5d\xc9\x11\x91\xa4\x08\x00\x2b\x14\xa0\xfa", Interface::Other("epmapper")),
-    (*b"\x01\xd0\x8c\x33\x44\x22\xf1\x31\xaa\xaa\x90\x00\x38\x00\x10\x03", Interface::Other("winreg")),
-    (*b"\x78\x56\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\xcf\xfb", Interface::Other("netlogon")),
-    (*b"\x78\x56\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", Interface::Other("spoolss")),
-];
-
-impl Interface {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Srvsvc => "srvsvc",
-            Self::Wkssvc => "wkssvc",
-            Self::Samr => "samr",
-            Self::Lsarpc => "lsarpc",
-            Self::Svcctl => "svcctl",
-            Self::Dssetup => "dssetup",
-            Self::Wide(name) | Self::Other(name) => name,
+impl States {
+    /// Answers a call to an interface behind this pipe.
+    fn call(
+        &mut self,
+        (known, interface): (&Known, Interface),
+        caller: &Caller<'_>,
+        operation: u16,
+        stub: &[u8],
+        events: &mut Vec<Event>,
+    ) -> Answer {
+        match interface {
+            Interface::Srvsvc => srvsvc::server(caller, operation, stub),
+            Interface::Wkssvc => srvsvc::workstation(caller, operation, stub),
+            Interface::Samr => samr::samr(caller, operation, stub),
+            Interface::Lsarpc => lsarpc::lsarpc(caller, operation, stub),
+            Interface::Dssetup => lsarpc::role(caller, operation, stub),
+            Interface::Efsrpc => coerced::efs(caller, operation, stub, events),
+            Interface::Svcctl => self.services.call(caller, operation, stub, events),
+            Interface::Winreg => self.registry.call(caller, operation, stub, events),
+            Interface::Atsvc => self.tasks.job(caller, operation, stub, events),
+            Interface::Tasks => self.tasks.call(caller, operation, stub, events),
+            Interface::Spoolss => spoolss::spoolss(caller, operation, stub, events),
+            Interface::Eventlog => coerced::eventlog(caller, operation, stub, events),
+            Interface::Epmapper => endpoint::mapper(caller, operation, stub),
+            Interface::Management => endpoint::management(known.process, operation, stub),
+            Interface::Wide(_) => Err(BAD_STUB),
+            Interface::Other(_) => Err(DENIED),
         }
     }
 }
 
-/// Pipes that exist, with the name that a bind answer gives them, and whether a visitor without account may open them.
-const PIPES: [(&str, &str, bool); 17] = [
-    ("srvsvc", "\\PIPE\\srvsvc", true),
-    ("wkssvc", "\\PIPE\\wkssvc", true),
-    ("browser", "\\PIPE\\browser", true),
-    ("samr", "\\PIPE\\lsass", true),
-    ("lsarpc", "\\PIPE\\lsass", true),
-    ("lsass", "\\PIPE\\lsass", true),
-    ("netlogon", "\\PIPE\\lsass", true),
-    ("spoolss", "\\PIPE\\spoolss", true),
-    ("svcctl", "\\PIPE\\ntsvcs", false),
-    // winreg there is only while the service for it runs, which it does not.
-    ("ntsvcs", "\\PIPE\\ntsvcs", false),
-    ("scerpc", "\\PIPE\\scerpc", false),
-    ("plugplay", "\\PIPE\\ntsvcs", false),
-    ("InitShutdown", "\\PIPE\\InitShutdown", false),
-    ("eventlog", "\\PIPE\\eventlog", false),
-    ("trkwks", "\\PIPE\\trkwks", false),
-    ("atsvc", "\\PIPE\\atsvc", false),
-    ("epmapper", "\\PIPE\\epmapper", false),
-];
-
 /// An open pipe.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    name: &'static str,
-    address: &'static str,
+    known: &'static Known,
     /// What came of a PDU that is not whole.
     input: Vec<u8>,
     /// Parameters of a request whose last fragment is still to come.
@@ -171,40 +152,29 @@ pub(super) struct Pipe {
     unread: usize,
     contexts: Vec<(u16, Interface)>,
     security: Security,
-    service: service::Services,
+    states: Box<States>,
     /// What calls were worth telling.
     events: Vec<Event>,
 }
 
 impl Pipe {
-    /// Opens the pipe of this name, which may have `PIPE\` before it.
-    pub(super) fn open(path: &str, is_admin: bool) -> Result<Self, Status> {
-        let name = path.trim_matches('\\');
-        let name = name
-            .get(..5)
-            .filter(|start| start.eq_ignore_ascii_case("pipe\\"))
-            .map_or(name, |start| &name[start.len()..]);
-        let found = PIPES.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
-        let &(name, address, for_all) = found.ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
-        if !for_all && !is_admin {
-            return Err(Status::ACCESS_DENIED);
-        }
+    /// Opens the pipe of this name.
+    pub(super) fn open(path: &str, is_admin: bool, serves_registry: bool) -> Result<Self, Status> {
         Ok(Self {
-            name,
-            address,
+            known: find_pipe(path, is_admin, serves_registry)?,
             input: Vec::new(),
             stub: Vec::new(),
             output: VecDeque::new(),
             unread: 0,
             contexts: Vec::new(),
             security: Security::default(),
-            service: service::Services::default(),
+            states: Box::default(),
             events: Vec::new(),
         })
     }
 
     pub(super) const fn name(&self) -> &'static str {
-        self.name
+        self.known.name
     }
 
     /// Takes what the visitor writes; answers wait to be read. `judge` is asked about logins.
@@ -223,8 +193,8 @@ impl Pipe {
                 return Err(Status::INSUFF_SERVER_RESOURCES);
             }
             let rest = self.input.split_off(len);
-            let pdu = std::mem::replace(&mut self.input, rest);
-            self.pdu(caller, &pdu, judge);
+            let mut pdu = std::mem::replace(&mut self.input, rest);
+            self.pdu(caller, &mut pdu, judge);
         }
         Ok(())
     }
@@ -241,12 +211,17 @@ impl Pipe {
         (message, has_more)
     }
 
+    /// Bytes that wait to be read, and those of the first message.
+    pub(super) fn waits(&self) -> (usize, usize) {
+        (self.unread, self.output.front().map_or(0, Vec::len))
+    }
+
     /// Events of the calls since the last time.
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    fn pdu(&mut self, caller: &Caller<'_>, pdu: &[u8], judge: &mut Judge<'_>) {
+    fn pdu(&mut self, caller: &Caller<'_>, pdu: &mut [u8], judge: &mut Judge<'_>) {
         let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
         match kind {
             BIND | ALTER_CONTEXT => match self.security.take(pdu, judge) {
@@ -270,7 +245,7 @@ impl Pipe {
         let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or_else(drawn);
         body.put16(FRAGMENT).put16(FRAGMENT).put32(group);
         // The address has its end mark, and none at all in an alter_context answer (its length alone remains).
-        let address = if answer == BIND_ACK { format!("{}\0", self.address) } else { String::new() };
+        let address = if answer == BIND_ACK { format!("{}\0", self.known.address) } else { String::new() };
         body.put_len16(address.len()).put(address.as_bytes());
         body.align(4);
         let results = self.results(pdu);
@@ -278,7 +253,7 @@ impl Pipe {
         for (result, reason, syntax) in results {
             body.put16(result).put16(reason).put(&syntax);
         }
-        self.send_verified(answer, WHOLE, pdu.le32(12).unwrap_or(0), &body, verifier);
+        self.send(framed(answer, WHOLE, pdu.le32(12).unwrap_or(0), &body, verifier));
     }
 
     /// bind_nak (C706 section 12.6.4.5): the authentication is of a kind that is not known; version 5.0 is what is spoken.
@@ -286,7 +261,7 @@ impl Pipe {
         const AUTHENTICATION_TYPE_NOT_RECOGNIZED: u16 = 8;
         let mut body = Vec::new();
         body.put16(AUTHENTICATION_TYPE_NOT_RECOGNIZED).put(&[1, 5, 0]).align(4);
-        self.send(BIND_NAK, WHOLE, call, &body);
+        self.send(framed(BIND_NAK, WHOLE, call, &body, &[]));
     }
 
     fn results(&mut self, pdu: &[u8]) -> Vec<(u16, u16, [u8; 20])> {
@@ -297,9 +272,10 @@ impl Pipe {
             let (Some(id), Some(count), Some(uuid)) = (pdu.le16(at), pdu.byte(at + 2), pdu.part(at + 4, 16)) else {
                 break;
             };
+            let version = [pdu.le16(at + 20).unwrap_or(0), pdu.le16(at + 22).unwrap_or(0)];
             let syntaxes = pdu.get(at + 24..).unwrap_or_default().chunks_exact(20).take(usize::from(count));
             at += 24 + 20 * usize::from(count);
-            let known = INTERFACES.iter().find(|(known, _)| known == uuid).map(|(_, interface)| *interface);
+            let known = find(self.known.process, uuid, version);
             let mut syntaxes = syntaxes.peekable();
             let first = syntaxes.peek().copied().unwrap_or_default();
             results.push(if first.starts_with(&FEATURES) {
@@ -335,10 +311,11 @@ impl Pipe {
     }
 
     /// request (C706 section 12.6.4.9).
-    fn request(&mut self, caller: &Caller<'_>, pdu: &[u8], flags: u8, call: u32) {
+    fn request(&mut self, caller: &Caller<'_>, pdu: &mut [u8], flags: u8, call: u32) {
         let (Some(context), Some(operation)) = (pdu.le16(20), pdu.le16(22)) else { return };
-        let start = if flags & 0x80 != 0 { 40 } else { 24 };
-        let stub = pdu.get(start..pdu.len().saturating_sub(security::len(pdu))).unwrap_or_default();
+        let start = if flags & 0x80 != 0 { HEADER + 16 } else { HEADER };
+        let Some(end) = self.security.open(pdu, start) else { return self.fault(call, context, security::BROKEN) };
+        let stub = pdu.get(start..end).unwrap_or_default();
         if flags & 1 != 0 {
             self.stub.clear();
         }
@@ -357,16 +334,7 @@ impl Pipe {
             self.events.push(called(interface, operation, &stub, false));
             return self.fault(call, context, DENIED);
         };
-        let answer = match interface {
-            Interface::Srvsvc => srvsvc::server(caller, operation, &stub),
-            Interface::Wkssvc => srvsvc::workstation(caller, operation, &stub),
-            Interface::Samr => samr::samr(caller, operation, &stub),
-            Interface::Lsarpc => lsarpc::lsarpc(caller, operation, &stub),
-            Interface::Svcctl => self.service.call(caller, operation, &stub, &mut self.events),
-            Interface::Dssetup => lsarpc::role(caller, operation, &stub),
-            Interface::Wide(_) => Err(BAD_STUB),
-            Interface::Other(_) => Err(DENIED),
-        };
+        let answer = self.states.call((self.known, interface), caller, operation, &stub, &mut self.events);
         self.events.push(called(interface, operation, &stub, answer.is_ok()));
         match answer {
             Ok(stub) => self.respond(call, context, &stub),
@@ -375,36 +343,38 @@ impl Pipe {
     }
 
     fn respond(&mut self, call: u32, context: u16, stub: &[u8]) {
-        let chunk = usize::from(FRAGMENT) - 24;
+        let chunk = usize::from(FRAGMENT) - HEADER - self.security.room();
         let count = stub.len().div_ceil(chunk).max(1);
         for number in 0..count {
             let part = stub.get(number * chunk..).map(|rest| rest.get(..chunk).unwrap_or(rest)).unwrap_or_default();
             let mut body = Vec::new();
             body.put_len32(stub.len() - number * chunk).put16(context).put16(0).put(part);
             let flags = u8::from(number == 0) | u8::from(number + 1 == count) << 1;
-            self.send(RESPONSE, flags, call, &body);
+            let mut pdu = framed(RESPONSE, flags, call, &body, &[]);
+            self.security.close(&mut pdu, HEADER);
+            self.send(pdu);
         }
     }
 
     fn fault(&mut self, call: u32, context: u16, status: u32) {
         let mut body = Vec::new();
         body.put32(32).put16(context).put16(0).put32(status).put32(0);
-        self.send(FAULT, WHOLE, call, &body);
+        self.send(framed(FAULT, WHOLE, call, &body, &[]));
     }
 
-    fn send(&mut self, kind: u8, flags: u8, call: u32, body: &[u8]) {
-        self.send_verified(kind, flags, call, body, &[]);
-    }
-
-    /// Sends with a verifier, whose length counts its token alone.
-    fn send_verified(&mut self, kind: u8, flags: u8, call: u32, body: &[u8], verifier: &[u8]) {
-        let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0];
-        pdu.put_len16(verifier.len().saturating_sub(8)).put32(call).put(body).put(verifier);
-        let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
-        patch(&mut pdu, 8, &len.to_le_bytes());
+    fn send(&mut self, pdu: Vec<u8>) {
         self.unread += pdu.len();
         self.output.push_back(pdu);
     }
+}
+
+/// A PDU with a verifier, whose length counts its token alone.
+fn framed(kind: u8, flags: u8, call: u32, body: &[u8], verifier: &[u8]) -> Vec<u8> {
+    let mut pdu = vec![5, 0, kind, flags, 0x10, 0, 0, 0, 0, 0];
+    pdu.put_len16(verifier.len().saturating_sub(8)).put32(call).put(body).put(verifier);
+    let len = u16::try_from(pdu.len()).unwrap_or(u16::MAX);
+    patch(&mut pdu, 8, &len.to_le_bytes());
+    pdu
 }
 
 fn called(interface: Interface, operation: u16, stub: &[u8], is_answered: bool) -> Event {

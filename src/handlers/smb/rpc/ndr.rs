@@ -2,6 +2,7 @@
 
 use super::super::wire::{Fields, Put, text_of_utf16};
 use super::principal::Sid;
+use crate::clock::Timestamp;
 
 /// Things of one array in a request: more than any visitor asks for at once.
 const MAX_ARRAY: u32 = 2048;
@@ -74,6 +75,20 @@ impl<'a> Stub<'a> {
         self.long()?;
         let pointers = self.longs(count)?;
         pointers.into_iter().filter(|pointer| *pointer != 0).map(|_| self.sid()).collect()
+    }
+
+    /// A long behind a pointer that may be null.
+    pub(super) fn pointed_long(&mut self) -> Option<Option<u32>> {
+        if self.long()? == 0 { Some(None) } else { self.long().map(Some) }
+    }
+
+    /// What has the look of texts in UTF-16 in the rest, whatever is around them: a few, for events.
+    pub(super) fn texts(&self) -> Vec<String> {
+        const MOST: usize = 16;
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let whole = text_of_utf16(rest);
+        let is_text = |text: &&str| text.len() > 3 && text.chars().all(|letter| (' '..='\u{2fff}').contains(&letter));
+        whole.split(['\0', char::REPLACEMENT_CHARACTER]).filter(is_text).take(MOST).map(str::to_owned).collect()
     }
 
     /// Bytes without alignment: a context handle has 20.
@@ -171,6 +186,17 @@ impl Results {
     pub(super) fn pointer(&mut self) -> &mut Self {
         self.pointers += 1;
         self.long(0x0002_0000 + 4 * (self.pointers - 1))
+    }
+
+    /// SYSTEMTIME (MS-DTYP 2.3.13), in UTC.
+    pub(super) fn system_time(&mut self, time: Timestamp) -> &mut Self {
+        let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_microsecond(micros).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+        let field = |value: i8| u16::try_from(value).unwrap_or(0);
+        self.short(u16::try_from(time.year()).unwrap_or(0)).short(field(time.month()));
+        self.short(field(time.weekday().to_sunday_zero_offset())).short(field(time.day()));
+        self.short(field(time.hour())).short(field(time.minute())).short(field(time.second()));
+        self.short(u16::try_from(time.millisecond()).unwrap_or(0))
     }
 
     /// A conformant varying string of UTF-16 with its end mark.

@@ -1,10 +1,11 @@
 //! Logins inside RPC (MS-RPCE 2.2.2.11, 3.3.1.5.2): NTLM in the verifiers of bind, `alter_context` and AUTH3, judged like any other.
 //!
-//! Calls of who proved itself are answered under its name at the level of connections. Who asks for signed or sealed packets is let in and
-//! then denied every call: the policy may let in a visitor whose password, and so whose key, nobody knows.
+//! Calls of who proved itself are answered under its name, signed and sealed where it asks for that and its password is known. Where it is
+//! not, as the policy may let in a visitor whose password nobody knows, such a visitor is let in and then denied every call.
 
 use super::super::account::{Exchange, Turn, User};
-use super::super::wire::{Fields, Put};
+use super::super::seal::{self, From, Seal};
+use super::super::wire::{Fields, Put, patch};
 use super::Caller;
 
 /// Bytes of a verifier before its token.
@@ -12,8 +13,13 @@ const VERIFIER: usize = 8;
 /// `auth_type` (MS-RPCE 2.2.1.1.7): SPNEGO and NTLM.
 const NEGOTIATE: u8 = 9;
 const WINNT: u8 = 10;
-/// `auth_level` (MS-RPCE 2.2.1.1.8): RPC_C_AUTHN_LEVEL_CONNECT. Those above sign packets.
+/// `auth_level` (MS-RPCE 2.2.1.1.8): RPC_C_AUTHN_LEVEL_CONNECT. Those above sign packets, the highest seals them, too.
 const CONNECT: u8 = 2;
+const PRIVACY: u8 = 6;
+/// What parameters are filled up to before a verifier.
+const PAD: usize = 16;
+/// RPC_S_SEC_PKG_ERROR (MS-ERREF 2.2): a packet that is not as its sender sealed it.
+pub(super) const BROKEN: u32 = 1825;
 
 /// Takes one leg of a login; the number tells the legs of one pipe apart.
 pub(in super::super) type Judge<'a> = dyn FnMut(&mut Exchange, u32, &[u8]) -> Turn + 'a;
@@ -24,9 +30,63 @@ enum Standing {
     /// It never asked for security: it is who it is in SMB.
     #[default]
     Open,
-    /// A login is under way or failed, or is of a level whose packets are not served.
+    /// A login is under way or failed, or is of a level whose packets cannot be signed.
     Shut,
-    Proved(User),
+    Proved(User, Option<Box<Guard>>),
+}
+
+/// What packets of one login are signed and sealed with.
+#[derive(Debug)]
+struct Guard {
+    /// The verifier of every answer but its padding: kind, level, the visitor's number for this login.
+    kind: u8,
+    level: u8,
+    context: u32,
+    received: Seal,
+    sent: Seal,
+}
+
+impl Guard {
+    fn new(user: &User, head: &[u8]) -> Option<Self> {
+        let (kind, level, context) = (head.byte(0)?, head.byte(1)?, head.le32(4)?);
+        Some(Self { kind, level, context, received: user.seal(From::Client)?, sent: user.seal(From::Server)? })
+    }
+
+    /// Opens a request whose parameters begin at `start`; false when it is not as the visitor sent it.
+    fn open(&mut self, pdu: &mut [u8], start: usize) -> bool {
+        let Some(verifier) = pdu.len().checked_sub(len(pdu)).filter(|at| *at >= start) else {
+            return false;
+        };
+        if self.level == PRIVACY
+            && let Some(parameters) = pdu.get_mut(start..verifier)
+        {
+            self.received.crypt(parameters);
+        }
+        let (message, given) = pdu.split_at_checked(verifier + VERIFIER).unwrap_or_default();
+        given == self.received.signature(message)
+    }
+
+    /// Seals an answer whose parameters begin at `start`.
+    fn close(&mut self, pdu: &mut Vec<u8>, start: usize) {
+        let end = pdu.len();
+        let verifier = start + (end - start).next_multiple_of(PAD);
+        pdu.resize(verifier, 0);
+        pdu.put8(self.kind)
+            .put8(self.level)
+            .put8(u8::try_from(verifier - end).unwrap_or(0))
+            .put8(0)
+            .put32(self.context);
+        let len = u16::try_from(pdu.len() + seal::SIGNATURE).unwrap_or(u16::MAX);
+        patch(pdu, 8, &len.to_le_bytes());
+        patch(pdu, 10, &[seal::SIGNATURE as u8, 0]);
+        let mut sealed = pdu.get(start..verifier).unwrap_or_default().to_vec();
+        if self.level == PRIVACY {
+            self.sent.crypt(&mut sealed);
+        }
+        let signature = self.sent.signature(pdu);
+        patch(pdu, start, &sealed);
+        pdu.put(&signature);
+    }
 }
 
 /// The login of one pipe.
@@ -72,8 +132,9 @@ impl Security {
         let token = match judge(&mut self.exchange, self.legs, token) {
             Turn::Continue(token) => token,
             Turn::Accepted(user, token) => {
-                if level <= CONNECT {
-                    self.standing = Standing::Proved(user);
+                let guard = if level > CONNECT { Guard::new(&user, head).map(Box::new) } else { None };
+                if level <= CONNECT || guard.is_some() {
+                    self.standing = Standing::Proved(user, guard);
                 }
                 token
             }
@@ -90,12 +151,40 @@ impl Security {
         Verified::Answer(answer)
     }
 
+    /// Opens a request whose parameters begin at `start`: where they end, before padding and verifier; `None` when it is not as its visitor
+    /// sealed it.
+    pub(super) fn open(&mut self, pdu: &mut [u8], start: usize) -> Option<usize> {
+        let is_genuine = match &mut self.standing {
+            Standing::Proved(_, Some(guard)) => guard.open(pdu, start),
+            _ => true,
+        };
+        let end = pdu.len().saturating_sub(len(pdu));
+        let pad = if end < pdu.len() { pdu.byte(end + 2).unwrap_or(0) } else { 0 };
+        is_genuine.then(|| end.saturating_sub(usize::from(pad)))
+    }
+
+    /// Bytes of an answer's fragment that a verifier takes.
+    pub(super) const fn room(&self) -> usize {
+        match &self.standing {
+            // What is left must be a multiple of the padding, of which there is then none.
+            Standing::Proved(_, Some(_)) => VERIFIER + seal::SIGNATURE + PAD / 2,
+            _ => 0,
+        }
+    }
+
+    /// Seals an answer whose parameters begin at `start`, where its visitor asked for that.
+    pub(super) fn close(&mut self, pdu: &mut Vec<u8>, start: usize) {
+        if let Standing::Proved(_, Some(guard)) = &mut self.standing {
+            guard.close(pdu, start);
+        }
+    }
+
     /// Who calls: whom the pipe's login proved, or else SMB's; `None` when calls are denied.
     pub(super) fn caller<'a>(&'a self, caller: &Caller<'a>) -> Option<Caller<'a>> {
         match &self.standing {
             Standing::Open => Some(*caller),
             Standing::Shut => None,
-            Standing::Proved(user) => Some(Caller { user: &user.name, is_admin: !user.is_anonymous, ..*caller }),
+            Standing::Proved(user, _) => Some(Caller { user: &user.name, is_admin: !user.is_anonymous, ..*caller }),
         }
     }
 }

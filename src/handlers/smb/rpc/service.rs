@@ -1,5 +1,6 @@
 //! svcctl (MS-SCMR): services that visitors create to run what they uploaded. The command line is what matters here.
 
+use super::super::host::Visitor;
 use super::super::remote;
 use super::handle::{self, Kind, handle};
 use super::installed::{self, INSTALLED, Installed};
@@ -17,10 +18,11 @@ const INVALID_HANDLE: u32 = 6;
 const NO_SUCH_SERVICE: u32 = 1060;
 const REQUEST_TIMEOUT: u32 = 1053;
 
-/// The services that a visitor has created.
+/// The services that a visitor has created, and those of every Windows that it has given another command: names and commands.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     created: Vec<(String, String)>,
+    changed: Vec<(&'static str, String)>,
 }
 
 impl Services {
@@ -32,16 +34,22 @@ impl Services {
         match operation {
             // RCloseServiceHandle
             0 => Some(Results::default().put(&[0; handle::LEN]).returning(0)),
-            // RControlService, RQueryServiceStatus, RQueryServiceStatusEx
-            1 | 6 | 40 => stub.take(handle::LEN).map(|given| installed::state(known(caller, given), operation == 40)),
+            1 => control(caller, &mut stub),
+            // RQueryServiceStatus, RQueryServiceStatusEx
+            6 | 40 => stub.take(handle::LEN).map(|given| {
+                let found = known(caller, given);
+                let runs = found.is_some_and(|one| visited(caller, |visitor| one.runs(visitor)));
+                installed::state(found, runs, operation == 40).returning(0)
+            }),
             // RDeleteService
             2 => stub.take(handle::LEN).map(|given| match known(caller, given) {
                 Some(_) => Results::default().returning(ACCESS_DENIED),
                 None => Results::default().returning(0),
             }),
-            // RChangeServiceConfigW
-            11 => Some(Results::default().long(0).returning(ACCESS_DENIED)),
-            14 => list(&mut stub),
+            // RChangeServiceConfigW, RChangeServiceConfigA
+            11 => self.change(caller, &mut stub, true, events),
+            23 => self.change(caller, &mut stub, false, events),
+            14 => list(caller, &mut stub),
             17 => config(caller, &mut stub),
             12 => self.create(caller, &mut stub, true, events),
             24 => self.create(caller, &mut stub, false, events),
@@ -99,25 +107,75 @@ impl Services {
         })
     }
 
+    /// RChangeServiceConfigW, RChangeServiceConfigA (MS-SCMR 3.1.4.11): another command for a service is what matters.
+    fn change(
+        &mut self,
+        caller: &Caller<'_>,
+        stub: &mut Stub<'_>,
+        wide: bool,
+        events: &mut Vec<Event>,
+    ) -> Option<Vec<u8>> {
+        let found = known(caller, stub.take(handle::LEN)?);
+        // Type, start, error control.
+        for _ in 0..3 {
+            stub.long()?;
+        }
+        let command = stub.pointed_text(wide)?;
+        if let (Some(one), Some(command)) = (found, command) {
+            events.push(
+                Event::new("command", format!("service {:?} changed: {command}", one.name))
+                    .with("command", command.as_str())
+                    .with("service", one.name),
+            );
+            self.changed.retain(|(name, _)| *name != one.name);
+            self.changed.push((one.name, command));
+        }
+        // No tag.
+        Some(Results::default().long(0).returning(0))
+    }
+
     /// RStartServiceW, RStartServiceA (MS-SCMR 3.1.4.19): a program that is no service never reports back.
     fn start(&self, caller: &Caller<'_>, stub: &mut Stub<'_>, events: &mut Vec<Event>) -> Option<Vec<u8>> {
         let given = stub.take(handle::LEN)?;
-        if let Some(one) = known(caller, given) {
-            return Some(Results::default().returning(installed::start(one)));
-        }
-        let number = handle::number(caller, Kind::Service, given);
-        let at = number.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
-        let Some((name, command)) = at.and_then(|at| self.created.get(at)) else {
-            return Some(Results::default().returning(INVALID_HANDLE));
+        let (name, command) = if let Some(one) = known(caller, given) {
+            let Some((name, command)) = self.changed.iter().find(|(name, _)| *name == one.name) else {
+                return Some(Results::default().returning(visited(caller, |visitor| one.turn(visitor, true))));
+            };
+            (*name, command)
+        } else {
+            let number = handle::number(caller, Kind::Service, given);
+            let at = number.and_then(|number| usize::try_from(number).ok()?.checked_sub(1));
+            let Some((name, command)) = at.and_then(|at| self.created.get(at)) else {
+                return Some(Results::default().returning(INVALID_HANDLE));
+            };
+            (name.as_str(), command)
         };
         events.push(
             Event::new("command", format!("service {name:?} started: {command}"))
                 .with("command", command.as_str())
-                .with("service", name.as_str()),
+                .with("service", name),
         );
         remote::ran(caller.host, caller.source, caller.now, command);
         Some(Results::default().returning(REQUEST_TIMEOUT))
     }
+}
+
+/// Works with what is remembered of the source.
+fn visited<R>(caller: &Caller<'_>, work: impl FnOnce(&mut Visitor) -> R) -> R {
+    caller.host.visitors.with(caller.source, caller.now, work)
+}
+
+/// RControlService (MS-SCMR 3.1.4.2): stops a service; other controls do nothing.
+fn control(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    const STOP: u32 = 1;
+    let found = known(caller, stub.take(handle::LEN)?);
+    let stops = stub.long()? == STOP;
+    let Some(one) = found else { return Some(installed::state(None, false, false).returning(0)) };
+    let (result, runs) = visited(caller, |visitor| {
+        let result = if stops { one.turn(visitor, false) } else { 0 };
+        (result, one.runs(visitor))
+    });
+    Some(installed::state(found, runs, false).returning(result))
 }
 
 /// The service of every Windows that a handle stands for.
@@ -127,10 +185,11 @@ fn known(caller: &Caller<'_>, given: &[u8]) -> Option<&'static Installed> {
 }
 
 /// REnumServicesStatusW: a handle, kind, state, room, and where to go on.
-fn list(stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+fn list(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     stub.take(handle::LEN)?;
     let (kind, state, room) = (stub.long()?, stub.long()?, stub.long()?);
-    Some(installed::list(kind, state, usize::try_from(room).ok()?))
+    let room = usize::try_from(room).ok()?;
+    Some(visited(caller, |visitor| installed::list(visitor, kind, state, room)))
 }
 
 /// RQueryServiceConfigW.

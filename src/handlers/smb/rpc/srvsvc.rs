@@ -27,6 +27,7 @@ pub(super) fn server(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer
         16 => share(caller, &mut stub),
         21 => about(caller, &mut stub),
         28 => time(caller),
+        30..=32 => path(operation, &mut stub),
         10..=57 => return Err(DENIED),
         _ => return Err(NO_SUCH_OPERATION),
     }
@@ -134,6 +135,37 @@ fn about(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
     Some(out.returning(0))
 }
 
+/// NetprPathType, NetprPathCanonicalize, NetprPathCompare (MS-SRVS 3.1.4.28 to 3.1.4.30). Paths that lead upwards are no names since MS08-067.
+fn path(operation: u16, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    const INVALID_NAME: u32 = 123;
+    /// ITYPE_PATH_ABSD and ITYPE_PATH_RELND: from the root, and from elsewhere (MS-SRVS 2.2.2.9).
+    const FROM_ROOT: u32 = 0x1001;
+    const FROM_ELSEWHERE: u32 = 0x1000;
+    const MAX_ROOM: u32 = 4096;
+    let (_, path) = (stub.pointed_text(true)?, stub.text(true)?);
+    let is_name =
+        |path: &str| !path.is_empty() && !path.contains("..") && !path.contains(['*', '?', '<', '>', '|', '"']);
+    let result = if is_name(&path) { 0 } else { INVALID_NAME };
+    let kind = if path.starts_with('\\') { FROM_ROOT } else { FROM_ELSEWHERE };
+    let mut out = Results::default();
+    Some(match operation {
+        30 => out.long(if result == 0 { kind } else { 0 }).returning(result),
+        31 => {
+            let (room, before) = (stub.long()?.min(MAX_ROOM), stub.text(true)?);
+            let whole = if before.is_empty() { path } else { format!("{before}\\{}", path.trim_start_matches('\\')) };
+            let mut bytes = super::super::wire::utf16(&format!("{whole}\0"));
+            bytes.resize(usize::try_from(room).ok()?, 0);
+            out.long(room).put(&bytes).long(kind).returning(result)
+        }
+        _ => {
+            let other = stub.text(true)?;
+            let order = path.to_lowercase().cmp(&other.to_lowercase()) as i32;
+            // Less is -1, as a number without sign.
+            out.returning(if is_name(&other) && result == 0 { order.cast_unsigned() } else { INVALID_NAME })
+        }
+    })
+}
+
 /// NetrRemoteTOD (MS-SRVS 3.1.4.21).
 fn time(caller: &Caller<'_>) -> Option<Vec<u8>> {
     let micros = caller.now.as_micros();
@@ -156,6 +188,7 @@ pub(super) fn workstation(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> A
     match operation {
         0 => about_workstation(caller, &mut stub),
         2 => activity::users(caller, &mut stub),
+        20 => join(caller, &mut stub),
         1..=30 => return Err(DENIED),
         _ => return Err(NO_SUCH_OPERATION),
     }
@@ -187,5 +220,17 @@ fn about_workstation(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>
     if level > 100 {
         out.text("");
     }
+    Some(out.returning(0))
+}
+
+/// NetrGetJoinInformation (MS-WKST 3.2.4.16): the workgroup, and that it is one.
+fn join(caller: &Caller<'_>, stub: &mut Stub<'_>) -> Option<Vec<u8>> {
+    const WORKGROUP: u16 = 2;
+    stub.pointed_text(true)?;
+    let mut out = Results::default();
+    if caller.user.is_empty() {
+        return Some(out.long(0).short(0).returning(ACCESS_DENIED));
+    }
+    out.pointer().text(&caller.host.workgroup).short(WORKGROUP);
     Some(out.returning(0))
 }

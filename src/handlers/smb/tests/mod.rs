@@ -205,10 +205,10 @@ fn start() -> Vec<Vec<u8>> {
     [negotiate(), setup(), tree(UNICODE, 8, "\\\\198.51.100.1\\IPC$")].map(|message| message.bytes()).into()
 }
 
-/// An SMB2 message in its frame.
-fn two(command: u16, session: u64, body: &[u8]) -> Vec<u8> {
+/// An SMB2 message of this number in its frame.
+fn two(number: u64, command: u16, session: u64, body: &[u8]) -> Vec<u8> {
     let mut out = b"\xfeSMB\x40\0\0\0\0\0\0\0".to_vec();
-    out.put16(command).put16(1).put64(0).put64(7).put32(0).put32(1).put64(session).put(&[0; 16]).put(body);
+    out.put16(command).put16(1).put64(0).put64(number).put32(0).put32(1).put64(session).put(&[0; 16]).put(body);
     super::framed(&out)
 }
 
@@ -257,6 +257,6 @@ pub(super) fn dialogues() -> Vec<Vec<Vec<u8>>> {
     token.put32(0xe208_8297).put(&[0; 16]);
     let mut setup = Vec::new();
     setup.put16(25).put16(1).put32(0).put32(0).put16(88).put16(token.len() as u16).put64(0).put(&token);
-    let short = vec![two(0, 0, &negotiate), two(1, 0, &setup), two(13, 0, &[4, 0, 0, 0])];
+    let short = vec![two(0, 0, 0, &negotiate), two(1, 1, 0, &setup), two(2, 13, 0, &[4, 0, 0, 0])];
     vec![exploit, pipe, short, super::two::nobody()]
 }

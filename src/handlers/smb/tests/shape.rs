@@ -99,20 +99,20 @@ fn what_is_no_smb_ends_the_connection_and_is_recorded() {
 fn smb2_is_offered_to_who_asks_for_it_and_errors_are_those_of_windows() {
     let dialects = b"\x02NT LM 0.12\0\x02SMB 2.002\0\x02SMB 2.???\0";
     let first = One { flags2: 0xc853, uid: 0, tid: 0, ..one(0x72, &[], dialects) }.bytes();
-    let two = |command: u16, session: u64, body: &[u8]| {
+    let two = |number: u64, command: u16, session: u64, body: &[u8]| {
         let mut out = b"\xfeSMB\x40\0\0\0\0\0\0\0".to_vec();
-        out.put16(command).put16(1).put64(0).put64(7).put32(0).put32(0).put64(session).put(&[0; 16]).put(body);
+        out.put16(command).put16(1).put64(0).put64(number).put32(0).put32(0).put64(session).put(&[0; 16]).put(body);
         super::super::framed(&out)
     };
     let mut negotiate = Vec::new();
     negotiate.put16(36).put16(2).put16(1).put16(0).put(&[0; 28]).put16(0x0202).put16(0x0210);
     let outcome = Transcript::tcp("smb", "").run(&[
         Step::Recv(&first),
-        Step::Recv(&two(0, 0, &negotiate)),
-        Step::Recv(&two(3, 99, &[9, 0, 0, 0, 0, 0, 0, 0, 0])),
-        Step::Recv(&two(1, 0, &[24; 25])),
-        Step::Recv(&two(77, 0, &[4, 0, 0, 0])),
-        Step::Recv(&two(13, 0, &[4, 0, 0, 0])),
+        Step::Recv(&two(1, 0, 0, &negotiate)),
+        Step::Recv(&two(2, 3, 99, &[9, 0, 0, 0, 0, 0, 0, 0, 0])),
+        Step::Recv(&two(3, 1, 0, &[24; 25])),
+        Step::Recv(&two(4, 77, 0, &[4, 0, 0, 0])),
+        Step::Recv(&two(5, 13, 0, &[4, 0, 0, 0])),
     ]);
     let sent = outcome.sent();
     let mut rest = sent.as_slice();

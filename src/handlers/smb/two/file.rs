@@ -1,37 +1,28 @@
-//! CREATE, CLOSE, READ, WRITE and IOCTL (MS-SMB2 2.2.13 to 2.2.22, 2.2.31, 2.2.32).
+//! CREATE, CLOSE, READ, WRITE and LOCK (MS-SMB2 2.2.13 to 2.2.27).
 
+use super::super::access::Wanted;
 use super::super::account::User;
-use super::super::host::{Kind, Share};
+use super::super::host::{Dialect, Kind, Share};
 use super::super::info::put_times;
-use super::super::open::{Object, Open, Wanted, is_pipe};
+pub(super) use super::super::lock::Lock;
+use super::super::open::{Object, Open};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, text_of_utf16};
+use super::context::Contexts;
+use super::header::file_id;
 use super::session::LARGE;
 use super::{HEADER, Peer, Reply, Request};
-use crate::events::Event;
 
 /// Bytes that one read gives: less than was negotiated, so that a short request is not answered with a flood.
-const MAX_READ: usize = 512 * 1024;
+pub(super) const MAX_READ: usize = 512 * 1024;
 
-/// FSCTL codes (MS-FSCC 2.3, MS-SMB2 2.2.31).
-const PIPE_TRANSCEIVE: u32 = 0x0011_c017;
-const PIPE_PEEK: u32 = 0x0011_400c;
-const PIPE_WAIT: u32 = 0x0011_0018;
-const GET_REPARSE_POINT: u32 = 0x0009_00a8;
-/// The only kind of IOCTL (MS-SMB2 3.3.5.15).
-const IS_FSCTL: u32 = 1;
-const DFS_REFERRALS: u32 = 0x0006_0194;
-const DFS_REFERRALS_EX: u32 = 0x0006_01b0;
-const VALIDATE_NEGOTIATE: u32 = 0x0014_0204;
+/// CreateOptions that there are (MS-SMB2 2.2.13).
+const OPTIONS: u32 = 0x00ff_ffff;
 
-/// What the FileId at this place of the body names.
+/// What the FileId at this place of the body names, in the tree of the request.
 pub(super) fn find<'a>(peer: &'a mut Peer<'_, '_>, request: &Request<'_>, at: usize) -> Result<&'a mut Open, Status> {
     let id = request.file(at).ok_or(Status::FILE_CLOSED)?;
-    peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)
-}
-
-fn put_id(out: &mut Vec<u8>, id: u16) {
-    out.put64(id.into()).put64(id.into());
+    peer.core.opens.find(id).filter(|open| open.tree == request.tree).ok_or(Status::FILE_CLOSED)
 }
 
 /// Times, sizes and attributes as CREATE and CLOSE tell them.
@@ -52,30 +43,43 @@ pub(super) fn create(
     request: &Request<'_>,
     user: &User,
     tree: (u32, Share),
+    dialect: Option<Dialect>,
 ) -> Result<Reply, Status> {
+    let body = request.body;
     let read = || {
-        let body = request.body;
-        let name = request.buffer(body.at16(44)?, body.at16(46)?)?;
-        Some(Wanted { path: text_of_utf16(name), disposition: body.le32(36)?, options: body.le32(40)? })
+        let path = text_of_utf16(request.buffer(body.at16(44)?, body.at16(46)?)?);
+        let [access, shared, disposition, options] = [24, 32, 36, 40].map(|at| body.le32(at));
+        let wanted = Wanted { path, disposition: disposition?, options: options?, access: access?, shared: shared? };
+        Some((wanted, Contexts::read(request.buffer(body.at32(48)?, body.at32(52)?)?)?, body.byte(3)?))
     };
-    let wanted = read().ok_or(Status::INVALID_PARAMETER)?;
+    let (wanted, contexts, oplock) = read().ok_or(Status::INVALID_PARAMETER)?;
+    contexts.check()?;
+    if wanted.options & !OPTIONS != 0 || wanted.shared & !7 != 0 {
+        return Err(Status::INVALID_PARAMETER);
+    }
+    if wanted.path.split('\\').any(|part| part == ".") {
+        return Err(Status::OBJECT_NAME_INVALID);
+    }
     if wanted.path.starts_with('\\') && tree.1.kind == Kind::Disk {
         // Paths are relative to the share (MS-SMB2 2.2.13).
         return Err(Status::INVALID_PARAMETER);
     }
+    let host = peer.host;
     let open = peer.create(user, tree, &wanted)?;
+    let (level, contexts) = contexts.grant(host, dialect, open, oplock);
     let mut out = Vec::new();
-    out.put16(89).put8(0).put8(0).put32(open.action);
+    out.put16(89).put8(level).put8(0).put32(open.action);
     put_open(&mut out, open);
     out.put32(0);
-    put_id(&mut out, open.id);
-    out.put32(0).put32(0);
+    let [persistent, volatile] = file_id(request.seed, open.id);
+    out.put64(persistent).put64(volatile);
+    out.put_len32(if contexts.is_empty() { 0 } else { HEADER + 88 }).put_len32(contexts.len()).put(&contexts);
     Ok(Reply { file: Some(open.id), ..Reply::new(out) })
 }
 
 pub(super) fn close(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Reply, Status> {
     let wants_attributes = request.body.le16(2).unwrap_or(0) & 1 != 0;
-    let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
+    let id = find(peer, request, 8)?.id;
     let open = peer.core.opens.close(peer.host, peer.cx, id).ok_or(Status::FILE_CLOSED)?;
     let mut out = Vec::new();
     out.put16(60).put16(wants_attributes.into()).put32(0);
@@ -87,25 +91,45 @@ pub(super) fn close(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Re
     Ok(Reply::new(out))
 }
 
-pub(super) fn read(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Reply, Status> {
-    let (Some(len), Some(offset)) = (request.body.at32(4), request.body.le64(8)) else {
+/// What a read gives; `None` when a pipe has nothing yet, for which its visitor waits.
+pub(super) fn read(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Option<Reply>, Status> {
+    let (Some(len), Some(offset), Some(least)) = (request.body.at32(4), request.body.le64(8), request.body.at32(32))
+    else {
         return Err(Status::INVALID_PARAMETER);
     };
     if len > LARGE as usize {
         return Err(Status::INVALID_PARAMETER);
     }
-    let (bytes, more) = find(peer, request, 16)?.read(offset, len.min(MAX_READ))?;
+    let open = find(peer, request, 16)?;
+    let is_pipe = matches!(open.object, Object::Pipe(_) | Object::RemCom(_));
+    let id = open.id;
+    if !is_pipe {
+        peer.core.opens.may_touch(id, offset, len, false)?;
+    }
+    match find(peer, request, 16)?.read(offset, len.min(MAX_READ)) {
+        Err(Status::PIPE_EMPTY) if is_pipe => Ok(None),
+        Ok((bytes, _)) if bytes.len() < least && !is_pipe => Err(Status::END_OF_FILE),
+        result => result.map(|read| Some(bytes_read(read))),
+    }
+}
+
+/// The answer to a read, of which there may be more.
+pub(super) fn bytes_read((bytes, more): (Vec<u8>, bool)) -> Reply {
     let mut out = Vec::new();
     out.put16(17).put_len16(HEADER + 16).put_len32(bytes.len()).put32(0).put32(0).put(&bytes);
     let status = if more { Status::BUFFER_OVERFLOW } else { Status::OK };
-    Ok(Reply { status, ..Reply::new(out) })
+    Reply { status, ..Reply::new(out) }
 }
 
 pub(super) fn write(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &User) -> Result<Reply, Status> {
     let body = request.body;
     let read = || Some((request.buffer(body.at16(2)?, body.at32(4)?)?, body.le64(8)?));
     let (bytes, offset) = read().ok_or(Status::INVALID_PARAMETER)?;
-    let id = request.file(16).ok_or(Status::FILE_CLOSED)?;
+    if bytes.len() > LARGE as usize || i64::try_from(offset.saturating_add(bytes.len() as u64)).is_err() {
+        return Err(Status::INVALID_PARAMETER);
+    }
+    let id = find(peer, request, 16)?.id;
+    peer.core.opens.may_touch(id, offset, bytes.len(), true)?;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
     open.write(peer.host, peer.cx, user, offset, bytes)?;
     let mut out = Vec::new();
@@ -113,50 +137,36 @@ pub(super) fn write(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &User)
     Ok(Reply::new(out))
 }
 
-pub(super) fn control(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &User) -> Result<Reply, Status> {
-    let body = request.body;
-    let read = || Some((body.le32(4)?, request.buffer(body.at32(24)?, body.at32(28)?)?, body.at32(44)?));
-    let (code, input, max) = read().ok_or(Status::INVALID_PARAMETER)?;
-    if body.le32(48) != Some(IS_FSCTL) {
-        return Err(Status::NOT_SUPPORTED);
-    }
-    match code {
-        PIPE_TRANSCEIVE => {}
-        // Without a domain there is no distributed file system; a Windows before 8 knows no validation.
-        DFS_REFERRALS | DFS_REFERRALS_EX => return Err(Status::FS_DRIVER_REQUIRED),
-        VALIDATE_NEGOTIATE => return Err(Status::FILE_CLOSED),
-        PIPE_WAIT => {
-            // FSCTL_PIPE_WAIT (MS-FSCC 2.3.49): the name stands at 14.
-            let name = input.at32(8).and_then(|len| input.part(14, len)).map(text_of_utf16).unwrap_or_default();
-            let is_there = is_pipe(peer.host, peer.cx, user, &name);
-            return if is_there { Ok(controlled(code, u16::MAX, &[])) } else { Err(Status::OBJECT_NAME_NOT_FOUND) };
+/// LOCK (MS-SMB2 3.3.5.14): done, or the one lock that its visitor waits for.
+pub(super) fn lock(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Option<Lock>, Status> {
+    const SHARED: u32 = 1;
+    const EXCLUSIVE: u32 = 2;
+    const UNLOCK: u32 = 4;
+    const AT_ONCE: u32 = 0x10;
+    let id = find(peer, request, 8)?.id;
+    let count = request.body.at16(2).ok_or(Status::INVALID_PARAMETER)?;
+    let given = request.body.get(24..).unwrap_or_default().chunks_exact(24).take(count);
+    let list: Vec<_> = given.filter_map(|one| Some((one.le64(0)?, one.le64(8)?, one.le32(16)?))).collect();
+    let Some(&(_, _, first)) = list.first().filter(|_| list.len() == count) else {
+        return Err(Status::INVALID_PARAMETER);
+    };
+    if first == UNLOCK {
+        for (offset, len, flags) in list {
+            if flags != UNLOCK {
+                return Err(Status::INVALID_PARAMETER);
+            }
+            peer.core.opens.unlock(id, (offset, len))?;
         }
-        _ => {
-            peer.note(Event::new("request", format!("SMB2 IOCTL {code:#010x}")));
-            let open = find(peer, request, 8)?;
-            return Err(match (code, open.share.kind) {
-                (PIPE_PEEK, Kind::Pipe) => Status::PIPE_EMPTY,
-                (GET_REPARSE_POINT, Kind::Disk) => Status::NOT_A_REPARSE_POINT,
-                _ => Status::INVALID_DEVICE_REQUEST,
-            });
-        }
+        return Ok(None);
     }
-    let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
-    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
-    if !matches!(open.object, Object::Pipe(_) | Object::RemCom(_)) {
-        return Err(Status::INVALID_DEVICE_REQUEST);
+    let is_known = |flags: u32| matches!(flags & !AT_ONCE, SHARED | EXCLUSIVE);
+    if !list.iter().all(|(_, _, flags)| is_known(*flags)) || count > 1 && first & AT_ONCE == 0 {
+        return Err(Status::INVALID_PARAMETER);
     }
-    open.write(peer.host, peer.cx, user, 0, input)?;
-    let (bytes, more) = open.read(0, max.min(MAX_READ))?;
-    let status = if more { Status::BUFFER_OVERFLOW } else { Status::OK };
-    Ok(Reply { status, ..controlled(code, id, &bytes) })
-}
-
-/// The answer to an IOCTL (MS-SMB2 2.2.32).
-fn controlled(code: u32, id: u16, bytes: &[u8]) -> Reply {
-    let mut out = Vec::new();
-    out.put16(49).put16(0).put32(code);
-    put_id(&mut out, id);
-    out.put_len32(HEADER + 48).put32(0).put_len32(HEADER + 48).put_len32(bytes.len()).put32(0).put32(0).put(bytes);
-    Reply::new(out)
+    let locks: Vec<Lock> =
+        list.iter().map(|&(offset, len, flags)| Lock { offset, len, is_exclusive: flags & EXCLUSIVE != 0 }).collect();
+    match peer.core.opens.lock(id, &locks) {
+        Err(Status::LOCK_NOT_GRANTED) if first & AT_ONCE == 0 => Ok(locks.first().copied()),
+        result => result.map(|()| None),
+    }
 }

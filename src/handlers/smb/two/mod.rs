@@ -1,10 +1,18 @@
 //! SMB2 (MS-SMB2): headers, compounds, signatures, and which command does what.
 
+mod context;
+mod control;
 mod file;
+mod header;
 mod query;
 mod session;
 mod signing;
+mod waiting;
+mod window;
 
+use self::header::{Head, Request};
+use self::waiting::{Waiting, What};
+use self::window::Window;
 use super::Peer;
 use super::account::User;
 use super::connection::{Login, Numbered};
@@ -18,8 +26,8 @@ use crate::events::Event;
 const HEADER: usize = 64;
 /// Requests in one compound.
 const MAX_COMPOUND: usize = 16;
-/// Credits that one answer grants at most.
-const MAX_CREDITS: u16 = 64;
+/// Bytes that one credit pays for, from 2.1 on (MS-SMB2 3.1.5.2).
+const PAID: usize = 64 * 1024;
 /// Bits of `Flags`.
 const FROM_SERVER: u32 = 0x01;
 const ASYNC: u32 = 0x02;
@@ -60,40 +68,9 @@ pub(super) struct Two {
     confirms: bool,
     /// Under numbers that are drawn.
     logins: Numbered<Login, 1>,
-    trees: Numbered<Share, 1>,
-    /// The message that waits for a change which nobody makes, until it is cancelled.
-    waiting: Option<u64>,
-}
-
-/// One request.
-#[derive(Debug, Clone, Copy)]
-struct Request<'a> {
-    /// From its header to the next.
-    message: &'a [u8],
-    /// Without the header.
-    body: &'a [u8],
-    command: u16,
-    message_id: u64,
-    session: u64,
-    tree: u32,
-    /// The file of the request before, in a related compound.
-    file: Option<u16>,
-}
-
-impl<'a> Request<'a> {
-    /// A buffer by the offset and length that the body names at these places.
-    fn buffer(&self, offset: usize, len: usize) -> Option<&'a [u8]> {
-        if len == 0 { Some(&[]) } else { self.message.part(offset, len) }
-    }
-
-    /// The file that a FileId names: all ones is the one of the request before (MS-SMB2 3.3.5.2.7.2).
-    fn file(&self, at: usize) -> Option<u16> {
-        let (persistent, volatile) = (self.body.le64(at)?, self.body.le64(at + 8)?);
-        if persistent == u64::MAX && volatile == u64::MAX {
-            return self.file;
-        }
-        (persistent == volatile).then(|| u16::try_from(volatile & 0xffff).ok()).flatten()
-    }
+    trees: Numbered<Share, 1, 4>,
+    window: Window,
+    waiting: Vec<Waiting>,
 }
 
 /// The answer to one request.
@@ -104,13 +81,11 @@ struct Reply {
     session: Option<u64>,
     tree: Option<u32>,
     file: Option<u16>,
-    /// It is the answer to this message, which was told to wait for it.
-    waited: Option<u64>,
 }
 
 impl Reply {
     fn new(body: Vec<u8>) -> Self {
-        Self { status: Status::OK, body, session: None, tree: None, file: None, waited: None }
+        Self { status: Status::OK, body, session: None, tree: None, file: None }
     }
 
     /// An ERROR response (MS-SMB2 2.2.2).
@@ -149,29 +124,40 @@ impl Before {
 impl Two {
     /// Takes a message, which may be a compound; false when the connection is to be closed.
     pub(super) fn message(&mut self, peer: &mut Peer<'_, '_>, message: &[u8]) -> bool {
+        let seed = peer.cx.session().seed;
         let mut out = Vec::new();
-        let (mut at, mut before): (usize, Option<Before>) = (0, None);
-        for _ in 0..MAX_COMPOUND {
+        let (mut at, mut before, mut credits): (usize, Option<Before>, u16) = (0, None, 0);
+        for number in 0..MAX_COMPOUND {
             let rest = message.get(at..).unwrap_or_default();
             let next = rest.at32(20).filter(|next| *next >= HEADER && *next < rest.len());
             let part = next.and_then(|next| rest.get(..next)).unwrap_or(rest);
-            let Some(mut request) = parse(part) else { return false };
-            let flags = part.le32(16).unwrap_or(0);
-            let relation = before.as_ref().filter(|_| flags & RELATED != 0);
+            let Some(mut request) = Request::parse(part, seed) else { return false };
+            if request.command != command::CANCEL && !self.window.take(request.message_id, self.cost(&request)) {
+                return false;
+            }
+            let is_related = request.flags & RELATED != 0;
+            // The answer to a LOGOFF is signed, too.
+            let key = self.key(request.session);
+            let relation = before.as_ref().filter(|_| is_related);
             let reply = match relation.and_then(|before| before.lend(&mut request)) {
                 Some(status) => Some(Reply::failed(status)),
+                // There is nothing that the first could relate to.
+                None if is_related && number == 0 => Some(Reply::failed(Status::INVALID_PARAMETER)),
                 None => match self.request(peer, &request) {
                     Some(reply) => reply,
                     None => return false,
                 },
             };
+            credits = credits.saturating_add(request.credits);
             if let Some(reply) = reply {
                 before = Some(Before {
                     session: reply.session.unwrap_or(request.session),
                     tree: reply.tree.unwrap_or(request.tree),
                     file: reply.file.or(request.file).ok_or(reply.status),
                 });
-                self.write(&mut out, &request, &reply, flags, next.is_some());
+                // The last answer grants the credits of all.
+                let granted = if next.is_some() { 0 } else { self.window.grant(credits) };
+                self.write(&mut out, &request, &reply, key, (granted, next.is_some()));
             }
             match next {
                 Some(next) => at += next,
@@ -181,46 +167,63 @@ impl Two {
         if !out.is_empty() {
             peer.send(&out);
         }
+        self.wake(peer);
         true
     }
 
-    fn write(&self, out: &mut Vec<u8>, request: &Request<'_>, reply: &Reply, flags: u32, has_next: bool) {
+    /// How many numbers a message takes: in 2.1 one for each credit that it costs.
+    fn cost(&self, request: &Request<'_>) -> u64 {
+        if self.dialect == Some(Dialect::V210) { request.charge.max(1).into() } else { 1 }
+    }
+
+    /// What is sent, or asked for, must be paid for (MS-SMB2 3.3.5.2.5).
+    fn is_paid(&self, request: &Request<'_>) -> bool {
+        let asked = match request.command {
+            command::READ | command::WRITE | command::QUERY_INFO => request.body.at32(4),
+            command::QUERY_DIRECTORY => request.body.at32(28),
+            command::IOCTL => request.body.at32(28).max(request.body.at32(44)),
+            _ => None,
+        };
+        let paid = usize::try_from(self.cost(request)).unwrap_or(usize::MAX).saturating_mul(PAID);
+        self.dialect != Some(Dialect::V210) || asked.is_none_or(|asked| asked <= paid)
+    }
+
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        request: &Request<'_>,
+        reply: &Reply,
+        key: Option<[u8; 16]>,
+        (credits, has_next): (u16, bool),
+    ) {
         let start = out.len();
         let session = reply.session.unwrap_or(request.session);
-        let credits = request.message.le16(14).unwrap_or(1).clamp(1, MAX_CREDITS);
-        out.put(b"\xfeSMB").put16(64).put16(request.message.le16(6).unwrap_or(0)).put32(reply.status.0);
-        let command = if reply.waited.is_some() { command::CHANGE_NOTIFY } else { request.command };
-        let waits = reply.status == Status::PENDING || reply.waited.is_some();
-        let kept = FROM_SERVER | flags & RELATED | if waits { ASYNC } else { 0 };
-        let message_id = reply.waited.unwrap_or(request.message_id);
-        // The credits of one that was told to wait are granted then.
-        out.put16(command)
-            .put16(if reply.waited.is_some() { 0 } else { credits })
-            .put32(kept)
-            .put32(0)
-            .put64(message_id);
-        if waits {
-            // Its number, for who wants to cancel it.
-            out.put64(message_id);
-        } else {
-            out.put32(0xfeff).put32(reply.tree.unwrap_or(request.tree));
-        }
-        out.put64(session);
-        out.put(&[0; 16]).put(&reply.body);
+        let waits = if reply.status == Status::PENDING { ASYNC } else { 0 };
+        let head = Head {
+            command: request.command,
+            charge: request.charge,
+            status: reply.status,
+            credits,
+            flags: FROM_SERVER | request.flags & RELATED | waits,
+            message_id: request.message_id,
+            tree: reply.tree.unwrap_or(request.tree),
+            session,
+        };
+        head.put(out, &reply.body);
         if has_next {
             out.align(8);
             let len = u32::try_from(out.len() - start).unwrap_or(0);
             patch(out, start + 20, &len.to_le_bytes());
         }
         let is_last_setup = request.command == command::SESSION_SETUP && reply.status == Status::OK;
-        if let Some(user) = self.user(session)
-            && let Some(key) = user.key.filter(|_| !user.is_anonymous)
-            && (flags & SIGNED != 0 || is_last_setup)
-        {
-            patch(out, start + 16, &(kept | SIGNED).to_le_bytes());
-            let signature = signing::signature(&key, out.get(start..).unwrap_or_default());
-            patch(out, start + 48, &signature);
+        if request.flags & SIGNED != 0 || is_last_setup {
+            sign(out, start, self.key(session).or(key));
         }
+    }
+
+    /// What messages of a session are signed with.
+    fn key(&self, session: u64) -> Option<[u8; 16]> {
+        self.user(session).filter(|user| !user.is_anonymous)?.key
     }
 
     fn user(&self, session: u64) -> Option<&User> {
@@ -245,10 +248,14 @@ impl Two {
         if !is_sized || request.body.len() < usize::from(size & !1) {
             return Some(Some(Reply::failed(Status::INVALID_PARAMETER)));
         }
+        if !self.is_paid(request) {
+            return Some(Some(Reply::failed(Status::INVALID_PARAMETER)));
+        }
         Some(match request.command {
             command::NEGOTIATE => return self.negotiate(peer, request).map(Some),
             command::CANCEL => {
-                self.waiting.take().map(|message| Reply { waited: Some(message), ..Reply::failed(Status::CANCELLED) })
+                self.cancel(peer, request);
+                None
             }
             command::ECHO => Some(match self.user(request.session) {
                 Some(user) if !signing::is_genuine(user, request.message) => Reply::failed(Status::ACCESS_DENIED),
@@ -275,48 +282,69 @@ impl Two {
         let Some(&share) = self.trees.find(request.tree) else {
             return Reply::failed(Status::NETWORK_NAME_DELETED);
         };
-        let result = match request.command {
+        self.on_tree(peer, request, &user, share).unwrap_or_else(Reply::failed)
+    }
+
+    /// What needs a tree.
+    fn on_tree(
+        &mut self,
+        peer: &mut Peer<'_, '_>,
+        request: &Request<'_>,
+        user: &User,
+        share: Share,
+    ) -> Result<Reply, Status> {
+        match request.command {
             command::TREE_DISCONNECT => Ok(self.tree_disconnect(peer, request)),
-            command::CREATE => file::create(peer, request, &user, (request.tree, share)),
-            command::CLOSE => file::close(peer, request),
+            command::CREATE => file::create(peer, request, user, (request.tree, share), self.dialect),
+            command::CLOSE => {
+                let id = file::find(peer, request, 8)?.id;
+                self.close_waiting(peer, request.session, Some(request.tree), Some(id));
+                file::close(peer, request)
+            }
             command::FLUSH => file::find(peer, request, 8).map(|_| Reply::empty()),
-            command::READ => file::read(peer, request),
-            command::WRITE => file::write(peer, request, &user),
-            command::LOCK => file::find(peer, request, 8).and_then(|_| match request.body.le16(2) {
-                Some(0) => Err(Status::INVALID_PARAMETER),
-                _ => Ok(Reply::empty()),
-            }),
-            command::IOCTL => file::control(peer, request, &user),
+            command::READ => match file::read(peer, request)? {
+                Some(reply) => Ok(reply),
+                None => {
+                    let most = request.body.at32(4).unwrap_or(0).min(file::MAX_READ);
+                    let id = file::find(peer, request, 16)?.id;
+                    self.wait(request, id, What::Bytes(most))
+                }
+            },
+            command::WRITE => file::write(peer, request, user),
+            command::LOCK => match file::lock(peer, request)? {
+                None => Ok(Reply::empty()),
+                Some(lock) => {
+                    let id = file::find(peer, request, 8)?.id;
+                    self.wait(request, id, What::Lock(lock))
+                }
+            },
+            command::IOCTL => control::control(peer, request, user),
             command::QUERY_DIRECTORY => query::directory(peer, request, share),
             command::QUERY_INFO => query::info(peer, request),
             command::SET_INFO => query::set(peer, request),
-            command::CHANGE_NOTIFY => file::find(peer, request, 8).and_then(|open| {
+            command::CHANGE_NOTIFY => {
+                let open = file::find(peer, request, 8)?;
                 if !matches!(open.object, Object::Directory(_)) {
                     return Err(Status::INVALID_PARAMETER);
                 }
-                self.waiting = Some(request.message_id);
-                Err(Status::PENDING)
-            }),
+                let id = open.id;
+                self.wait(request, id, What::Change)
+            }
+            // No oplock is ever taken back, so there is none to acknowledge.
+            command::OPLOCK_BREAK => Err(Status::FILE_CLOSED),
             _ => Err(Status::INVALID_PARAMETER),
-        };
-        result.unwrap_or_else(Reply::failed)
+        }
     }
 }
 
-fn parse(message: &[u8]) -> Option<Request<'_>> {
-    let is_header = message.starts_with(b"\xfeSMB") && message.le16(4) == Some(64);
-    if !is_header {
-        return None;
+/// Signs the message that begins at `start`, where there is a key.
+fn sign(out: &mut [u8], start: usize, key: Option<[u8; 16]>) {
+    if let Some(key) = key {
+        let flags = out.le32(start + 16).unwrap_or(0) | SIGNED;
+        patch(out, start + 16, &flags.to_le_bytes());
+        let signature = signing::signature(&key, out.get(start..).unwrap_or_default());
+        patch(out, start + 48, &signature);
     }
-    Some(Request {
-        message,
-        body: message.get(HEADER..)?,
-        command: message.le16(12)?,
-        message_id: message.le64(24)?,
-        session: message.le64(40)?,
-        tree: message.le32(36)?,
-        file: None,
-    })
 }
 
 #[cfg(test)]

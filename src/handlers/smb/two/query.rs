@@ -1,8 +1,10 @@
 //! QUERY_DIRECTORY, QUERY_INFO and SET_INFO (MS-SMB2 2.2.33 to 2.2.40).
 
+use super::super::descriptor::descriptor;
+use super::super::disk::view;
 use super::super::host::Share;
 use super::super::info;
-use super::super::open::{Object, Open, view};
+use super::super::open::{Object, Open};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, patch, text_of_utf16};
 use super::{HEADER, Peer, Reply, Request, file};
@@ -26,8 +28,8 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
         Some((body.byte(2)?, body.byte(3)?, text_of_utf16(pattern), body.at32(28)?))
     };
     let (class, flags, pattern, max) = read().ok_or(Status::INVALID_PARAMETER)?;
+    let id = file::find(peer, request, 8)?.id;
     let (host, cx) = (peer.host, &*peer.cx);
-    let id = request.file(8).ok_or(Status::FILE_CLOSED)?;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
     let Open { object: Object::Directory(search), path, .. } = open else { return Err(Status::INVALID_PARAMETER) };
     if pattern.is_empty() {
@@ -76,10 +78,15 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
     let open = file::find(peer, request, 24)?;
     let class = u16::from(class);
     let bytes = match (kind, open.entry()) {
+        // FileFullEaInformation: there are none.
+        (1, Some(_)) if class == 15 => return Err(Status::NO_EAS_ON_FILE),
         (1, Some(entry)) => info::file(class, &entry, &format!("\\{}", open.path), open.deletes),
         (1, None) => info::pipe(class),
         (2, _) => info::volume(class, host),
-        (3, _) => Some(info::DESCRIPTOR.to_vec()),
+        (3, entry) => {
+            let asked = body.le32(16).unwrap_or(0);
+            Some(descriptor(host, entry.is_some_and(|entry| entry.is_directory), asked)?)
+        }
         _ => return Err(Status::INVALID_PARAMETER),
     };
     let bytes = bytes.ok_or(Status::INVALID_INFO_CLASS)?;
@@ -113,18 +120,25 @@ pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Repl
     let read = || Some((body.byte(2)?, body.byte(3)?, request.buffer(body.at16(8)?, body.at32(4)?)?));
     let (kind, class, data) = read().ok_or(Status::INVALID_PARAMETER)?;
     let host = peer.host;
-    let id = request.file(16).ok_or(Status::FILE_CLOSED)?;
+    let id = file::find(peer, request, 16)?.id;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
     match (kind, class) {
         // FileDispositionInformation, FileEndOfFileInformation (MS-FSCC 2.4.11, 2.4.13).
         (1, 13) => open.delete(host, peer.cx, data.first() == Some(&1))?,
         (1, 20) => open.resize(host, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
-        // FileRenameInformation (MS-FSCC 2.4.37.2); times, attributes, allocation and security are taken.
-        (1, 10) => {
+        // FileRenameInformation, FileLinkInformation (MS-FSCC 2.4.37.2, 2.4.21.2); times, attributes, allocation and security are taken.
+        (1, 10 | 11) => {
             let name = data.at32(16).and_then(|len| data.part(20, len)).ok_or(Status::INFO_LENGTH_MISMATCH)?;
+            if name.is_empty() {
+                return Err(Status::INVALID_PARAMETER);
+            }
+            if class == 11 {
+                return open.link(host, peer.cx, &text_of_utf16(name)).map(|()| Reply::new(vec![2, 0]));
+            }
             open.rename(host, peer.cx, &text_of_utf16(name), data.first() == Some(&1))?;
         }
-        (1, 4 | 19) | (3, _) => {}
+        // Also the place in the file and its mode, which only the machine's own programs use.
+        (1, 4 | 14 | 16 | 19) | (3, _) => {}
         _ => return Err(Status::INVALID_INFO_CLASS),
     }
     Ok(Reply::new(vec![2, 0]))

@@ -45,13 +45,20 @@ impl Two {
             message: &[],
             body: &[],
             command: command::NEGOTIATE,
+            flags: 0,
+            charge: 0,
+            credits: 1,
             message_id: 0,
             session: 0,
             tree: 0,
+            seed: 0,
             file: None,
         };
         let mut out = Vec::new();
-        self.write(&mut out, &request, &offer(peer, number), 0, false);
+        // It counts as the message with the first number.
+        self.window.take(0, 1);
+        let credits = self.window.grant(1);
+        self.write(&mut out, &request, &offer(peer, number), None, (credits, false));
         peer.send(&out);
         true
     }
@@ -115,6 +122,7 @@ impl Two {
     }
 
     pub(super) fn logoff(&mut self, peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Reply {
+        self.close_waiting(peer, request.session, None, None);
         self.logins.remove(request.session);
         self.trees.clear();
         peer.core.opens.close_all(peer.host, peer.cx, None);
@@ -145,6 +153,7 @@ impl Two {
     }
 
     pub(super) fn tree_disconnect(&mut self, peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Reply {
+        self.close_waiting(peer, request.session, Some(request.tree), None);
         self.trees.remove(request.tree);
         peer.core.opens.close_all(peer.host, peer.cx, Some(request.tree));
         Reply::empty()

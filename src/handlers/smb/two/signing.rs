@@ -36,7 +36,14 @@ mod tests {
 
     #[test]
     fn a_signature_is_proved_and_a_changed_message_is_not_genuine() {
-        let user = User { name: "a".into(), is_anonymous: false, key: Some([7; 16]), needs_signatures: true };
+        let user = User {
+            name: "a".into(),
+            is_anonymous: false,
+            key: Some([7; 16]),
+            flags: 0,
+            has_signed: false,
+            needs_signatures: true,
+        };
         let mut message = b"\xfeSMB\x40\0".to_vec();
         message.put(&[0; 58]).put(b"\x04\0\0\0");
         assert!(!is_genuine(&user, &message), "it must be signed");

@@ -11,6 +11,9 @@ use super::principal::{Domain, Sid};
 use super::*;
 use crate::handlers::Environment;
 
+mod administration;
+mod endpoint;
+
 fn host(settings: &str) -> Arc<Host> {
     Host::prepared(&Environment::example(&settings.parse().unwrap())).unwrap()
 }
@@ -104,19 +107,35 @@ fn names_and_sids_are_each_others() {
 fn whatever_is_asked_an_answer_is_bounded() {
     let host = host("");
     let eve = caller(&host, "eve");
-    let kinds = [Kind::SamServer, Kind::SamDomain, Kind::User, Kind::Group, Kind::Alias, Kind::Policy];
+    let kinds = [
+        Kind::ServiceManager,
+        Kind::SamServer,
+        Kind::SamDomain,
+        Kind::User,
+        Kind::Group,
+        Kind::Alias,
+        Kind::Policy,
+        Kind::Key,
+        Kind::Printer,
+        Kind::Log,
+    ];
+    let known = find_pipe("lsarpc", true, true).unwrap();
     for seed in 0..20_000 {
         let mut random = Random::new(seed);
-        let kind = kinds[usize::try_from(random.within(&(0..=5))).unwrap()];
-        let number = [0, 1, 500, 544][usize::try_from(random.within(&(0..=3))).unwrap()];
-        let mut stub = handle(&eve, kind, number).to_vec();
-        for _ in 0..random.within(&(0..=40)) {
-            stub.put32([0, 1, 2, 3, 12, 21, 0x0002_0000, u32::MAX][usize::try_from(random.within(&(0..=7))).unwrap()]);
+        let mut pick = |most: usize| usize::try_from(random.within(&(0..=most as u64))).unwrap();
+        let kind = kinds[pick(kinds.len() - 1)];
+        let mut stub = handle(&eve, kind, [0, 1, 500, 544][pick(3)]).to_vec();
+        for _ in 0..pick(40) {
+            stub.put32([0, 1, 2, 3, 12, 21, 0x0002_0000, u32::MAX][pick(7)]);
         }
-        let operation = u16::try_from(random.within(&(0..=80))).unwrap();
-        for answer in [samr::samr(&eve, operation, &stub), lsarpc::lsarpc(&eve, operation, &stub)] {
-            assert!(answer.is_err() || answer.is_ok_and(|answer| answer.len() < 8192), "operation {operation}");
+        let operation = u16::try_from(pick(95)).unwrap();
+        let interface = interface::INTERFACES[pick(interface::INTERFACES.len() - 1)].interface;
+        let mut states = States::default();
+        if interface == Interface::Winreg {
+            states.call((known, interface), &eve, 2, &[0; 8], &mut Vec::new()).unwrap();
         }
+        let answer = states.call((known, interface), &eve, operation, &stub, &mut Vec::new());
+        assert!(answer.is_err() || answer.is_ok_and(|answer| answer.len() < 32 * 1024), "operation {operation}");
     }
 }
 
@@ -124,7 +143,7 @@ fn whatever_is_asked_an_answer_is_bounded() {
 fn every_answer_of_a_pipe_is_read_by_itself() {
     let host = host("");
     let eve = caller(&host, "eve");
-    let mut pipe = Pipe::open("lsarpc", true).unwrap();
+    let mut pipe = Pipe::open("lsarpc", true, false).unwrap();
     pipe.contexts.push((0, Interface::Lsarpc));
     let mut stub = with(&handle(&eve, Kind::Policy, 1), |out| out.long(1000).pointer().long(1000));
     stub.put(&1_u32.to_le_bytes().repeat(1000));
@@ -176,7 +195,13 @@ fn services_of_every_windows_are_listed_told_of_and_not_given_away() {
     assert_eq!(status(&call(17, &with(&spooler, |out| out.long(0)))), 122);
     assert_eq!((status(&call(19, &spooler)), status(&call(2, &spooler))), (1056, 5));
     let (registry, _) = open(&mut call, "RemoteRegistry");
-    assert_eq!((call(6, &registry)[4], status(&call(19, &registry))), (1, 1058), "stopped, and disabled");
+    assert_eq!(
+        (call(6, &registry)[4], status(&call(19, &registry)), call(6, &registry)[4]),
+        (1, 0, 4),
+        "stopped, started"
+    );
+    let stop = with(&registry, |out| out.long(1));
+    assert_eq!((status(&call(1, &stop)), status(&call(1, &stop))), (0, 1062), "and stopped once");
 }
 
 #[test]
@@ -214,7 +239,7 @@ fn accounts_of_other_kinds_are_not_listed_to_who_asks_for_those() {
 /// A bind to lsarpc in these transfer syntaxes, one a context: what is said to each.
 fn bound(syntaxes: &[[u8; 20]]) -> Vec<(u16, Vec<u8>)> {
     let host = host("");
-    let mut pipe = Pipe::open("lsarpc", true).unwrap();
+    let mut pipe = Pipe::open("lsarpc", true, false).unwrap();
     let mut pdu = vec![5, 0, BIND, WHOLE, 0x10, 0, 0, 0];
     pdu.put_len16(28 + 44 * syntaxes.len())
         .put16(0)
@@ -247,7 +272,7 @@ fn no_two_sessions_are_of_one_association_group() {
     let mut bind = vec![5, 0, BIND, WHOLE, 0x10, 0, 0, 0];
     bind.put16(28).put16(0).put32(1).put16(4280).put16(4280).put32(0).put32(0);
     let group = |seed: u64| {
-        let mut pipe = Pipe::open("lsarpc", true).unwrap();
+        let mut pipe = Pipe::open("lsarpc", true, false).unwrap();
         pipe.write(&Caller { seed, ..caller(&host, "eve") }, &bind, &mut nobody).unwrap();
         pipe.read(4280).0.le32(20)
     };
@@ -263,6 +288,6 @@ fn there_are_the_pipes_of_windows_7_and_no_registry() {
         ("winreg", true, Some(Status::OBJECT_NAME_NOT_FOUND)),
         ("nothere", false, Some(Status::OBJECT_NAME_NOT_FOUND)),
     ] {
-        assert_eq!(Pipe::open(name, is_admin).err(), expected, "{name}");
+        assert_eq!(Pipe::open(name, is_admin, false).err(), expected, "{name}");
     }
 }

@@ -1,0 +1,173 @@
+//! Questions and requests (RFC 6120 section 8.2.3): to the server, to an account, or to another session.
+
+use super::presence;
+use super::roster::Refusal;
+use super::stanza::{Place, readdressed, split};
+use super::text::answer;
+use super::xml::{Element, escaped};
+use super::{User, disco};
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// The client's own account.
+    Own,
+    Server,
+    /// Somebody else's account.
+    Other,
+}
+
+/// What comes of a request.
+enum Reply {
+    /// A result with this content.
+    Result(String),
+    Error(u16, &'static str, &'static str),
+}
+
+const UNAVAILABLE: Reply = Reply::Error(503, "cancel", "service-unavailable");
+const BAD_REQUEST: Reply = Reply::Error(400, "modify", "bad-request");
+const NO_ROOM: Reply = Reply::Error(500, "wait", "resource-constraint");
+
+fn done() -> Reply {
+    Reply::Result(String::new())
+}
+
+/// Answers or passes on.
+pub(super) fn take(stanza: &Element, user: &mut User, place: &mut Place<'_>) {
+    let kind = stanza.attribute("type").unwrap_or_default();
+    if user.link.is_none() {
+        return bind(stanza, user, place);
+    }
+    let own_bare = user.bare(place.host);
+    let to = stanza.attribute("to").unwrap_or_default();
+    let (bare, resource) = split(to);
+    if let Some(link) = resource.and_then(|resource| place.link(&bare, resource)) {
+        // Another session answers it itself, and so does this one.
+        let text = readdressed(stanza, &user.address(place.host), to).written();
+        return place.tell(user, link, &text);
+    }
+    if matches!(kind, "result" | "error") {
+        // Nobody waits for it.
+        return;
+    }
+    let asked = match bare.as_str() {
+        bare if to.is_empty() || bare == own_bare && resource.is_none() => Asked::Own,
+        bare if bare == place.host => Asked::Server,
+        bare if place.is_local(bare) => Asked::Other,
+        _ => return place.refuse(stanza, user, 404, "cancel", "remote-server-not-found"),
+    };
+    let reply = match (kind, stanza.children.as_slice()) {
+        ("get", [query]) => get(query, asked, &bare, user, place),
+        ("set", [query]) if asked == Asked::Own => set(query, user, place),
+        ("set", [query]) => set_elsewhere(query, asked),
+        _ => BAD_REQUEST,
+    };
+    let own = user.address(place.host);
+    let from = if to.is_empty() { &own_bare } else { place.host };
+    match reply {
+        Reply::Result(content) => place.out.push_str(&answer(stanza, "result", &own, Some(from), &content)),
+        Reply::Error(code, kind, condition) => place.refuse(stanza, user, code, kind, condition),
+    }
+}
+
+/// The first request of a session: a resource (RFC 6120 section 7). Others are not heard before.
+fn bind(stanza: &Element, user: &mut User, place: &mut Place<'_>) {
+    let bind = stanza.child("bind").filter(|bind| bind.namespace() == "urn:ietf:params:xml:ns:xmpp-bind");
+    let Some(bind) = bind.filter(|_| stanza.attribute("type") == Some("set")) else { return };
+    let wanted = bind.child("resource").map(|resource| resource.text.as_str()).unwrap_or_default();
+    if !user.bind(wanted, place) {
+        return place.refuse(stanza, user, 500, "wait", "resource-constraint");
+    }
+    let address = escaped(&user.address(place.host));
+    let content = format!("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>{address}</jid></bind>");
+    place.out.push_str(&answer(stanza, "result", "", None, &content));
+}
+
+fn get(query: &Element, asked: Asked, bare: &str, user: &User, place: &mut Place<'_>) -> Reply {
+    let own = user.bare(place.host);
+    Reply::Result(match (query.namespace(), asked) {
+        ("urn:xmpp:ping", Asked::Own | Asked::Server) => String::new(),
+        ("jabber:iq:roster", Asked::Own) => {
+            place.room.account(&own).map(|account| account.roster.query()).unwrap_or_default()
+        }
+        ("vcard-temp", Asked::Server) => VCARD.to_owned(),
+        ("vcard-temp", _) if asked == Asked::Own || place.has_account(bare) => {
+            let whose = if asked == Asked::Own { own.as_str() } else { bare };
+            place.room.stored(whose, query).unwrap_or_else(|| "<vCard xmlns='vcard-temp'/>".to_owned())
+        }
+        ("jabber:iq:private", Asked::Own) => private(query, &own, place),
+        ("http://jabber.org/protocol/disco#info", Asked::Own) => disco::account(),
+        ("http://jabber.org/protocol/disco#info", Asked::Server) => {
+            let (node, known) = (query.attribute("node"), format!("{}#{}", disco::NODE, disco::version()));
+            if node.is_some_and(|node| !node.is_empty() && node != known) {
+                return Reply::Error(404, "cancel", "item-not-found");
+            }
+            disco::server(node)
+        }
+        ("http://jabber.org/protocol/disco#items", Asked::Own) => {
+            disco::items(place.room.seats(&own).map(|seat| (seat.address(), user.name.clone())))
+        }
+        ("http://jabber.org/protocol/disco#items", Asked::Server) => disco::items(std::iter::empty()),
+        ("jabber:iq:version", Asked::Own | Asked::Server) => format!(
+            "<query xmlns='jabber:iq:version'><name>ejabberd</name><version>{}</version><os>unix/linux 3.16.0</os></query>",
+            escaped(&place.shared.settings.version)
+        ),
+        // The user is here.
+        ("jabber:iq:last", Asked::Own) => "<query xmlns='jabber:iq:last' seconds='0'/>".to_owned(),
+        ("jabber:iq:last", Asked::Server) => format!("<query xmlns='jabber:iq:last' seconds='{}'/>", place.uptime),
+        ("jabber:iq:last", Asked::Other) => return Reply::Error(403, "auth", "forbidden"),
+        ("urn:xmpp:time", Asked::Own | Asked::Server) => {
+            format!("<time xmlns='urn:xmpp:time'><tzo>00:00</tzo><utc>{}</utc></time>", place.utc)
+        }
+        _ => return UNAVAILABLE,
+    })
+}
+
+fn set(query: &Element, user: &User, place: &mut Place<'_>) -> Reply {
+    let own = user.bare(place.host);
+    match query.namespace() {
+        "urn:ietf:params:xml:ns:xmpp-session" => done(),
+        "jabber:iq:roster" => {
+            let share = place.count(1_024);
+            let Some(account) = place.room.account(&own) else { return NO_ROOM };
+            match account.roster.change(query, |_| share) {
+                Ok(item) => presence::push(&own, &item, user, place),
+                Err(Refusal::BadRequest) => return BAD_REQUEST,
+                Err(Refusal::Full) => return NO_ROOM,
+            }
+            done()
+        }
+        "vcard-temp" => store(std::slice::from_ref(query), &own, place),
+        "jabber:iq:private" if query.children.is_empty() => BAD_REQUEST,
+        "jabber:iq:private" => store(&query.children, &own, place),
+        "urn:xmpp:carbons:2" => {
+            if let Some(seat) = user.link.and_then(|link| place.room.seat(link)) {
+                seat.carbons = query.name == "enable";
+            }
+            done()
+        }
+        _ => UNAVAILABLE,
+    }
+}
+
+fn set_elsewhere(query: &Element, asked: Asked) -> Reply {
+    match (query.namespace(), asked) {
+        ("urn:ietf:params:xml:ns:xmpp-session", Asked::Server) => done(),
+        ("vcard-temp", Asked::Server) => Reply::Error(405, "cancel", "not-allowed"),
+        _ => UNAVAILABLE,
+    }
+}
+
+fn store(elements: &[Element], own: &str, place: &mut Place<'_>) -> Reply {
+    let fits = elements.iter().all(|element| place.room.store(&place.shared.held, own, element));
+    if fits { done() } else { NO_ROOM }
+}
+
+/// What an account has stored, or the empty elements that were asked for (XEP-0049).
+fn private(query: &Element, own: &str, place: &Place<'_>) -> String {
+    let stored = |child: &Element| place.room.stored(own, child).unwrap_or_else(|| child.written());
+    format!("<query xmlns='jabber:iq:private'>{}</query>", query.children.iter().map(stored).collect::<String>())
+}
+
+const VCARD: &str = "<vCard xmlns='vcard-temp'><FN>ejabberd</FN><URL>http://www.process-one.net/en/ejabberd/</URL>\
+    <DESC>Erlang Jabber Server\nCopyright (c) 2002-2014 ProcessOne</DESC><BDAY>2002-11-16</BDAY></vCard>";
