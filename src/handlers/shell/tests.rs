@@ -330,6 +330,20 @@ fn a_table_of_crond_stays_where_it_was_put() {
 }
 
 #[test]
+fn names_of_variables_are_bounded_as_their_values_are() {
+    let session = Session::example(Transport::Tcp, 23);
+    let mut shell = Shell::new(device(), 1);
+    let mut out = Output::default();
+    for from in (0..6_000).step_by(600) {
+        let line =
+            format!("set -a; for i in $(seq {from} {}); do eval \"x$i=1; readonly x$i; unset x$i\"; done", from + 600);
+        shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), line.as_bytes());
+    }
+    let Surroundings { variables, exported, fixed, .. } = &shell.state.surroundings;
+    assert!(variables.len() < 300 && exported.len() <= variables.len() && fixed.len() <= variables.len());
+}
+
+#[test]
 fn a_device_that_is_rebooted_ends_the_session() {
     let session = Session::example(Transport::Tcp, 23);
     let mut shell = Shell::new(device(), 1);

@@ -198,8 +198,11 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Takes a variable away, also one of the environment.
+    /// Takes a variable away, also one of the environment; not one that is read only.
     pub(in crate::handlers::shell) fn unset(&mut self, name: &[u8]) {
+        if self.state.fixed.contains(name) {
+            return;
+        }
         self.state.variables.remove(name);
         self.state.exported.remove(name);
         if self.environment().iter().any(|(known, _)| known.as_bytes() == name) {
@@ -217,10 +220,10 @@ impl Run<'_, '_> {
             .filter(|(known, _)| *known != name)
             .map(|(name, value)| cost(name, value))
             .sum();
-        if self.state.options.has(b'a') {
-            self.state.exported.insert(name.to_vec());
-        }
         if others + cost(name, &value) <= MAX_VARIABLES {
+            if self.state.options.has(b'a') {
+                self.state.exported.insert(name.to_vec());
+            }
             self.state.variables.insert(name.to_vec(), value);
         }
     }
