@@ -110,18 +110,37 @@ impl Transcript {
         whole
     }
 
-    fn play(&self, steps: &[Step<'_>], mut piece: impl FnMut(usize) -> usize) -> Outcome {
-        // Prepared anew, so that no run finds what the one before has left with its source.
+    /// Plays each input on a connection of its own, some seconds after the one before: what one leaves the next one finds.
+    pub(super) fn connections(&self, inputs: &[&[u8]]) -> Vec<Outcome> {
+        const APART: Duration = Duration::from_secs(2);
         let registry = configured(&self.tables);
+        let one = |(at, input): (usize, &&[u8])| {
+            let mut play = self.begin(&registry, at as u64 * APART.as_secs());
+            play.data(input);
+            play.wait(APART);
+            play.finish()
+        };
+        inputs.iter().enumerate().map(one).collect()
+    }
+
+    /// A connection that begins so many seconds after the first.
+    fn begin(&self, registry: &Registry, seconds: u64) -> Play<'_> {
         let mut play = Play {
             session: &self.session,
             handler: registry.find(&self.handler).unwrap().make(&self.session),
-            now: Timestamp::from_micros(1_700_000_000_000_000),
+            now: Timestamp::from_micros(1_700_000_000_000_000) + Duration::from_secs(seconds),
             deadline: None,
             out: Output::default(),
             outcome: Outcome::default(),
         };
         play.call(|handler, cx| handler.open(cx));
+        play
+    }
+
+    fn play(&self, steps: &[Step<'_>], mut piece: impl FnMut(usize) -> usize) -> Outcome {
+        // Prepared anew, so that no run finds what the one before has left with its source.
+        let registry = configured(&self.tables);
+        let mut play = self.begin(&registry, 0);
         for step in steps {
             match *step {
                 Step::Recv(bytes) if self.session.transport != Transport::Tcp => play.data(bytes),
@@ -153,7 +172,7 @@ pub(super) fn damaged(whole: &[u8], seed: u64) -> Vec<u8> {
     damaged
 }
 
-fn configured(tables: &toml::Table) -> Registry {
+pub(super) fn configured(tables: &toml::Table) -> Registry {
     let mut registry = Registry::builtin();
     registry.configure(tables, 4_096, &Guise::example()).unwrap();
     registry

@@ -39,6 +39,12 @@ impl<'a> Ask<'a> {
         self.path.as_deref().unwrap_or_default()
     }
 
+    /// The path with its escapes undone and nothing else; as it was sent where they cannot be.
+    pub(super) fn decoded_path(&self) -> String {
+        let bytes = decoded(self.raw_path);
+        bytes.map_or_else(|| self.raw_path.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     pub(super) fn is(&self, method: &str) -> bool {
         self.head.method == method || method == "GET" && self.head.method == "HEAD"
     }

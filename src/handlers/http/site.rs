@@ -229,7 +229,8 @@ impl Site {
             Some(refused) => refused,
             None => family.answer(cx, ask).unwrap_or_else(|| face.not_found(ask)),
         };
-        if answer.status >= 400 && answer.body.is_empty() && answer.content_type.is_none() {
+        if !matches!(face, Face::Go) && answer.status >= 400 && answer.body.is_empty() && answer.content_type.is_none()
+        {
             let page = if answer.status == 404 { face.not_found(ask) } else { face.page(answer.status, ask) };
             answer = Answer { status: page.status, content_type: page.content_type, body: page.body, ..answer };
         }

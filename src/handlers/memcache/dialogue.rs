@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::reply::Reply;
 use super::store::{Cache, Mode, Promise};
 use super::{binary, meta, stats, text};
+use crate::handlers::Session;
 
 /// Bytes of a command line; longer ones end the session, as memcached ends it.
 const MAX_LINE: usize = 2_048;
@@ -16,6 +17,7 @@ const MAX_GET_LINE: usize = 64 * 1024;
 pub(super) struct Visit<'a> {
     pub(super) cache: &'a mut Cache,
     pub(super) server: &'a stats::Server,
+    pub(super) session: &'a Session,
     /// Unix time in seconds: memcached's clock ticks once a second.
     pub(super) now: u64,
     pub(super) reply: &'a mut Reply,

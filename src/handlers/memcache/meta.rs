@@ -5,7 +5,8 @@ use serde_json::Map;
 
 use super::super::recording::put_text;
 use super::dialogue::{Next, Set, Visit};
-use super::store::{Counted, Item, Mode, Outcome, expiry};
+use super::item::{Item, expiry};
+use super::store::{Counted, Mode, Outcome};
 use super::text::{BAD_FORMAT, MAX_KEY, NOT_NUMERIC, announce, signed, unsigned};
 
 /// Flags that some meta command knows.
@@ -342,12 +343,12 @@ fn prepared(line: &[u8], word: &[u8], rest: &[&[u8]], now: u64) -> Result<Set, &
 pub(super) fn stored(set: Set, value: Vec<u8>, visit: &mut Visit<'_>) {
     let Some((_, flags)) = set.meta else { return };
     let (now, binary_key) = (visit.now, flags.is_binary());
-    let present = visit.cache.find(&set.key, now).map(|item| item.cas);
-    // `I`: a value that is older than the present one is taken, and is stale from the beginning.
-    let stale = flags.has(b'I') && set.cas != 0 && present.is_some_and(|present| set.cas < present);
-    let cas = if stale { 0 } else { set.cas };
-    let item =
-        Item { value, flags: set.flags, expires: set.expires, binary_key, stale, awaited: stale, ..Item::default() };
+    let present = visit.cache.find(&set.key, now).map(|item| (item.cas, item.expires, item.awaited));
+    // `I`: a value that is older than the present one is taken, and is stale from the beginning; all else stays.
+    let older = present.filter(|(number, ..)| flags.has(b'I') && set.cas != 0 && set.cas < *number);
+    let (cas, expires, awaited) = older.map_or((set.cas, set.expires, false), |(_, end, awaited)| (0, end, awaited));
+    let stale = older.is_some();
+    let item = Item { value, flags: set.flags, expires, binary_key, stale, awaited, ..Item::default() };
     let answer = match visit.cache.store(set.mode, &set.key, item, cas, now) {
         Outcome::Stored(_) if set.quiet => return,
         Outcome::Stored(_) => b"HD".as_slice(),

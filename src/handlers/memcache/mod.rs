@@ -1,14 +1,18 @@
 //! `memcache`: memcached 1.6 as Debian ships it, text and binary protocol, TCP and UDP.
 //!
-//! `dialogue` cuts the stream into commands; `text`, `meta` and `binary` answer them from `store`, which keeps what one source has
-//! stored across its connections; `stats` tells about the server; `udp` is the frame of datagrams.
+//! `dialogue` cuts the stream into commands; `text` (with `administration`), `meta` and `binary` (with `operation`) answer them from
+//! `store`, which keeps each `item` that one source has stored across its connections; `stats` tells about the server; `udp` is the
+//! frame of datagrams.
 //!
 //! Memory: an idle session holds under 1 KiB; a value on its way counts against the limits of `store` (4 MiB a source, 64 MiB all
 //! together). A call answers at most 4 MiB.
 
+mod administration;
 mod binary;
 mod dialogue;
+mod item;
 mod meta;
+mod operation;
 mod reply;
 mod stats;
 mod store;
@@ -131,7 +135,10 @@ impl Handler for Stream {
         let mut reply = Reply::new(self.records_left, self.shared.max_payload);
         let (dialogue, shared) = (&mut self.dialogue, &self.shared);
         shared.visit(cx.session(), cx.now(), |cache, now| {
-            dialogue.take(bytes, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
+            dialogue.take(
+                bytes,
+                &mut Visit { cache, server: &shared.server, session: cx.session(), now, reply: &mut reply },
+            );
         });
         self.heard = true;
         self.records_left = reply.records_left;
@@ -180,7 +187,10 @@ impl Handler for Datagrams {
         let mut reply = Reply::new(self.records_left, shared.max_payload);
         let rest = shared.visit(cx.session(), cx.now(), |cache, now| {
             let mut dialogue = Dialogue::default();
-            dialogue.take(request, &mut Visit { cache, server: &shared.server, now, reply: &mut reply });
+            dialogue.take(
+                request,
+                &mut Visit { cache, server: &shared.server, session: cx.session(), now, reply: &mut reply },
+            );
             dialogue.end(cache)
         });
         udp::datagrams(id, &reply).iter().for_each(|datagram| cx.send(datagram));

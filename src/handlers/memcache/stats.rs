@@ -1,6 +1,10 @@
 //! `stats` and what else memcached tells about itself, name by name in the order of memcached 1.6.18.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use super::dialogue::Visit;
+use crate::flow::Transport;
 
 /// Lines of one key listing.
 const MAX_LISTED: usize = 1_000;
@@ -27,8 +31,14 @@ pub(super) fn text(words: &[&[u8]], visit: &mut Visit<'_>) {
         }
         [b"detail", b"on" | b"off", ..] => visit.reply.line("OK"),
         [b"detail", b"dump", ..] => visit.reply.line("END"),
-        [b"sizes_enable", ..] => visit.reply.line("STAT sizes_status enabled"),
-        [b"sizes_disable", ..] => visit.reply.line("STAT sizes_status disabled"),
+        [b"sizes_enable", ..] => {
+            visit.cache.watch_sizes();
+            visit.reply.line("STAT sizes_status enabled");
+        }
+        [b"sizes_disable", ..] => {
+            visit.cache.sizes_since = None;
+            visit.reply.line("STAT sizes_status disabled");
+        }
         [b"detail", ..] => visit.reply.line("CLIENT_ERROR usage: stats detail on|off|dump"),
         [b"cachedump", class, limit, ..] => {
             let number = |word: &[u8]| super::text::unsigned(word).and_then(|number| usize::try_from(number).ok());
@@ -59,7 +69,7 @@ pub(super) fn section(name: &[u8], visit: &mut Visit<'_>) -> Option<Pairs> {
         b"settings" => own(settings(visit)),
         b"items" => items(visit),
         b"slabs" => slabs(visit),
-        b"sizes" => own(vec![("sizes_status", "disabled".to_owned())]),
+        b"sizes" => sizes(visit),
         b"conns" => conns(visit),
         b"extstore" => Vec::new(),
         b"reset" => {
@@ -237,8 +247,8 @@ pub(super) fn class_of(size: usize) -> (usize, usize) {
 }
 
 /// Items and their bytes, class by class.
-fn classes(visit: &mut Visit<'_>) -> std::collections::BTreeMap<usize, (usize, usize, usize)> {
-    let mut classes = std::collections::BTreeMap::new();
+fn classes(visit: &mut Visit<'_>) -> BTreeMap<usize, (usize, usize, usize)> {
+    let mut classes = BTreeMap::new();
     for (key, item) in visit.cache.items(visit.now) {
         let size = item.size(key);
         let (class, chunk) = class_of(size);
@@ -250,21 +260,27 @@ fn classes(visit: &mut Visit<'_>) -> std::collections::BTreeMap<usize, (usize, u
 }
 
 fn items(visit: &mut Visit<'_>) -> Pairs {
-    const ZEROS_BEFORE: &[&str] = &["number_warm", "number_cold", "age_hot", "age_warm", "age"];
     const ZEROS_AFTER: &str = "evicted evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched \
-        evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked moves_to_cold moves_to_warm \
-        moves_within_lru direct_reclaims";
+        evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked";
     let mut pairs = Pairs::new();
-    let hits = visit.cache.counts.get_hits;
+    let (hits, now) = (visit.cache.counts.get_hits, visit.now);
     for (class, (_, count, bytes)) in classes(visit) {
+        let items = visit.cache.items(now).into_iter();
+        let used = items.filter(|(key, item)| class_of(item.size(key)).0 == class).map(|(_, item)| item.accessed).min();
         let mut put = |name: &str, value: u64| pairs.push((format!("items:{class}:{name}"), value.to_string()));
         put("number", count as u64);
-        put("number_hot", count as u64);
-        ZEROS_BEFORE.iter().for_each(|name| put(name, 0));
+        // A fifth of one page is soon full: the maintainer has moved what is there to the end of the line.
+        ["number_hot", "number_warm"].iter().for_each(|name| put(name, 0));
+        put("number_cold", count as u64);
+        ["age_hot", "age_warm"].iter().for_each(|name| put(name, 0));
+        put("age", now.saturating_sub(used.unwrap_or(now)));
         put("mem_requested", bytes as u64);
         ZEROS_AFTER.split_ascii_whitespace().for_each(|name| put(name, 0));
-        put("hits_to_hot", hits);
-        ["hits_to_warm", "hits_to_cold", "hits_to_temp"].iter().for_each(|name| put(name, 0));
+        put("moves_to_cold", count as u64);
+        ["moves_to_warm", "moves_within_lru", "direct_reclaims"].iter().for_each(|name| put(name, 0));
+        ["hits_to_hot", "hits_to_warm"].iter().for_each(|name| put(name, 0));
+        put("hits_to_cold", hits);
+        put("hits_to_temp", 0);
     }
     pairs
 }
@@ -301,6 +317,8 @@ fn slabs(visit: &mut Visit<'_>) -> Pairs {
 
 fn conns(visit: &Visit<'_>) -> Pairs {
     let mut pairs = Pairs::new();
+    let session = visit.session;
+    let address = |of: SocketAddr| format!("{}:{of}", if of.is_ipv4() { "tcp" } else { "tcp6" });
     // The last stranger came so long ago.
     let quiet = (visit.now.saturating_sub(visit.server.started) % 1_847).to_string();
     let mut put = |number: u64, name: &str, value: &str| pairs.push((format!("{number}:{name}"), value.to_owned()));
@@ -313,7 +331,25 @@ fn conns(visit: &Visit<'_>) -> Pairs {
         put(number, "state", "conn_read");
         put(number, "secs_since_last_cmd", &quiet);
     }
+    if session.transport == Transport::Tcp {
+        put(27, "addr", &address(session.client));
+        put(27, "listen_addr", &address(session.dialled));
+        put(27, "state", "conn_parse_cmd");
+        put(27, "secs_since_last_cmd", "0");
+    }
     pairs
+}
+
+/// Items by their sizes, in steps of 32 bytes: those that were stored since somebody wanted to know.
+fn sizes(visit: &mut Visit<'_>) -> Pairs {
+    let Some(since) = visit.cache.sizes_since else { return vec![("sizes_status".to_owned(), "disabled".to_owned())] };
+    let mut counts = BTreeMap::new();
+    for (key, item) in visit.cache.items(visit.now) {
+        if item.cas > since {
+            *counts.entry(item.size(key).next_multiple_of(32)).or_insert(0) += 1;
+        }
+    }
+    counts.into_iter().map(|(size, count): (usize, u32)| (size.to_string(), count.to_string())).collect()
 }
 
 /// `stats cachedump CLASS LIMIT`: keys, sizes and ends of lifetimes.

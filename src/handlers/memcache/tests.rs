@@ -1,5 +1,6 @@
 //! Dialogues as memcached 1.6.18 answers them.
 
+use super::super::Session;
 use super::super::transcript::{Outcome, Step, Transcript, damaged};
 
 fn tcp(input: &[u8]) -> Outcome {
@@ -171,6 +172,24 @@ fn stats_come_in_memcacheds_order_and_move() {
     assert_eq!(uptime(second), uptime(first) + 3);
     assert_eq!((value(first, "get_hits"), value(first, "get_misses")), ("1".into(), "1".into()));
     assert_eq!((value(first, "curr_items"), value(first, "bytes")), ("1".into(), "61".into()));
+}
+
+#[test]
+fn the_visitors_own_connection_is_listed_and_items_grow_old() {
+    let session = Session::example(crate::flow::Transport::Tcp, 11_211);
+    let conns = answer(b"stats conns\r\n");
+    for line in [
+        format!("STAT 27:addr tcp:{}", session.client),
+        format!("STAT 27:listen_addr tcp:{}", session.dialled),
+        "STAT 27:state conn_parse_cmd".to_owned(),
+    ] {
+        assert!(conns.lines().any(|known| known == line), "{line} in {conns}");
+    }
+    let steps = [Step::Recv(b"set a 0 0 1\r\nx\r\n"), Step::Wait(3_000), Step::Recv(b"stats items\r\n")];
+    let sent = String::from_utf8(Transcript::tcp("memcache", "").run(&steps).sent()).unwrap();
+    for line in ["number_hot 0", "number_cold 1", "age 3", "moves_to_cold 1"] {
+        assert!(sent.contains(&format!("STAT items:1:{line}\r\n")), "{line} in {sent}");
+    }
 }
 
 #[test]

@@ -51,7 +51,6 @@ pub(super) struct Broker {
     wills: Vec<Pending>,
     last_link: u64,
     turns: u64,
-    pub(super) most_clients: usize,
     pub(super) traffic: Traffic,
 }
 
@@ -95,7 +94,6 @@ impl Broker {
                 hears_each: false,
             });
         }
-        self.most_clients = self.most_clients.max(self.sessions.len());
         Some((link, present))
     }
 

@@ -109,8 +109,8 @@ pub(super) struct Client {
     in_flight: Vec<InFlight>,
     unreleased: Vec<Unreleased>,
     aliases: Vec<(u16, String)>,
-    /// The last publication of `$SYS` that was sent, and its values.
-    sys: Option<(u64, Vec<(String, String)>)>,
+    /// The last publication of `$SYS` that was sent.
+    sys: Option<u64>,
     /// Publications of them that may still come before the client says something.
     unasked: u32,
     /// Another client's message was sent since [`Client::has_heard`] was last asked.
@@ -280,7 +280,7 @@ impl Client {
             body.extend(properties);
         }
         body.extend_from_slice(&message.payload);
-        if body.len() + 5 > self.max_packet {
+        if packet::is_oversize(body.len(), self.max_packet) {
             turn.broker.traffic.publish_dropped += 1;
             return;
         }

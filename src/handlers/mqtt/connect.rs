@@ -123,7 +123,8 @@ impl Connect {
         if packet.flags != 0 || has(0x01) {
             return Err(Refusal::HangUp);
         }
-        let properties = match version {
+        // mosquitto reads none of a bridge.
+        let properties = match level {
             5 => Properties::read(&mut reader, property::IN_CONNECT)?,
             _ => Properties::default(),
         };

@@ -66,6 +66,7 @@ impl Mqtt {
     /// Works on the broker.
     fn turn<R>(&mut self, now: Timestamp, work: impl FnOnce(&mut Option<Box<Client>>, &mut Turn<'_>) -> R) -> R {
         let mut broker = self.broker.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.server.publish(&mut broker, now);
         let mut turn = Turn { broker: &mut broker, shared: &self.shared, now, out: &mut self.out, log: &mut self.log };
         work(&mut self.client, &mut turn)
     }
@@ -135,6 +136,11 @@ impl Mqtt {
             connect.client_id = self.draw_id();
         }
         let now = cx.now();
+        let answer = connect::accepted(&connect, false, assigned);
+        if answer.len().saturating_sub(1) > connect.max_packet {
+            // The client would not take the answer.
+            return Err(Refusal::HangUp);
+        }
         self.turn(now, |client, turn| {
             let entered = turn.broker.connect(&connect.client_id, connect.clean, connect.expiry_secs, now);
             let (link, present) = entered.ok_or(match connect.version {

@@ -7,8 +7,8 @@
 //! a client that pings once a minute hears within a second. Others look every `connection::LOOK`, to learn that another connection has
 //! taken their session.
 //!
-//! Memory: an idle connection holds under 1 KiB (4 KiB when it watches `$SYS`), a packet on its way up to 256 KiB; what sessions
-//! keep is bounded in `broker`. A call delivers at most 512 KiB for each packet that came.
+//! Memory: an idle connection holds under 1 KiB, a packet on its way up to 256 KiB, a source 4 KiB for `$SYS`; what sessions keep is
+//! bounded in `broker`. A call delivers at most 512 KiB for each packet that came.
 
 mod broker;
 mod client;
@@ -93,12 +93,15 @@ struct Shared {
 
 fn shared(environment: &Environment<'_>) -> Result<Arc<Shared>, toml::de::Error> {
     let settings: Settings = environment.settings()?;
-    let delay = environment.persona.random("mqtt").within(&(5..=25));
+    let mut random = environment.persona.random("mqtt");
+    let delay = random.within(&(5..=25));
     Ok(Arc::new(Shared {
         credentials: Credentials::new(settings.credentials.clone()),
         server: sys::Server {
             version: settings.version.clone(),
             started: environment.persona.booted() + Duration::from_secs(delay),
+            visit_secs: random.within(&(400..=2_400)),
+            most_others: random.within(&(2..=6)),
         },
         settings,
         sources: Sources::new(MAX_SOURCES, KEEP),

@@ -205,6 +205,13 @@ pub(super) fn put_length(out: &mut Vec<u8>, mut length: usize) {
     }
 }
 
+/// Whether a packet with this body goes beyond what a client takes, as mosquitto counts it: without the first byte.
+pub(super) fn is_oversize(body: usize, most: usize) -> bool {
+    let mut length = Vec::with_capacity(4);
+    put_length(&mut length, body);
+    body + length.len() > most
+}
+
 /// Appends data with its length before it; what is longer than a length can say is cut.
 pub(super) fn put_binary(out: &mut Vec<u8>, bytes: &[u8]) {
     let kept = bytes.get(..usize::from(u16::MAX)).unwrap_or(bytes);

@@ -71,9 +71,14 @@ impl Session {
         !self.subscriptions.is_empty()
     }
 
-    /// Some subscription sees the broker's own topics.
+    /// The highest QoS of the subscriptions that see this topic.
     pub(super) fn watches(&self, topic: &str) -> Option<u8> {
         self.subscriptions.iter().filter(|subscription| subscription.matches(topic)).map(|it| it.qos).max()
+    }
+
+    /// Some subscription may see the broker's own topics.
+    pub(super) fn watches_own(&self) -> bool {
+        self.subscriptions.iter().any(|it| topic::shared(&it.filter).is_some_and(|(_, filter)| filter.starts_with('$')))
     }
 
     /// Adds or replaces a subscription: whether it is new, or `None` when there are too many.

@@ -117,6 +117,11 @@ impl Shell {
         shell
     }
 
+    /// The same shell in a pipe.
+    pub(in crate::handlers) fn without_terminal(self) -> Self {
+        Self { has_terminal: false, ..self }
+    }
+
     /// Runs these words as one command, as execve(2) would: nothing in them is expanded. No event tells of it.
     pub(in crate::handlers) fn exec(&mut self, cx: &mut Context<'_>, words: &[String]) -> Acts {
         let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();

@@ -152,6 +152,8 @@ pub(super) struct Shell {
     state: State,
     random: Random,
     is_interactive: bool,
+    /// What it prints is seen on a terminal.
+    has_terminal: bool,
     /// Lines of a command whose end has not come.
     unfinished: Vec<u8>,
     unfinished_lines: u32,
@@ -173,6 +175,7 @@ impl Shell {
             state,
             random: Random::new(seed),
             is_interactive: true,
+            has_terminal: true,
             unfinished: Vec::new(),
             unfinished_lines: 0,
             container: None,
@@ -345,6 +348,7 @@ impl Shell {
                 self.state.since = cx.now();
             }
             let mut run = Run::new(cx, &device, &mut self.state, &mut self.random, kept);
+            run.has_terminal = self.has_terminal;
             let waiting = run.top_level(items, input, self.is_interactive);
             let (acts, samples) = run.finish();
             (acts, waiting, samples)

@@ -73,6 +73,8 @@ pub(super) struct Run<'r, 'c> {
     pub(super) packages: &'r mut Vec<Package>,
     pub(super) settings: &'r mut Settings,
     pub(super) leaving: Option<Leaving>,
+    /// What the visitor is shown is seen on a terminal.
+    pub(super) has_terminal: bool,
     acts: Acts,
     printed: usize,
     steps: u32,
@@ -119,6 +121,7 @@ impl<'r, 'c> Run<'r, 'c> {
             packages: &mut kept.packages,
             settings: &mut kept.settings,
             leaving: None,
+            has_terminal: true,
             acts: Acts::new(),
             printed: 0,
             steps: 0,

@@ -76,7 +76,8 @@ impl<const FIRST: u64, const STEP: usize> Numbered<Share, FIRST, STEP> {
     /// Connects to the share that a path names. `service` is what SMB1 says it expects there (MS-CIFS 2.2.4.55.1).
     pub(super) fn connect(&mut self, path: &str, service: &str, user: &User) -> Result<(u64, Share), Status> {
         let share = Host::share(path).ok_or(Status::BAD_NETWORK_NAME)?;
-        if share.is_closed && user.is_anonymous {
+        // Nobody's session sees nothing but pipes (`RestrictNullSessAccess`).
+        if share.kind == Kind::Disk && user.is_anonymous {
             return Err(Status::ACCESS_DENIED);
         }
         let fits = match service {

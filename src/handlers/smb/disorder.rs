@@ -2,14 +2,18 @@
 
 use super::tests::dialogues;
 use crate::flow::Transport;
-use crate::handlers::{Context, Output, Random, Registry, Session};
+use crate::handlers::transcript::configured;
+use crate::handlers::{Context, Output, Random, Session};
 
 /// Bytes that one message may be answered with: the largest read.
 const MOST: usize = 1024 * 1024 + 4096;
 
 #[test]
 fn no_mutation_of_a_dialogue_panics_or_sends_without_measure() {
-    let registry = Registry::builtin();
+    let tables = toml::toml! {
+        smb = { credentials = { list = ["alice:Secret12"] } }
+    };
+    let registry = configured(&tables);
     let entry = registry.find("smb").unwrap();
     let session = Session::example(Transport::Tcp, 445);
     let dialogues = dialogues();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::disk::Written;
 use super::pool::Pool;
-use super::rpc::Set;
+use super::rpc::{Created, Set};
 use crate::clock::Timestamp;
 use crate::handlers::{Count, Credentials, Environment, Persona, Policy, Sources};
 
@@ -85,16 +85,14 @@ pub(super) struct Share {
     /// The type in srvsvc (MS-SRVS 2.2.2.4).
     pub(super) code: u32,
     pub(super) comment: &'static str,
-    /// Only for visitors whose login was accepted.
-    pub(super) is_closed: bool,
 }
 
 /// What Windows 7 shares once anything is shared.
 pub(super) const SHARES: [Share; 4] = [
-    Share { name: "ADMIN$", kind: Kind::Disk, code: 0x8000_0000, comment: "Remote Admin", is_closed: true },
-    Share { name: "C$", kind: Kind::Disk, code: 0x8000_0000, comment: "Default share", is_closed: true },
-    Share { name: "IPC$", kind: Kind::Pipe, code: 0x8000_0003, comment: "Remote IPC", is_closed: false },
-    Share { name: "Users", kind: Kind::Disk, code: 0, comment: "", is_closed: false },
+    Share { name: "ADMIN$", kind: Kind::Disk, code: 0x8000_0000, comment: "Remote Admin" },
+    Share { name: "C$", kind: Kind::Disk, code: 0x8000_0000, comment: "Default share" },
+    Share { name: "IPC$", kind: Kind::Pipe, code: 0x8000_0003, comment: "Remote IPC" },
+    Share { name: "Users", kind: Kind::Disk, code: 0, comment: "" },
 ];
 
 /// What is remembered of a source.
@@ -104,6 +102,8 @@ pub(super) struct Visitor {
     pub(super) is_infected: bool,
     /// It has started a service.
     pub(super) has_services: bool,
+    /// Services that it has created.
+    pub(super) created: Vec<Created>,
     /// Services of every Windows that it has started or stopped, and which of both.
     pub(super) services: Vec<(&'static str, bool)>,
     /// What it has set in the registry.

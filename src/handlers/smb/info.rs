@@ -124,7 +124,7 @@ pub(super) fn put_times(out: &mut Vec<u8>, entry: &Entry) {
 }
 
 /// Information about a file (MS-FSCC 2.4) by its class; `None` for one that there is not. `path` begins with a backslash.
-pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Option<Vec<u8>> {
+pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool, access: u32) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let name: Vec<u16> = path.encode_utf16().collect();
     let basic = |out: &mut Vec<u8>| {
@@ -146,7 +146,7 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Opti
             out.put32(0);
         }
         8 => {
-            out.put32(0x001f_01ff);
+            out.put32(access);
         }
         14 => {
             out.put64(0);
@@ -157,7 +157,7 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool) -> Opti
         18 => {
             basic(&mut out);
             standard(&mut out);
-            out.put64(entry.index).put32(0).put32(0x001f_01ff).put64(0).put32(0).put32(0).put_len32(2 * name.len());
+            out.put64(entry.index).put32(0).put32(access).put64(0).put32(0).put32(0).put_len32(2 * name.len());
             for unit in name {
                 out.put16(unit);
             }

@@ -16,9 +16,15 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// An empty range stands between two bytes: it is in the way of what has both, not of another empty one.
     const fn overlaps(&self, other: &Self) -> bool {
-        let ends_after = self.offset.saturating_add(self.len) > other.offset;
-        self.len > 0 && other.len > 0 && ends_after && other.offset.saturating_add(other.len) > self.offset
+        let (end, other_end) = (self.offset.saturating_add(self.len), other.offset.saturating_add(other.len));
+        match (self.len, other.len) {
+            (0, 0) => false,
+            (0, _) => other.offset < self.offset && self.offset < other_end,
+            (_, 0) => self.offset < other.offset && other.offset < end,
+            _ => self.offset < other_end && other.offset < end,
+        }
     }
 }
 
@@ -54,6 +60,9 @@ impl Opens {
 
     /// Whether a range may be read or written: nobody else has locked it, exclusively for a read.
     pub(super) fn may_touch(&self, file: u16, offset: u64, len: usize, writes: bool) -> Result<(), Status> {
+        if len == 0 {
+            return Ok(());
+        }
         let range = Lock { offset, len: len as u64, is_exclusive: writes };
         let is_denied = |own: bool, held: &Lock| {
             held.overlaps(&range) && if writes { !own || !held.is_exclusive } else { !own && held.is_exclusive }
@@ -66,5 +75,26 @@ impl Opens {
         let place = self.iter().find(|open| open.id == file);
         let same = move |open: &&Open| place.is_some_and(|place| place.is_same_place(open));
         self.iter().filter(same).flat_map(move |open| open.locks.iter().map(move |lock| (open.id == file, lock)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_range_is_in_the_way_of_what_lies_on_both_sides_of_it() {
+        let at = |offset: u64, len: u64| Lock { offset, len, is_exclusive: true };
+        for (one, other, expected) in [
+            ((0, 10), (9, 1), true),
+            ((0, 10), (10, 1), false),
+            ((5, 0), (0, 10), true),
+            ((0, 10), (10, 0), false),
+            ((0, 10), (0, 0), false),
+            ((5, 0), (5, 0), false),
+            ((u64::MAX, 1), (0, u64::MAX), false),
+        ] {
+            assert_eq!(at(one.0, one.1).overlaps(&at(other.0, other.1)), expected, "{one:?} {other:?}");
+        }
     }
 }

@@ -28,6 +28,7 @@ impl Status {
     pub(super) const END_OF_FILE: Self = Self(0xc000_0011);
     pub(super) const MORE_PROCESSING_REQUIRED: Self = Self(0xc000_0016);
     pub(super) const ACCESS_DENIED: Self = Self(0xc000_0022);
+    pub(super) const BAD_IMPERSONATION_LEVEL: Self = Self(0xc000_00a5);
     pub(super) const BUFFER_TOO_SMALL: Self = Self(0xc000_0023);
     pub(super) const OBJECT_NAME_INVALID: Self = Self(0xc000_0033);
     pub(super) const OBJECT_NAME_NOT_FOUND: Self = Self(0xc000_0034);

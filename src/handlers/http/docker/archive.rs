@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::super::super::Context;
 use super::super::super::shell::{self, Change};
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Framing};
 use super::super::ask::Ask;
 use super::engine::rfc3339;
+use super::stream::Once;
 use super::{Docker, config, error, tar, value};
 use crate::clock::Timestamp;
 
@@ -24,7 +25,7 @@ impl Docker {
         cx: &Context<'_>,
         ask: &Ask<'_>,
         method: &str,
-        id: &str,
+        (name, id): (&str, &str),
         action: &str,
     ) -> Option<Answer> {
         let (inside, mounts) = self.inside(cx, id, |one| (one.inside.clone(), config::mounts(&one.config)))?;
@@ -33,13 +34,13 @@ impl Docker {
         Some(match (method, action) {
             ("GET", "changes") => changes(&inside, &self.device, &mounts),
             ("GET", "export") => tarball(self.packed(&inside, "/", now)),
-            ("GET", "archive") => self.copied_out(&inside, id, &path, now),
-            ("PUT", "archive") => self.copied_in(&inside, id, &path, ask.body, now),
+            ("GET" | "HEAD", "archive") => self.copied_out(&inside, name, &path, (now, method == "HEAD")),
+            ("PUT", "archive") => self.copied_in(&inside, name, &path, ask.body, now),
             _ => return None,
         })
     }
 
-    fn copied_out(&self, inside: &shell::Container, id: &str, path: &str, now: Timestamp) -> Answer {
+    fn copied_out(&self, inside: &shell::Container, id: &str, path: &str, (now, is_stat): (Timestamp, bool)) -> Answer {
         let stat =
             inside.files(&self.device, now, |files| files.stat(files.absolute(b"/", path.as_bytes()).as_slice()));
         let Some((mode, size, changed)) = stat else {
@@ -48,8 +49,8 @@ impl Docker {
         let name = path.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("/");
         let kind = if mode & DIRECTORY == DIRECTORY { GO_DIRECTORY } else { 0 };
         let shown = json!({"name": name, "size": size, "mode": mode & 0o777 | kind, "mtime": rfc3339(changed), "linkTarget": ""});
-        tarball(self.packed(inside, path, now))
-            .header("X-Docker-Container-Path-Stat", BASE64.encode(shown.to_string().as_bytes()))
+        let answer = if is_stat { Answer::empty(200) } else { tarball(self.packed(inside, path, now)) };
+        answer.header("X-Docker-Container-Path-Stat", BASE64.encode(shown.to_string().as_bytes()))
     }
 
     fn copied_in(&self, inside: &shell::Container, id: &str, path: &str, body: &[u8], now: Timestamp) -> Answer {
@@ -59,7 +60,7 @@ impl Docker {
                 return error(404, &format!("Could not find the file {path} in container {id}"));
             }
             if !files.is_directory(&top) {
-                return error(400, "extraction point is not a directory");
+                return error(500, "extraction point is not a directory");
             }
             for entry in tar::entries(body) {
                 let to = files.absolute(&top, entry.name.as_bytes());
@@ -106,7 +107,8 @@ impl Docker {
 
 /// An archive as an answer.
 pub(super) fn tarball(archive: Vec<u8>) -> Answer {
-    Answer::new(200, "application/x-tar", archive)
+    let answer = Answer::streamed(200, Framing::Chunked, Once(archive));
+    Answer { content_type: Some("application/x-tar".into()), ..answer }
 }
 
 fn changes(inside: &shell::Container, device: &shell::Device, mounts: &[(String, String, String)]) -> Answer {

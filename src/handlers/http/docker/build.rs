@@ -1,17 +1,21 @@
 //! `POST /build` as the classic builder answers it: every step of the Dockerfile is told, what it runs is recorded.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::super::Context;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::super::record::command_event;
+use super::decode::syntax;
 use super::image::{self, Image};
 use super::output::Channel;
 use super::process::{Place, Played};
+use super::refusal::Refusal;
 use super::stream::Lines;
 use super::{Docker, error, tar};
 
+/// Bytes of the smallest archive.
+const BLOCK: usize = 512;
 /// Steps of a Dockerfile that are done.
 const MAX_STEPS: usize = 64;
 const INSTRUCTIONS: [&str; 18] = [
@@ -38,12 +42,16 @@ const INSTRUCTIONS: [&str; 18] = [
 impl Docker {
     /// Builds; the context was stored as a sample.
     pub(super) fn build(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
-        if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty()) {
+        if let Some((status, message)) = refuses(ask) {
+            return error(status, &message);
+        }
+        if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty() && remote != "client-session") {
             cx.download(&remote, "docker build");
-            return error(
-                500,
-                &format!("failed to download remote context: Get {remote:?}: context deadline exceeded"),
-            );
+            let why = format!("error downloading remote context {remote}: Get {remote:?}: context deadline exceeded");
+            return error(500, &why);
+        }
+        if !ask.body.is_empty() && ask.body.len() < BLOCK {
+            return error(500, "unexpected EOF");
         }
         let name = ask.field("dockerfile").filter(|name| !name.is_empty()).unwrap_or_else(|| "Dockerfile".to_owned());
         let entries = tar::entries(ask.body);
@@ -68,6 +76,7 @@ impl Docker {
         let mut lines = Vec::new();
         let say = |text: String| json!({"stream": text});
         let mut image: Option<Image> = None;
+        let mut recipe = Recipe::default();
         let mut place = Place {
             inside: super::super::super::shell::Container::new("buildkit", false),
             cwd: "/".to_owned(),
@@ -109,21 +118,22 @@ impl Docker {
                         return lines;
                     }
                 }
-                "WORKDIR" => rest.clone_into(&mut place.cwd),
-                "ENV" => place.env.push(rest.replacen(' ', "=", usize::from(!rest.contains('=')))),
-                "CMD" | "ENTRYPOINT" => {
-                    cx.event(command_event(rest));
+                "COPY" | "ADD" => {}
+                instruction => {
+                    if matches!(instruction, "CMD" | "ENTRYPOINT") {
+                        cx.event(command_event(rest));
+                    }
+                    recipe.set(instruction, rest, &mut place);
                     lines.push((say(format!(" ---> Running in {}\n", short(&made))), 100));
                 }
-                _ => {}
             }
-            if matches!(word(step).as_str(), "RUN" | "CMD" | "ENTRYPOINT") {
+            if !matches!(word(step).as_str(), "COPY" | "ADD") {
                 lines.push((say(format!("Removing intermediate container {}\n", short(&made))), 50));
             }
             image = image.map(|image| image.derived(seed ^ now.as_micros(), now));
             lines.push((say(format!(" ---> {}\n", image.as_ref().map_or("", |image| short(&image.id)))), 50));
         }
-        let Some(image) = image else {
+        let Some(image) = image.map(|image| image.configured(recipe.into_value(&place))) else {
             let message = "no build stage in current context";
             return vec![(json!({"errorDetail": {"message": message}, "error": message}), 0)];
         };
@@ -136,6 +146,76 @@ impl Docker {
         }
         lines
     }
+}
+
+/// The configuration that the instructions of a Dockerfile add up to.
+#[derive(Default)]
+struct Recipe {
+    command: Vec<String>,
+    entry: Vec<String>,
+    labels: Map<String, Value>,
+}
+
+impl Recipe {
+    fn set(&mut self, instruction: &str, rest: &str, place: &mut Place) {
+        let words = || {
+            let list = serde_json::from_str::<Vec<String>>(rest).ok();
+            list.unwrap_or_else(|| ["/bin/sh", "-c", rest].map(str::to_owned).to_vec())
+        };
+        let pair = || {
+            let (name, value) = rest.split_once('=').or_else(|| rest.split_once(' ')).unwrap_or((rest, ""));
+            (name.trim().to_owned(), value.trim_matches('"').to_owned())
+        };
+        match instruction {
+            "CMD" => self.command = words(),
+            "ENTRYPOINT" => self.entry = words(),
+            "WORKDIR" => rest.clone_into(&mut place.cwd),
+            "ENV" => {
+                let (name, value) = pair();
+                place.env.push(format!("{name}={value}"));
+            }
+            "LABEL" => {
+                let (name, value) = pair();
+                self.labels.insert(name, value.into());
+            }
+            _ => {}
+        }
+    }
+
+    /// As an image has it; what was not set is not there.
+    fn into_value(self, place: &Place) -> Value {
+        let mut all = Map::new();
+        let mut put = |name: &str, value: Value, is_set: bool| is_set.then(|| all.insert(name.to_owned(), value));
+        put("Env", place.env.clone().into(), !place.env.is_empty());
+        put("WorkingDir", place.cwd.clone().into(), place.cwd != "/");
+        put("Cmd", self.command.clone().into(), !self.command.is_empty());
+        put("Entrypoint", self.entry.clone().into(), !self.entry.is_empty());
+        put("Labels", self.labels.clone().into(), !self.labels.is_empty());
+        all.into()
+    }
+}
+
+/// What is wrong with the parameters of a build.
+fn refuses(ask: &Ask<'_>) -> Option<Refusal> {
+    let version = ask.field("version").unwrap_or_default();
+    if !matches!(version.as_str(), "" | "1" | "2") {
+        return Some((500, format!("invalid version {version:?}")));
+    }
+    for (name, what) in [("ulimits", "ulimit settings"), ("buildargs", "build args"), ("labels", "labels")] {
+        let given = ask.field(name).unwrap_or_default();
+        if !given.is_empty() && serde_json::from_str::<Value>(&given).is_err() {
+            return Some((400, format!("error reading {what}: {}", syntax(given.as_bytes()))));
+        }
+    }
+    if let Some(tag) = ask.field("t").filter(|tag| !tag.is_empty())
+        && let Err(message) = image::check(&tag)
+    {
+        return Some((500, message.to_owned()));
+    }
+    let remote = ask.field("remote").unwrap_or_default();
+    let is_url = ["http://", "https://", "git://", "github.com/", "git@"].iter().any(|start| remote.starts_with(start));
+    let is_known = is_url || remote.is_empty() || remote == "client-session";
+    (!is_known).then(|| (500, format!("remoteURL ({remote}) could not be recognized as URL")))
 }
 
 /// The instructions of a Dockerfile, each on one line.

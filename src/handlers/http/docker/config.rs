@@ -30,6 +30,29 @@ pub(super) fn is_shell(words: &[String]) -> bool {
     }
 }
 
+/// A configuration over that of its image: command, variables, directory and labels are the image's where it names none.
+pub(super) fn merged(mut config: Value, image: &Value) -> Value {
+    let (Some(wanted), Some(own)) = (config.as_object_mut(), image.as_object()) else { return config };
+    let is_told = |value: Option<&Value>| {
+        value.is_some_and(|value| !matches!(value, Value::Null) && *value != json!([]) && *value != json!(""))
+    };
+    let (has_entry, has_command) = (is_told(wanted.get("Entrypoint")), is_told(wanted.get("Cmd")));
+    for (name, value) in own {
+        match name.as_str() {
+            "Env" => {
+                let given = wanted.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
+                let all = value.as_array().into_iter().flatten().cloned().chain(given).collect::<Vec<_>>();
+                wanted.insert(name.clone(), all.into());
+            }
+            "Cmd" if has_entry || has_command => {}
+            "Entrypoint" if has_entry => {}
+            "WorkingDir" if is_told(wanted.get("WorkingDir")) => {}
+            _ => drop(wanted.insert(name.clone(), value.clone())),
+        }
+    }
+    config
+}
+
 /// Texts of a list in a configuration.
 pub(super) fn texts(config: &Value, pointer: &str) -> Vec<String> {
     let list = config.pointer(pointer).and_then(Value::as_array);

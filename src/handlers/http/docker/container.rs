@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::super::shell;
 use super::config::{command_of, is_base, is_shell, mounts, texts};
@@ -113,6 +113,20 @@ impl Container {
         let started = self.started?;
         let by_itself = self.played.runs.map(|runs| started + runs).filter(|&end| end <= now);
         self.stopped.map(|(at, _)| at).or(by_itself)
+    }
+
+    /// When it ended or is going to.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        let by_itself = self.played.runs.and_then(|runs| Some(self.started? + runs));
+        self.stopped.map(|(at, _)| at).or(by_itself)
+    }
+
+    /// What events tell of it.
+    pub(super) fn attributes(&self) -> Map<String, Value> {
+        let mut all = self.config.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
+        all.insert("image".to_owned(), self.image.as_str().into());
+        all.insert("name".to_owned(), self.name.as_str().into());
+        all
     }
 
     pub(super) fn is_running(&self, now: Timestamp) -> bool {

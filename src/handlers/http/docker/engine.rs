@@ -1,5 +1,7 @@
 //! What the engine says of itself.
 
+use std::cmp::Ordering;
+
 use data_encoding::BASE32;
 use serde_json::{Value, json};
 
@@ -11,8 +13,11 @@ use super::machine::Machine;
 use crate::clock::Timestamp;
 
 /// The API of Docker 20.10, and the oldest that it takes.
-const API: (u32, u32) = (1, 41);
-const OLDEST: (u32, u32) = (1, 12);
+const API: &str = "1.41";
+const OLDEST: &str = "1.12";
+/// Where a container's output may go.
+pub(super) const LOG_DRIVERS: [&str; 10] =
+    ["awslogs", "fluentd", "gcplogs", "gelf", "journald", "json-file", "local", "logentries", "splunk", "syslog"];
 
 /// A release: version, commit, Go, when it was built, containerd, runc.
 type Release = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);
@@ -75,28 +80,28 @@ impl Engine {
     }
 
     /// Why a client of this API version is sent away.
-    pub(super) fn refuses(&self, (major, minor): (u32, u32)) -> Option<String> {
-        if (major, minor) > API {
-            return Some(format!(
-                "client version {major}.{minor} is too new. Maximum supported API version is {}.{}",
-                API.0, API.1
-            ));
+    pub(super) fn refuses(&self, version: &str) -> Option<String> {
+        if compare(version, API).is_gt() {
+            return Some(format!("client version {version} is too new. Maximum supported API version is {API}"));
         }
-        ((major, minor) < OLDEST).then(|| {
+        compare(version, OLDEST).is_lt().then(|| {
             format!(
-                "client version {major}.{minor} is too old. Minimum supported API version is {}.{}, please upgrade your client to a newer version",
-                OLDEST.0, OLDEST.1
+                "client version {version} is too old. Minimum supported API version is {OLDEST}, please upgrade your client to a newer version"
             )
         })
     }
 
-    /// Adds the headers that every answer has.
-    pub(super) fn sign(&self, answer: Answer) -> Answer {
+    /// Adds the headers of an engine that has not let its client in.
+    pub(super) fn introduce(&self, answer: Answer) -> Answer {
         answer
-            .header("Api-Version", format!("{}.{}", API.0, API.1))
-            .header("Docker-Experimental", "false")
+            .header("Api-Version", API)
             .header("Ostype", "linux")
             .header("Server", format!("Docker/{} (linux)", self.release.0))
+    }
+
+    /// Adds the headers that every answer has.
+    pub(super) fn sign(&self, answer: Answer) -> Answer {
+        self.introduce(answer).header("Docker-Experimental", "false")
     }
 
     pub(super) fn version(&self) -> Value {
@@ -126,7 +131,7 @@ impl Engine {
             "ContainersStopped": machine.containers.len() - running, "Images": machine.images.len(), "Driver": "overlay2",
             "DriverStatus": [["Backing Filesystem", "extfs"], ["Supports d_type", "true"], ["Native Overlay Diff", "true"], ["userxattr", "false"]],
             "Plugins": {"Volume": ["local"], "Network": ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"], "Authorization": null,
-                "Log": ["awslogs", "fluentd", "gcplogs", "gelf", "journald", "json-file", "local", "logentries", "splunk", "syslog"]},
+                "Log": LOG_DRIVERS},
             "MemoryLimit": true, "SwapLimit": true, "KernelMemory": true, "KernelMemoryTCP": true, "CpuCfsPeriod": true, "CpuCfsQuota": true,
             "CPUShares": true, "CPUSet": true, "PidsLimit": true, "IPv4Forwarding": true, "BridgeNfIptables": true, "BridgeNfIp6tables": true,
             "Debug": false, "NFd": 32 + running * 8, "OomKillDisable": true, "NGoroutines": 42 + running * 6, "SystemTime": rfc3339(now),
@@ -201,6 +206,16 @@ impl Engine {
             container.start(started, super::process::Played::forever());
         }
     }
+}
+
+/// Versions compare number by number.
+pub(super) fn compare(one: &str, other: &str) -> Ordering {
+    let numbers = |text: &str| text.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u64>>();
+    let (mut one, mut other) = (numbers(one), numbers(other));
+    let length = one.len().max(other.len());
+    one.resize(length, 0);
+    other.resize(length, 0);
+    one.cmp(&other)
 }
 
 fn containerd_commit(version: &str) -> &'static str {

@@ -9,6 +9,9 @@ use crate::clock::Timestamp;
 /// Bytes of an image's name that are kept.
 const MAX_NAME: usize = 255;
 
+/// The variable that every image sets.
+pub(super) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// An image on a machine.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
@@ -20,6 +23,8 @@ pub(super) struct Image {
     pub(super) layers: Vec<String>,
     size: u64,
     created: Timestamp,
+    /// What a build has put into its configuration.
+    pub(super) own: Value,
 }
 
 impl Image {
@@ -39,12 +44,18 @@ impl Image {
             layers: (0..layers).map(layer).collect(),
             size: if layers == 1 { 5_500_000 + seed % 2_000_000 } else { 40_000_000 + seed % 300_000_000 },
             created: Timestamp::from_micros(now.as_micros().saturating_sub(86_400_000_000 * (9 + seed % 90))),
+            own: Value::Null,
         }
     }
 
     /// The same under another name.
     pub(super) fn tagged(&self, name: &str, tag: &str) -> Self {
         Self { name: name.to_owned(), tag: tag.to_owned(), ..self.clone() }
+    }
+
+    /// The same with this in its configuration.
+    pub(super) fn configured(self, own: Value) -> Self {
+        Self { own, ..self }
     }
 
     /// A new image made of this one.
@@ -89,14 +100,24 @@ impl Image {
     pub(super) fn inspected(&self) -> Value {
         json!({
             "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": [format!("{}@{}", self.name, self.digest)], "Parent": "", "Comment": "",
-            "Created": rfc3339(self.created), "Container": "", "DockerVersion": "20.10.7", "Author": "",
-            "Config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["/bin/sh"], "Labels": null},
+            "Created": rfc3339(self.created), "Container": "", "ContainerConfig": config(None), "DockerVersion": "20.10.7", "Author": "",
+            "Config": super::config::merged(self.own.clone(), &config(Some("/bin/sh"))),
             "Architecture": "amd64", "Os": "linux", "Size": self.size, "VirtualSize": self.size,
             "GraphDriver": {"Data": null, "Name": "overlay2"},
             "RootFS": {"Type": "layers", "Layers": self.layers.iter().map(|layer| format!("sha256:{}", id(0, 0, layer))).collect::<Vec<_>>()},
             "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
         })
     }
+}
+
+/// The configuration that an image brings.
+pub(super) fn config(command: Option<&str>) -> Value {
+    let env = command.map(|_| [PATH]);
+    json!({
+        "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "AttachStdout": false, "AttachStderr": false, "Tty": false,
+        "OpenStdin": false, "StdinOnce": false, "Env": env, "Cmd": command.map(|command| [command]), "Image": "", "Volumes": null,
+        "WorkingDir": "", "Entrypoint": null, "OnBuild": null, "Labels": null,
+    })
 }
 
 /// Name and tag of a reference such as `alpine`, `docker.io/library/alpine:3.14`, `host:5000/x`.
@@ -116,7 +137,9 @@ pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
 /// What is wrong with a reference (distribution, reference grammar).
 pub(super) fn check(text: &str) -> Result<(), &'static str> {
     let (name, _) = text.split_once('@').unwrap_or((text, ""));
-    let name = name.strip_prefix("sha256:").unwrap_or(name);
+    if name.strip_prefix("sha256:").is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit())) {
+        return Ok(());
+    }
     let (path, tag) = match name.rsplit_once(':') {
         Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
         _ => (name, None),

@@ -7,8 +7,9 @@ use super::super::super::Context;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::archive::tarball;
-use super::containers::Filters;
+use super::filter::{self, Filters};
 use super::image::{self, Image};
+use super::refusal::Refusal;
 use super::stream::Lines;
 use super::{Docker, error, tar, value};
 
@@ -19,42 +20,59 @@ impl Docker {
     pub(super) fn images(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
         // Names have slashes of their own.
         let named = |name: &[&str]| name.join("/");
-        let found = |name: &[&str], work: &dyn Fn(&Image) -> Value| {
-            let name = named(name);
-            let shown = self.with(cx, |machine| machine.image(&name).map(work));
-            shown.map_or_else(|| no_such_image(&name), |shown| value(200, &shown))
-        };
+        let found = |name: &str, work: &dyn Fn(&Image) -> Value| self.with(cx, |machine| machine.image(name).map(work));
+        let or_refusal =
+            |answer: Result<Answer, Refusal>| answer.unwrap_or_else(|(status, message)| error(status, &message));
         Some(match (method, rest) {
-            ("GET", ["json"]) => self.listed(cx, ask),
+            ("GET", ["json"]) => or_refusal(self.listed(cx, ask)),
             ("POST", ["create"]) if ask.field("fromSrc").is_some_and(|source| !source.is_empty()) => {
                 self.import(cx, ask)
             }
             ("POST", ["create"]) => self.pull(cx, ask),
-            ("GET", ["search"]) => search(&ask.field("term").unwrap_or_default()),
+            ("GET", ["search"]) => search(ask),
             ("POST", ["load"]) => self.load(cx, ask),
-            ("POST", ["prune"]) => value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0})),
+            ("POST", ["prune"]) => or_refusal(
+                Filters::of(ask, &[]).map(|_| value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0}))),
+            ),
             ("GET", ["get"]) => self.saved(cx, &ask.field("names").unwrap_or_default()),
             ("GET", [name @ .., "get"]) => self.saved(cx, &named(name)),
-            ("GET", [name @ .., "json"]) => found(name, &Image::inspected),
-            ("GET", [name @ .., "history"]) => found(name, &Image::history),
+            ("GET", [name @ .., "json"]) => {
+                let name = named(name);
+                let why = |message: &str| format!("no such image: {name}: {message}");
+                match (image::check(&name), found(&name, &Image::inspected)) {
+                    (_, Some(shown)) => value(200, &shown),
+                    (Err(message), None) => error(400, &why(message)),
+                    (Ok(()), None) => error(404, &why(&missing(&name))),
+                }
+            }
+            ("GET", [name @ .., "history"]) => {
+                let name = named(name);
+                found(&name, &Image::history).map_or_else(|| no_such_image(&name), |shown| value(200, &shown))
+            }
             ("POST", [name @ .., "push"]) => self.push(cx, ask, &named(name)),
             ("POST", [name @ .., "tag"]) => {
                 let of = named(name);
-                let repository = ask.field("repo").unwrap_or_default();
-                if let Err(message) = image::check(&repository) {
-                    return Some(error(400, message));
+                let (repository, tag) = (ask.field("repo").unwrap_or_default(), ask.field("tag").unwrap_or_default());
+                if self.with(cx, |machine| machine.image(&of).is_none()) {
+                    return Some(no_such_image(&of));
                 }
-                let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
-                let is_done = self.with(cx, |machine| machine.tag_image(&of, &name, &tag));
-                if is_done { Answer::empty(201) } else { no_such_image(&of) }
+                if let Err(message) = image::check(&repository) {
+                    return Some(error(500, message));
+                }
+                if !tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
+                    return Some(error(500, "invalid tag format"));
+                }
+                let (name, tag) = image::reference(&repository, Some(&tag));
+                self.with(cx, |machine| machine.tag_image(&of, &name, &tag));
+                Answer::empty(201)
             }
             ("DELETE", name) if !name.is_empty() => self.remove(cx, ask, &named(name)),
             _ => return None,
         })
     }
 
-    fn listed(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
-        let filters = Filters::of(ask);
+    fn listed(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Result<Answer, Refusal> {
+        let filters = Filters::of(ask, filter::IMAGES)?;
         let list: Vec<Value> = self.with(cx, |machine| {
             let wanted = machine.images.iter().filter(|one| {
                 filters.holds("dangling", |value| matches!(value, "false" | "0"))
@@ -67,11 +85,19 @@ impl Docker {
             });
             wanted.map(Image::listed).collect()
         });
-        value(200, &list.into())
+        Ok(value(200, &list.into()))
     }
 
     fn pull(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
         let wanted = ask.field("fromImage").unwrap_or_default();
+        if wanted.is_empty() {
+            // The engine takes it for an import of nothing.
+            return error(500, "Get \"http:\": http: no Host in request URL");
+        }
+        let platform = ask.field("platform").unwrap_or_default();
+        if platform.split('/').count() > 3 {
+            return error(400, &format!("{platform:?}: cannot parse platform specifier: invalid argument"));
+        }
         if let Err(message) = image::check(&wanted) {
             return error(400, message).decoded("image", wanted);
         }
@@ -81,7 +107,10 @@ impl Docker {
             let image = Image::pulled(&name, &tag, cx.now());
             let known = self.with(cx, |machine| machine.image(&reference).is_some());
             let lines = Lines::pull(&image, known);
-            self.with(cx, |machine| machine.add_image(image));
+            self.with(cx, |machine| {
+                machine.add_image(image);
+                machine.happened_to_thing(cx.now(), "image", "pull", (&reference, &name));
+            });
             lines.answer()
         } else {
             error(
@@ -95,6 +124,9 @@ impl Docker {
     }
 
     fn push(&self, cx: &Context<'_>, ask: &Ask<'_>, name: &str) -> Answer {
+        if ask.head.values("x-registry-auth").next().is_none() && ask.body.is_empty() {
+            return error(400, "Bad parameters and missing X-Registry-Auth: EOF");
+        }
         let (name, tag) = image::reference(name, ask.field("tag").as_deref());
         let reference = format!("{name}:{tag}");
         let Some(image) = self.with(cx, |machine| machine.image(&reference).cloned()) else {
@@ -116,6 +148,9 @@ impl Docker {
     }
 
     fn remove(&self, cx: &Context<'_>, ask: &Ask<'_>, name: &str) -> Answer {
+        if let Err(message) = image::check(name) {
+            return error(400, message);
+        }
         let Some(image) = self.with(cx, |machine| machine.image(name).cloned()) else { return no_such_image(name) };
         let now = cx.now();
         let (user, running, others) = self.with(cx, |machine| {
@@ -137,7 +172,13 @@ impl Docker {
             };
             return error(409, &message);
         }
-        self.with(cx, |machine| machine.remove_image(name));
+        self.with(cx, |machine| {
+            machine.remove_image(name);
+            machine.happened_to_thing(now, "image", "untag", (&image.id, &image.id));
+            if !others {
+                machine.happened_to_thing(now, "image", "delete", (&image.id, &image.id));
+            }
+        });
         let mut gone = vec![json!({"Untagged": image.tag()})];
         if !others {
             gone.push(json!({"Untagged": format!("{}@{}", image.name, image.digest)}));
@@ -148,7 +189,12 @@ impl Docker {
 
     /// `docker save`.
     fn saved(&self, cx: &Context<'_>, name: &str) -> Answer {
-        let Some(image) = self.with(cx, |machine| machine.image(name).cloned()) else { return no_such_image(name) };
+        if name.is_empty() {
+            return tarball(tar::finish(Vec::new()));
+        }
+        let Some(image) = self.with(cx, |machine| machine.image(name).cloned()) else {
+            return error(404, &format!("No such image: {name}"));
+        };
         let now = cx.now();
         let files = super::super::super::shell::Container::new("", false);
         let layer = self.packed(&files, "/", now);
@@ -183,10 +229,10 @@ impl Docker {
             lines.push((json!({"stream": format!("Loaded image: {name}:{version}\n")}), 200));
         }
         if tags.is_empty() {
-            return error(
-                500,
-                "open /var/lib/docker/tmp/docker-import-318265210/repositories: no such file or directory",
-            );
+            let number = cx.session().seed % 4_000_000_000;
+            let why =
+                format!("open /var/lib/docker/tmp/docker-import-{number}/repositories: no such file or directory");
+            return Lines::new(vec![(json!({"errorDetail": {"message": why}, "error": why}), 0)]).answer();
         }
         Lines::new(lines).answer().decoded("images", tags)
     }
@@ -197,7 +243,13 @@ impl Docker {
         if source != "-" {
             cx.download(&source, "docker import");
         }
-        let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
+        let repository = ask.field("repo").unwrap_or_default();
+        if let Err(message) =
+            image::check(&repository).or_else(|why| if repository.is_empty() { Ok(()) } else { Err(why) })
+        {
+            return error(400, message).decoded("source", source);
+        }
+        let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
         let image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now());
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
@@ -207,6 +259,9 @@ impl Docker {
     /// `docker commit`.
     pub(super) fn commit(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
         let of = ask.field("container").unwrap_or_default();
+        if of.is_empty() {
+            return error(400, "invalid name or ID supplied: \"\"");
+        }
         let Some(base) = self.with(cx, |machine| machine.container(&of).map(|one| one.image.clone())) else {
             return error(404, &format!("No such container: {of}"));
         };
@@ -223,14 +278,24 @@ impl Docker {
     }
 }
 
-pub(super) fn no_such_image(name: &str) -> Answer {
-    let tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
-    error(404, &format!("No such image: {name}{}", if tagged { "" } else { ":latest" }))
+/// What the engine says of an image that is not there; a digest has no tag.
+fn missing(name: &str) -> String {
+    let is_tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    format!("No such image: {name}{}", if is_tagged { "" } else { ":latest" })
+}
+
+fn no_such_image(name: &str) -> Answer {
+    error(404, &missing(name))
 }
 
 /// What a registry's search finds: the image of this name, if there is one.
-fn search(term: &str) -> Answer {
-    let found = image::exists(term) && !term.contains('/');
+fn search(ask: &Ask<'_>) -> Answer {
+    let limit: i64 = ask.field("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25);
+    if !(1..=100).contains(&limit) {
+        return error(400, &format!("Limit {limit} is outside the range of [1, 100]"));
+    }
+    let term = ask.field("term").unwrap_or_default();
+    let found = image::exists(&term) && !term.contains('/');
     let shown = json!({"star_count": 10_482, "is_official": true, "name": term, "is_automated": false, "description": format!("Official build of {term}.")});
     value(200, &if found { json!([shown]) } else { json!([]) })
 }

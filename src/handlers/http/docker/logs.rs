@@ -58,7 +58,7 @@ impl Selection {
 }
 
 /// Seconds since the epoch, with or without a fraction of up to nine digits.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let invalid = |part: &str| format!("strconv.ParseInt: parsing {part:?}: invalid syntax");
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let seconds: i64 = seconds.parse().map_err(|_| invalid(seconds))?;

@@ -1,10 +1,13 @@
 //! The machine that one source sees: images, containers, commands in them. All bounded; the oldest goes.
 
+use std::collections::VecDeque;
+
 use data_encoding::HEXLOWER;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::container::Container;
+use super::events::{Happening, MAX_EVENTS};
 use super::image::Image;
 use super::output::Wanted;
 use super::process::Place;
@@ -27,8 +30,12 @@ pub(super) struct Machine {
     execs: Vec<Exec>,
     /// Name and id of the networks that the visitor made.
     pub(super) networks: Vec<(String, String)>,
+    /// Networks that containers were connected to besides their own: both ids.
+    pub(super) joined: Vec<(String, String)>,
     /// Name and time of the volumes that it made.
     pub(super) volumes: Vec<(String, String)>,
+    /// What happened, or is bound to happen.
+    pub(super) events: VecDeque<Happening>,
     serial: u64,
 }
 
@@ -38,6 +45,7 @@ pub(super) struct Exec {
     pub(super) id: String,
     pub(super) container: String,
     pub(super) command: Vec<String>,
+    pub(super) user: String,
     pub(super) tty: bool,
     /// The streams that its client hears.
     pub(super) wanted: Wanted,
@@ -151,7 +159,7 @@ impl Machine {
     pub(super) fn add_exec(
         &mut self,
         container: &str,
-        words: &[String],
+        (words, user): (&[String], &str),
         (tty, wanted): (bool, Wanted),
         place: Place,
         seed: u64,
@@ -170,6 +178,7 @@ impl Machine {
             id: id.clone(),
             container: container.to_owned(),
             command: kept.cloned().collect(),
+            user: user.chars().take(64).collect(),
             tty,
             wanted,
             place,
@@ -179,11 +188,67 @@ impl Machine {
         id
     }
 
-    /// A command was started, or has ended with this exit code.
-    pub(super) fn exec_went_on(&mut self, id: &str, exit: Option<i32>) {
-        if let Some(exec) = self.execs.iter_mut().find(|exec| exec.id == id) {
-            (exec.started, exec.exit) = (true, exit);
+    /// Something happened to what has this id.
+    pub(super) fn happened(
+        &mut self,
+        at: Timestamp,
+        of: &'static str,
+        action: &str,
+        id: &str,
+        attributes: Map<String, Value>,
+    ) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
         }
+        let action = action.chars().take(256).collect();
+        self.events.push_back(Happening { at, of, action, id: id.to_owned(), attributes });
+    }
+
+    /// Something happened to a container that there is, with one thing more to tell of it.
+    pub(super) fn happened_to(&mut self, at: Timestamp, id: &str, action: &str, more: Option<(&str, String)>) {
+        let Some(container) = self.container(id) else { return };
+        let (id, mut attributes) = (container.id.clone(), container.attributes());
+        attributes.extend(more.map(|(name, value)| (name.to_owned(), value.into())));
+        self.happened(at, "container", action, &id, attributes);
+    }
+
+    /// Something happened to an image, a network or a volume of this name.
+    pub(super) fn happened_to_thing(
+        &mut self,
+        at: Timestamp,
+        of: &'static str,
+        action: &str,
+        (id, name): (&str, &str),
+    ) {
+        let mut attributes = Map::new();
+        if of == "volume" {
+            attributes.insert("driver".to_owned(), "local".into());
+        } else {
+            attributes.insert("name".to_owned(), name.into());
+        }
+        if of == "network" {
+            attributes.insert("type".to_owned(), "bridge".into());
+        }
+        self.happened(at, of, action, id, attributes);
+    }
+
+    /// A process has started which ends by itself at a known time, or was stopped before that.
+    pub(super) fn bound_to_die(&mut self, now: Timestamp, id: &str) {
+        self.events.retain(|event| event.id != id || event.at <= now);
+        let Some((at, exit)) = self.container(id).and_then(|container| Some((container.end()?, container.exit_code())))
+        else {
+            return;
+        };
+        self.happened_to(at, id, "die", Some(("exitCode", exit.to_string())));
+    }
+
+    /// A command was started, or has ended with this exit code.
+    pub(super) fn exec_went_on(&mut self, now: Timestamp, id: &str, exit: Option<i32>) {
+        let Some(exec) = self.execs.iter_mut().find(|exec| exec.id == id) else { return };
+        (exec.started, exec.exit) = (true, exit);
+        let (container, words) = (exec.container.clone(), exec.command.join(" "));
+        let action = if exit.is_some() { "exec_die".to_owned() } else { format!("exec_start: {words}") };
+        self.happened_to(now, &container, &action, Some(("execID", id.to_owned())));
     }
 
     pub(super) fn exec(&self, id: &str) -> Option<&Exec> {

@@ -5,18 +5,25 @@
 
 mod archive;
 mod build;
+mod cluster;
 mod config;
 mod container;
 mod containers;
+mod decode;
 mod engine;
+mod events;
 mod execs;
+mod filter;
 mod image;
 mod images;
+mod lifecycle;
 mod local;
 mod logs;
 mod machine;
 mod output;
 mod process;
+mod refusal;
+mod registry;
 mod shown;
 mod stream;
 mod tar;
@@ -69,30 +76,41 @@ impl Docker {
     }
 
     fn route(&self, cx: &mut Context<'_>, ask: &Ask<'_>, path: &str) -> Option<Answer> {
-        let method = if ask.head.method == "HEAD" { "GET" } else { ask.head.method.as_str() };
+        let method = ask.head.method.as_str();
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        if method == "OPTIONS" {
-            return Some(Answer::empty(200));
+        let is_for_heads = matches!(parts.as_slice(), ["_ping"] | ["containers", _, "archive"]);
+        match method {
+            "OPTIONS" => return Some(Answer::empty(200)),
+            "HEAD" if !is_for_heads => return None,
+            _ => {}
         }
         Some(match (method, parts.as_slice()) {
-            ("GET", ["_ping"]) => Answer::new(200, "text/plain; charset=utf-8", "OK")
-                .header("Cache-Control", "no-cache, no-store, must-revalidate")
-                .header("Pragma", "no-cache"),
+            ("GET" | "HEAD", ["_ping"]) => ping(method),
             ("GET", ["version"]) => value(200, &self.engine.version()),
-            ("GET", ["info"]) => value(200, &self.with(cx, |machine| self.engine.info(machine, cx.now()))),
-            ("GET", ["system", "df"]) => self.usage(cx),
-            ("GET", ["events"]) => stream::silence(ask.field("until").is_some_and(|until| !until.is_empty())),
-            // The credentials of a registry; the server has recorded them.
-            ("POST", ["auth"]) => {
-                error(500, "Get \"https://registry-1.docker.io/v2/\": unauthorized: incorrect username or password")
+            ("GET", ["info"]) => {
+                let mut info = self.with(cx, |machine| self.engine.info(machine, cx.now()));
+                let is_old =
+                    split_version(ask.raw_path).0.is_some_and(|version| engine::compare(version, "1.25").is_lt());
+                if let Some(info) = info.as_object_mut().filter(|_| is_old) {
+                    info.insert("ExecutionDriver".to_owned(), "<not supported>".into());
+                }
+                value(200, &info)
             }
-            ("GET", ["plugins"]) => value(200, &json!([])),
+            ("GET", ["system", "df"]) => self.usage(cx),
+            ("GET", ["events"]) => self.events(cx, ask),
+            ("POST", ["auth"]) => registry::login(ask),
+            ("GET", ["distribution", name @ .., "json"]) => registry::distribution(&name.join("/")),
+            (_, ["plugins", rest @ ..]) => return cluster::plugins(ask, method, rest),
             (_, ["networks", rest @ ..]) => return self.networks(cx, ask, method, rest),
             (_, ["volumes", rest @ ..]) => return self.volumes(cx, ask, method, rest),
-            ("POST", ["build", "prune"]) => value(200, &json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
             (_, ["swarm" | "nodes" | "services" | "tasks" | "secrets" | "configs", ..]) => {
-                local::swarm(method, &parts)?
+                return cluster::swarm(ask, method, &parts);
             }
+            ("POST", ["build", "prune"]) => value(200, &json!({"CachesDeleted": null, "SpaceReclaimed": 0})),
+            ("POST", ["build", "cancel"]) if ask.field("id").is_none_or(|id| id.is_empty()) => {
+                error(500, "build ID not provided")
+            }
+            ("POST", ["build", "cancel"]) => Answer::new(200, "application/json", ""),
             ("POST", ["build"]) => self.build(cx, ask),
             ("POST", ["commit"]) => self.commit(cx, ask),
             (_, ["images", rest @ ..]) => return self.images(cx, ask, method, rest),
@@ -101,6 +119,14 @@ impl Docker {
             _ => return None,
         })
     }
+}
+
+fn ping(method: &str) -> Answer {
+    let body = if method == "HEAD" { "" } else { "OK" };
+    let answer = Answer::new(200, "text/plain; charset=utf-8", body)
+        .header("Cache-Control", "no-cache, no-store, must-revalidate")
+        .header("Pragma", "no-cache");
+    if method == "HEAD" { answer.header("Content-Length", "0") } else { answer }
 }
 
 /// The connection becomes a raw stream (Engine API, hijacking).
@@ -120,29 +146,52 @@ fn error(status: u16, message: &str) -> Answer {
     value(status, &json!({"message": message}))
 }
 
-/// The JSON of a request, or what the engine says of a body that is none.
-fn json_body(ask: &Ask<'_>) -> Result<Value, Box<Answer>> {
-    let refusal = |message: &str| Box::new(error(400, message));
-    let kind = ask.head.values("content-type").next().unwrap_or_default();
-    if kind.split(';').next().map(str::trim) != Some("application/json") {
-        return Err(refusal(&format!("Content-Type specified ({kind}) must be 'application/json'")));
-    }
-    serde_json::from_slice(ask.body).map_err(|fault| match ask.body.trim_ascii().first() {
-        None => refusal("EOF"),
-        Some(_) if fault.is_eof() => refusal("unexpected EOF"),
-        Some(&first) => refusal(&format!("invalid character '{}' looking for beginning of value", char::from(first))),
-    })
-}
-
-/// The path without its version, and the version.
-fn split_version(path: &str) -> (Option<(u32, u32)>, &str) {
+/// The path without its version, and the version: digits and dots.
+fn split_version(path: &str) -> (Option<&str>, &str) {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
         let (version, _) = rest.split_once('/')?;
-        let (major, minor) = version.split_once('.')?;
-        let rest = rest.get(version.len()..)?;
-        Some(((major.parse().ok()?, minor.parse().ok()?), rest))
+        let is_version = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        is_version.then(|| (version, rest.get(version.len()..).unwrap_or_default()))
     });
     versioned.map_or((None, path), |(version, rest)| (Some(version), rest))
+}
+
+/// Engine APIs before 1.24 had no JSON for errors.
+fn in_plain_words(answer: Answer) -> Answer {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let Some(message) = body.get("message").and_then(Value::as_str).filter(|_| answer.status >= 400) else {
+        return answer;
+    };
+    let (body, kind) = (format!("{message}\n").into_bytes(), Some("text/plain; charset=utf-8".into()));
+    Answer { body, content_type: kind, ..answer }.header("X-Content-Type-Options", "nosniff")
+}
+
+/// The path is one of the engine's, as far as its beginning tells.
+fn is_known(path: &str) -> bool {
+    const KNOWN: [&str; 21] = [
+        "/containers/",
+        "/images/",
+        "/exec/",
+        "/_ping",
+        "/version",
+        "/info",
+        "/networks",
+        "/volumes",
+        "/build",
+        "/swarm",
+        "/auth",
+        "/events",
+        "/commit",
+        "/system/",
+        "/services",
+        "/nodes",
+        "/secrets",
+        "/configs",
+        "/tasks",
+        "/plugins",
+        "/distribution/",
+    ];
+    KNOWN.iter().any(|start| path.starts_with(start))
 }
 
 impl Family for Docker {
@@ -152,30 +201,7 @@ impl Family for Docker {
 
     fn claims(&self, ask: &Ask<'_>) -> bool {
         let (version, path) = split_version(ask.raw_path);
-        let is_known = [
-            "/containers/",
-            "/images/",
-            "/exec/",
-            "/_ping",
-            "/version",
-            "/info",
-            "/networks",
-            "/volumes",
-            "/build",
-            "/swarm",
-            "/auth",
-            "/events",
-            "/commit",
-            "/system/",
-            "/services",
-            "/nodes",
-            "/secrets",
-            "/configs",
-            "/tasks",
-            "/plugins",
-        ]
-        .iter()
-        .any(|start| path.starts_with(start));
+        let is_known = is_known(path);
         is_known
             && (version.is_some()
                 || matches!(
@@ -189,19 +215,44 @@ impl Family for Docker {
     }
 
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
-        let (version, path) = split_version(ask.raw_path);
-        let refusal = version.and_then(|version| self.engine.refuses(version));
+        let decoded = ask.decoded_path();
+        if ask.head.method == "OPTIONS" && decoded == "*" {
+            return Some(Answer::empty(200).header("Content-Length", "0"));
+        }
+        let clean = clean(&decoded);
+        if clean != decoded {
+            let query = if ask.query.is_empty() { String::new() } else { format!("?{}", ask.query) };
+            return Some(Answer::empty(301).header("Location", clean + &query));
+        }
+        let (version, path) = split_version(&decoded);
+        let refusal = version.filter(|_| is_known(path)).and_then(|version| self.engine.refuses(version));
         let answer = match refusal {
-            Some(message) => Some(error(400, &message)),
-            None => self.route(cx, ask, path),
+            Some(message) => self.engine.introduce(error(400, &message)),
+            // What no route takes never gets as far as the code that says who it is.
+            None => match self.route(cx, ask, path) {
+                // Written by hand once the connection is taken over.
+                Some(answer) if matches!(answer.stream, Some((Framing::Raw, _))) => answer,
+                Some(answer) => self.engine.sign(answer),
+                None => error(404, "page not found"),
+            },
         };
-        // What no route takes never gets as far as the code that says who it is.
-        Some(match answer {
-            Some(answer) if answer.status == 101 => answer,
-            Some(answer) => self.engine.sign(answer),
-            None => error(404, "page not found"),
-        })
+        let is_old = version.is_some_and(|version| engine::compare(version, "1.24").is_lt());
+        Some(if is_old { in_plain_words(answer) } else { answer })
     }
+}
+
+/// The path as the router wants it (gorilla/mux, cleanPath): rooted, without empty parts and dots.
+fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    let slash = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", parts.join("/"))
 }
 
 /// An archive of one file, as clients send it.

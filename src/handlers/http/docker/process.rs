@@ -34,16 +34,36 @@ impl Place {
         Shell::in_container(device, &self.inside, (&self.cwd, &self.env), cx.session().seed, is_interactive)
     }
 
-    /// There is such a program.
-    pub(super) fn has(&self, device: &Device, program: &str, now: Timestamp) -> bool {
+    /// Why this cannot be run, in runc's words; `None`: it is a program.
+    pub(super) fn refuses(&self, device: &Device, program: &str, now: Timestamp) -> Option<String> {
         self.inside.files(device, now, |files| {
             let in_path = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-            if program.contains('/') {
-                let path = files.absolute(self.cwd.as_bytes(), program.as_bytes());
-                return files.exists(&path) && !files.is_directory(&path);
+            if !program.contains('/') {
+                let is_there =
+                    in_path.iter().any(|directory| files.exists(format!("{directory}/{program}").as_bytes()));
+                return (!is_there).then(|| format!("exec: {program:?}: executable file not found in $PATH"));
             }
-            in_path.iter().any(|directory| files.exists(format!("{directory}/{program}").as_bytes()))
+            match files.stat(&files.absolute(self.cwd.as_bytes(), program.as_bytes())) {
+                None => Some(format!("exec: {program:?}: stat {program}: no such file or directory")),
+                Some((mode, _, _)) if mode & 0o040_000 != 0 || mode & 0o111 == 0 => {
+                    Some(format!("exec: {program:?}: permission denied"))
+                }
+                Some(_) => None,
+            }
         })
+    }
+
+    /// Why a process cannot be started for this user, which may be a name or a number with or without group.
+    pub(super) fn refuses_user(&self, device: &Device, user: &str, now: Timestamp) -> Option<String> {
+        let name = user.split(':').next().unwrap_or_default();
+        if name.is_empty() || name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let users = self.inside.files(device, now, |files| files.read(b"/etc/passwd").map(|bytes| bytes.into_owned()));
+        let is_there = String::from_utf8_lossy(&users.unwrap_or_default())
+            .lines()
+            .any(|line| line.split(':').next() == Some(name));
+        (!is_there).then(|| format!("unable to find user {name}: no matching entries in passwd file"))
     }
 }
 
@@ -71,7 +91,7 @@ impl Played {
             // Nobody types at it: its input has ended.
             return Self { runs: Some(SHORTEST), ..Self::default() };
         }
-        let mut shell = place.shell(cx, device, false);
+        let mut shell = place.shell(cx, device, false).without_terminal();
         let mut acts = shell.exec(cx, words);
         let reads = shell.is_reading();
         if reads {
@@ -128,7 +148,8 @@ impl Attached {
             terminal.start(out);
             return Self::Terminal(Box::new(terminal));
         }
-        let mut shell = place.shell(cx, device, false);
+        let shell = place.shell(cx, device, false);
+        let mut shell = if tty { shell } else { shell.without_terminal() };
         let acts = if is_script { Acts::new() } else { shell.exec(cx, words) };
         let mut pipe = Pipe {
             shell,

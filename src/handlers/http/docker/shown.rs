@@ -33,7 +33,9 @@ impl Container {
     }
 
     fn command_line(&self) -> String {
-        if self.command.is_empty() { "/docker-entrypoint.sh".to_owned() } else { self.command.join(" ") }
+        let Some((path, arguments)) = self.command.split_first() else { return "/docker-entrypoint.sh".to_owned() };
+        let shown = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
+        std::iter::once(path.clone()).chain(arguments.iter().map(shown)).collect::<Vec<_>>().join(" ")
     }
 
     /// As in `GET /containers/json`.
@@ -43,7 +45,7 @@ impl Container {
             "Command": self.command_line(), "Created": self.created.as_micros() / 1_000_000, "Ports": self.listed_ports(now), "Labels": self.labels(),
             "State": self.state(now), "Status": self.status(now),
             "HostConfig": {"NetworkMode": self.config.pointer("/HostConfig/NetworkMode").and_then(Value::as_str).unwrap_or("default")},
-            "NetworkSettings": {"Networks": {"bridge": self.network(now)}}, "Mounts": self.mounts(),
+            "NetworkSettings": {"Networks": {self.network_name(): self.network(now)}}, "Mounts": self.mounts(),
         })
     }
 
@@ -111,6 +113,23 @@ impl Container {
         })
     }
 
+    /// The network that it was created in.
+    pub(super) fn network_name(&self) -> String {
+        match self.config.pointer("/HostConfig/NetworkMode").and_then(Value::as_str).unwrap_or_default() {
+            "" | "default" => "bridge".to_owned(),
+            name if name.starts_with("container:") => "bridge".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// As a network shows it (`GET /networks/ID`).
+    pub(super) fn endpoint(&self, now: Timestamp) -> Value {
+        let own = self.network(now);
+        let text = |key: &str| own.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        json!({"Name": self.name, "EndpointID": self.id.chars().rev().collect::<String>(), "MacAddress": text("MacAddress"),
+            "IPv4Address": format!("{}/16", text("IPAddress")), "IPv6Address": ""})
+    }
+
     fn network(&self, now: Timestamp) -> Value {
         let running = self.is_running(now);
         let last = 2 + self.id.bytes().fold(0_u8, u8::wrapping_add) % 8;
@@ -124,15 +143,27 @@ impl Container {
     }
 
     /// As in `GET /containers/ID/json`.
-    pub(super) fn inspected(&self, now: Timestamp) -> Value {
+    pub(super) fn inspected(&self, now: Timestamp, with_size: bool) -> Value {
         let never = || "0001-01-01T00:00:00Z".to_owned();
         let running = self.is_running(now);
         let (path, arguments) = self
             .command
             .split_first()
             .map_or(("/docker-entrypoint.sh", &[][..]), |(first, rest)| (first.as_str(), rest));
-        let mut config = self.config.as_object().cloned().unwrap_or_default();
-        let host = host_config(config.remove("HostConfig"));
+        let mut given = self.config.as_object().cloned().unwrap_or_default();
+        let host = host_config(given.remove("HostConfig"));
+        given.remove("NetworkingConfig");
+        let mut config = super::image::config(None).as_object().cloned().unwrap_or_default();
+        config.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
+        if config.get("Cmd").is_none_or(Value::is_null) && config.get("Entrypoint").is_none_or(Value::is_null) {
+            config.insert("Cmd".to_owned(), self.command.clone().into());
+        }
+        if config.get("Env").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            config.insert("Env".to_owned(), json!([super::image::PATH]));
+        }
+        if config.get("Labels").is_none_or(Value::is_null) {
+            config.insert("Labels".to_owned(), json!({}));
+        }
         // The default network is told twice.
         let mut network = json!({"Bridge": "", "SandboxID": self.image_id.get(7..).filter(|_| running).unwrap_or_default(), "Ports": self.inspected_ports(now)});
         let own = self.network(now);
@@ -141,23 +172,29 @@ impl Container {
             settings.extend(shared.iter().filter_map(|key| Some(((*key).to_owned(), own.get(*key)?.clone()))));
         }
         if let Some(settings) = network.as_object_mut() {
-            settings.insert("Networks".to_owned(), json!({"bridge": own}));
+            settings.insert("Networks".to_owned(), json!({self.network_name(): own}));
         }
-        config.remove("NetworkingConfig");
         config.insert("Hostname".to_owned(), self.inside.host().into());
-        json!({
+        let kept = |file: &str| format!("/var/lib/docker/containers/{}/{file}", self.id);
+        let mut shown = json!({
             "Id": self.id, "Created": rfc3339(self.created), "Path": path, "Args": arguments,
             "State": {
                 "Status": self.state(now), "Running": running, "Paused": running && self.paused, "Restarting": false, "OOMKilled": false, "Dead": false,
-                "Pid": if running { 1_000 + self.created.as_micros() % 30_000 } else { 0 },
+                "Pid": if running { self.pid() } else { 0 },
                 "ExitCode": if self.ended(now).is_some() { self.exit_code() } else { 0 }, "Error": "",
                 "StartedAt": self.started.map_or_else(never, rfc3339), "FinishedAt": self.ended(now).map_or_else(never, rfc3339),
             },
-            "Image": self.image_id, "Name": format!("/{}", self.name), "RestartCount": 0, "Driver": "overlay2", "Platform": "linux",
+            "Image": self.image_id, "ResolvConfPath": kept("resolv.conf"), "HostnamePath": kept("hostname"), "HostsPath": kept("hosts"),
+            "LogPath": kept(&format!("{}-json.log", self.id)), "Name": format!("/{}", self.name), "RestartCount": 0, "Driver": "overlay2", "Platform": "linux",
             "MountLabel": "", "ProcessLabel": "", "AppArmorProfile": "docker-default", "ExecIDs": null, "HostConfig": host,
             "GraphDriver": self.graph(), "Mounts": self.mounts(), "Config": config,
             "NetworkSettings": network,
-        })
+        });
+        if let Some(shown) = shown.as_object_mut().filter(|_| with_size) {
+            shown.insert("SizeRw".to_owned(), 0.into());
+            shown.insert("SizeRootFs".to_owned(), 142_001_093_u64.into());
+        }
+        shown
     }
 
     fn graph(&self) -> Value {
@@ -165,9 +202,24 @@ impl Container {
         json!({"Data": {"LowerDir": at("lower"), "MergedDir": at("merged"), "UpperDir": at("diff"), "WorkDir": at("work")}, "Name": "overlay2"})
     }
 
-    pub(super) fn top(&self) -> Value {
-        json!({"Processes": [["root", "1", "0", "0", "00:00", "?", "00:00:00", self.command_line()]],
+    /// Its one process as `ps` with these arguments shows it: `-ef` unless they say otherwise.
+    pub(super) fn top(&self, arguments: &str) -> Value {
+        let started = self.started.unwrap_or(self.created);
+        let (pid, begun) = (self.pid(), started.as_micros() / 60_000_000 % 1_440);
+        let (pid, begun) = (pid.to_string(), format!("{:02}:{:02}", begun / 60, begun % 60));
+        let above = (self.pid().saturating_sub(21)).to_string();
+        let command = self.command_line();
+        if arguments.contains("aux") {
+            return json!({"Processes": [["root", pid, "0.0", "0.0", "1320", "4", "?", "Ss", begun, "0:00", command]],
+                "Titles": ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"]});
+        }
+        json!({"Processes": [["root", pid, above, "0", begun, "?", "00:00:00", command]],
             "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"]})
+    }
+
+    /// On the machine.
+    fn pid(&self) -> u64 {
+        1_000 + self.created.as_micros() % 30_000
     }
 }
 

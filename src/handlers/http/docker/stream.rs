@@ -16,6 +16,8 @@ use super::output::{Wanted, emit};
 use super::process::Attached;
 use crate::clock::Timestamp;
 
+/// What a process that was killed leaves.
+const KILLED: i32 = 137;
 /// How often a container is looked at that a client waits for.
 const LOOK: Duration = Duration::from_millis(200);
 /// Time that a client may wait for something that never ends.
@@ -23,18 +25,17 @@ const MAX_LOOKS: u32 = 5 * 3_600;
 /// Bytes that are kept of what a client sends ahead.
 const MAX_LINE: usize = 4 * 1024;
 
-/// `GET /events`: nothing happens, for ever or until a time that has come.
-pub(super) fn silence(is_past: bool) -> Answer {
-    struct Silence(u32);
-    impl Stream for Silence {
-        fn next(&mut self, _: &mut Context<'_>, _: &mut Vec<u8>) -> Progress {
-            self.0 += 1;
-            if self.0 > MAX_LOOKS { Progress::Ended } else { Progress::After(LOOK) }
-        }
+/// A stream that says one thing.
+pub(super) struct Once(pub(super) Vec<u8>);
+
+impl Stream for Once {
+    fn next(&mut self, _: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
+        out.append(&mut self.0);
+        Progress::Ended
     }
-    Answer {
-        content_type: Some("application/json".into()),
-        ..Answer::streamed(200, Framing::Chunked, Silence(if is_past { MAX_LOOKS } else { 0 }))
+
+    fn eof(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
+        self.next(cx, out)
     }
 }
 
@@ -136,8 +137,12 @@ pub(super) struct Watch {
     device: Arc<Device>,
     container: String,
     kind: Kind,
-    /// Pieces of output that were sent.
+    /// Pieces of output that were sent, of the run that began then.
     sent: usize,
+    run: Option<Timestamp>,
+    begun: Option<Timestamp>,
+    /// The exit code that was seen last.
+    exit: i32,
     looks: u32,
     process: Option<Attached>,
     /// What the client sent before there was a process, or to one that reads nothing; clients send ahead.
@@ -164,6 +169,9 @@ impl Watch {
             container: container.to_owned(),
             kind,
             sent,
+            run: None,
+            begun: None,
+            exit: KILLED,
             looks: 0,
             process: None,
             input: Recording::new(MAX_LINE),
@@ -177,6 +185,12 @@ impl Watch {
         self.machines.with(cx.session().client.ip(), now, |machine| {
             let container = machine.container(&self.container)?;
             let mut output = Vec::new();
+            if self.begun.is_some() && self.run != container.started {
+                self.sent = 0;
+            }
+            self.run = container.started;
+            self.begun.get_or_insert(now);
+            self.exit = if container.is_running(now) { KILLED } else { container.exit_code() };
             match kind {
                 Kind::Wait(..) => {}
                 Kind::Stats { memory, cores } => output = format!("{}\n", container.stats(now, memory, cores)).into(),
@@ -192,6 +206,8 @@ impl Watch {
             }
             let exit = match kind {
                 Kind::Wait(until, since) => container.awaited(until, since, now),
+                // Who is attached to what has ended hears its next run.
+                Kind::Attach(_) => container.awaited(Until::NextExit, self.begun.unwrap_or(now), now),
                 _ => container.ended(now).map(|_| container.exit_code()),
             };
             let is_attended =
@@ -201,6 +217,7 @@ impl Watch {
                 container.next_change(self.sent, now).map_or(LOOK, |next| next.clamp(Duration::from_millis(1), LOOK));
             if container.ended(now).is_some() && matches!(kind, Kind::Wait(..)) && container.removes_itself() {
                 let id = container.id.clone();
+                machine.happened_to(now, &id, "destroy", None);
                 machine.remove_container(&id);
             }
             Some(Seen { output, exit, starts, next })
@@ -215,6 +232,7 @@ impl Watch {
             if let Some(container) = machine.container(&self.container) {
                 container.stop(now, exit);
             }
+            machine.bound_to_die(now, &self.container);
         });
         true
     }
@@ -235,7 +253,7 @@ impl Stream for Watch {
         self.looks += 1;
         let Some(seen) = self.look(cx) else {
             if matches!(self.kind, Kind::Wait(..)) {
-                out.extend_from_slice(b"{\"Error\":null,\"StatusCode\":0}\n");
+                out.extend_from_slice(format!("{{\"Error\":null,\"StatusCode\":{}}}\n", self.exit).as_bytes());
             }
             return Progress::Ended;
         };
@@ -315,7 +333,7 @@ impl Session {
         let Some(process) = &self.process else { return Progress::After(LOOK) };
         if let Some(exit) = process.exit() {
             let (source, now) = (cx.session().client.ip(), cx.now());
-            self.machines.with(source, now, |machine| machine.exec_went_on(&self.exec.id, Some(exit)));
+            self.machines.with(source, now, |machine| machine.exec_went_on(cx.now(), &self.exec.id, Some(exit)));
             return Progress::Ended;
         }
         let due = process.due().map(|due| due.saturating_since(cx.now()).max(Duration::from_millis(1)));

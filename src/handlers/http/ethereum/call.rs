@@ -10,9 +10,6 @@ use super::{Account, Ethereum};
 /// Wei in the unit that balances are drawn in.
 const BALANCE_UNIT: u128 = 1_000_000_000_000;
 
-/// Blocks that are found by hash.
-const RECENT: u64 = 64;
-
 /// A JSON-RPC error (execution API; geth's own are -32000).
 pub(super) struct Fail {
     pub(super) code: i32,
@@ -30,6 +27,7 @@ impl Ethereum {
         if is_grave(method) {
             cx.event(command_event(&format!("{method} {}", Value::from(params))));
         }
+        check_count(method, params)?;
         let head = number_at(cx.now());
         let text = |at: usize| params.get(at).and_then(Value::as_str).ok_or_else(|| missing(at));
         Ok(match method {
@@ -66,22 +64,38 @@ impl Ethereum {
                 quantity(Block::at(number).transactions().len() as u128)
             }
             "eth_getBlockByHash" => {
-                let (wanted, full) = (text(0)?, params.get(1).and_then(Value::as_bool).ok_or_else(|| missing(1))?);
-                let found =
-                    (head.saturating_sub(RECENT)..=head).rev().map(Block::at).find(|block| block.hash() == wanted);
-                found.map_or(Value::Null, |block| block.to_value(full))
+                let full = params.get(1).and_then(Value::as_bool).ok_or_else(|| missing(1))?;
+                Block::of_hash(text(0)?, head).map_or(Value::Null, |block| block.to_value(full))
             }
-            "eth_getTransactionByHash" | "eth_getTransactionReceipt" => text(0).map(|_| Value::Null)?,
-            "eth_getLogs" | "eth_getUncleByBlockNumberAndIndex" => {
-                params.first().map(|_| json!([])).ok_or_else(|| missing(0))?
+            "eth_getBlockTransactionCountByHash" => {
+                Block::of_hash(text(0)?, head).map_or(Value::Null, |block| quantity(block.count() as u128))
             }
+            "eth_getTransactionByHash" => {
+                Block::of_transaction(text(0)?, head).map_or(Value::Null, |(block, at)| block.transaction(at))
+            }
+            "eth_getTransactionReceipt" => {
+                Block::of_transaction(text(0)?, head).map_or(Value::Null, |(block, at)| block.receipt(at))
+            }
+            "eth_getTransactionByBlockHashAndIndex" | "eth_getTransactionByBlockNumberAndIndex" => {
+                let block = match method.ends_with("HashAndIndex") {
+                    true => Block::of_hash(text(0)?, head),
+                    false => Some(block_number(text(0)?, head)?).filter(|number| *number <= head).map(Block::at),
+                };
+                let at = text(1)?.strip_prefix("0x").and_then(|digits| usize::from_str_radix(digits, 16).ok());
+                let found = block.zip(at).filter(|(block, at)| *at < block.count());
+                found.map_or(Value::Null, |(block, at)| block.transaction(at))
+            }
+            "eth_getUncleCountByBlockHash" | "eth_getUncleCountByBlockNumber" => text(0).map(|_| "0x0".into())?,
+            "eth_getUncleByBlockHashAndIndex" | "eth_getUncleByBlockNumberAndIndex" => text(1).map(|_| Value::Null)?,
+            "eth_getLogs" => params.first().map(|_| json!([])).ok_or_else(|| missing(0))?,
             "eth_pendingTransactions" | "admin_peers" => json!([]),
             "eth_newFilter" | "eth_newBlockFilter" | "eth_newPendingTransactionFilter" => {
-                format!("0x{}", &hash(cx.session().seed, head, "filter").get(2..34).unwrap_or_default()).into()
+                self.filters.add(cx.session().seed, head, method == "eth_newBlockFilter")
             }
-            "eth_getFilterChanges" | "eth_getFilterLogs" if is_filter(text(0)?) => json!([]),
-            "eth_getFilterChanges" | "eth_getFilterLogs" => return Err(Fail::new(-32000, "filter not found")),
-            "eth_uninstallFilter" => is_filter(text(0)?).into(),
+            "eth_getFilterChanges" | "eth_getFilterLogs" => {
+                self.filters.changes(text(0)?, head).ok_or_else(|| Fail::new(-32000, "filter not found"))?
+            }
+            "eth_uninstallFilter" => self.filters.remove(text(0)?).into(),
             "eth_subscribe" => return Err(Fail::new(-32000, "notifications not supported")),
             "miner_setEtherbase" | "miner_setGasPrice" => true.into(),
             "miner_start" | "miner_stop" => Value::Null,
@@ -235,9 +249,38 @@ fn address(text: &str) -> Result<&str, Fail> {
     Err(Fail::new(-32602, message))
 }
 
-/// One of the ids that filters are given here.
-fn is_filter(id: &str) -> bool {
-    id.len() == 34
+/// Arguments of a method: those that it needs, and the most that it takes.
+fn check_count(method: &str, params: &[Value]) -> Result<(), Fail> {
+    let (least, most) = match method {
+        "eth_blockNumber"
+        | "eth_chainId"
+        | "eth_accounts"
+        | "eth_gasPrice"
+        | "eth_syncing"
+        | "net_version"
+        | "web3_clientVersion"
+        | "eth_mining"
+        | "eth_hashrate"
+        | "eth_coinbase"
+        | "net_listening"
+        | "net_peerCount"
+        | "eth_maxPriorityFeePerGas" => (0, 0),
+        "eth_getBalance"
+        | "eth_getTransactionCount"
+        | "eth_getCode"
+        | "eth_getBlockByNumber"
+        | "eth_getBlockByHash" => (2, 2),
+        "eth_getStorageAt" => (3, 3),
+        "eth_call" => (2, 4),
+        "eth_estimateGas" => (1, 3),
+        "eth_getTransactionByHash" | "eth_getTransactionReceipt" | "eth_sendRawTransaction" | "eth_getLogs" => (1, 1),
+        _ => return Ok(()),
+    };
+    let given = params.iter().rposition(|param| !param.is_null()).map_or(0, |at| at + 1);
+    if params.len() > most {
+        return Err(Fail::new(-32602, format!("too many arguments, want at most {most}")));
+    }
+    if given < least { Err(missing(given)) } else { Ok(()) }
 }
 
 /// A block number or tag (execution API, BlockNumberOrTag).

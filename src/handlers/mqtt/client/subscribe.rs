@@ -8,6 +8,7 @@ use super::{Client, End, Turn};
 use crate::handlers::mqtt::broker::Message;
 use crate::handlers::mqtt::packet::{self, Fault, Reader};
 use crate::handlers::mqtt::session::{Delivery, Subscription};
+use crate::handlers::mqtt::sys::Topic;
 use crate::handlers::mqtt::{property, topic};
 
 /// MQTT 5 reason codes (section 2.4).
@@ -110,14 +111,12 @@ impl Client {
         if !filter.starts_with('$') {
             return Vec::new();
         }
-        let values = turn.shared.server.topics(turn.broker, turn.now);
-        let wanted = values.iter().filter(|(topic, _)| topic::matches(filter, topic));
-        let messages = wanted.filter_map(|(topic, value)| {
-            turn.broker.message(&turn.shared.held, topic, value.as_bytes(), Vec::new(), None)
-        });
-        let messages = messages.map(|message| (message, 2)).collect();
-        self.sys = Some((turn.shared.server.tick(turn.now), values));
-        messages
+        let server = &turn.shared.server;
+        self.sys = Some(server.tick(turn.now));
+        let topics = server.topics(&turn.broker.traffic, turn.now);
+        server.drop_expired(&mut turn.broker.traffic, filter, turn.now);
+        let wanted = topics.iter().filter(|it| topic::matches(filter, &it.name));
+        wanted.filter_map(|it| turn.own_message(it)).map(|message| (message, 2)).collect()
     }
 
     pub(super) fn unsubscribe(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
@@ -152,27 +151,29 @@ impl Client {
     /// Posts those of the broker's own topics that have changed since they were last sent.
     pub(super) fn watch_own_topics(&mut self, turn: &mut Turn<'_>) {
         let tick = turn.shared.server.tick(turn.now);
-        let Some((sent, old)) = &mut self.sys else { return };
+        let Some(sent) = &mut self.sys else { return };
         if *sent == tick || self.unasked == 0 {
             return;
         }
         self.unasked -= 1;
-        let values = turn.shared.server.topics(turn.broker, turn.now);
-        let old = std::mem::replace(old, values.clone());
-        *sent = tick;
-        let mut watched = false;
-        for ((topic, value), (_, before)) in values.iter().zip(&old) {
-            let Some(qos) = turn.broker.session(self.link).and_then(|session| session.watches(topic)) else { continue };
-            watched = true;
-            let message = turn.broker.message(&turn.shared.held, topic, value.as_bytes(), Vec::new(), None);
-            if let (Some(message), Some(session)) =
-                (message.filter(|_| value != before), turn.broker.session(self.link))
-            {
+        let before = std::mem::replace(sent, tick);
+        let watches = |turn: &mut Turn<'_>, name: &str| turn.broker.session(self.link)?.watches(name);
+        if !turn.broker.session(self.link).is_some_and(|session| session.watches_own()) {
+            self.sys = None;
+            return;
+        }
+        for it in turn.shared.server.topics(&turn.broker.traffic, turn.now).iter().filter(|it| it.tick > before) {
+            let Some(qos) = watches(turn, &it.name) else { continue };
+            let message = turn.own_message(it);
+            if let (Some(message), Some(session)) = (message, turn.broker.session(self.link)) {
                 session.post(Delivery { message, qos, retain: false, duplicate: false, identifier: None });
             }
         }
-        if !watched {
-            self.sys = None;
-        }
+    }
+}
+
+impl Turn<'_> {
+    fn own_message(&self, it: &Topic) -> Option<Arc<Message>> {
+        self.broker.message(&self.shared.held, &it.name, it.value.as_bytes(), Vec::new(), it.expires)
     }
 }

@@ -109,7 +109,7 @@ fn show(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, entries: Vec<(Vec<u8>,
             let line = long(run, &name, &node);
             run.print(io.out, &line);
         }
-    } else if io.out == TERMINAL && !has_flag(words, b'1') {
+    } else if io.out == TERMINAL && run.has_terminal && !has_flag(words, b'1') {
         let names = entries.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         run.print(io.out, &columns(&names));
     } else {

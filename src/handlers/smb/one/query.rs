@@ -1,7 +1,7 @@
 //! TRANSACTION2 (MS-CIFS 2.2.6): listings, and information about files and volumes.
 
-use super::super::disk::view;
-use super::super::disk::{Entry, normal, pattern};
+use super::super::access;
+use super::super::disk::{Entry, normal, pattern, view};
 use super::super::host::{Kind, Share};
 use super::super::info;
 use super::super::open::{Directory, Object, Open};
@@ -196,7 +196,7 @@ fn query(
         // SMB_INFO_IS_NAME_VALID says so by its success.
         (6, Some(_)) => return Ok(asked.answer(&[], &[])),
         (0x0107, Some(entry)) => Some(info::all(entry, path, deletes)),
-        (_, Some(entry)) => info::file(class, entry, path, deletes),
+        (_, Some(entry)) => info::file(class, entry, path, deletes, access::ALL),
         (_, None) => info::pipe(class),
     };
     data.map(|data| asked.answer(&[0, 0], &data)).ok_or(unknown(level))

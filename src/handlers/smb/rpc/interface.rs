@@ -198,13 +198,15 @@ const fn pipe(name: &'static str, address: &'static str, process: Process, for_a
     Known { name, address, process, for_all }
 }
 
-static PIPES: [Known; 18] = [
+static PIPES: [Known; 20] = [
     pipe("srvsvc", "\\PIPE\\srvsvc", Process::Netsvcs, true),
     pipe("wkssvc", "\\PIPE\\wkssvc", Process::Workstation, true),
     pipe("browser", "\\PIPE\\browser", Process::Netsvcs, true),
     pipe("samr", "\\PIPE\\lsass", Process::Lsass, true),
     pipe("lsarpc", "\\PIPE\\lsass", Process::Lsass, true),
     pipe("lsass", "\\PIPE\\lsass", Process::Lsass, true),
+    pipe("protected_storage", "\\PIPE\\protected_storage", Process::Lsass, false),
+    pipe("LSM_API_service", "\\PIPE\\LSM_API_service", Process::Launch, false),
     pipe("netlogon", "\\PIPE\\lsass", Process::Lsass, true),
     pipe("spoolss", "\\PIPE\\spoolss", Process::Spooler, true),
     pipe("svcctl", "\\PIPE\\ntsvcs", Process::Services, false),

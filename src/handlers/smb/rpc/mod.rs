@@ -28,6 +28,7 @@ use self::interface::{Interface, Known, find, find_pipe};
 pub(super) use self::registry::Set;
 pub(super) use self::security::Judge;
 use self::security::{Security, Verified};
+pub(super) use self::service::Created;
 use super::host::Host;
 use super::status::Status;
 use super::wire::{Fields, Put, patch};

@@ -83,9 +83,12 @@ fn replies(sent: &[u8]) -> Vec<Reply> {
     found
 }
 
+/// Alice is let in.
+pub(super) const ALICE: &str = "credentials = { list = ['alice:Secret12'] }";
+
 fn play(messages: &[Vec<u8>]) -> (Vec<Reply>, Outcome) {
     let steps: Vec<Step<'_>> = messages.iter().map(|message| Step::Recv(message)).collect();
-    let outcome = Transcript::tcp("smb", "").run(&steps);
+    let outcome = Transcript::tcp("smb", ALICE).run(&steps);
     (replies(&outcome.sent()), outcome)
 }
 
@@ -212,7 +215,8 @@ fn two(number: u64, command: u16, session: u64, body: &[u8]) -> Vec<u8> {
     super::framed(&out)
 }
 
-/// Dialogues to be spoilt: the exploit, a bind and a call, SMB2 to a login, and from there to calls over a pipe.
+/// Dialogues to be spoilt: the exploit, a bind and a call, SMB2 to a login, from there to
+/// calls over a pipe, and to files.
 pub(super) fn dialogues() -> Vec<Vec<Vec<u8>>> {
     let mut exploit = start();
     exploit.extend([peek().bytes(), nt_transact(5_072, &[0x41; 976]).bytes(), secondary(&[0; 4096]).bytes()]);
@@ -244,11 +248,10 @@ pub(super) fn dialogues() -> Vec<Vec<Vec<u8>>> {
         .put16(0)
         .put16(67);
     transact.put16(bind.len() as u16).put16(67).put16(2).put16(0x26).put16(0x4000);
-    let mut pipe = start();
+    let mut pipe = status::at_home();
     pipe.extend([
         one(0xa2, &create, &[vec![0], utf16("\\srvsvc\0")].concat()).bytes(),
         one(0x25, &transact, &bind).bytes(),
-        tree(UNICODE, 8, "\\\\x\\Users").bytes(),
         One { tid: 0x0801, ..one(0x32, &listing, &find) }.bytes(),
     ]);
     let mut negotiate = Vec::new();
@@ -258,5 +261,5 @@ pub(super) fn dialogues() -> Vec<Vec<Vec<u8>>> {
     let mut setup = Vec::new();
     setup.put16(25).put16(1).put32(0).put32(0).put16(88).put16(token.len() as u16).put64(0).put(&token);
     let short = vec![two(0, 0, 0, &negotiate), two(1, 1, 0, &setup), two(2, 13, 0, &[4, 0, 0, 0])];
-    vec![exploit, pipe, short, super::two::nobody()]
+    vec![exploit, pipe, short, super::two::nobody(), super::two::at_work()]
 }

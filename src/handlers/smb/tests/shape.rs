@@ -133,6 +133,14 @@ fn a_pipe_is_bound_and_a_share_listed() {
     let (replies, _) = play(&dialogues()[1]);
     let statuses: Vec<u32> = replies.iter().map(|reply| reply.status).collect();
     assert_eq!(statuses, [0; 7]);
-    assert_eq!(replies[4].data[1..4], [5, 0, 12], "bind_ack");
-    assert!(replies[6].data.windows(12).any(|part| part == utf16("Public")));
+    assert_eq!(replies[5].data[1..4], [5, 0, 12], "bind_ack");
+    assert!(replies[6].data.windows(14).any(|part| part == utf16("Windows")));
+}
+
+#[test]
+fn nobody_is_connected_to_pipes_only() {
+    let mut messages = start();
+    messages.extend(["C$", "Users"].map(|share| tree(UNICODE, 8, &format!("\\\\x\\{share}")).bytes()));
+    let (replies, _) = play(&messages);
+    assert_eq!(replies[2..].iter().map(|reply| reply.status).collect::<Vec<_>>(), [0, 0xc000_0022, 0xc000_0022]);
 }

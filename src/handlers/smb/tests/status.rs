@@ -3,7 +3,7 @@
 use super::*;
 
 /// IPC$ and C$ as an administrator: their trees are 0x0800 and 0x0801.
-fn at_home() -> Vec<Vec<u8>> {
+pub(super) fn at_home() -> Vec<Vec<u8>> {
     let mut words = vec![0xff, 0, 0, 0];
     words.put16(0xffff).put16(2).put16(1).put32(0).put16(9).put32(0).put32(0);
     let login = one(0x73, &words[..20], b"Secret12\0alice\0\0Unix\0Samba\0");
@@ -17,7 +17,7 @@ fn at_home() -> Vec<Vec<u8>> {
 fn statuses(messages: &[One]) -> Vec<u32> {
     let all = [at_home(), messages.iter().map(One::bytes).collect()].concat();
     let steps: Vec<Step<'_>> = all.iter().map(|message| Step::Recv(message)).collect();
-    let outcome = Transcript::tcp("smb", "credentials = { list = ['alice:Secret12'] }").run(&steps);
+    let outcome = Transcript::tcp("smb", ALICE).run(&steps);
     let replies = replies(&outcome.sent());
     assert_eq!(replies[..4].iter().map(|reply| reply.status).collect::<Vec<_>>(), [0; 4]);
     replies[4..].iter().map(|reply| reply.status).collect()
@@ -186,7 +186,7 @@ fn files_are_read_and_written_with_the_core_protocol() {
     let messages = [core(0x03, &[0, 0, 0], &["a.txt"]), write(0, b"hello"), read(1), write(2, b""), read(0)];
     let all = [at_home(), messages.iter().map(One::bytes).collect()].concat();
     let steps: Vec<Step<'_>> = all.iter().map(|message| Step::Recv(message)).collect();
-    let outcome = Transcript::tcp("smb", "credentials = { list = ['alice:Secret12'] }").run(&steps);
+    let outcome = Transcript::tcp("smb", ALICE).run(&steps);
     let replies = replies(&outcome.sent());
     assert_eq!((replies[4].words.as_slice(), replies[5].words.as_slice()), (&[0, 0x40][..], &[5, 0][..]));
     assert_eq!(

@@ -16,6 +16,8 @@ use super::{HEADER, Peer, Reply, Request};
 /// Bytes that one read gives: less than was negotiated, so that a short request is not answered with a flood.
 pub(super) const MAX_READ: usize = 512 * 1024;
 
+/// The highest ImpersonationLevel (MS-SMB2 2.2.13): Delegate.
+const MAX_IMPERSONATION: u32 = 3;
 /// CreateOptions that there are (MS-SMB2 2.2.13).
 const OPTIONS: u32 = 0x00ff_ffff;
 
@@ -56,6 +58,9 @@ pub(super) fn create(
     contexts.check()?;
     if wanted.options & !OPTIONS != 0 || wanted.shared & !7 != 0 {
         return Err(Status::INVALID_PARAMETER);
+    }
+    if body.le32(4).is_some_and(|level| level > MAX_IMPERSONATION) {
+        return Err(Status::BAD_IMPERSONATION_LEVEL);
     }
     if wanted.path.split('\\').any(|part| part == ".") {
         return Err(Status::OBJECT_NAME_INVALID);

@@ -350,4 +350,4 @@ fn sign(out: &mut [u8], start: usize, key: Option<[u8; 16]>) {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(super) use tests::nobody;
+pub(super) use tests::{enforced::at_work, nobody};

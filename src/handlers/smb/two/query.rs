@@ -80,7 +80,7 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
     let bytes = match (kind, open.entry()) {
         // FileFullEaInformation: there are none.
         (1, Some(_)) if class == 15 => return Err(Status::NO_EAS_ON_FILE),
-        (1, Some(entry)) => info::file(class, &entry, &format!("\\{}", open.path), open.deletes),
+        (1, Some(entry)) => info::file(class, &entry, &format!("\\{}", open.path), open.deletes, open.access),
         (1, None) => info::pipe(class),
         (2, _) => info::volume(class, host),
         (3, entry) => {

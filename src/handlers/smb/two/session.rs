@@ -112,7 +112,9 @@ impl Two {
                     None if self.confirms => SESSION_IS_GUEST,
                     _ => 0,
                 };
-                login.user = Some(user);
+                // Who logs in again keeps the key that its messages are signed with (MS-SMB2 3.3.5.5.3).
+                let key = login.user.as_ref().map_or(user.key, |before| before.key);
+                login.user = Some(User { key, ..user });
                 (Status::OK, flags, blob)
             }
         };

@@ -209,3 +209,19 @@ fn paths_are_compared_as_after_ms08_067() {
     assert_eq!((compare("\\a", "\\A"), compare("\\a", "\\b"), compare("\\b", "\\a")), (0, u32::MAX, 1));
     assert_eq!(compare("\\AAAAAAAAAA..", "\\\\AAAAAAAAA"), 123, "what scanners tell a patched machine by");
 }
+
+#[test]
+fn a_service_is_found_by_every_session_of_its_source_until_it_is_deleted() {
+    let host = host("");
+    let eve = caller(&host, "eve");
+    let mut pipe = Pipe::new(eve, Interface::Svcctl);
+    let create = |pipe: &mut Pipe<'_>, name: &str| {
+        pipe.says(12, |out| out.put(&[0; 20]).text(name).long(0).long(0).long(16).long(3).long(0).text("calc.exe"))
+    };
+    assert_eq!((status(&create(&mut pipe, "up")), status(&create(&mut pipe, "UP"))), (0, 1073));
+    assert_eq!(status(&create(&mut pipe, "Spooler")), 1073, "one of every Windows");
+    let mut next = Pipe::new(Caller { seed: 8, ..eve }, Interface::Svcctl);
+    let opened = next.says(16, |out| out.put(&[0; 20]).text("up").long(1));
+    assert_eq!((status(&opened), status(&next.says(2, |out| out.put(&opened[..20])))), (0, 0));
+    assert_eq!(status(&next.says(16, |out| out.put(&[0; 20]).text("up").long(1))), 1060);
+}

@@ -81,6 +81,33 @@ fn control(session: u64, at: u16, code: u32, input: &[u8]) -> Vec<u8> {
     message(11, (session, 1), None, &body)
 }
 
+/// What alice does with a file and a directory: a dialogue to be spoilt.
+pub(in super::super::super) fn at_work() -> Vec<Vec<u8>> {
+    let (mut all, session, _) = login(ALICE, 0x0210, 1, "Secret12");
+    let path = utf16("\\\\x\\C$");
+    let mut body = Vec::new();
+    body.put16(9).put16(0).put16(72).put_len16(path.len()).put(&path);
+    all.push(message(3, (session, 0), None, &body));
+    let mut pieces = file(0);
+    pieces.put64(0).put32(1).put32(0).put64(1).put64(0).put32(4).put32(0);
+    let mut list = vec![33, 0, 37, 0, 0, 0, 0, 0];
+    list.put(&file(1)).put16(96).put16(2).put32(4000).put(&utf16("*"));
+    let mut security = vec![41, 0, 3, 0];
+    security.put32(4000).put(&[0; 8]).put32(7).put32(0).put(&file(0)).put8(0);
+    all.extend([
+        open(session, "new", (ALL, 7), 9, &context(b"MxAc", &[])),
+        create(session, "", 1, 1),
+        write(session, 0, b"xhello"),
+        read(session, 0, 6, 1),
+        lock(session, 0, (0, 10), 0x12),
+        control(session, 0, 0x0014_40f2, &pieces),
+        message(14, (session, 1), None, &list),
+        message(16, (session, 1), None, &security),
+        close(session, 0),
+    ]);
+    all
+}
+
 fn statuses(replies: &[Vec<u8>]) -> Vec<u32> {
     replies.iter().map(|reply| status(reply)).collect()
 }
@@ -216,4 +243,32 @@ fn a_file_is_copied_by_the_server_and_other_codes_are_answered() {
     assert_eq!(replies[3][112..128], file(0), "a key that names the file");
     assert_eq!((replies[4].le32(112), replies[4].le32(120)), (Some(1), Some(4)), "one piece, four bytes");
     assert_eq!(replies[5][80..], *b"hell");
+}
+
+#[test]
+fn a_day_of_work_ends_well() {
+    let (replies, _) = play(ALICE, &at_work());
+    assert_eq!(statuses(&replies[2..]), [0; 11]);
+}
+
+#[test]
+fn who_logs_in_again_keeps_its_key_and_what_is_open_tells_the_rights_it_was_opened_with() {
+    let (mut messages, session, key) = login(ALICE, 0x0210, REQUIRED, "Secret12");
+    let mut token = b"NTLMSSP\0\x01\0\0\0".to_vec();
+    token.put32(0xe208_8297).put(&[0; 16]);
+    messages.push(setup(session, REQUIRED, &token));
+    let (replies, _) = play(ALICE, &messages);
+    assert_eq!(status(&replies[3]), 0xc000_0016);
+    let (last, other) = authenticate("alice", "Secret12", *replies[3][64 + 8 + 24..].first_chunk().unwrap());
+    messages.extend([setup(session, REQUIRED, &last), connect(session, Some(key)), connect(session, Some(other))]);
+    let (replies, _) = play(ALICE, &messages);
+    assert_eq!(statuses(&replies[4..]), [0, 0, 0xc000_0022]);
+    let replies = at_home(|session| {
+        let mut query = vec![41, 0, 1, 8];
+        query.put32(4).put(&[0; 16]).put(&file(0)).put8(0);
+        let mut delegate = open(session, "x", (ALL, 7), 0, &[]);
+        patch(&mut delegate, 4 + 64 + 4, &[4]);
+        vec![open(session, "new", (0x8000_0000, 7), 0, &[]), message(16, (session, 1), None, &query), delegate]
+    });
+    assert_eq!((statuses(&replies), replies[1].le32(72)), (vec![0, 0, 0xc000_00a5], Some(0x0012_0089)));
 }

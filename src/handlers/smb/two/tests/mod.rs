@@ -10,7 +10,7 @@ use super::signing::signature;
 use super::{FROM_SERVER, SIGNED};
 use crate::handlers::transcript::{Outcome, Step, Transcript};
 
-mod enforced;
+pub(in super::super) mod enforced;
 mod verified;
 
 const ALICE: &str = "credentials = { list = ['alice:Secret12'] }";

@@ -1,0 +1,136 @@
+//! Go's net/http: what the library says before a program is asked, and the heads that it writes.
+
+use super::super::answer::{Answer, Framing};
+use super::super::ask::Ask;
+use super::head::{Length, http_date, line};
+use super::{Meta, is_host};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Bytes that a program may write before the head has to go out without a length (net/http, bufferBeforeChunkingSize).
+const BUFFER: usize = 2_048;
+
+/// Refuses what the library refuses.
+pub(super) fn judge(ask: &Ask<'_>) -> Option<Answer> {
+    let head = ask.head;
+    let wrong = if !is_target(ask) {
+        "400 Bad Request"
+    } else if !head.has_its_host() {
+        // Of two hosts it says nothing.
+        if ask.host.is_empty() { "400 Bad Request: missing required Host header" } else { "400 Bad Request" }
+    } else if !is_host(ask.host) {
+        "400 Bad Request: malformed Host header"
+    } else if head.values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
+        return Some(Answer { status: 417, close: true, ..Answer::default() });
+    } else {
+        return None;
+    };
+    Some(refusal(400, wrong))
+}
+
+fn refusal(status: u16, text: &str) -> Answer {
+    Answer::new(status, TEXT, text).closing()
+}
+
+/// A path, a whole URL or an asterisk, whose escapes can be read.
+fn is_target(ask: &Ask<'_>) -> bool {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let path = ask.raw_path.as_bytes();
+    let escapes = path.iter().enumerate().filter(|(_, byte)| **byte == b'%');
+    let are_read = escapes.into_iter().all(|(at, _)| is_hex(path.get(at + 1)) && is_hex(path.get(at + 2)));
+    are_read && (ask.raw_path.starts_with('/') || ask.raw_path == "*" || ask.head.method == "CONNECT")
+}
+
+/// The answer to what is no request.
+pub(super) fn fault(status: u16, remains: &[u8]) -> Answer {
+    let mut lines = remains.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let first = lines.next().unwrap_or_default();
+    let is_old = first.ends_with(b" HTTP/0.9");
+    let is_named = |line: &[u8]| {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        !line.contains(&b':') || !name.trim_ascii().contains(&b' ')
+    };
+    match status {
+        _ if status == 505 || is_old => refusal(505, "505 HTTP Version Not Supported: unsupported protocol version"),
+        501 => refusal(501, "Unsupported transfer encoding"),
+        431 => refusal(431, "431 Request Header Fields Too Large"),
+        _ if !lines.take_while(|line| !line.is_empty()).all(is_named) => {
+            refusal(400, "400 Bad Request: invalid header name")
+        }
+        _ => refusal(400, "400 Bad Request"),
+    }
+}
+
+/// The library has written it, which asks no program.
+fn is_of_library(answer: &Answer) -> bool {
+    matches!(answer.status, 400 | 431 | 501 | 505)
+        && answer.headers.is_empty()
+        && answer.content_type.as_deref() == Some(TEXT)
+}
+
+/// The library repeats its words in the status line.
+pub(super) fn status_line(answer: &Answer, minor: u8, reason: &str) -> String {
+    let status = answer.status;
+    if is_of_library(answer) && status != 501 {
+        return format!("HTTP/1.1 {}\r\n", String::from_utf8_lossy(&answer.body));
+    }
+    format!("HTTP/1.{minor} {status} {reason}\r\n")
+}
+
+/// How the body of this answer travels: in chunks if the library cannot wait for its end.
+pub(super) fn length(answer: &Answer, meta: &Meta<'_>) -> Length {
+    let says_length = answer.headers.iter().any(|(name, _)| *name == "Content-Length");
+    let is_silent = answer.body.is_empty() && meta.head.is_some_and(|head| head.method == "HEAD");
+    match Length::of(answer) {
+        Length::Bytes(_) if says_length || is_silent => Length::Nothing,
+        Length::Bytes(bytes) if bytes > BUFFER && meta.head.is_some_and(|head| head.minor == 1) => Length::Chunked,
+        other => other,
+    }
+}
+
+/// A body as one chunk.
+pub(super) fn chunked(body: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+    out.extend_from_slice(body);
+    out.extend_from_slice(b"\r\n0\r\n\r\n");
+}
+
+/// Headers of the program sorted, those of the library after them.
+pub(super) fn head(text: &mut String, answer: &Answer, meta: &Meta<'_>, minor: u8, length: Length) {
+    let kind = answer.content_type.as_ref().map(|kind| ("Content-Type", kind.as_ref()));
+    let mut headers: Vec<(&str, &str)> =
+        answer.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(kind).collect();
+    if matches!(answer.stream, Some((Framing::Raw, _))) && minor == 1 {
+        // Written by hand after the connection was taken over: neither sorted nor dated.
+        headers.iter().rev().for_each(|(name, value)| line(text, name, value));
+        return;
+    }
+    if is_of_library(answer) {
+        headers.iter().for_each(|(name, value)| line(text, name, value));
+        return line(text, "Connection", "close");
+    }
+    if answer.status == 417 {
+        line(text, "Connection", "close");
+        line(text, "Date", http_date(meta.now));
+        return line(text, "Content-Length", 0);
+    }
+    // The type of a text that the program does not name is found by the library.
+    let found = kind.filter(|(_, kind)| answer.status == 200 && *kind == TEXT && !answer.body.is_empty());
+    headers.retain(|header| Some(*header) != found);
+    headers.sort_by_key(|(name, _)| *name);
+    headers.iter().for_each(|(name, value)| line(text, name, value));
+    line(text, "Date", http_date(meta.now));
+    if let Length::Bytes(bytes) = length {
+        line(text, "Content-Length", bytes);
+    }
+    if let Some((name, value)) = found {
+        line(text, name, value);
+    }
+    match (minor, meta.keep) {
+        (0, true) => line(text, "Connection", "keep-alive"),
+        (1, false) if !matches!(length, Length::Nothing) => line(text, "Connection", "close"),
+        _ => {}
+    }
+    if matches!(length, Length::Chunked) {
+        line(text, "Transfer-Encoding", "chunked");
+    }
+}
