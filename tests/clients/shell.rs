@@ -13,7 +13,7 @@ const SCRIPT: &str = r#"set -e; cd "$1"; mkdir -p bin sbin usr/bin usr/sbin etc/
     printf 'root:x:0:\ndaemon:x:1:\ntty:x:5:\nusers:x:100:\nnobody:x:99:\n' > etc/group
     mknod dev/null c 1 3; mknod dev/zero c 1 5; mknod dev/urandom c 1 9; mount --make-rprivate /; mount -t proc proc proc
     exec env -i PS1= PS2= PATH=/sbin:/usr/sbin:/bin:/usr/bin HOME=/root SHELL=/bin/sh USER=root LOGNAME=root TERM=vt102 chroot . /bin/sh -c '
-    i=0; while [ -f /cases/$i.in ]; do rm -rf /tmp /var/tmp; mkdir -m 1777 /tmp /var/tmp; cd /root
+    i=0; while [ -f /cases/$i.in ]; do rm -rf /tmp /var/tmp /root; mkdir -m 1777 /tmp /var/tmp; mkdir /root; cd /root
     cat /cases/$i.in | (exec -a -sh /bin/busybox -i) > /cases/$i.out 2>&1; i=$((i+1)); done'"#;
 
 /// The answer without the greeting, and the status that the trap has told.

@@ -62,7 +62,10 @@ pub(super) fn open(
     match first {
         b"shell" => Some(open_shell(cx, device, words, argument, out)),
         b"exec" => Some(match length {
-            Some(left) => Box::new(Install { file: budget.file(), left, is_full: false, is_over: false }),
+            Some(length) => {
+                let is_part = memchr::memmem::find(argument, b"install-write").is_some();
+                Box::new(Install { file: budget.file(), length, left: length, is_part, is_full: false, is_over: false })
+            }
             None => Box::new(Commands::new(cx, device, Framing::Bare { terminal: false }, Some(argument), out)),
         }),
         b"sync" => Some(Box::new(Sync::new(budget.clone()))),
@@ -144,11 +147,13 @@ impl Service for Silence {
 }
 
 /// `cmd package install -S LENGTH`, words quoted or not: how `adb install` streams a package.
+///
+/// `cmd package install-write -S LENGTH SESSION NAME -` does the same for one of several (`adb install-multiple`).
 fn install_length(command: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(command).ok()?;
     let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(['\'', '"'])).collect();
     let [first, second, third, rest @ ..] = words.as_slice() else { return None };
-    if (*first, *second, *third) != ("cmd", "package", "install") {
+    if (*first, *second) != ("cmd", "package") || !matches!(*third, "install" | "install-write") {
         return None;
     }
     let at = rest.iter().position(|word| *word == "-S")?;
@@ -158,22 +163,32 @@ fn install_length(command: &[u8]) -> Option<usize> {
 /// A package that is being installed: kept, and told to be a success.
 struct Install {
     file: Incoming,
+    length: usize,
     left: usize,
+    /// One of several, which a later command installs.
+    is_part: bool,
     is_full: bool,
     is_over: bool,
 }
 
 impl Service for Install {
-    fn receive(&mut self, cx: &mut Context<'_>, _: &Device, bytes: &[u8], out: &mut Vec<u8>) {
+    fn receive(&mut self, cx: &mut Context<'_>, device: &Device, bytes: &[u8], out: &mut Vec<u8>) {
         let piece = bytes.get(..self.left).unwrap_or(bytes);
         self.left -= piece.len();
         self.is_full = self.is_full || !self.file.push(piece);
         if self.left == 0 && !self.is_over {
             self.is_over = true;
-            cx.sample("base.apk", self.file.take());
-            let answer: &[u8] =
-                if self.is_full { b"Failure [INSTALL_FAILED_INSUFFICIENT_STORAGE]\n" } else { b"Success\n" };
-            out.extend(answer);
+            let file = self.file.take();
+            if !self.is_full {
+                device.install(cx.session().client.ip(), cx.now(), &file);
+            }
+            cx.sample("base.apk", file);
+            let answer = match (self.is_full, self.is_part) {
+                (true, _) => "Failure [INSTALL_FAILED_INSUFFICIENT_STORAGE]\n".to_owned(),
+                (false, true) => format!("Success: streamed {} bytes\n", self.length),
+                (false, false) => "Success\n".to_owned(),
+            };
+            out.extend(answer.bytes());
         }
     }
 
@@ -196,6 +211,7 @@ mod tests {
     fn a_streamed_package_tells_its_length() {
         assert_eq!(install_length(b"cmd package 'install'  -S 12345"), Some(12_345));
         assert_eq!(install_length(b"cmd 'package' 'install' '-r' '-S' '7'"), Some(7));
+        assert_eq!(install_length(b"cmd package install-write -S 9 1234 base.apk -"), Some(9));
         assert_eq!(install_length(b"cmd package list"), None);
         assert_eq!(install_length(b"pm install /data/local/tmp/a.apk"), None);
     }

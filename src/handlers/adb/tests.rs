@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::Persona;
 use super::super::transcript::{Outcome, Step, Transcript};
 use super::*;
 
@@ -95,6 +96,26 @@ fn the_second_shell_protocol_carries_output_and_status_in_packets() {
 }
 
 #[test]
+fn errors_come_in_packets_of_their_own() {
+    let said = |command: &str| {
+        let service = format!("shell,v2,raw:{command}");
+        let (_, answers) = run(&[Step::Recv(&opened(&service)), Step::Recv(&okay(1, 1)), Step::Wait(60_000)]);
+        written(&answers, 1)
+    };
+    assert_eq!(said("ls /nope"), b"\x02\x25\0\0\0ls: /nope: No such file or directory\n\x03\x01\0\0\0\x01");
+    assert_eq!(said("ls /nope 2>/dev/null"), b"\x03\x01\0\0\0\x01");
+    assert_eq!(said("ls /nope 2>&1")[..5], *b"\x01\x25\0\0\0");
+}
+
+#[test]
+fn packages_of_several_files_are_taken_one_by_one() {
+    let steps = [opened("exec:cmd package install-write -S 4 77 base.apk -"), write(1, 1, b"PK\x03\x04"), okay(1, 1)];
+    let (outcome, answers) = run(&steps.iter().map(|bytes| Step::Recv(bytes)).collect::<Vec<_>>());
+    assert_eq!(outcome.samples.len(), 1);
+    assert_eq!(written(&answers, 1), b"Success: streamed 4 bytes\n");
+}
+
+#[test]
 fn a_login_prompts_runs_lines_and_ends_with_exit() {
     let steps = [
         Step::Recv(&opened("shell:")),
@@ -156,6 +177,16 @@ fn a_pushed_file_is_kept_as_a_sample_and_stands_on_the_device() {
     assert_eq!(&stat[..4], b"STAT");
     assert_eq!(u32::from_le_bytes(*stat[4..].first_chunk().unwrap()), 0o100_755);
     assert_eq!(u32::from_le_bytes(*stat[8..].first_chunk().unwrap()), 100_000);
+}
+
+#[test]
+fn what_was_pushed_for_nobody_else_can_be_pulled_again() {
+    let file = b"/data/local/tmp/own";
+    let device = Device::new(Flavor::Android, &Persona::example(), &[]);
+    device.files([192, 0, 2, 1].into(), crate::clock::Timestamp::default(), |files| {
+        files.store(file, b"mine", 0o770).unwrap();
+        assert_eq!(files.read(file).unwrap().as_ref(), b"mine");
+    });
 }
 
 #[test]

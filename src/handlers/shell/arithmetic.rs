@@ -8,6 +8,7 @@ const MAX_DEPTH: u32 = 32;
 pub(super) enum Fault {
     Syntax,
     DivideByZero,
+    Exponent,
 }
 
 impl Fault {
@@ -15,6 +16,7 @@ impl Fault {
         match self {
             Self::Syntax => "arithmetic syntax error",
             Self::DivideByZero => "divide by zero",
+            Self::Exponent => "exponent less than 0",
         }
     }
 }
@@ -33,8 +35,12 @@ pub(super) fn number(text: &[u8]) -> i64 {
     if negative { value.wrapping_neg() } else { value }
 }
 
-/// Decimal, `0x` hexadecimal, `0` octal.
+/// Decimal, `0x` hexadecimal, `0` octal, `BASE#DIGITS`.
 fn constant(text: &str) -> Option<i64> {
+    if let Some((base, digits)) = text.split_once('#') {
+        let base = base.parse().ok().filter(|base| (2..=36).contains(base))?;
+        return i64::from_str_radix(digits, base).ok();
+    }
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return i64::from_str_radix(hex, 16).ok();
     }
@@ -55,7 +61,8 @@ pub(super) fn evaluate(text: &[u8], variables: &mut dyn Variables) -> Result<i64
 }
 
 /// Binary operators with how strongly they bind; longer ones before their beginnings.
-const BINARY: [(&str, u8); 18] = [
+const BINARY: [(&str, u8); 19] = [
+    ("**", 11),
     ("||", 1),
     ("&&", 2),
     ("==", 6),
@@ -212,6 +219,8 @@ impl Sum<'_> {
             "+" => a.wrapping_add(b),
             "-" => a.wrapping_sub(b),
             "*" => a.wrapping_mul(b),
+            "**" if b < 0 => return Err(Fault::Exponent),
+            "**" => a.wrapping_pow(u32::try_from(b).unwrap_or(u32::MAX)),
             _ if b == 0 && self.silent > 0 => 0,
             _ if b == 0 => return Err(Fault::DivideByZero),
             "/" => a.wrapping_div(b),
@@ -262,7 +271,7 @@ impl Sum<'_> {
             }
             return Ok(value);
         }
-        let len = self.rest().iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+        let len = self.rest().iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
         let text = self.rest().get(..len).unwrap_or_default();
         let value = std::str::from_utf8(text).ok().and_then(constant).ok_or(Fault::Syntax)?;
         self.at += len;

@@ -2,10 +2,11 @@
 
 mod draw;
 mod network;
+mod package;
 mod present;
 mod proc;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +20,7 @@ use crate::handlers::{Random, Sources};
 
 pub(super) use draw::pick;
 pub(super) use network::Network;
+pub(super) use package::{Package, Settings};
 pub(super) use present::Present;
 pub(super) use proc::process_status;
 
@@ -55,26 +57,60 @@ pub(super) struct Process {
 pub(super) struct Remembered {
     pub(super) overlay: Overlay,
     pub(super) jobs: Jobs,
+    /// Android's packages and settings.
+    pub(super) packages: Vec<Package>,
+    pub(super) settings: Settings,
+}
+
+/// A program that is still running.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) pid: u32,
+    /// The command line.
+    pub(super) command: Vec<u8>,
+    /// When it ends; `None`: not by itself.
+    pub(super) until: Option<Timestamp>,
 }
 
 /// The programs that a source has started.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    /// Process number and command line of those that are still running.
-    pub(super) running: Vec<(u32, Vec<u8>)>,
+    pub(super) running: Vec<Job>,
+    /// Process numbers and statuses of those in the background that have ended.
+    pub(super) ended: VecDeque<(u32, u8)>,
+    /// `$!`
+    pub(super) background: Option<u32>,
     /// The last number that was given out.
     last_pid: u32,
 }
 
 impl Jobs {
     /// Notes a program that keeps running; the oldest is forgotten. `newest` is the last number given out by others.
-    pub(super) fn start(&mut self, newest: u32, command: &[u8]) -> u32 {
+    pub(super) fn start(&mut self, newest: u32, command: &[u8], until: Option<Timestamp>) -> u32 {
         let pid = self.next_pid(newest);
         if self.running.len() >= MAX_RUNNING {
             self.running.remove(0);
         }
-        self.running.push((pid, command.get(..200).unwrap_or(command).to_vec()));
+        self.running.push(Job { pid, command: command.get(..200).unwrap_or(command).to_vec(), until });
         pid
+    }
+
+    /// Notes a program in the background that has ended.
+    pub(super) fn end(&mut self, pid: u32, status: u8) {
+        if self.ended.len() >= MAX_RUNNING {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((pid, status));
+    }
+
+    /// What has come to its end by this time runs no longer.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        let (over, running): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.running).into_iter().partition(|job| job.until.is_some_and(|until| until <= now));
+        self.running = running;
+        for job in over {
+            self.end(job.pid, 0);
+        }
     }
 
     /// The number of a process that begins now: none that was used before.

@@ -47,7 +47,11 @@ impl Run<'_, '_> {
                 if total > MAX_OUTPUT {
                     return arguments;
                 }
-                let paths = if field.has_wildcard { self.paths(&field.pattern) } else { Vec::new() };
+                let paths = if field.has_wildcard && !self.state.options.has(b'f') {
+                    self.paths(&field.pattern)
+                } else {
+                    Vec::new()
+                };
                 if paths.is_empty() {
                     arguments.push(field.bytes);
                 } else {

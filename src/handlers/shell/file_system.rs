@@ -193,11 +193,13 @@ impl<'a> FileSystem<'a> {
 
     /// The content of a file, or why there is none.
     pub(super) fn content(&self, path: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
-        let (_, node) = self.find(path)?;
+        let (path, node) = self.find(path)?;
         match &node.kind {
             Kind::Directory => Err(Fault::IsDirectory),
             Kind::File { content, .. } => {
-                if !self.is_root && node.mode & 0o004 == 0 {
+                // What the visitor has written is its own.
+                let reads = if self.overlay.nodes.contains_key(&path) { 0o400 } else { 0o004 };
+                if !self.is_root && node.mode & reads == 0 {
                     return Err(Fault::Denied);
                 }
                 Ok(self.bytes(content))

@@ -49,11 +49,16 @@ fn set_holds(set: &[u8], byte: u8) -> Option<(bool, &[u8])> {
         [b'!' | b'^', rest @ ..] => (true, rest),
         _ => (false, set),
     };
-    let end = 1 + set.get(1..)?.iter().position(|&b| b == b']')?;
+    let end = end_of(set)?;
     let (members, rest) = (set.get(..end)?, set.get(end + 1..)?);
     let mut is_in = false;
     let mut left = members;
     while let Some((&first, after)) = left.split_first() {
+        if let Some((is_fitting, rest)) = class_holds(left, byte) {
+            is_in |= is_fitting;
+            left = rest;
+            continue;
+        }
         left = match after {
             [b'-', last, rest @ ..] => {
                 is_in |= (first..=*last).contains(&byte);
@@ -66,6 +71,41 @@ fn set_holds(set: &[u8], byte: u8) -> Option<(bool, &[u8])> {
         };
     }
     Some((is_in != negated, rest))
+}
+
+/// Where the `]` of a set stands: the first byte and classes may hold another.
+fn end_of(set: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let rest = set.get(at..)?;
+        at += match rest.strip_prefix(b"[:").and_then(|class| memchr::memmem::find(class, b":]")) {
+            Some(length) => length + 4,
+            None if at > 0 && rest.first() == Some(&b']') => return Some(at),
+            None => 1,
+        };
+    }
+}
+
+/// Whether the class that begins here, `[:digit:]`, holds the byte, and what follows it.
+fn class_holds(set: &[u8], byte: u8) -> Option<(bool, &[u8])> {
+    let rest = set.strip_prefix(b"[:")?;
+    let (name, rest) = rest.split_at_checked(memchr::memmem::find(rest, b":]")?)?;
+    let is_in = match name {
+        b"alpha" => byte.is_ascii_alphabetic(),
+        b"digit" => byte.is_ascii_digit(),
+        b"alnum" => byte.is_ascii_alphanumeric(),
+        b"upper" => byte.is_ascii_uppercase(),
+        b"lower" => byte.is_ascii_lowercase(),
+        b"space" => byte.is_ascii_whitespace(),
+        b"blank" => matches!(byte, b' ' | b'\t'),
+        b"punct" => byte.is_ascii_punctuation(),
+        b"xdigit" => byte.is_ascii_hexdigit(),
+        b"cntrl" => byte.is_ascii_control(),
+        b"print" => (b' '..=b'~').contains(&byte),
+        b"graph" => byte.is_ascii_graphic(),
+        _ => false,
+    };
+    Some((is_in, rest.get(2..)?))
 }
 
 #[cfg(test)]
@@ -82,6 +122,9 @@ mod tests {
             (b"[a-c]x", b"bx", true),
             (b"[!a-c]x", b"bx", false),
             (b"[", b"[", true),
+            (b"[[:upper:]]x", b"Ax", true),
+            (b"[![:digit:]a]", b"a", false),
+            (b"[]a]", b"]", true),
             (b"a\\*", b"a*", true),
             (b"a\\*", b"ab", false),
         ] {

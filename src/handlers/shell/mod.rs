@@ -10,6 +10,7 @@
 //! after the steps are used up.
 
 mod android;
+mod apk;
 mod applet;
 mod arithmetic;
 mod calendar;
@@ -20,7 +21,9 @@ mod escape;
 mod expand;
 mod file_system;
 mod glob;
+mod inflate;
 mod lex;
+mod option;
 mod parse;
 mod run;
 mod terminal;
@@ -36,6 +39,7 @@ use std::time::Duration;
 use self::device::Remembered;
 use self::file_system::FileSystem;
 use self::lex::Fault;
+use self::option::Options;
 use self::parse::Item;
 use self::run::{Function, Run, Waiting};
 use super::recording::with_text;
@@ -96,6 +100,17 @@ struct Surroundings {
     arguments: Vec<Vec<u8>>,
     /// Bits that new files do not get.
     mask: u16,
+    /// `set -e` and its kin.
+    options: Options,
+    /// Commands by signal; 0 is the end of the shell.
+    traps: BTreeMap<u8, Vec<u8>>,
+    /// Variables of a fresh login that were taken away.
+    gone: BTreeSet<Vec<u8>>,
+    /// Variables that keep their values.
+    fixed: BTreeSet<Vec<u8>>,
+    /// Where `getopts` is: the argument, and the letter in it; a letter of 0: nowhere.
+    option_index: usize,
+    option_at: usize,
 }
 
 /// What a shell carries from line to line.

@@ -1,104 +1,16 @@
 //! Tokens to commands (POSIX.1-2017, Shell Command Language 2.9, 2.10): lists, pipelines, redirections, loops, conditions.
 
+mod command;
 mod compound;
 
 use std::sync::Arc;
 
 use super::lex::{Fault, Part, Token, Word, tokens};
 
+pub(super) use command::{Body, Command, Item, Joint, List, Pipeline, Redirection, RedirectionKind};
+
 /// Commands within commands.
 const MAX_DEPTH: u32 = 24;
-
-/// Commands one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct List(pub(super) Vec<Item>);
-
-/// `a && b || c`, perhaps with `&`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) first: Pipeline,
-    pub(super) rest: Vec<(Joint, Pipeline)>,
-    pub(super) in_background: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Joint {
-    And,
-    Or,
-}
-
-/// `a | b`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pipeline {
-    pub(super) negated: bool,
-    pub(super) commands: Vec<Command>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Command {
-    pub(super) body: Body,
-    pub(super) redirections: Vec<Redirection>,
-    /// Where it begins, from 1.
-    pub(super) line: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Body {
-    Simple {
-        assignments: Vec<(Vec<u8>, Word)>,
-        words: Vec<Word>,
-    },
-    Group(List),
-    Subshell(List),
-    Loop {
-        until: bool,
-        condition: List,
-        body: List,
-    },
-    /// `words` is `None` for a loop over the arguments.
-    For {
-        name: Vec<u8>,
-        words: Option<Vec<Word>>,
-        body: List,
-    },
-    If {
-        branches: Vec<(List, List)>,
-        otherwise: List,
-    },
-    Case {
-        word: Word,
-        arms: Vec<(Vec<Word>, List)>,
-    },
-    /// `name() body`; `cost` is about what the body takes in memory, in bytes.
-    Function {
-        name: Vec<u8>,
-        body: Arc<Command>,
-        cost: usize,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Redirection {
-    pub(super) descriptor: u8,
-    pub(super) kind: RedirectionKind,
-    pub(super) target: Word,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RedirectionKind {
-    /// `<`, `<>`
-    From,
-    /// `<<`: the target is the document itself.
-    Document,
-    /// `>`, `>|`
-    To,
-    /// `>>`
-    Append,
-    /// `>&`, `<&`
-    Duplicate,
-    /// `&>`: output and errors.
-    Both,
-}
 
 /// Reads a whole text.
 pub(super) fn parse(text: &[u8]) -> Result<List, Fault> {
@@ -374,7 +286,8 @@ impl Parser {
             _ => None,
         };
         let kind = match self.peek() {
-            Some(Token::Operator("<" | "<>")) => RedirectionKind::From,
+            Some(Token::Operator("<")) => RedirectionKind::From,
+            Some(Token::Operator("<>")) => RedirectionKind::ReadWrite,
             Some(Token::Operator("<<" | "<<-")) => RedirectionKind::Document,
             Some(Token::Operator(">" | ">|")) => RedirectionKind::To,
             Some(Token::Operator(">>")) => RedirectionKind::Append,
@@ -409,7 +322,8 @@ fn cost_of(token: &Token) -> usize {
     }
 }
 
-const KEYWORDS: [&[u8]; 16] = [
+/// Words that are no commands where one could begin.
+pub(super) const KEYWORDS: [&[u8]; 16] = [
     b"!", b"{", b"}", b"case", b"do", b"done", b"elif", b"else", b"esac", b"fi", b"for", b"if", b"in", b"then",
     b"until", b"while",
 ];

@@ -3,27 +3,27 @@
 
 mod compound;
 mod function;
+mod list;
 mod program;
+mod script;
 mod stream;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::device::{Device, Flavor, Jobs, Remembered};
+use super::device::{Device, Flavor, Jobs, Package, Remembered, Settings};
 use super::file_system::{FileSystem, Sample};
 use super::lex::Word;
-use super::parse::{Body, Command, Item, Joint, List, Pipeline};
-use super::{Act, Acts, MAX_LEVELS, MAX_STEPS, State, Surroundings, parse};
+use super::parse::{Body, Command};
+use super::{Act, Acts, MAX_STEPS, State};
 use crate::handlers::{Context, Random};
-use stream::{Input, Sink};
+use stream::{Descriptor, Input, Sink};
 
 pub(super) use stream::{Io, TERMINAL};
 
 pub(super) use function::Function;
 pub(super) use waiting::Waiting;
-
-/// Expansions within expansions.
-const MAX_NESTING: u32 = 32;
 
 /// Why the commands that follow are not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,19 @@ pub(super) enum Leaving {
     Hang,
 }
 
+/// What a shell of its own runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    /// A text, as of `sh -c`.
+    Text,
+    /// A file: its lines are counted.
+    File,
+}
+
 /// Where the commands come from that do not come from the terminal: it stands before the shell's errors.
 #[derive(Debug, Clone)]
 struct Origin {
     name: Vec<u8>,
-    /// A file: its lines are counted.
     is_file: bool,
 }
 
@@ -61,6 +69,9 @@ pub(super) struct Run<'r, 'c> {
     pub(super) random: &'r mut Random,
     pub(super) files: FileSystem<'r>,
     pub(super) jobs: &'r mut Jobs,
+    /// What this source has installed, and set.
+    pub(super) packages: &'r mut Vec<Package>,
+    pub(super) settings: &'r mut Settings,
     pub(super) leaving: Option<Leaving>,
     /// What the visitor is shown is seen on a terminal.
     pub(super) has_terminal: bool,
@@ -77,6 +88,12 @@ pub(super) struct Run<'r, 'c> {
     line: u32,
     /// A command was substituted in the present simple command: its status stands where nothing else is run.
     substituted: bool,
+    /// Conditions around the present command: its failure is no reason to leave.
+    tested: u32,
+    /// Where `exec` has had the shell read and write since.
+    replaced: Option<Io>,
+    /// Descriptors from 3.
+    descriptors: BTreeMap<u8, Descriptor>,
     /// For each function that runs, what its local variables were before.
     locals: Vec<Vec<Before>>,
     sinks: Vec<Sink>,
@@ -91,6 +108,7 @@ impl<'r, 'c> Run<'r, 'c> {
         random: &'r mut Random,
         kept: &'r mut Remembered,
     ) -> Self {
+        kept.jobs.settle(cx.now());
         let present = device.present(cx.session(), state, &kept.jobs, cx.now());
         let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root).at_present(present);
         Self {
@@ -100,6 +118,8 @@ impl<'r, 'c> Run<'r, 'c> {
             random,
             files,
             jobs: &mut kept.jobs,
+            packages: &mut kept.packages,
+            settings: &mut kept.settings,
             leaving: None,
             has_terminal: true,
             acts: Acts::new(),
@@ -111,6 +131,9 @@ impl<'r, 'c> Run<'r, 'c> {
             origin: None,
             line: 0,
             substituted: false,
+            tested: 0,
+            replaced: None,
+            descriptors: BTreeMap::new(),
             locals: Vec::new(),
             sinks: vec![Sink::Terminal, Sink::Errors],
             inputs: vec![Input::default()],
@@ -122,71 +145,16 @@ impl<'r, 'c> Run<'r, 'c> {
         (self.acts, self.files.take_samples())
     }
 
-    pub(super) fn list(&mut self, list: &List, io: Io) {
-        for item in &list.0 {
-            self.item(item, io);
-            if self.leaving.is_some() {
-                return;
-            }
-        }
-    }
-
-    fn item(&mut self, item: &Item, io: Io) {
-        let before = self.acts.len();
-        self.pipeline(&item.first, io);
-        for (joint, pipeline) in &item.rest {
-            let goes_on = match joint {
-                Joint::And => self.state.status == 0,
-                Joint::Or => self.state.status != 0,
-            };
-            if self.leaving.is_some() {
-                return;
-            }
-            if goes_on {
-                self.pipeline(pipeline, io);
-            }
-        }
-        if item.in_background {
-            self.in_background(before);
-        }
-    }
-
-    /// What was done since this act is done beside the visitor's dialogue: nobody waits for it.
-    fn in_background(&mut self, before: usize) {
-        let since = self.acts.split_off(before.min(self.acts.len()));
-        self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
-        self.state.status = 0;
-        self.end_subshell();
-    }
-
-    fn pipeline(&mut self, pipeline: &Pipeline, io: Io) {
-        match pipeline.commands.as_slice() {
-            [command] => self.command(command, io),
-            commands => self.apart(|run| {
-                let mut input = io.input;
-                for (at, command) in commands.iter().enumerate() {
-                    let is_last = at + 1 == commands.len();
-                    let out = if is_last { io.out } else { run.add_sink(Sink::Buffer(Vec::new())) };
-                    run.command(command, Io { input, out, err: io.err });
-                    run.end_subshell();
-                    if !is_last {
-                        input = run.input_of(out);
-                    }
-                }
-            }),
-        }
-        if pipeline.negated {
-            self.state.status = u8::from(self.state.status == 0);
-        }
-    }
-
     /// Runs something whose changes of directory and variables do not last: a subshell.
     pub(super) fn apart(&mut self, work: impl FnOnce(&mut Self)) {
         let kept = self.state.surroundings.clone();
-        let loops = std::mem::take(&mut self.loops);
+        let (loops, replaced) = (std::mem::take(&mut self.loops), self.replaced.take());
+        let descriptors = self.descriptors.clone();
+        // What is ignored stays so.
+        self.state.traps.retain(|_, command| command.is_empty());
         work(self);
         self.state.surroundings = kept;
-        self.loops = loops;
+        (self.loops, self.replaced, self.descriptors) = (loops, replaced, descriptors);
         self.end_subshell();
     }
 
@@ -208,14 +176,27 @@ impl<'r, 'c> Run<'r, 'c> {
         if self.origin.as_ref().is_some_and(|origin| origin.is_file) {
             self.line = command.line;
         }
+        let descriptors = if command.redirections.is_empty() { None } else { Some(self.descriptors.clone()) };
         let Some(io) = self.redirect(&command.redirections, io) else {
             self.state.status = 1;
             return;
         };
-        match &command.body {
+        self.body(&command.body, io);
+        if command.is_bare_exec() {
+            self.replaced = if command.redirections.is_empty() { self.replaced } else { Some(io) };
+        } else if let Some(descriptors) = descriptors {
+            self.descriptors = descriptors;
+        }
+    }
+
+    fn body(&mut self, body: &Body, io: Io) {
+        match body {
             Body::Simple { assignments, words } => self.simple(assignments, words, io),
             Body::Group(list) => self.list(list, io),
-            Body::Subshell(list) => self.apart(|run| run.list(list, io)),
+            Body::Subshell(list) => self.apart(|run| {
+                run.list(list, io);
+                run.exit_trap(io);
+            }),
             Body::Loop { until, condition, body } => self.repeat(*until, condition, body, io),
             Body::For { name, words, body } => self.each(name, words.as_deref(), body, io),
             Body::If { branches, otherwise } => self.branch(branches, otherwise, io),
@@ -227,14 +208,22 @@ impl<'r, 'c> Run<'r, 'c> {
     fn simple(&mut self, assignments: &[(Vec<u8>, Word)], words: &[Word], io: Io) {
         self.substituted = false;
         let words = self.expand_words(words, io);
-        let mut before = Vec::new();
+        let (mut before, mut traced) = (Vec::new(), Vec::new());
         for (name, value) in assignments {
             let value = self.expand_text(value, io);
+            if self.state.fixed.contains(name) {
+                return self.give_up(io, &format!("{}: is read only", String::from_utf8_lossy(name)));
+            }
+            traced.push([name, &b"="[..], &shown(&value)].concat());
             before.push((name.clone(), self.state.variables.get(name).cloned()));
             self.set_variable(name, value);
         }
         if self.leaving.is_some() {
             return;
+        }
+        if self.state.options.has(b'x') {
+            traced.extend(words.iter().map(|word| shown(word)));
+            self.print(io.err, &[b"+ ", &traced.join(&b' ')[..], b"\n"].concat());
         }
         if words.is_empty() {
             if !self.substituted {
@@ -271,70 +260,6 @@ impl<'r, 'c> Run<'r, 'c> {
         self.steps > MAX_STEPS
     }
 
-    /// Runs a list and takes what it writes to its output: `$(...)`.
-    pub(super) fn output_of(&mut self, source: &[u8], io: Io) -> Vec<u8> {
-        let list = match parse::parse(source) {
-            Ok(list) => list,
-            Err(fault) => {
-                self.give_up(io, &fault.text());
-                return Vec::new();
-            }
-        };
-        let out = self.add_sink(Sink::Buffer(Vec::new()));
-        self.deeper(io, |run| run.apart(|run| run.list(&list, Io { out, ..io })));
-        self.substituted = true;
-        self.take_buffer(out)
-    }
-
-    /// Expands something that may hold more of its kind: `${a:-${b:-...}}`.
-    pub(super) fn nested<R: Default>(&mut self, io: Io, work: impl FnOnce(&mut Self) -> R) -> R {
-        if self.nesting >= MAX_NESTING {
-            self.give_up(io, "bad substitution");
-            return R::default();
-        }
-        self.nesting += 1;
-        let result = work(self);
-        self.nesting -= 1;
-        result
-    }
-
-    /// Runs something that may run itself again: a substitution, a script, a function. Too deep, the device has no room for one more.
-    fn deeper(&mut self, io: Io, work: impl FnOnce(&mut Self)) {
-        if self.depth >= MAX_LEVELS {
-            self.give_up(io, "can't fork: Resource temporarily unavailable");
-            return;
-        }
-        self.depth += 1;
-        work(self);
-        self.depth -= 1;
-    }
-
-    /// Runs a shell of its own over this text: `sh -c`, or a file; `$0` is first among the arguments. It knows what was exported.
-    pub(super) fn script(&mut self, text: &[u8], arguments: &[Vec<u8>], is_file: bool, io: Io) -> u8 {
-        let name = arguments.first().cloned().unwrap_or_else(|| b"sh".to_vec());
-        let before = (self.origin.replace(Origin { name, is_file }), std::mem::take(&mut self.line));
-        self.apart(|run| {
-            let Surroundings { variables, exported, functions, .. } = &mut run.state.surroundings;
-            variables.retain(|name, _| exported.contains(name));
-            functions.clear();
-            run.state.arguments = arguments.to_vec();
-            run.text(text, io);
-        });
-        (self.origin, self.line) = before;
-        self.state.status
-    }
-
-    /// Runs a text in this shell: `eval`, `.`
-    pub(super) fn text(&mut self, text: &[u8], io: Io) {
-        match parse::parse(text) {
-            Ok(list) => self.deeper(io, |run| {
-                run.state.status = 0;
-                run.list(&list, io);
-            }),
-            Err(fault) => self.give_up(io, &fault.text()),
-        }
-    }
-
     /// An error of the shell itself: it is told, and nothing else of what was typed is done.
     pub(super) fn give_up(&mut self, io: Io, why: &str) {
         self.complain(io, why.as_bytes());
@@ -349,6 +274,11 @@ impl<'r, 'c> Run<'r, 'c> {
         if !time.is_zero() {
             self.acts.push_back(Act::Wait(time));
         }
+    }
+
+    /// How long nothing has happened so far.
+    pub(super) fn waited(&self) -> Duration {
+        waits(&self.acts)
     }
 
     /// Nothing happens for a time between these milliseconds.
@@ -388,6 +318,11 @@ impl<'r, 'c> Run<'r, 'c> {
         self.origin.is_none()
     }
 
+    /// They come from a file.
+    pub(super) fn is_from_file(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.is_file)
+    }
+
     /// The process that has started this shell.
     pub(super) fn parent(&self) -> u32 {
         if self.origin.is_some() { self.state.pid } else { self.device.parent_of_shells() }
@@ -412,4 +347,26 @@ impl<'r, 'c> Run<'r, 'c> {
     pub(super) fn next_pid(&mut self) -> u32 {
         self.jobs.next_pid(self.newest_pid())
     }
+}
+
+/// How long nothing happens in these.
+fn waits(acts: &Acts) -> Duration {
+    acts.iter().filter_map(|act| if let Act::Wait(time) = act { Some(*time) } else { None }).sum()
+}
+
+/// A word as `set -x` shows it: in quotes where a shell would take it for something else.
+fn shown(word: &[u8]) -> Vec<u8> {
+    let is_special = |byte: &u8| *byte < b'+' || matches!(byte, b';'..=b'?' | b'`' | b'[' | b'\\') || *byte > b'z';
+    if !word.iter().any(is_special) {
+        return word.to_vec();
+    }
+    let mut out = vec![b'\''];
+    for byte in word {
+        match byte {
+            b'\'' => out.extend(b"'\"'\"'"),
+            byte => out.push(*byte),
+        }
+    }
+    out.push(b'\'');
+    out
 }

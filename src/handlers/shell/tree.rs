@@ -170,6 +170,9 @@ impl Tree {
             "/var",
             "/var/log",
             "/var/run",
+            "/var/spool",
+            "/var/spool/cron",
+            "/var/spool/cron/crontabs",
             "/var/tmp",
         ] {
             self.directory(path);

@@ -72,6 +72,7 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Options {
     state: State,
+    after_return: bool,
     /// The visitor's own SGA was agreed to.
     their_sga: bool,
     requests: Vec<(u8, u8)>,
@@ -83,7 +84,11 @@ impl Options {
     pub(super) fn byte(&mut self, byte: u8, out: &mut Vec<u8>) -> Option<Input> {
         match self.state {
             State::Text if byte == IAC => self.state = State::Command,
-            State::Text => return Some(Input::Byte(byte)),
+            State::Text => {
+                let follows_return = std::mem::replace(&mut self.after_return, byte == b'\r');
+                // CR LF and CR NUL are one end of a line (RFC 1123, 3.3.1), whoever reads: the login or the shell after it.
+                return (!follows_return || !matches!(byte, b'\n' | 0)).then_some(Input::Byte(byte));
+            }
             State::Command => {
                 self.state = State::Text;
                 match byte {

@@ -23,6 +23,16 @@ fn visit(settings: &str, steps: &[Do<'_>]) -> Outcome {
 /// A login that is let in.
 const LOGIN: [Do<'_>; 2] = [Do::Recv(b"root\r\nroot\r\n"), Do::Wait(300)];
 
+#[test]
+fn the_end_of_the_passwords_line_is_no_line_of_the_shell() {
+    for end in ["\r\n", "\r\0", "\r", "\n"] {
+        let typed = format!("root{end}root{end}");
+        let outcome = visit("", &[Do::Recv(typed.as_bytes()), Do::Wait(300)]);
+        let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+        assert_eq!(sent.matches("~ # ").count(), 1, "{end:?}: {sent}");
+    }
+}
+
 /// What these lines print after a login, without echo and prompts, `\r\n` as `\n`.
 fn shell(lines: &[&str]) -> String {
     shell_at(lines, 0).0

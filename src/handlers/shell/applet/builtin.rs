@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::arithmetic;
 use super::super::device::Flavor;
 use super::super::file_system::Fault;
-use super::super::run::{Io, Leaving, Run, TERMINAL};
-use super::{Program, condition, lossy, number, operands, printf, process, setting, text};
+use super::super::run::{Io, Leaving, Run};
+use super::{Program, condition, job, lossy, number, operands, printf, read, set, setting, text, trap};
 
 /// The builtin of this name.
 pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
@@ -16,10 +16,15 @@ pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
         b"." | b"source" => source,
         b"[" | b"[[" | b"test" => condition::test,
         b"alias" => setting::alias,
-        b"bg" | b"fg" | b"getopts" | b"hash" | b"history" | b"jobs" | b"trap" | b"wait" => succeed,
+        b"bg" | b"fg" => job::foreground,
+        b"getopts" => set::getopts,
+        b"hash" | b"history" => succeed,
+        b"jobs" => job::jobs,
+        b"trap" => trap::trap,
+        b"wait" => job::wait,
         b"let" => calculate,
         b"local" => local,
-        b"readonly" => export,
+        b"readonly" => readonly,
         b"return" => leave_function,
         b"ulimit" => setting::ulimit,
         b"umask" => setting::umask,
@@ -34,13 +39,14 @@ pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
         b"exit" | b"logout" => exit,
         b"export" => export,
         b"help" => help,
-        b"kill" => process::kill,
+        b"kill" => job::kill,
         b"printf" => printf::printf,
         b"pwd" => pwd,
-        b"read" => read,
-        b"set" => set,
+        b"read" => read::read,
+        b"set" => set::set,
         b"shift" => shift,
-        b"type" => kind,
+        b"times" => times_used,
+        b"type" => kind_of,
         b"unset" => unset,
         _ => return None,
     })
@@ -144,7 +150,7 @@ fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
 }
 
 /// `NAME=VALUE`, or the name of a variable that is there: programs are given it.
-fn assign_exported(run: &mut Run<'_, '_>, word: &[u8]) {
+pub(super) fn assign_exported(run: &mut Run<'_, '_>, word: &[u8]) {
     if let Some(at) = word.iter().position(|&b| b == b'=') {
         let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
         run.set_variable(name, value.get(1..).unwrap_or_default().to_vec());
@@ -168,28 +174,24 @@ fn export(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `set`, `set -- ARGUMENT...`; other options are taken and forgotten.
-fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.len() == 1 {
-        for (name, value) in all_variables(run, false) {
-            run.print_line(io.out, &format!("{name}='{value}'"));
+/// `readonly NAME=VALUE...`
+fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    for word in operands(words) {
+        let (name, value) = word.split_at(word.iter().position(|&b| b == b'=').unwrap_or(word.len()));
+        if let Some(value) = value.get(1..) {
+            run.set_variable(name, value.to_vec());
         }
-        return 0;
-    }
-    let options = words.iter().skip(1).take_while(|word| *word != b"--" && word.starts_with(b"-")).count();
-    let dashes = usize::from(words.get(1 + options).is_some_and(|word| word == b"--"));
-    let rest = words.get(1 + options + dashes..).unwrap_or_default();
-    if dashes > 0 || !rest.is_empty() {
-        let name = run.state.arguments.first().cloned().unwrap_or_else(|| run.shell_name());
-        run.state.arguments = [&[name], rest].concat();
+        // As many as there is room for values.
+        if run.state.variables.contains_key(name) {
+            run.state.fixed.insert(name.to_vec());
+        }
     }
     0
 }
 
 fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     for name in operands(words) {
-        run.state.variables.remove(name);
-        run.state.exported.remove(name);
+        run.unset(name);
         if super::has_flag(words, b'f') {
             run.state.functions.remove(name);
         }
@@ -198,11 +200,13 @@ fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
 }
 
 /// Variables that a name can call, sorted; of the visitor's own those that are exported, or all.
-fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
+pub(super) fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = run
         .environment()
         .into_iter()
-        .filter(|(name, _)| !run.state.variables.contains_key(name.as_bytes()))
+        .filter(|(name, _)| {
+            !run.state.variables.contains_key(name.as_bytes()) && !run.state.gone.contains(name.as_bytes())
+        })
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
     let is_own =
@@ -212,32 +216,6 @@ fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
     );
     all.sort();
     all
-}
-
-/// `env`, perhaps with a program to run.
-pub(super) fn env(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest = words.iter().skip(1).skip_while(|word| word.starts_with(b"-"));
-    let given: Vec<Vec<u8>> = rest.clone().take_while(|word| word.contains(&b'=')).cloned().collect();
-    let rest: Vec<Vec<u8>> = rest.skip(given.len()).cloned().collect();
-    let mut status = 0;
-    run.apart(|run| {
-        for word in &given {
-            assign_exported(run, word);
-        }
-        match rest.first() {
-            None => {
-                for (name, value) in all_variables(run, true) {
-                    run.print_line(io.out, &format!("{name}={value}"));
-                }
-            }
-            Some(name) if !name.contains(&b'/') && super::system::where_is(run, name).is_none() => {
-                status = run.fail(io, words, &format!("can't execute '{}': No such file or directory", lossy(name)));
-                status = 127.max(status);
-            }
-            Some(_) => status = run.call_program(&rest, io),
-        }
-    });
-    status
 }
 
 fn eval(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -269,7 +247,7 @@ fn command(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             }
             0
         }
-        Some(b"-V") => kind(run, rest, io),
+        Some(b"-V") => kind_of(run, rest, io),
         Some(_) => run.call_program(rest, io),
     }
 }
@@ -280,6 +258,7 @@ fn exec(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some(name) = rest.first() else { return 0 };
     if !name.contains(&b'/') && super::system::where_is(run, name).is_none() {
         run.complain_of(io, b"exec", &[&name[..], b": not found"].concat());
+        run.leaving = Some(if run.is_interactive() { Leaving::Abandon } else { Leaving::Exit });
         return 127;
     }
     let levels = run.state.levels;
@@ -291,30 +270,6 @@ fn exec(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         run.leaving = Some(Leaving::Exit);
     }
     status
-}
-
-/// `nohup PROG`, `time PROG`.
-pub(super) fn nohup(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    match words.get(1..) {
-        Some(rest) if !rest.is_empty() => run.call(rest, io),
-        _ => super::usage(run, &lossy(words.first().map(Vec::as_slice).unwrap_or_default()), io),
-    }
-}
-
-/// `nice -n N PROG`
-pub(super) fn nice(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest: Vec<Vec<u8>> = super::operands_beside(words, b"n").into_iter().map(<[u8]>::to_vec).collect();
-    if rest.is_empty() {
-        run.print_line(io.out, "0");
-        return 0;
-    }
-    run.call_program(&rest, io)
-}
-
-/// `timeout SECS PROG`: what would take longer is not cut off.
-pub(super) fn timeout(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest: Vec<Vec<u8>> = operands(words).skip(1).cloned().collect();
-    if rest.is_empty() { super::usage(run, "timeout", io) } else { run.call(&rest, io) }
 }
 
 fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -335,73 +290,6 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     }
 }
 
-/// `sh`: with `-c` or a file it runs that; on the terminal it is a shell within the shell.
-pub(super) fn shell(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if let Some(at) = words.iter().position(|word| word == b"-c") {
-        let Some(text) = words.get(at + 1) else {
-            run.print_line(io.err, "sh: -c requires an argument");
-            return 2;
-        };
-        return run.script(text, words.get(at + 2..).unwrap_or_default(), false, io);
-    }
-    if words.iter().any(|word| word == b"-s") {
-        let arguments = [&[b"sh".to_vec()], &operands(words).cloned().collect::<Vec<_>>()[..]].concat();
-        return script_from(run, io, &arguments, false);
-    }
-    if let Some(name) = operands(words).next() {
-        let path = run.path(name);
-        let at = words.iter().position(|word| word == name).unwrap_or(1);
-        run.files.keep_sample(&path, true);
-        let input = match run.open(&path) {
-            Ok(input) => input,
-            Err(fault) => {
-                run.print_line(io.err, &format!("sh: can't open '{}': {}", lossy(name), fault.text()));
-                return 2;
-            }
-        };
-        return script_from(run, Io { input, ..io }, words.get(at..).unwrap_or_default(), true);
-    }
-    if io.input == TERMINAL && io.out == TERMINAL {
-        if run.state.levels < super::super::MAX_LEVELS {
-            run.state.levels += 1;
-            if run.device.flavor() == Flavor::BusyBox && !run.device.is_container() {
-                let greeting = format!(
-                    "\n\n{} built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n",
-                    run.device.busybox_banner()
-                );
-                run.print(io.out, greeting.as_bytes());
-            }
-        }
-        return 0;
-    }
-    script_from(run, io, words.get(..1).unwrap_or_default(), false)
-}
-
-/// Runs what is read. What stands for a fetched script does what nobody knows.
-fn script_from(run: &mut Run<'_, '_>, io: Io, arguments: &[Vec<u8>], is_file: bool) -> u8 {
-    if run.is_stand_in(io) {
-        run.wait_about(200, 900);
-        run.state.has_dropped = true;
-        return 0;
-    }
-    let text = run.read_all(io);
-    run.script(&text, arguments, is_file, io)
-}
-
-/// On a device of this kind everybody is root; on Android nobody becomes it.
-pub(super) fn su(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if run.device.flavor() == Flavor::Android {
-        run.complain(io, b"su: not found");
-        return 127;
-    }
-    if let Some(text) = super::value_of(words, b'c') {
-        let text = text.to_vec();
-        return run.script(&text, &[], false, io);
-    }
-    let plain = words.first().cloned().into_iter().collect::<Vec<_>>();
-    shell(run, &plain, io)
-}
-
 fn help(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     run.print(
         io.out,
@@ -410,39 +298,10 @@ fn help(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `read NAME...`: the last name gets the rest of the line; NUL bytes are dropped, as shells do.
-fn read(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let Some(mut line) = run.read_line(io) else { return 1 };
-    let is_whole = line.last() == Some(&b'\n');
-    line.retain(|b| !matches!(b, 0 | b'\n'));
-    if !super::has_flag(words, b'r') {
-        let mut after_backslash = false;
-        line.retain(|&byte| {
-            after_backslash = byte == b'\\' && !after_backslash;
-            !after_backslash
-        });
-    }
-    let names: Vec<&[u8]> = super::operands_beside(words, b"tpn");
-    let names = if names.is_empty() { vec![&b"REPLY"[..]] } else { names };
-    let separators = run.variable(b"IFS").unwrap_or_else(|| b" \t\n".to_vec());
-    let is_separator = |byte: &u8| separators.contains(byte);
-    let is_blank = |byte: &u8| byte.is_ascii_whitespace() && separators.contains(byte);
-    let trimmed = |text: &[u8]| {
-        let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
-        text.get(start..).unwrap_or_default().to_vec()
-    };
-    let mut rest = trimmed(&line);
-    for (at, name) in names.iter().enumerate() {
-        let is_last = at + 1 == names.len();
-        let end = if is_last { None } else { rest.iter().position(is_separator) };
-        let mut value = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default().to_vec();
-        while is_last && value.last().is_some_and(is_blank) {
-            value.pop();
-        }
-        rest = trimmed(rest.get(end.map_or(rest.len(), |end| end + 1)..).unwrap_or_default());
-        run.set_variable(name, value);
-    }
-    u8::from(!is_whole)
+/// `times`: nothing has taken long.
+fn times_used(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    run.print(io.out, b"0m0.000s 0m0.010s\n0m0.030s 0m0.020s\n");
+    0
 }
 
 fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
@@ -454,13 +313,16 @@ fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     0
 }
 
-fn kind(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+fn kind_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut status = 0;
     for name in operands(words) {
         let found = super::system::where_is(run, name);
         let shown = lossy(name);
         match found {
             _ if run.state.functions.contains_key(name) => run.print_line(io.out, &format!("{shown} is a function")),
+            _ if super::super::parse::KEYWORDS.contains(&name.as_slice()) => {
+                run.print_line(io.out, &format!("{shown} is a shell keyword"));
+            }
             _ if builtin(name).is_some() => run.print_line(io.out, &format!("{shown} is a shell builtin")),
             Some(path) => run.print_line(io.out, &format!("{shown} is {}", lossy(&path))),
             None => {

@@ -26,10 +26,12 @@ pub(super) fn od(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     };
     let has_address = value_of(words, b'A') != Some(b"n");
     let address = |at: usize| if has_address { format!("{at:07o}") } else { String::new() };
+    let skip = passed(words, b'j');
     dump(run, words, io, b"AtNj", |bytes| {
-        let mut text = rows(bytes, |at, bytes| format!("{}{}\n", address(at), row(bytes)));
+        let mut text =
+            rows(bytes, has_flag(words, b'v'), |at, bytes| format!("{}{}\n", address(skip + at), row(bytes)));
         if has_address {
-            text.push_str(&format!("{:07o}\n", bytes.len()));
+            text.push_str(&format!("{:07o}\n", skip + bytes.len()));
         }
         text
     })
@@ -73,18 +75,17 @@ pub(super) fn hexdump(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         _ => |row| of_size(row, 2, |value| format!(" {value:04x}")),
     };
     let width = if has_flag(words, b'c') || has_flag(words, b'b') { ROW * 4 } else { ROW / 2 * 5 };
+    let skip = passed(words, b's');
     dump(run, words, io, b"ensf", |bytes| {
-        let text =
-            rows(
-                bytes,
-                |at, row| {
-                    if is_canonical { canonical(at, row) } else { format!("{at:07x}{:<width$}\n", kind(row)) }
-                },
-            );
+        let text = rows(bytes, has_flag(words, b'v'), |at, row| {
+            let at = skip + at;
+
+            if is_canonical { canonical(at, row) } else { format!("{at:07x}{:<width$}\n", kind(row)) }
+        });
         match (bytes.len(), is_canonical) {
             (0, _) => text,
-            (length, true) => format!("{text}{length:08x}\n"),
-            (length, false) => format!("{text}{length:07x}\n"),
+            (length, true) => format!("{text}{:08x}\n", skip + length),
+            (length, false) => format!("{text}{:07x}\n", skip + length),
         }
     })
 }
@@ -132,7 +133,7 @@ pub(super) fn xxd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         if is_plain {
             return bytes.chunks(30).map(|row| format!("{}\n", HEXLOWER.encode(row))).collect();
         }
-        rows(bytes, |at, row| {
+        rows(bytes, true, |at, row| {
             let pairs: Vec<String> = row.chunks(2).map(|pair| HEXLOWER.encode(pair)).collect();
             format!("{at:08x}: {:<39}  {}\n", pairs.join(" "), printable(row))
         })
@@ -165,8 +166,25 @@ fn from_hex(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, is_plain: bool) ->
     status
 }
 
-fn rows(bytes: &[u8], show: impl Fn(usize, &[u8]) -> String) -> String {
-    bytes.chunks(ROW).enumerate().map(|(at, row)| show(at * ROW, row)).collect()
+/// Row by row; what is the same as the row before is shown once, as a star, unless all are wanted.
+fn rows(bytes: &[u8], all: bool, show: impl Fn(usize, &[u8]) -> String) -> String {
+    let mut text = String::new();
+    let (mut last, mut has_star) = (None, all);
+    for (at, row) in bytes.chunks(ROW).enumerate() {
+        if !all && last == Some(row) && row.len() == ROW {
+            text.push_str(if has_star { "" } else { "*\n" });
+            has_star = true;
+            continue;
+        }
+        (last, has_star) = (Some(row), false);
+        text.push_str(&show(at * ROW, row));
+    }
+    text
+}
+
+/// Bytes that `od -j` and `hexdump -s` pass over.
+fn passed(words: &[Vec<u8>], flag: u8) -> usize {
+    value_of(words, flag).and_then(number).and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
 }
 
 /// Shows all that is read.
@@ -183,7 +201,8 @@ fn bytes_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, with_values: &[u8]
     let limit = limit.filter_map(|flag| number(value_of(words, flag)?)).next();
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX).min(MAX_OUTPUT / 4);
     let (found, status) = run.inputs(io, words, &paths, "");
-    let all: Vec<u8> = found.into_iter().flat_map(|(_, bytes)| bytes).take(limit).collect();
+    let skip = [b'j', b's'].into_iter().find(|flag| with_values.contains(flag)).map_or(0, |flag| passed(words, flag));
+    let all: Vec<u8> = found.into_iter().flat_map(|(_, bytes)| bytes).skip(skip).take(limit).collect();
     run.charge(all.len() / 512);
     (all, status)
 }

@@ -1,6 +1,7 @@
 //! Programs that choose, order and count lines.
 
 use super::super::run::{Io, Run};
+use super::super::tree::Content;
 use super::{Named, has_flag, lossy, number, operands_beside, usage, value_of};
 
 pub(super) fn head(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -56,11 +57,11 @@ fn ends(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, first: bool) -> u8 {
 pub(super) fn wc(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let paths = operands_beside(words, b"");
     let (found, status) = run.inputs(io, words, &paths, "");
-    let mut total = [0, 0, 0];
+    let mut total = [0; 4];
     let many = found.len() > 1;
-    let wanted: Vec<usize> = (0..3).filter(|at| has_flag(words, *b"lwc".get(*at).unwrap_or(&0))).collect();
+    let wanted: Vec<usize> = (0..4).filter(|at| has_flag(words, *b"lwcL".get(*at).unwrap_or(&0))).collect();
     let wanted = if wanted.is_empty() { vec![0, 1, 2] } else { wanted };
-    let show = |counts: [usize; 3], name: &[u8]| {
+    let show = |counts: [usize; 4], name: &[u8]| {
         let chosen: Vec<usize> = wanted.iter().filter_map(|at| counts.get(*at).copied()).collect();
         let numbers = match chosen.as_slice() {
             [only] => only.to_string(),
@@ -71,7 +72,8 @@ pub(super) fn wc(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     for (name, bytes) in found {
         let lines = bytes.iter().filter(|&&b| b == b'\n').count();
         let count = bytes.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
-        let counts = [lines, count, bytes.len()];
+        let longest = pieces(&bytes).iter().map(|line| line.trim_ascii_end().len()).max().unwrap_or(0);
+        let counts = [lines, count, bytes.len(), longest];
         for (sum, count) in total.iter_mut().zip(counts) {
             *sum += count;
         }
@@ -188,16 +190,40 @@ pub(super) fn sort(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if flag(b'r') {
         lines.reverse();
     }
+    if has_flag(words, b'c') {
+        let before: Vec<&[u8]> =
+            pieces(&all).into_iter().map(|line| line.strip_suffix(b"\n").unwrap_or(line)).collect();
+        let wrong = before.iter().zip(&lines).position(|(a, b)| a != b);
+        if let Some(at) = wrong {
+            run.print_line(io.err, &format!("Check line {}", at + 1));
+        }
+        return u8::from(wrong.is_some());
+    }
     let text: Vec<u8> = lines.into_iter().flat_map(|line| [line, b"\n"].concat()).collect();
-    run.print(io.out, &text);
-    status
+    let Some(target) = value_of(words, b'o') else {
+        run.print(io.out, &text);
+        return status;
+    };
+    let path = run.path(target);
+    match run.files.write(&path, Content::Kept(text), true) {
+        Ok(()) => status,
+        Err(fault) => run.fail_at(io, words, "can't open", target, fault),
+    }
 }
 
 pub(super) fn uniq(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let paths = operands_beside(words, b"fsw");
     let (found, status) = run.inputs(io, words, &paths, "");
+    let count = |flag| value_of(words, flag).and_then(number).and_then(|count| usize::try_from(count).ok());
+    let (fields, bytes, most) = (count(b'f').unwrap_or(0).min(1_000), count(b's').unwrap_or(0), count(b'w'));
+    let compared = |line: &[u8]| {
+        let line = key(line, fields + 1, None);
+        let line = line.get(bytes.min(line.len())..).unwrap_or_default();
+        let line = line.get(..most.unwrap_or(line.len()).min(line.len())).unwrap_or_default();
+        if has_flag(words, b'i') { line.to_ascii_lowercase() } else { line.to_vec() }
+    };
     for (_, bytes) in found {
-        for same in pieces(&bytes).chunk_by(|a, b| a == b) {
+        for same in pieces(&bytes).chunk_by(|a, b| compared(a) == compared(b)) {
             let is_many = same.len() > 1;
             if (has_flag(words, b'd') && !is_many) || (has_flag(words, b'u') && is_many) {
                 continue;

@@ -1,7 +1,9 @@
 //! The programs of a device: one `table`, one function each.
 
+mod archive;
 mod awk;
 mod builtin;
+mod column;
 mod condition;
 mod container;
 mod dump;
@@ -9,19 +11,27 @@ mod fetch;
 mod file;
 mod find;
 mod grep;
+mod job;
+mod launch;
 mod lines;
 mod list;
+mod make;
 mod mode;
 mod network;
+mod package;
 mod pattern;
 mod phone;
 mod printf;
 mod process;
+mod read;
 mod sed;
+mod set;
 mod setting;
+mod sum;
 mod system;
 mod table;
 mod text;
+mod trap;
 
 use super::device::Flavor;
 use super::file_system::Fault;

@@ -190,6 +190,21 @@ fn connections(network: &Network, words: &[Vec<u8>], shell: u32, with_tcp: bool)
     text
 }
 
+/// `iptables`: the chains without their rules; what is changed is in the record.
+pub(super) fn iptables(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    const CHAINS: [&str; 3] = ["INPUT", "FORWARD", "OUTPUT"];
+    if has_flag(words, b'L') {
+        let chain = |name: &&str| {
+            format!("Chain {name} (policy ACCEPT)\ntarget     prot opt source               destination         \n")
+        };
+        let text = CHAINS.iter().map(chain).collect::<Vec<_>>().join("\n");
+        run.print(io.out, text.as_bytes());
+    } else if has_flag(words, b'S') {
+        CHAINS.iter().for_each(|name| run.print_line(io.out, &format!("-P {name} ACCEPT")));
+    }
+    0
+}
+
 pub(super) fn ping(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let operands = operands_beside(words, b"cwWsIit");
     let Some(host) = operands.first().map(|host| lossy(host)) else { return usage(run, "ping", io) };

@@ -1,17 +1,23 @@
 //! Android's own programs.
 
+use std::collections::BTreeMap;
+
 use super::super::run::{Io, Leaving, Run};
+use super::package::{am, pm};
 use super::{lossy, operands};
 
 pub(super) fn getprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     match operands(words).next() {
         Some(name) => {
-            let set = run.variable(&[b"property ", &name[..]].concat());
-            let value = set.map(|value| lossy(&value)).or_else(|| run.device.property(&lossy(name)).map(str::to_owned));
+            let name = lossy(name);
+            let set = run.settings.value(&format!("property {name}")).map(str::to_owned);
+            let value = set.or_else(|| run.device.property(&name).map(str::to_owned));
             run.print_line(io.out, &value.unwrap_or_default());
         }
         None => {
-            for (name, value) in run.device.properties() {
+            let mut all: BTreeMap<String, String> = run.device.properties().iter().cloned().collect();
+            all.extend(run.settings.under("property "));
+            for (name, value) in all {
                 run.print_line(io.out, &format!("[{name}]: [{value}]"));
             }
         }
@@ -19,11 +25,15 @@ pub(super) fn getprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// What is set lasts for this shell, under a name that no variable can have.
+/// What is set stays for this source; those of the system's own do not change.
 pub(super) fn setprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     match words {
+        [_, name, _] if name.starts_with(b"ro.") => {
+            run.print_line(io.err, &format!("setprop: failed to set property '{}'", lossy(name)));
+            1
+        }
         [_, name, value] => {
-            run.set_variable(&[b"property ", &name[..]].concat(), value.clone());
+            run.settings.set(format!("property {}", lossy(name)), lossy(value));
             0
         }
         _ => {
@@ -31,54 +41,6 @@ pub(super) fn setprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             1
         }
     }
-}
-
-const PACKAGES: [&str; 8] = [
-    "android",
-    "com.android.providers.settings",
-    "com.android.settings",
-    "com.android.shell",
-    "com.android.systemui",
-    "com.android.vending",
-    "com.google.android.gms",
-    "com.android.inputmethod.latin",
-];
-
-pub(super) fn pm(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    match words.get(1).map(Vec::as_slice) {
-        // None of them is a third party's.
-        Some(b"list") if words.iter().any(|word| word == b"-3") => {}
-        Some(b"list") => PACKAGES.iter().for_each(|package| run.print_line(io.out, &format!("package:{package}"))),
-        Some(b"path") => match words.get(2).map(|name| lossy(name)) {
-            Some(name) if PACKAGES.contains(&name.as_str()) => {
-                run.print_line(io.out, &format!("package:/system/priv-app/{name}/base.apk"))
-            }
-            _ => return 1,
-        },
-        Some(b"install") => {
-            let package = operands(words).last().cloned().unwrap_or_default();
-            let path = run.path(&package);
-            run.wait_about(900, 2_600);
-            if !run.files.exists(&path) {
-                run.print_line(io.out, &format!("Error: Unable to open file: {}", lossy(&package)));
-                return 1;
-            }
-            run.files.keep_sample(&path, true);
-            run.print_line(io.out, "Success");
-        }
-        Some(b"uninstall" | b"clear" | b"disable" | b"enable" | b"hide") => run.print_line(io.out, "Success"),
-        _ => run.print_line(io.out, "usage: pm path [--user USER_ID] PACKAGE"),
-    }
-    0
-}
-
-pub(super) fn am(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.get(1).is_some_and(|word| word.starts_with(b"start")) {
-        let component = words.last().map(|word| lossy(word)).unwrap_or_default();
-        run.wait_about(150, 700);
-        run.print_line(io.out, &format!("Starting: Intent {{ cmp={component} }}"));
-    }
-    0
 }
 
 /// `cmd package ...` and its kin: what `pm`, `am`, `settings` and `wm` do.
@@ -89,6 +51,10 @@ pub(super) fn cmd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         Some(b"activity") => am(run, rest, io),
         Some(b"settings") => settings(run, rest, io),
         Some(b"window") => wm(run, rest, io),
+        Some(b"-l") => {
+            run.print_line(io.out, "Currently running services:\n  activity\n  package\n  settings\n  window");
+            0
+        }
         Some(service) => {
             run.print_line(io.err, &format!("cmd: Can't find service: {}", lossy(service)));
             20
@@ -121,11 +87,73 @@ pub(super) fn monkey(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// `settings get|put|delete|list NAMESPACE [NAME [VALUE]]`
 pub(super) fn settings(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.get(1).is_some_and(|word| word == b"get") {
-        run.print_line(io.out, "null");
+    let words: Vec<String> = operands(words).map(|word| lossy(word)).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let own = |space: &str, name: &str| match (space, name) {
+        ("global", "adb_enabled" | "development_settings_enabled" | "wifi_on" | "device_provisioned") => {
+            Some("1".to_owned())
+        }
+        ("secure", "android_id") => Some(run.device.mac().map(|byte| format!("{:02x}", byte ^ 0x5a)).concat() + "7f31"),
+        ("system", "screen_brightness") => Some("102".to_owned()),
+        ("system", "screen_off_timeout") => Some("60000".to_owned()),
+        _ => None,
+    };
+    match words.as_slice() {
+        ["get", space, name] => {
+            let set = run.settings.value(&format!("{space} {name}")).map(str::to_owned);
+            let value = set.or_else(|| own(space, name)).unwrap_or_else(|| "null".to_owned());
+            run.print_line(io.out, &value);
+        }
+        ["put", space, name, value] => run.settings.set(format!("{space} {name}"), (*value).to_owned()),
+        ["delete", space, name] => {
+            let key = format!("{space} {name}");
+            let count = u8::from(run.settings.value(&key).is_some());
+            run.settings.remove(&key);
+            run.print_line(io.out, &format!("Deleted {count} rows"));
+        }
+        ["list", space] => {
+            for (name, value) in run.settings.under(&format!("{space} ")) {
+                run.print_line(io.out, &format!("{name}={value}"));
+            }
+        }
+        _ => {
+            run.print_line(io.err, "usage: settings [--user NUM] get namespace key");
+            return 1;
+        }
     }
     0
+}
+
+/// `content query|insert|... --uri URI`: there is nothing.
+pub(super) fn content(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    match words.get(1).map(Vec::as_slice) {
+        Some(b"query") => run.print_line(io.out, "No result found."),
+        Some(b"insert" | b"update" | b"delete" | b"call" | b"read") => {}
+        _ => {
+            run.print_line(io.err, "usage: adb shell content [subcommand] [options]");
+            return 1;
+        }
+    }
+    0
+}
+
+/// `bugreportz`, since Android 7: the client asks for the version first.
+pub(super) fn bug_report(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    const FIRST_SDK: u32 = 24;
+    let sdk = run.device.property("ro.build.version.sdk").and_then(|sdk| sdk.parse::<u32>().ok());
+    if sdk.is_some_and(|sdk| sdk < FIRST_SDK) {
+        run.complain(io, b"bugreportz: not found");
+        return 127;
+    }
+    if super::has_flag(words, b'v') {
+        run.print_line(io.err, "1.0");
+        return 0;
+    }
+    run.wait_about(2_000, 5_000);
+    run.print_line(io.out, "FAIL:Could not open bugreport service");
+    1
 }
 
 pub(super) fn dumpsys(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {

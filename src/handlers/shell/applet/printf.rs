@@ -3,7 +3,7 @@
 use super::super::MAX_OUTPUT;
 use super::super::escape::{unescape, unescape_format};
 use super::super::run::{Io, Run};
-use super::{lossy, usage};
+use super::lossy;
 
 /// Columns that one number or text may be padded to.
 const MAX_WIDTH: usize = 1_024;
@@ -48,6 +48,10 @@ impl Arguments<'_> {
         self.left.next().cloned().unwrap_or_default()
     }
 
+    fn float(&mut self) -> f64 {
+        lossy(&self.bytes()).trim().parse().unwrap_or(0.0)
+    }
+
     fn number(&mut self) -> i64 {
         let Some(word) = self.left.next() else { return 0 };
         let text = lossy(word);
@@ -56,6 +60,30 @@ impl Arguments<'_> {
             0
         })
     }
+}
+
+/// `%e`: one digit, a point, and an exponent of two digits at least.
+fn scientific(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$e}");
+    let Some((number, exponent)) = text.split_once('e') else { return text };
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+    format!("{number}e{sign}{exponent:0>2}")
+}
+
+/// `%g`: as `%e` or `%f`, whichever is shorter, without zeros at the end.
+fn shortest(value: f64, digits: usize) -> String {
+    let plain = |text: String| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    };
+    let scientific = scientific(value, digits - 1);
+    let Some((number, exponent)) = scientific.split_once('e') else { return scientific };
+    let power: i64 = exponent.parse().unwrap_or(0);
+    let digits = i64::try_from(digits).unwrap_or(6);
+    if power < -4 || power >= digits {
+        return format!("{}e{exponent}", plain(number.to_owned()));
+    }
+    plain(format!("{value:.*}", usize::try_from(digits - 1 - power).unwrap_or(0)))
 }
 
 /// One `%` with its options, and the conversion's letter.
@@ -88,20 +116,23 @@ fn convert(options: &str, kind: u8, arguments: &mut Arguments<'_>, out: &mut Vec
         b'x' => format!("{}{:x}", if alternate { "0x" } else { "" }, arguments.number()),
         b'X' => format!("{}{:X}", if alternate { "0X" } else { "" }, arguments.number()),
         b'o' => format!("{}{:o}", if alternate { "0" } else { "" }, arguments.number()),
-        b'f' | b'e' | b'g' => {
-            let value: f64 = lossy(&arguments.bytes()).trim().parse().unwrap_or(0.0);
-            format!("{value:.*}", precision.unwrap_or(6).min(64))
-        }
-        other => format!("%{options}{}", char::from(other)),
+        b'e' | b'E' => scientific(arguments.float(), precision.unwrap_or(6).min(64)),
+        b'g' | b'G' => shortest(arguments.float(), precision.unwrap_or(6).clamp(1, 64)),
+        _ => format!("{:.*}", precision.unwrap_or(6).min(64), arguments.float()),
     };
     out.extend(padded(&text, width).bytes());
 }
 
 /// `printf FORMAT ARGUMENT...`; the format is used again while arguments are left.
 pub(in super::super) fn printf(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let Some(format) = words.get(1) else { return usage(run, "printf", io) };
+    let words = words.get(1..).unwrap_or_default();
+    let words = words.strip_prefix(&[b"--".to_vec()][..]).unwrap_or(words);
+    let Some(format) = words.first() else {
+        run.print_line(io.err, "sh: usage: printf FORMAT [ARGUMENT...]");
+        return 2;
+    };
     let (format, _) = unescape_format(format);
-    let mut arguments = Arguments { left: words.get(2..).unwrap_or_default().iter(), wrong: Vec::new() };
+    let mut arguments = Arguments { left: words.get(1..).unwrap_or_default().iter(), wrong: Vec::new() };
     let mut out = Vec::new();
     loop {
         let before = arguments.left.len();
@@ -119,6 +150,14 @@ pub(in super::super) fn printf(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io)
                 out.push(b'%');
                 break;
             };
+            if !b"%csbdiuxXofegEGF".contains(&kind) {
+                run.print(io.out, &out);
+                run.print_line(
+                    io.err,
+                    &format!("sh: %{}{}: invalid format", lossy(options), lossy(rest.get(len..).unwrap_or_default())),
+                );
+                return 1;
+            }
             convert(&lossy(options), kind, &mut arguments, &mut out);
             rest = after;
         }

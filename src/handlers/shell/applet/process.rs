@@ -26,7 +26,7 @@ fn running(run: &mut Run<'_, '_>) -> Vec<(u32, &'static str, u32, &'static str, 
         .collect();
     let shell = lossy(&run.shell_name());
     all.push((run.state.pid, user, 1_352, "S", shell));
-    all.extend(run.jobs.running.iter().map(|(pid, command)| (*pid, user, 612, "S", lossy(command))));
+    all.extend(run.jobs.running.iter().map(|job| (job.pid, user, 612, "S", lossy(&job.command))));
     all.sort_by_key(|process| process.0);
     let last = run.next_pid();
     all.push((last, user, 1_344, "R", "ps".to_owned()));
@@ -69,31 +69,6 @@ pub(super) fn top(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     ps(run, words, io)
 }
 
-pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if operands(words).next().is_none() {
-        run.print_line(io.err, "sh: you need to specify whom to kill");
-        return 1;
-    }
-    let mut status = 0;
-    for word in operands(words) {
-        let Some(pid) = number(word) else {
-            run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
-            status = 1;
-            continue;
-        };
-        let before = run.jobs.running.len();
-        run.jobs.running.retain(|(running, _)| u64::from(*running) != pid);
-        let is_known = run.jobs.running.len() < before
-            || pid == u64::from(run.state.pid)
-            || run.device.processes().iter().any(|process| u64::from(process.pid) == pid);
-        if !is_known {
-            run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process"));
-            status = 1;
-        }
-    }
-    status
-}
-
 /// The numbers of what runs under this name.
 fn named(run: &mut Run<'_, '_>, name: &[u8]) -> Vec<u32> {
     let name = lossy(name);
@@ -117,7 +92,7 @@ pub(super) fn killall(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         } else if found.is_empty() {
             status = 1;
         }
-        run.jobs.running.retain(|(pid, _)| !found.contains(pid));
+        run.jobs.running.retain(|job| !found.contains(&job.pid));
     }
     status
 }

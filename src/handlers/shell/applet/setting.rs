@@ -41,6 +41,14 @@ pub(super) fn umask(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         run.print_line(io.out, &format!("{mask:04o}"));
         return 0;
     };
+    if wanted == b"-S" {
+        let mask = run.state.mask;
+        let letters = |shift: u16| -> String {
+            [(4, 'r'), (2, 'w'), (1, 'x')].iter().filter(|(bit, _)| mask >> shift & bit == 0).map(|(_, c)| *c).collect()
+        };
+        run.print_line(io.out, &format!("u={},g={},o={}", letters(6), letters(3), letters(0)));
+        return 0;
+    }
     match std::str::from_utf8(wanted)
         .ok()
         .and_then(|text| u16::from_str_radix(text, 8).ok())

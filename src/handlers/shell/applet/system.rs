@@ -44,10 +44,15 @@ pub(super) fn uname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 pub(super) fn hostname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.len() < 2 {
-        let host = run.host();
-        run.print_line(io.out, &host);
-    }
+    let host = run.host();
+    let shown = match words.get(1).map(Vec::as_slice) {
+        None | Some(b"-f" | b"-s") => host,
+        // As `/etc/hosts` has it.
+        Some(b"-i") => "127.0.1.1".to_owned(),
+        Some(b"-d") => String::new(),
+        Some(_) => return 0,
+    };
+    run.print_line(io.out, &shown);
     0
 }
 
@@ -101,7 +106,7 @@ pub(super) fn chpasswd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 pub(super) fn printenv(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut names = operands(words).peekable();
     if names.peek().is_none() {
-        return builtin::env(run, words, io);
+        return super::launch::env(run, words, io);
     }
     let mut status = 0;
     for name in names {
@@ -274,13 +279,59 @@ pub(super) fn insmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     }
 }
 
-/// Takes a table and forgets it; the lines themselves are in the record.
+/// Where the tables of `crond` lie.
+const TABLES: &[u8] = b"/var/spool/cron/crontabs/";
+
+/// `crontab -l`, `crontab -r`, `crontab FILE`, and with the table on the input.
 pub(super) fn crontab(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let user = super::value_of(words, b'u').map_or_else(|| b"root".to_vec(), <[u8]>::to_vec);
+    let path = run.files.absolute(TABLES, super::super::file_system::base_name(&user));
     if has_flag(words, b'l') {
-        return run.fail(io, words, "can't open 'root': No such file or directory");
+        return match run.files.content(&path).map(std::borrow::Cow::into_owned) {
+            Ok(table) => {
+                run.print(io.out, &table);
+                0
+            }
+            Err(fault) => run.fail_at(io, words, "can't open", &user, fault),
+        };
     }
-    run.read_all(io);
-    0
+    if has_flag(words, b'r') {
+        // What is not there is gone as well.
+        let _ = run.files.remove(&path);
+        return 0;
+    }
+    if has_flag(words, b'e') {
+        return 0;
+    }
+    let names = super::operands_beside(words, b"uc");
+    let (found, status) = run.inputs(io, words, &names, "can't open");
+    let table: Vec<u8> = found.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    match run.files.write(&path, super::super::tree::Content::Kept(table), true) {
+        Ok(()) => status,
+        Err(fault) => run.fail_at(io, words, "can't open", &user, fault),
+    }
+}
+
+/// `sysctl -w NAME=VALUE`, `sysctl NAME`: as `/proc/sys` has it.
+pub(super) fn sysctl(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for word in operands(words).cloned().collect::<Vec<_>>() {
+        let (name, value) = word.split_at(word.iter().position(|&b| b == b'=').unwrap_or(word.len()));
+        let key = lossy(name).replace('.', "/");
+        let found = run.files.content(format!("/proc/sys/{key}").as_bytes()).map(|text| lossy(&text));
+        match found {
+            Ok(text) => {
+                let shown = if value.is_empty() {
+                    text.trim_end().to_owned()
+                } else {
+                    lossy(value.get(1..).unwrap_or_default())
+                };
+                run.print_line(io.out, &format!("{} = {shown}", lossy(name)));
+            }
+            Err(_) => status = run.fail(io, words, &format!("error: '{key}' is an unknown key")),
+        }
+    }
+    status
 }
 
 /// Where a program is found.

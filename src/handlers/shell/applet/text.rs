@@ -1,8 +1,6 @@
 //! Programs that print and filter text.
 
-use data_encoding::{BASE64, HEXLOWER};
-use md5::Md5;
-use sha2::{Digest, Sha256, Sha512};
+use data_encoding::BASE64;
 
 use super::super::MAX_OUTPUT;
 use super::super::escape::unescape;
@@ -143,40 +141,21 @@ pub(super) fn base64(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let (found, status) = run.inputs(io, words, &paths, "");
     for (_, bytes) in found {
         if has_flag(words, b'd') {
-            let text: Vec<u8> = bytes.into_iter().filter(|b| !b.is_ascii_whitespace()).collect();
+            let is_letter = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+            let text: Vec<u8> = bytes.into_iter().filter(is_letter).collect();
             let Ok(decoded) = BASE64.decode(&text) else { return run.fail(io, words, "truncated input") };
             run.print(io.out, &decoded);
         } else {
-            for line in BASE64.encode(&bytes).as_bytes().chunks(76) {
+            let width =
+                value_of(words, b'w').and_then(number).and_then(|width| usize::try_from(width).ok()).unwrap_or(76);
+            if width == 0 {
+                run.print(io.out, BASE64.encode(&bytes).as_bytes());
+                continue;
+            }
+            for line in BASE64.encode(&bytes).as_bytes().chunks(width) {
                 run.print(io.out, &[line, b"\n"].concat());
             }
         }
-    }
-    status
-}
-
-/// A digest in hexadecimal.
-type Sum = fn(&[u8]) -> String;
-
-pub(super) fn md5sum(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    sums(run, words, io, |bytes| HEXLOWER.encode(&Md5::digest(bytes)))
-}
-
-pub(super) fn sha256sum(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    sums(run, words, io, |bytes| HEXLOWER.encode(&Sha256::digest(bytes)))
-}
-
-pub(super) fn sha512sum(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    sums(run, words, io, |bytes| HEXLOWER.encode(&Sha512::digest(bytes)))
-}
-
-fn sums(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, sum: Sum) -> u8 {
-    let paths = operands_beside(words, b"");
-    let (found, status) = run.inputs(io, words, &paths, "can't open");
-    for (name, bytes) in found {
-        run.charge(bytes.len() / 4_096);
-        let name = if name.is_empty() { "-".to_owned() } else { lossy(&name) };
-        run.print_line(io.out, &format!("{}  {name}", sum(&bytes)));
     }
     status
 }
@@ -306,7 +285,7 @@ fn fitting(text: &str, wanted: &str) -> String {
 
 /// Runs a program with the words of the input: all at once, `-n` at a time, or with `-I` a line at a time in the place of a sign.
 pub(super) fn xargs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let (mut sign, mut most) = (None, None);
+    let (mut sign, mut most, mut shows) = (None, None, false);
     let mut rest = words.iter().skip(1).peekable();
     while let Some(option) = rest.next_if(|word| word.starts_with(b"-")) {
         let mut value =
@@ -316,6 +295,7 @@ pub(super) fn xargs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             Some(b'i') => sign = Some(b"{}".to_vec()),
             Some(b'n' | b'L') => most = value().and_then(|value| number(&value)),
             Some(b's' | b'P' | b'd' | b'E') => drop(value()),
+            Some(b't') => shows = true,
             _ => {}
         }
     }
@@ -336,15 +316,26 @@ pub(super) fn xargs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         return status;
     }
     let zeros = has_flag(words, b'0');
-    let is_end = |b: &u8| if zeros { *b == 0 } else { b.is_ascii_whitespace() };
-    let given: Vec<Vec<u8>> =
-        bytes.split(is_end).filter(|word| !word.is_empty()).map(|word| bare(word, zeros)).collect();
+    let given: Vec<Vec<u8>> = if zeros {
+        bytes.split(|b| *b == 0).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect()
+    } else {
+        bare_words(&bytes)
+    };
     if given.is_empty() {
         return if has_flag(words, b'r') { 0 } else { run.call_program(&call, io) };
     }
     let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
     for some in given.chunks(most) {
-        status = run.call_program(&[&call[..], some].concat(), io).max(status);
+        let whole = [&call[..], some].concat();
+        if shows {
+            run.print(io.err, &[&whole.join(&b' ')[..], b"\n"].concat());
+        }
+        let name = whole.first().map(Vec::as_slice).unwrap_or_default();
+        if !name.contains(&b'/') && super::builtin(name).is_none() && super::system::where_is(run, name).is_none() {
+            run.fail(io, words, &format!("{}: No such file or directory", lossy(name)));
+            return 127;
+        }
+        status = run.call_program(&whole, io).max(status);
         run.charge(1);
         if run.leaving.is_some() || run.is_spent() {
             break;
@@ -353,9 +344,26 @@ pub(super) fn xargs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     status
 }
 
-/// A word of the input of `xargs` without its quotes.
-fn bare(word: &[u8], as_it_is: bool) -> Vec<u8> {
-    word.iter().copied().filter(|byte| as_it_is || !matches!(byte, b'"' | b'\'')).collect()
+/// The words of the input of `xargs`, without their quotes and backslashes.
+fn bare_words(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut rest = bytes.iter().copied();
+    while let Some(byte) = rest.next() {
+        match (quote, byte) {
+            (Some(mark), byte) if byte == mark => quote = None,
+            (None, b'"' | b'\'') => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            (None, b'\\') => word.get_or_insert_default().extend(rest.next()),
+            (None, byte) if byte.is_ascii_whitespace() => words.extend(word.take()),
+            (_, byte) => word.get_or_insert_default().push(byte),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 fn replaced(word: &[u8], sign: &[u8], line: &[u8]) -> Vec<u8> {

@@ -29,8 +29,8 @@ impl Device {
         let own = jobs.following(self.newest_pid(now).max(state.pid));
         let shell = if self.flavor == Flavor::Android { "/system/bin/sh" } else { "sh" };
         moment.process(state.pid, self.parent_of_shells(), shell, "S (sleeping)");
-        for (pid, command) in &jobs.running {
-            moment.process(*pid, state.pid, &String::from_utf8_lossy(command), "S (sleeping)");
+        for job in &jobs.running {
+            moment.process(job.pid, state.pid, &String::from_utf8_lossy(&job.command), "S (sleeping)");
         }
         moment.process(own, state.pid, "cat", "R (running)");
         moment.add("/proc/self".to_owned(), Kind::Link(own.to_string().into_bytes()), 0o777);

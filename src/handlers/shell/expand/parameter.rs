@@ -19,7 +19,15 @@ impl Run<'_, '_> {
         let (name, rest) = expression.split_at_checked(end).unwrap_or((expression, b""));
         let value = self.variable(name);
         match rest {
-            [] => value.unwrap_or_default(),
+            [] => match value {
+                Some(value) => value,
+                None if self.state.options.has(b'u') && !matches!(name, b"@" | b"*") => {
+                    let line = [name, b": parameter not set"].concat();
+                    self.give_up(io, &String::from_utf8_lossy(&line));
+                    Vec::new()
+                }
+                None => Vec::new(),
+            },
             [b'#' | b'%', ..] => self.without_end(&value.unwrap_or_default(), rest, io),
             [b'/', rest @ ..] => self.replaced(&value.unwrap_or_default(), rest, io),
             [b':', b'-' | b'=' | b'+' | b'?', ..] => {
@@ -130,14 +138,15 @@ impl Run<'_, '_> {
         let text = match name {
             b"?" => self.state.status.to_string(),
             b"$" => self.state.pid.to_string(),
-            b"!" => self.jobs.running.last().map(|(pid, _)| pid.to_string())?,
+            b"!" => self.jobs.background.map(|pid| pid.to_string())?,
             b"#" => arguments.len().saturating_sub(1).to_string(),
             b"-" => {
-                if self.is_interactive() {
-                    "i".to_owned()
-                } else {
-                    String::new()
-                }
+                let kind = match (self.is_interactive(), self.is_from_file()) {
+                    (true, _) => "smi",
+                    (false, false) => "c",
+                    (false, true) => "",
+                };
+                kind.to_owned() + &self.state.options.letters()
             }
             b"0" => return Some(arguments.first().cloned().unwrap_or_else(|| self.shell_name())),
             b"PPID" => self.parent().to_string(),
@@ -149,6 +158,7 @@ impl Run<'_, '_> {
             }
             _ => match self.state.variables.get(name) {
                 Some(value) => return Some(value.clone()),
+                None if self.state.gone.contains(name) => return None,
                 None => {
                     return self
                         .environment()
@@ -188,6 +198,18 @@ impl Run<'_, '_> {
         }
     }
 
+    /// Takes a variable away, also one of the environment; not one that is read only.
+    pub(in crate::handlers::shell) fn unset(&mut self, name: &[u8]) {
+        if self.state.fixed.contains(name) {
+            return;
+        }
+        self.state.variables.remove(name);
+        self.state.exported.remove(name);
+        if self.environment().iter().any(|(known, _)| known.as_bytes() == name) {
+            self.state.gone.insert(name.to_vec());
+        }
+    }
+
     /// Sets a variable, unless there is no room for it.
     pub(in crate::handlers::shell) fn set_variable(&mut self, name: &[u8], value: Vec<u8>) {
         let cost = |name: &[u8], value: &[u8]| name.len() + value.len() + 64;
@@ -199,6 +221,9 @@ impl Run<'_, '_> {
             .map(|(name, value)| cost(name, value))
             .sum();
         if others + cost(name, &value) <= MAX_VARIABLES {
+            if self.state.options.has(b'a') {
+                self.state.exported.insert(name.to_vec());
+            }
             self.state.variables.insert(name.to_vec(), value);
         }
     }

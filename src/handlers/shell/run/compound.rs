@@ -25,7 +25,9 @@ impl Run<'_, '_> {
 
     pub(super) fn branch(&mut self, branches: &[(List, List)], otherwise: &List, io: Io) {
         for (condition, body) in branches {
+            self.tested += 1;
             self.list(condition, io);
+            self.tested -= 1;
             if self.leaving.is_some() {
                 return;
             }
@@ -52,7 +54,9 @@ impl Run<'_, '_> {
         let mut status = 0;
         self.loops += 1;
         loop {
+            self.tested += 1;
             self.list(condition, io);
+            self.tested -= 1;
             if self.leaves_loop() || (self.state.status == 0) == until {
                 break;
             }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Io, Run};
+use super::{Io, Run, Script};
 use crate::handlers::shell::device::Flavor;
 use crate::handlers::shell::file_system::{Fault, base_name};
+use crate::handlers::shell::option::Options;
 use crate::handlers::shell::tree::{Content, Kind, Node};
 use crate::handlers::shell::{MAX_STEPS, applet};
 
@@ -79,12 +80,14 @@ impl Run<'_, '_> {
         };
         match content {
             Some(empty) if empty.is_empty() && !self.state.has_dropped => 0,
-            Some(text) if !text.is_empty() && is_text(&text) => self.script(&text, words, true, io),
+            Some(text) if !text.is_empty() && is_text(&text) => {
+                self.script(&text, words, Script::File, Options::default(), io)
+            }
             program => {
                 self.state.has_dropped = true;
                 let line = words.join(&b' ');
                 let newest = self.newest_pid();
-                self.jobs.start(newest, &line);
+                self.jobs.start(newest, &line, None);
                 let said = program.as_deref().and_then(said_by).unwrap_or(b"listening tun0\n");
                 self.print(io.out, said);
                 0

@@ -19,6 +19,13 @@ pub(in crate::handlers::shell) const TERMINAL: usize = 0;
 /// Standard error as the shell is given it: the same terminal, or a stream of its own.
 pub(super) const ERRORS: usize = 1;
 
+/// A descriptor from 3: where it is read from, and where written to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Descriptor {
+    input: Option<usize>,
+    out: Option<usize>,
+}
+
 /// Where output goes.
 #[derive(Debug)]
 pub(super) enum Sink {
@@ -44,6 +51,9 @@ impl Input {
     }
 }
 
+/// Descriptors from here are no standard ones.
+const FIRST_OTHER: u8 = 3;
+
 /// Bytes read or written that count as one more command.
 const BYTES_OF_A_STEP: usize = 2 * 1_024;
 
@@ -52,10 +62,13 @@ impl Run<'_, '_> {
         for redirection in redirections {
             let target = self.expand_text(&redirection.target, io);
             match redirection.kind {
-                RedirectionKind::Document => io.input = self.add_input(target, false),
+                RedirectionKind::Document => {
+                    let input = self.add_input(target, false);
+                    self.set_input(&mut io, redirection.descriptor, input);
+                }
                 RedirectionKind::From => {
                     let path = self.path(&target);
-                    io.input = match self.open(&path) {
+                    let input = match self.open(&path) {
                         Ok(input) => input,
                         Err(fault) => {
                             let why = if fault == Fault::NotFound { "no such file" } else { fault.text() };
@@ -63,28 +76,80 @@ impl Run<'_, '_> {
                             return None;
                         }
                     };
+                    self.set_input(&mut io, redirection.descriptor, input);
                 }
-                RedirectionKind::Duplicate => {
-                    let from = match target.as_slice() {
-                        b"1" => io.out,
-                        b"2" => io.err,
-                        b"-" => self.add_sink(Sink::Null),
-                        _ => continue,
-                    };
-                    set(&mut io, redirection.descriptor, from);
+                RedirectionKind::ReadWrite => {
+                    let sink = self.create(&target, true, io)?;
+                    let path = self.path(&target);
+                    let input = self.open(&path).ok()?;
+                    self.set_input(&mut io, redirection.descriptor, input);
+                    self.set_output(&mut io, redirection.descriptor, sink);
                 }
+                RedirectionKind::Duplicate => self.duplicate(&mut io, redirection.descriptor, &target)?,
                 RedirectionKind::To | RedirectionKind::Append | RedirectionKind::Both => {
                     let sink = self.create(&target, redirection.kind == RedirectionKind::Append, io)?;
                     if redirection.kind == RedirectionKind::Both {
                         io.err = sink;
                         io.out = sink;
                     } else {
-                        set(&mut io, redirection.descriptor, sink);
+                        self.set_output(&mut io, redirection.descriptor, sink);
                     }
                 }
             }
         }
         Some(io)
+    }
+
+    /// `2>&1`, `<&3`, `>&-`
+    fn duplicate(&mut self, io: &mut Io, descriptor: u8, target: &[u8]) -> Option<()> {
+        let from = match target {
+            b"-" if descriptor >= FIRST_OTHER => {
+                self.descriptors.remove(&descriptor);
+                return Some(());
+            }
+            b"-" => {
+                let (input, out) = (self.add_input(Vec::new(), false), self.add_sink(Sink::Null));
+                Descriptor { input: Some(input), out: Some(out) }
+            }
+            b"0" => Descriptor { input: Some(io.input), out: None },
+            b"1" => Descriptor { input: None, out: Some(io.out) },
+            b"2" => Descriptor { input: None, out: Some(io.err) },
+            [digit @ b'3'..=b'9'] => match self.descriptors.get(&(digit - b'0')) {
+                Some(from) => *from,
+                None => {
+                    self.complain(*io, &[&[*digit][..], b": Bad file descriptor"].concat());
+                    return None;
+                }
+            },
+            _ => return Some(()),
+        };
+        if descriptor >= FIRST_OTHER {
+            self.descriptors.insert(descriptor, from);
+            return Some(());
+        }
+        match (descriptor, from) {
+            (0, Descriptor { input: Some(input), .. }) => io.input = input,
+            (1 | 2, Descriptor { out: Some(out), .. }) => self.set_output(io, descriptor, out),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn set_input(&mut self, io: &mut Io, descriptor: u8, input: usize) {
+        if descriptor >= FIRST_OTHER {
+            self.descriptors.entry(descriptor).or_default().input = Some(input);
+        } else if descriptor == 0 {
+            io.input = input;
+        }
+    }
+
+    fn set_output(&mut self, io: &mut Io, descriptor: u8, sink: usize) {
+        match descriptor {
+            1 => io.out = sink,
+            2 => io.err = sink,
+            0 => {}
+            other => self.descriptors.entry(other).or_default().out = Some(sink),
+        }
     }
 
     /// Opens a file for output, as a redirection does.
@@ -94,6 +159,10 @@ impl Run<'_, '_> {
             Ok((_, Node { kind: Kind::Special(Special::Terminal), .. })) => return Some(TERMINAL),
             Ok((_, Node { kind: Kind::Special(_), .. })) => return Some(self.add_sink(Sink::Null)),
             _ => {}
+        }
+        if !appends && self.state.options.has(b'C') && self.files.find(&path).is_ok() {
+            self.complain(io, &[b"can't create ", target, b": File exists"].concat());
+            return None;
         }
         let opened = if appends {
             self.files.append(&path, b"")
@@ -220,16 +289,16 @@ impl Run<'_, '_> {
         rest.get(..len).map(<[u8]>::to_vec)
     }
 
+    /// The next byte of the input.
+    pub(in crate::handlers::shell) fn read_byte(&mut self, io: Io) -> Option<u8> {
+        let input = self.inputs.get_mut(io.input)?;
+        let byte = input.bytes.get(input.at).copied()?;
+        input.at += 1;
+        Some(byte)
+    }
+
     /// The input stands for a fetched file.
     pub(in crate::handlers::shell) fn is_stand_in(&self, io: Io) -> bool {
         self.inputs.get(io.input).is_some_and(|input| input.is_stand_in)
-    }
-}
-
-fn set(io: &mut Io, descriptor: u8, place: usize) {
-    match descriptor {
-        1 => io.out = place,
-        2 => io.err = place,
-        _ => {}
     }
 }

@@ -7,7 +7,7 @@ use super::{Leaving, Run};
 use crate::handlers::shell::Act;
 use crate::handlers::shell::file_system::base_name;
 use crate::handlers::shell::lex::Part;
-use crate::handlers::shell::parse::{Body, Command, Item, RedirectionKind};
+use crate::handlers::shell::parse::{Body, Command, Item, Redirection, RedirectionKind};
 
 /// A program reads from the terminal; it runs when it has all of its input.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Run<'_, '_> {
         mut input: Option<Vec<u8>>,
         is_interactive: bool,
     ) -> Option<Waiting> {
-        let io = Io { input: TERMINAL, out: TERMINAL, err: ERRORS };
+        let mut io = Io { input: TERMINAL, out: TERMINAL, err: ERRORS };
         while let Some(item) = items.pop_front() {
             let wish = if input.is_some() { None } else { reads_terminal(&item) };
             if let Some((lines, is_password)) = wish {
@@ -64,12 +64,14 @@ impl Run<'_, '_> {
                 *terminal = Input::new(input.take().unwrap_or_default());
             }
             self.item(&item, io);
+            io = self.replaced.unwrap_or(io);
             match self.leaving.take() {
                 Some(Leaving::Exit) if self.state.levels > 0 && is_interactive => {
                     self.state.levels -= 1;
                     break;
                 }
                 Some(Leaving::Exit) => {
+                    self.exit_trap(io);
                     self.state.exited = true;
                     break;
                 }
@@ -90,10 +92,10 @@ fn reads_terminal(item: &Item) -> Option<(Option<usize>, bool)> {
     let Command { body: Body::Simple { words, .. }, redirections, .. } = item.first.commands.first()? else {
         return None;
     };
-    if redirections
-        .iter()
-        .any(|redirection| matches!(redirection.kind, RedirectionKind::From | RedirectionKind::Document))
-    {
+    let is_input = |redirection: &Redirection| {
+        redirection.descriptor == 0 || matches!(redirection.kind, RedirectionKind::From | RedirectionKind::Document)
+    };
+    if redirections.iter().any(is_input) {
         return None;
     }
     let mut texts = words.iter().map(|word| match word.as_slice() {

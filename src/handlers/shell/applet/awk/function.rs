@@ -6,6 +6,8 @@ use super::program::Expression;
 use super::value::{Value, printed};
 use super::{Leaving, Machine};
 use crate::handlers::shell::applet::pattern;
+use crate::handlers::shell::option::Options;
+use crate::handlers::shell::run::Script;
 
 /// Fields of a text: at blanks, at one character, or at what fits a pattern.
 pub(super) fn pieces(text: &str, separator: &str) -> Vec<String> {
@@ -94,7 +96,7 @@ impl Machine<'_, '_, '_> {
             "rand" => Value::Number(u32::try_from(self.run.chance() % 1_000_000).map_or(0.0, f64::from) / 1e6),
             "system" => {
                 let io = self.io;
-                Value::Number(f64::from(self.run.script(text(0).as_bytes(), &[], false, io)))
+                Value::Number(f64::from(self.run.script(text(0).as_bytes(), &[], Script::Text, Options::default(), io)))
             }
             _ => Value::Nothing,
         }

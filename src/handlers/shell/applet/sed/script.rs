@@ -14,6 +14,8 @@ const MAX_PAIRS: usize = 256;
 pub(super) enum Address {
     Line(usize),
     Last,
+    /// `+N` after a first address: so many lines more.
+    Further(usize),
     Fitting(Regex),
 }
 
@@ -24,6 +26,8 @@ pub(super) enum Action {
         place: usize,
         everywhere: bool,
         prints: bool,
+        /// `w FILE`
+        file: Option<Vec<u8>>,
     },
     Transliterate(Vec<(u8, u8)>),
     Print,
@@ -34,6 +38,28 @@ pub(super) enum Action {
     Append(Vec<u8>),
     Insert(Vec<u8>),
     Change(Vec<u8>),
+    /// `N`: the next line as well.
+    Join,
+    /// `D` and `P`: the first line of several.
+    DeleteFirst,
+    PrintFirst,
+    /// `h`, `H`: into the hold space, `g`, `G`: out of it, with capitals after what is there; `x`.
+    Hold,
+    HoldMore,
+    Get,
+    GetMore,
+    Exchange,
+    /// `l`: BusyBox knows it and shows nothing.
+    List,
+    /// A place that is branched to.
+    Label(Vec<u8>),
+    /// `b` always, `t` after a substitution; without a label to the end.
+    Branch {
+        label: Vec<u8>,
+        after_change: bool,
+    },
+    Write(Vec<u8>),
+    Read(Vec<u8>),
     /// A group: so many commands are skipped where its address does not fit.
     Group(usize),
 }
@@ -43,30 +69,57 @@ pub(super) struct Command {
     pub(super) to: Option<Address>,
     pub(super) negated: bool,
     pub(super) action: Action,
-    /// Within its range.
+    /// Within its range, which ends after so many lines more where `+N` says so.
     pub(super) open: bool,
+    pub(super) left: usize,
 }
 
-/// The script, from every `-e` or the first operand, and the files.
-pub(super) fn arguments(words: &[Vec<u8>]) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
-    let mut script: Option<Vec<u8>> = None;
-    let mut rest = Vec::new();
+/// Where a piece of the script comes from.
+pub(super) enum Piece {
+    Text(Vec<u8>),
+    File(Vec<u8>),
+}
+
+/// What `sed` is asked for.
+#[derive(Default)]
+pub(super) struct Arguments {
+    pub(super) pieces: Vec<Piece>,
+    pub(super) files: Vec<Vec<u8>>,
+    pub(super) is_silent: bool,
+    pub(super) is_extended: bool,
+    /// `-i`, with what is put behind the name of the file as it was.
+    pub(super) in_place: Option<Vec<u8>>,
+}
+
+/// The script, from every `-e` and `-f` or the first operand, the files, and the options.
+pub(super) fn arguments(words: &[Vec<u8>]) -> Arguments {
+    let mut found = Arguments::default();
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
-        match word.as_slice() {
-            b"-e" => {
-                let more = words.next().cloned().unwrap_or_default();
-                let so_far = script.take().map(|script| [&script[..], b"\n"].concat()).unwrap_or_default();
-                script = Some([so_far, more].concat());
+        let Some(letters) = word.strip_prefix(b"-").filter(|letters| !letters.is_empty()) else {
+            found.files.push(word.clone());
+            continue;
+        };
+        for (at, letter) in letters.iter().enumerate() {
+            let rest = letters.get(at + 1..).unwrap_or_default();
+            let mut value = || if rest.is_empty() { words.next().cloned() } else { Some(rest.to_vec()) };
+            match letter {
+                b'n' => found.is_silent = true,
+                b'r' | b'E' => found.is_extended = true,
+                b'i' => found.in_place = Some(rest.to_vec()),
+                b'e' => found.pieces.extend(value().map(Piece::Text)),
+                b'f' => found.pieces.extend(value().map(Piece::File)),
+                _ => {}
             }
-            [b'-', _, ..] => {}
-            _ => rest.push(word.clone()),
+            if b"ief".contains(letter) {
+                break;
+            }
         }
     }
-    if script.is_none() && !rest.is_empty() {
-        script = Some(rest.remove(0));
+    if found.pieces.is_empty() && !found.files.is_empty() {
+        found.pieces.push(Piece::Text(found.files.remove(0)));
     }
-    (script, rest)
+    found
 }
 
 pub(super) struct Reader<'s> {
@@ -139,10 +192,24 @@ impl Reader<'_> {
             b'a' => Action::Append(self.line()),
             b'i' => Action::Insert(self.line()),
             b'c' => Action::Change(self.line()),
+            b'N' => Action::Join,
+            b'D' => Action::DeleteFirst,
+            b'P' => Action::PrintFirst,
+            b'h' => Action::Hold,
+            b'H' => Action::HoldMore,
+            b'g' => Action::Get,
+            b'G' => Action::GetMore,
+            b'x' => Action::Exchange,
+            b'l' => Action::List,
+            b':' => Action::Label(self.label()),
+            b'b' => Action::Branch { label: self.label(), after_change: false },
+            b't' => Action::Branch { label: self.label(), after_change: true },
+            b'w' => Action::Write(self.line()),
+            b'r' => Action::Read(self.line()),
             b'{' => Action::Group(0),
             other => return Err(format!("unsupported command {}", char::from(other))),
         };
-        Ok(Command { from, to, negated, action, open: false })
+        Ok(Command { from, to, negated, action, open: false, left: 0 })
     }
 
     fn address(&mut self) -> Result<Option<Address>, String> {
@@ -150,7 +217,11 @@ impl Reader<'_> {
         if digits > 0 {
             let text = lossy(self.text.get(self.at..self.at + digits).unwrap_or_default());
             self.at += digits;
-            return Ok(Some(Address::Line(text.parse().unwrap_or(usize::MAX))));
+            let line = text.parse().unwrap_or(usize::MAX);
+            return Ok(Some(Address::Line(line)));
+        }
+        if self.take(b'+') {
+            return Ok(Some(Address::Further(self.number())));
         }
         if self.take(b'$') {
             return Ok(Some(Address::Last));
@@ -170,12 +241,28 @@ impl Reader<'_> {
         regex.map(|regex| Some(Address::Fitting(regex))).ok_or_else(|| format!("bad regex '{}'", lossy(&text)))
     }
 
+    fn number(&mut self) -> usize {
+        let digits = self.text.get(self.at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
+        let text = lossy(self.text.get(self.at..self.at + digits).unwrap_or_default());
+        self.at += digits;
+        text.parse().unwrap_or(0)
+    }
+
+    /// The name after `:`, `b` and `t`.
+    fn label(&mut self) -> Vec<u8> {
+        self.skip(b" \t");
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|b| b"\n;}".contains(b)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or_default().trim_ascii_end().to_vec()
+    }
+
     /// Text up to a mark; the mark is escaped by a backslash.
     fn until(&mut self, mark: u8) -> Result<Vec<u8>, String> {
         let mut text = Vec::new();
         let mut in_set = false;
         loop {
-            let byte = self.peek().ok_or("unterminated s")?;
+            let byte = self.peek().ok_or_else(|| format!("unmatched '{}'", char::from(mark)))?;
             self.at += 1;
             match byte {
                 b'\\' if self.peek() == Some(mark) => {
@@ -201,20 +288,25 @@ impl Reader<'_> {
         self.at += 1;
         let wanted = self.until(mark)?;
         let text = self.until(mark)?;
-        let (mut place, mut everywhere, mut prints, mut ignores_case) = (1, false, false, false);
+        let (mut place, mut everywhere, mut prints, mut ignores_case, mut file) = (1, false, false, false, None);
         while let Some(flag) = self.peek() {
             match flag {
                 b'g' => everywhere = true,
                 b'p' => prints = true,
                 b'i' | b'I' => ignores_case = true,
                 b'1'..=b'9' => place = usize::from(flag - b'0'),
+                b'w' => {
+                    self.at += 1;
+                    file = Some(self.line());
+                    break;
+                }
                 _ => break,
             }
             self.at += 1;
         }
         let regex = pattern::compile(&lossy(&wanted), self.is_extended, ignores_case);
         let regex = regex.ok_or_else(|| format!("bad regex '{}'", lossy(&wanted)))?;
-        Ok(Action::Substitute { regex, text, place, everywhere, prints })
+        Ok(Action::Substitute { regex, text, place, everywhere, prints, file })
     }
 
     fn transliteration(&mut self) -> Result<Action, String> {

@@ -1,0 +1,157 @@
+//! Programs in the background: `jobs`, `wait`, `fg`, `bg`, `kill`.
+
+use super::super::run::{Io, Run};
+use super::{lossy, number, trap};
+
+/// A process number, or `%N` for one of the programs in the background.
+fn pid_of(run: &Run<'_, '_>, word: &[u8]) -> Option<u32> {
+    let Some(job) = word.strip_prefix(b"%") else { return number(word).and_then(|pid| u32::try_from(pid).ok()) };
+    let running = &run.jobs.running;
+    match job {
+        b"" | b"%" | b"+" => running.last(),
+        b"-" => running.iter().rev().nth(1),
+        job => number(job).and_then(|at| running.get(usize::try_from(at).ok()?.checked_sub(1)?)),
+    }
+    .map(|job| job.pid)
+}
+
+/// `jobs`, the latest first; `jobs -p`: their numbers.
+pub(super) fn jobs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let numbers_only = super::has_flag(words, b'p');
+    let last = run.jobs.running.len();
+    let lines: Vec<String> = run
+        .jobs
+        .running
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(at, job)| {
+            if numbers_only {
+                return job.pid.to_string();
+            }
+            let sign = if at + 1 == last {
+                '+'
+            } else if at + 2 == last {
+                '-'
+            } else {
+                ' '
+            };
+            format!("[{}]{sign} {:<28}{}", at + 1, " Running", lossy(&job.command))
+        })
+        .collect();
+    for line in lines {
+        run.print_line(io.out, &line);
+    }
+    0
+}
+
+/// `fg` and `bg`: the program goes on where nobody sees it.
+pub(super) fn foreground(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let name = words.first().map(Vec::as_slice).unwrap_or_default();
+    let Some(job) = run.jobs.running.last() else {
+        run.complain_of(io, name, b"No current job");
+        return 2;
+    };
+    let (line, until) = (lossy(&job.command), job.until);
+    run.print_line(io.out, &line);
+    if name == b"fg" {
+        run.jobs.running.pop();
+        let now = run.cx.now();
+        run.wait(until.map_or_else(Default::default, |until| until.saturating_since(now)));
+    }
+    0
+}
+
+/// `wait`, `wait PID...`: until those programs have ended.
+pub(super) fn wait(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+    let now = run.cx.now();
+    if words.len() == 1 {
+        let last = run.jobs.running.iter().filter_map(|job| job.until).max();
+        run.jobs.running.retain(|job| job.until.is_none());
+        run.wait(last.map_or_else(Default::default, |until| until.saturating_since(now)));
+        return 0;
+    }
+    let mut status = 0;
+    for word in words.iter().skip(1) {
+        let Some(pid) = pid_of(run, word) else { return 127 };
+        if let Some(at) = run.jobs.running.iter().position(|job| job.pid == pid) {
+            let until = run.jobs.running.remove(at).until;
+            run.wait(until.map_or_else(Default::default, |until| until.saturating_since(now)));
+            status = 0;
+            continue;
+        }
+        status = run.jobs.ended.iter().find(|(ended, _)| *ended == pid).map_or(127, |(_, status)| *status);
+    }
+    status
+}
+
+/// `kill -l`: the names, or what a number or a name means.
+fn list(run: &mut Run<'_, '_>, words: &[&[u8]], io: Io) -> u8 {
+    for word in words {
+        let Some(signal) = trap::signal(word) else {
+            run.print_line(io.err, &format!("sh: unknown signal '{}'", lossy(word)));
+            return 1;
+        };
+        let name = trap::NAMES.get(usize::from(signal)).copied().unwrap_or_default();
+        let shown = if number(word).is_some() { name.to_owned() } else { signal.to_string() };
+        run.print_line(io.out, &shown);
+    }
+    if words.is_empty() {
+        for (at, name) in trap::NAMES.iter().enumerate().skip(1) {
+            run.print_line(io.out, &format!("{at:2}) {name}"));
+        }
+    }
+    0
+}
+
+pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut rest: Vec<&[u8]> = words.iter().skip(1).map(Vec::as_slice).collect();
+    let mut signal = Some(15);
+    if let Some(option) = rest.first().and_then(|word| word.strip_prefix(b"-")) {
+        let mut name = option;
+        rest.remove(0);
+        match name {
+            b"l" => return list(run, &rest, io),
+            b"s" | b"n" if !rest.is_empty() => name = rest.remove(0),
+            _ => {}
+        }
+        if name != b"-" {
+            signal = trap::signal(name);
+        }
+        if signal.is_none() {
+            run.print_line(io.err, &format!("sh: bad signal name '{}'", lossy(name)));
+            return 1;
+        }
+    }
+    if rest.is_empty() {
+        run.print_line(io.err, "sh: you need to specify whom to kill");
+        return 1;
+    }
+    let mut status = 0;
+    for word in rest {
+        let Some(pid) = pid_of(run, word.strip_prefix(b"-").unwrap_or(word)) else {
+            run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
+            status = 1;
+            continue;
+        };
+        status |= u8::from(!send(run, pid, signal.unwrap_or(15), io));
+    }
+    status
+}
+
+/// Sends a signal; what is not there is complained about.
+fn send(run: &mut Run<'_, '_>, pid: u32, signal: u8, io: Io) -> bool {
+    if pid == run.state.pid {
+        run.signalled(signal, io);
+        return true;
+    }
+    let is_running = run.jobs.running.iter().any(|job| job.pid == pid);
+    if signal != 0 {
+        run.jobs.running.retain(|job| job.pid != pid);
+    }
+    let is_known = is_running || run.device.processes().iter().any(|process| process.pid == pid);
+    if !is_known {
+        run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process"));
+    }
+    is_known
+}
