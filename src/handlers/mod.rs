@@ -11,6 +11,7 @@ mod builtin;
 mod credentials;
 mod echo;
 mod guise;
+mod gzip;
 mod handler;
 mod held;
 mod http;

@@ -1,6 +1,6 @@
 //! Android packages: what a file that is being installed is called (APPNOTE.TXT 4.3; AOSP `ResourceTypes.h`).
 
-use super::inflate::inflate;
+use crate::handlers::gzip::inflate;
 
 /// Entries of an archive that are looked at.
 const MAX_ENTRIES: usize = 4_096;

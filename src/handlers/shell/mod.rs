@@ -21,7 +21,6 @@ mod escape;
 mod expand;
 mod file_system;
 mod glob;
-mod inflate;
 mod lex;
 mod option;
 mod parse;

@@ -1,21 +1,15 @@
 //! Compression as Debian configures it. nginx has `gzip on` and nothing else: HTML of more than a few bytes, for HTTP/1.1, in chunks.
 //! Apache has mod_deflate for what is found, and says that the answer varies.
 
-use std::io::{self, Write};
-
-use flate2::{Compression, GzBuilder};
-
 use super::super::Version;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
+use crate::handlers::gzip::{USUAL, packed};
 
 /// Bytes that are not worth it (`gzip_min_length`).
 const TOO_SHORT: usize = 20;
-/// Levels: nginx's default, and zlib's, which is Apache's.
+/// nginx's level; Apache's is zlib's own.
 pub(super) const FASTEST: u32 = 1;
-const USUAL: u32 = 6;
-/// What zlib calls itself on every Unix (RFC 1952 section 2.3.1).
-const UNIX: u8 = 3;
 
 /// The client takes this answer compressed, and nginx gives it so.
 pub(super) fn is_wanted(ask: &Ask<'_>, answer: &Answer) -> bool {
@@ -80,13 +74,6 @@ pub(super) fn with_body(answer: Answer, body: Vec<u8>) -> Answer {
     Answer { headers: weak.collect(), body, packed: true, ..answer }.header("Content-Encoding", "gzip")
 }
 
-/// A body as zlib has it at this level.
-pub(super) fn packed(body: &[u8], level: u32) -> io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().operating_system(UNIX).write(Vec::new(), Compression::new(level));
-    encoder.write_all(body)?;
-    encoder.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,10 +86,5 @@ mod tests {
         for value in ["", "*", "x-gzip", "gzipx", "gzip;q=0", "gzip ;q=0.0", "gzip;q=2", "gzip;foo", "gzip;q=0.0001"] {
             assert!(!accepts(value), "{value}");
         }
-    }
-
-    #[test]
-    fn the_first_bytes_are_those_of_zlib_on_unix() {
-        assert_eq!(packed(b"x", FASTEST).unwrap()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 3]);
     }
 }

@@ -2,10 +2,10 @@
 
 use super::super::MAX_OUTPUT;
 use super::super::file_system::parent;
-use super::super::inflate;
 use super::super::run::{Io, Run};
 use super::super::tree::{Content, Kind};
 use super::{file, has_flag, lossy, operands, usage};
+use crate::handlers::gzip;
 
 /// Bytes of a block of `tar` (POSIX.1-2017, pax, ustar interchange format).
 const BLOCK: usize = 512;
@@ -17,7 +17,8 @@ pub(super) fn gzip(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let name = words.first().map(|word| lossy(super::super::file_system::base_name(word))).unwrap_or_default();
     let unpacks = name != "gzip" || has_flag(words, b'd');
     let to_output = name == "zcat" || has_flag(words, b'c');
-    let convert = |bytes: &[u8]| if unpacks { inflate::gunzip(bytes, MAX_ARCHIVE) } else { Some(inflate::gzip(bytes)) };
+    let convert =
+        |bytes: &[u8]| if unpacks { gzip::gunzip(bytes, MAX_ARCHIVE) } else { gzip::packed(bytes, gzip::USUAL).ok() };
     let names: Vec<Vec<u8>> = operands(words).filter(|name| *name != b"-").cloned().collect();
     if names.is_empty() {
         let bytes = run.read_all(io);
@@ -136,7 +137,7 @@ pub(super) fn tar(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let is_gzip = bytes.starts_with(&[0x1f, 0x8b]);
     let bytes = match (is_packed || is_gzip, is_gzip) {
         (false, _) => bytes,
-        (true, true) => inflate::gunzip(&bytes, MAX_ARCHIVE).unwrap_or_default(),
+        (true, true) => gzip::gunzip(&bytes, MAX_ARCHIVE).unwrap_or_default(),
         (true, false) => {
             run.fail(io, words, "invalid magic");
             return run.fail(io, words, "short read");
@@ -315,7 +316,7 @@ fn create(run: &mut Run<'_, '_>, words: &[Vec<u8>], wish: &Wish, packs: bool, ar
         }
     }
     out.resize(out.len() + 2 * BLOCK, 0);
-    let out = if packs { inflate::gzip(&out) } else { out };
+    let out = if packs { gzip::packed(&out, gzip::USUAL).unwrap_or_default() } else { out };
     let Some(name) = archive else {
         run.print(io.out, &out);
         return status;
