@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
+use crate::handlers::gzip::packed;
 pub(in crate::handlers::http) use head::http_date;
 use head::{Length, apache_head, esx_head, jetty_head, nginx_head, one_chunk};
 use judge::{MAX_LINE, version_status};
@@ -124,7 +125,7 @@ impl Face {
         }
         let known = if nginx_padding(ask.head).is_empty() { plain } else { padded };
         let body = known.get().filter(|_| answer.status == 404).cloned();
-        let Some(body) = body.or_else(|| gzip::packed(&answer.body, gzip::FASTEST).ok()) else { return answer };
+        let Some(body) = body.or_else(|| packed(&answer.body, gzip::FASTEST).ok()) else { return answer };
         if answer.status == 404 {
             known.get_or_init(|| body.clone());
         }
