@@ -1,4 +1,9 @@
-//! `jabber` and `jabbers` with slixmpp, nmap and hydra.
+//! `jabber` and `jabbers` with slixmpp, sendxmpp, poezio, nmap and hydra.
+
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::genuine::{Genuine, both};
 use crate::lab::events::kind;
@@ -60,6 +65,51 @@ fn slixmpp_logs_in_through_starttls_and_hears_its_own_message() {
     assert_eq!(login["username"], "root");
     engine.events.await_event("the message", |event| event["decoded"]["body"] == "to myself");
     engine.events.await_event("the fingerprint", |event| kind(event) == "tls");
+    engine.stop();
+}
+
+#[test]
+fn sendxmpp_delivers_its_message_and_leaves_its_password() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().rules(RULES).start();
+    let server = format!("{}:5222", SENSOR[0]);
+    let args = ["-u", "anna", "-p", "pa55", "-j", &server, "-o", "example.org", "bob@example.org"];
+    lab.client_says("sendxmpp", &args, b"hello bob\n");
+    let login = engine.events.await_event("the login", |event| kind(event) == "login");
+    assert_eq!((&login["username"], &login["password"]), (&"anna".into(), &"pa55".into()));
+    let is_message = |event: &Value| event["decoded"]["body"].as_str().is_some_and(|body| body.contains("hello bob"));
+    engine.events.await_event("the message", is_message);
+    engine.stop();
+}
+
+/// poezio runs in a terminal, not as root, and trusts no certificate that it has not been given.
+#[test]
+fn poezio_logs_in_and_says_that_it_is_there() {
+    let lab = Lab::new();
+    let mut engine = lab.engine().rules(RULES).start();
+    let shown = lab.client("openssl", &["s_client", "-connect", &format!("{}:5223", SENSOR[0])], b"");
+    let certificate = lab.client_says("openssl", &["x509"], &shown.stdout);
+    let home = lab.path("poezio");
+    std::fs::create_dir(&home).unwrap();
+    for directory in [home.parent().unwrap(), &home] {
+        std::fs::set_permissions(directory, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    }
+    let certificate = lab.file("poezio/ca.pem", &certificate);
+    let server = format!("custom_host = {}\ncustom_port = 5222\nca_cert_path = {}", SENSOR[0], certificate.display());
+    lab.file("poezio/poezio.cfg", &format!("[Poezio]\njid = anna@example.org\npassword = s3cret\n{server}\n"));
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "timeout", "60", "script", "-qc"]);
+    command.arg(format!("poezio -f {}/poezio.cfg", home.display())).arg("/dev/null");
+    command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8").env("HOME", &home).stdin(Stdio::null()).stdout(Stdio::null());
+    for directory in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
+        command.env(directory, &home);
+    }
+    let mut poezio = lab.attacker_namespace().spawn(&mut command).unwrap();
+    engine.events.await_event("the login", |event| kind(event) == "login" && event["password"] == "s3cret");
+    engine.events.await_event("its presence", |event| event["msg"] == "XMPP presence");
+    // `timeout` hands it on to the terminal and what runs there.
+    kill_process(Pid::from_child(&poezio), Signal::TERM).unwrap();
+    poezio.wait().unwrap();
     engine.stop();
 }
 

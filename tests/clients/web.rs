@@ -122,6 +122,21 @@ fn crawlers_find_what_there_is_and_are_not_told_that_all_is_there() {
 }
 
 #[test]
+fn wapiti_reads_forms_and_misses_the_headers_that_debian_does_not_set() {
+    both(RULES, Genuine::nginx, |lab| {
+        let (report, store) = (lab.path("report"), lab.path("wapiti"));
+        let args = ["-u", &root(), "-m", "http_headers,methods", "--scope", "page", "-f", "txt"];
+        let places = ["-o", report.to_str().unwrap(), "--store-session", store.to_str().unwrap()];
+        lab.client_says("wapiti", &[&args[..], &places].concat(), b"");
+        let report = std::fs::read_to_string(report).unwrap();
+        for header in ["X-Frame-Options", "X-Content-Type-Options", "Strict-Transport-Security"] {
+            assert!(report.contains(&format!("{header} is not set")), "{report}");
+        }
+        assert!(report.contains("Internal Server Error :   0"), "{report}");
+    });
+}
+
+#[test]
 fn load_generators_keep_their_connections() {
     both(RULES, Genuine::nginx, |lab| {
         let said = lab.client_says("ab", &["-q", "-k", "-n", "500", "-c", "8", &root()], b"");

@@ -4,7 +4,7 @@ use super::{holds, python, sensor, start};
 use crate::lab::Lab;
 
 #[test]
-fn impackets_dumpntlminfo_and_smbclient_see_windows_7_and_its_shares() {
+fn impackets_dumpntlminfo_smbclient_and_rpcdump_see_windows_7() {
     let lab = Lab::new();
     let engine = start(&lab);
     let said = lab.client_says(&python("DumpNTLMInfo.py"), &[&sensor()], b"");
@@ -16,5 +16,10 @@ fn impackets_dumpntlminfo_and_smbclient_see_windows_7_and_its_shares() {
     let login = format!("alice:Secret12@{}", sensor());
     let said = lab.client_says(&python("smbclient.py"), &[&login], b"shares\nuse C$\nls\ninfo\nexit\n");
     holds(&said, &["ADMIN$", "IPC$", "Program Files (x86)", "Version Major: 6", "Server Name: WIN-7K2Q9F0A3BD"]);
+    let said = lab.client_says(&python("rpcdump.py"), &["-port", "445", &login], b"");
+    holds(
+        &said,
+        &["Protocol: [MS-SAMR]: Security Account Manager", "Protocol: [MS-TSCH]: Task Scheduler", "Received "],
+    );
     engine.stop();
 }
