@@ -23,7 +23,7 @@ pub(super) fn table(visits: &[Visit], sweep: &Sweep, events: &[Value], bold: boo
     rows.push([
         format!("TCP, {} ports at once", sweep.dialled),
         "from one source port".to_owned(),
-        format!("{} connected, {} answered", sweep.connected, sweep.answered),
+        format!("{} connected, {} served", sweep.connected, sweep.served),
         format!("{} dialled ports by name", ports_named(events, sweep.client)),
     ]);
     columns(&rows, bold)
@@ -147,11 +147,11 @@ mod tests {
         let visit = Visit { means: Means::Stream, to, client, said: "hello", got: Ok(b"hello".to_vec()) };
         let event = |kind: &str, port: u16| json!({"event": kind, "rule": "echo", "src_ip": "10.77.0.1", "src_port": 40000, "dest_ip": "10.77.0.2", "dest_port": port});
         let events = [event("flow_open", 7005), event("payload", 7005), event("payload", 7006)];
-        let sweep = Sweep { client, dialled: 2, connected: 2, answered: 1 };
+        let sweep = Sweep { client, dialled: 2, connected: 2, served: 1 };
         let text = table(&[visit], &sweep, &events, false);
         assert!(text.contains("\"hello\""), "{text}");
         assert!(text.contains("rule echo: flow_open, payload\n"), "{text}");
-        assert!(text.contains("2 connected, 1 answered"), "{text}");
+        assert!(text.contains("2 connected, 1 served"), "{text}");
         assert!(text.contains("2 dialled ports by name"), "{text}");
     }
 }

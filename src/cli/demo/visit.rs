@@ -89,8 +89,8 @@ pub(super) struct Sweep {
     pub(super) dialled: usize,
     /// Ports that took the connection while all the others were open, too.
     pub(super) connected: usize,
-    /// Ports that answered.
-    pub(super) answered: usize,
+    /// Ports that answered, or closed in order on words that they do not know.
+    pub(super) served: usize,
 }
 
 /// Dials `ports` ports from one source port and speaks only when all connections stand.
@@ -105,8 +105,7 @@ pub(super) fn sweep(address: IpAddr, ports: u16) -> Sweep {
         }
     }
     sweep.connected = streams.len();
-    let is_answered = |stream: &mut TcpStream| exchange(stream, b"who is there").is_ok_and(|answer| !answer.is_empty());
-    sweep.answered = streams.iter_mut().map(is_answered).filter(|&answered| answered).count();
+    sweep.served = streams.iter_mut().filter_map(|stream| exchange(stream, b"who is there").ok()).count();
     sweep
 }
 
