@@ -59,28 +59,26 @@ impl Direct {
 
     /// Reached on every TCP port, by a plain TPROXY rule of the kernel's.
     pub(crate) fn behind_tproxy(namespace: &Namespace, rules: &str) -> Result<Self> {
-        let direct = Self::spawn(namespace, TRANSPARENT, rules)?;
-        let rule = format!("-p tcp -j TPROXY --on-port {}", direct.port);
-        iptables(namespace, &format!("-t mangle -A PREROUTING -i {INTERFACE} {rule}"))?;
-        Ok(direct)
+        Self::spawn(namespace, TRANSPARENT, rules)?.divert(namespace, "mangle", "-j TPROXY --on-port")
     }
 
     /// Reached on every TCP port of every address of this network, which is nobody's, in the same way.
     pub(crate) fn behind_tproxy_for(namespace: &Namespace, network: &str, rules: &str) -> Result<Self> {
-        let direct = Self::spawn(namespace, TRANSPARENT, rules)?;
         namespace.ip("rule add fwmark 1 lookup 100")?;
         namespace.ip(&format!("route add local {network} dev lo table 100"))?;
-        let rule = format!("-p tcp -d {network} -j TPROXY --on-port {} --tproxy-mark 1", direct.port);
-        iptables(namespace, &format!("-t mangle -A PREROUTING -i {INTERFACE} {rule}"))?;
-        Ok(direct)
+        let rule = format!("-d {network} -j TPROXY --tproxy-mark 1 --on-port");
+        Self::spawn(namespace, TRANSPARENT, rules)?.divert(namespace, "mangle", &rule)
     }
 
     /// Reached on every TCP port, by a plain REDIRECT rule of the kernel's.
     pub(crate) fn behind_redirect(namespace: &Namespace, rules: &str) -> Result<Self> {
-        let direct = Self::spawn(namespace, REDIRECTED, rules)?;
-        let rule = format!("-p tcp -j REDIRECT --to-ports {}", direct.port);
-        iptables(namespace, &format!("-t nat -A PREROUTING -i {INTERFACE} {rule}"))?;
-        Ok(direct)
+        Self::spawn(namespace, REDIRECTED, rules)?.divert(namespace, "nat", "-j REDIRECT --to-ports")
+    }
+
+    /// Brings what comes here, by a rule in PREROUTING of this table that ends in the port.
+    fn divert(self, namespace: &Namespace, table: &str, rule: &str) -> Result<Self> {
+        iptables(namespace, &format!("-t {table} -A PREROUTING -i {INTERFACE} -p tcp {rule} {}", self.port))?;
+        Ok(self)
     }
 
     fn spawn(namespace: &Namespace, reach: &str, rules: &str) -> Result<Self> {

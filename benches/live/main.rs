@@ -1,6 +1,6 @@
 //! The engine live, in network namespaces: how fast it is beside the same work without it.
 //!
-//! `cargo bench --bench live` (as root, three to four minutes); `-- --quick` for a short look; `-- bulk flood` for some groups of
+//! `cargo bench --bench live` (as root, five to six minutes); `-- --quick` for a short look; `-- bulk flood` for some groups of
 //! figures only (decide, bulk, kernel, flood, sessions, http, c-loop, siege, queues). `GLUTTON_NFQ=PATH` measures another build of the binary. It touches
 //! nothing of the host's network. Every figure is a ratio within one run, the median of eleven rounds A B A B after one that does not
 //! count; a table says whether it reaches its goal, and `target/bench/live.json` has every round.
@@ -116,12 +116,11 @@ fn main() -> ExitCode {
 /// machines differ.
 fn run() -> Result<bool> {
     let mut args = std::env::args().skip(1).peekable();
-    if args.peek().is_some_and(|arg| arg == peer::NFQ_LOOP) {
-        peer::serve_nfq_loop()?;
+    if args.next_if_eq(peer::NFQ_LOOP).is_some() {
+        return peer::serve_nfq_loop().map(|()| true);
     }
-    if args.next_if(|arg| arg == direct::DIRECT).is_some() {
-        direct::serve(args)?;
-        return Ok(true);
+    if args.next_if_eq(direct::DIRECT).is_some() {
+        return direct::serve(args).map(|()| true);
     }
     let options = Options::parse(args)?;
     report::show_head()?;
