@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint unit instructions fuzz feroxbuster bench build clean cargo
+.PHONY: help run demo test lint unit instructions fuzz bench build clean cargo
 
 # Arguments for the sensor or the demonstration: make run ARGS="-i eth0 -r rules/glutton.yml"
 ARGS ?=
@@ -125,11 +125,6 @@ fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
 	  target=$${pair##*:}; wait $${pair%%:*} || { found=1; tail -n 40 artifacts/$$target.log; }; \
 	  echo "fuzz $$target: $$(tail -n 1 artifacts/$$target.log)"; \
 	done; exit $$found
-	$(hand_back)
-
-feroxbuster: cargo $(CLIENTS)/ready ## Build the crawler feroxbuster and run it against the sensor (root, minutes)
-	cargo install --quiet feroxbuster --root $(CLIENTS)/crates
-	PATH=$$PATH:$(CLIENTS)/crates/bin cargo test --locked --test clients -- --ignored feroxbuster
 	$(hand_back)
 
 bench: cargo ## Measure the engine and print the tables (root, for the live ones)

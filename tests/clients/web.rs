@@ -121,23 +121,6 @@ fn crawlers_find_what_there_is_and_are_not_told_that_all_is_there() {
     });
 }
 
-/// Its own search for a page that is given for everything comes first, as with the others.
-#[test]
-#[ignore = "feroxbuster is no package and takes minutes to build: `make feroxbuster` does it and runs this"]
-fn feroxbuster_finds_what_there_is_and_filters_nothing_else() {
-    both(RULES, Genuine::nginx, |lab| {
-        let list = lab.file("words", "index.html\nrobots.txt\nbackup.zip\nphpmyadmin\n");
-        let args = ["-u", &root(), "-w", list.to_str().unwrap(), "--no-state", "-q", "-t", "4", "-n"];
-        let said = lab.client_says("feroxbuster", &args, b"");
-        for name in ["index.html", "robots.txt"] {
-            let is_found = |line: &str| line.starts_with("200") && line.ends_with(&format!("{}{name}", root()));
-            assert!(said.lines().any(is_found), "{name}: {said}");
-        }
-        assert!(said.contains("Auto-filtering found 404-like response"), "{said}");
-        assert!(!said.contains("backup.zip") && !said.contains("phpmyadmin"), "{said}");
-    });
-}
-
 #[test]
 fn wapiti_reads_forms_and_misses_the_headers_that_debian_does_not_set() {
     both(RULES, Genuine::nginx, |lab| {
