@@ -82,11 +82,7 @@ pub(super) fn version_status(line: &[u8], face: &Face) -> u16 {
         // The preface of HTTP/2: its target comes before its version.
         Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
         Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
-        Face::Apache { .. } | Face::Go
-            if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) =>
-        {
-            505
-        }
+        Face::Apache { .. } if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) => 505,
         _ => 400,
     }
 }

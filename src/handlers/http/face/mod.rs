@@ -89,7 +89,8 @@ impl Face {
         match self {
             Self::Nginx { .. } => Grammar::Nginx,
             Self::Apache { .. } => Grammar::Apache,
-            Self::Go | Self::Esx | Self::Jetty { .. } => Grammar::Strict,
+            Self::Go => Grammar::Go,
+            Self::Esx | Self::Jetty { .. } => Grammar::Strict,
         }
     }
 
@@ -159,12 +160,12 @@ impl Face {
             (431, Self::Apache { .. }) if line.len() > MAX_LINE => 414,
             (431, Self::Nginx { .. } | Self::Apache { .. }) => 400,
             (501, Self::Apache { .. }) => 400,
-            (400, Self::Apache { .. } | Self::Go | Self::Jetty { .. }) => version_status(line, self),
+            (400, Self::Apache { .. } | Self::Jetty { .. }) => version_status(line, self),
             (status, _) => status,
         };
         match self {
             Self::Jetty { .. } => return Answer::empty(status).closing(),
-            Self::Go => return go::fault(status, remains),
+            Self::Go => return go::fault(status),
             _ => {}
         }
         let why = if fault.status == 431 && status == 400 { Why::LongField } else { Why::Unsaid };
