@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::genuine::Genuine;
 use crate::lab::engine::Engine;
 use crate::lab::events::kind;
 use crate::lab::{Lab, PATIENCE, SENSOR};
@@ -160,12 +161,9 @@ fn smbclient_lists_shares_over_smb1_and_smb2() {
     engine.stop();
 }
 
-#[test]
-fn smbclient_keeps_what_it_writes_and_the_password_decides() {
-    let lab = Lab::new();
-    let mut engine = start(&lab);
-    let local = lab.file("dropper.bin", &"MZ this program cannot be run".repeat(3000));
-    let hash = HEXLOWER.encode(Sha256::digest(std::fs::read(&local).unwrap()).as_slice());
+/// Files come and go through smbclient, over SMB1 and SMB2, for who has the password.
+fn smbclient(lab: &Lab) {
+    let local = dropper(lab);
     let small = lab.file("note.txt", "read me");
     let back = lab.path("back.txt");
     for protocol in ["NT1", "SMB2"] {
@@ -174,21 +172,43 @@ fn smbclient_keeps_what_it_writes_and_the_password_decides() {
         let run = |commands: &str| {
             lab.client_says("smbclient", &[&share, "-U", "alice%Secret12", "-m", protocol, option, "-c", commands], b"")
         };
-        run(&format!("put {} Windows\\Temp\\d.exe; put {} note.txt", local.display(), small.display()));
-        let said = run("ls; ls Windows\\Temp\\*");
-        holds(&said, &["Program Files (x86)", "note.txt", "d.exe", "blocks available"]);
+        run(&format!("mkdir new; put {} new\\d.exe; put {} note.txt", local.display(), small.display()));
+        let said = run("ls; ls new\\*");
+        holds(&said, &["new", "note.txt", "d.exe", "blocks available"]);
         run(&format!("get note.txt {}; del note.txt; mkdir made; cd made", back.display()));
         assert_eq!(std::fs::read_to_string(&back).unwrap(), "read me");
         assert!(!run("ls").contains("note.txt"));
-        run("rmdir made; del Windows\\Temp\\d.exe");
+        run("rmdir made; del new\\d.exe; rmdir new");
         let wrong = lab.client("smbclient", &[&share, "-U", "alice%wrong", "-m", protocol, option, "-c", "ls"], b"");
         holds(&text(&wrong), &["NT_STATUS_LOGON_FAILURE"]);
     }
+}
+
+fn dropper(lab: &Lab) -> std::path::PathBuf {
+    lab.file("dropper.bin", &"MZ this program cannot be run".repeat(3000))
+}
+
+#[test]
+fn smbclient_keeps_what_it_writes_and_the_password_decides() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    smbclient(&lab);
+    let said = lab.client_says("smbclient", &[&format!("//{}/C$", sensor()), "-U", "alice%Secret12", "-c", "ls"], b"");
+    holds(&said, &["Program Files (x86)"]);
+    let hash = HEXLOWER.encode(Sha256::digest(std::fs::read(dropper(&lab)).unwrap()).as_slice());
     engine.events.await_event("the file", |event| kind(event) == "download" && event["payload_hash"] == hash.as_str());
     let login = engine.events.await_event("a login", |event| kind(event) == "login" && event["success"] == false);
     let response = login["response"].as_str().unwrap();
     assert!(response.starts_with("alice::") && response.split(':').count() == 6, "{response}");
     engine.stop();
+}
+
+#[test]
+fn smbclient_and_guessers_make_of_samba_what_they_make_of_ours() {
+    let lab = Lab::new();
+    let _samba = Genuine::samba(&lab);
+    smbclient(&lab);
+    guess(&lab);
 }
 
 #[test]
@@ -224,6 +244,14 @@ fn impacket_logs_in_over_every_dialect_and_no_two_challenges_are_the_same() {
 fn guessers_find_the_one_password_and_are_recorded() {
     let lab = Lab::new();
     let mut engine = start(&lab);
+    guess(&lab);
+    let login = engine.events.await_event("a login", |event| kind(event) == "login");
+    assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
+    engine.stop();
+}
+
+/// medusa, hydra and ncrack tell the right password from a wrong one.
+fn guess(lab: &Lab) {
     let address = sensor();
     let url = format!("smb://{address}");
     for (password, is_found) in [("guess1", false), ("Secret12", true)] {
@@ -237,9 +265,6 @@ fn guessers_find_the_one_password_and_are_recorded() {
             assert_eq!(said.contains(found), is_found, "{program} with {password}: {said}");
         }
     }
-    let login = engine.events.await_event("a login", |event| kind(event) == "login");
-    assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
-    engine.stop();
 }
 
 #[test]
