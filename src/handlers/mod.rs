@@ -46,6 +46,7 @@ mod visitors;
 pub use credentials::{Count, Credentials, Pair, Policy};
 pub use guise::Guise;
 pub use handler::{Context, Handler};
+pub use native::is_native;
 pub use output::{Close, HandOver, Output};
 pub use persona::{Persona, PersonaError};
 pub use random::Random;

@@ -6,14 +6,15 @@ const PORTS: &[u16] = &[
     42, 53, 88, 102, 111, 113, 119, 135, 137, 161, 179, 389, 427, 502, 512, 513, 514, 515, 543, 544, 548, 554, 636,
     1025, 1026, 1027, 1028, 1029, 1031, 1099, 1112, 1433, 1434, 1521, 1723, 1935, 2049, 2181, 2404, 3006, 3260, 3268,
     3269, 3389, 4369, 5009, 5060, 5061, 5432, 5433, 5672, 6000, 6001, 6379, 6666, 6667, 6697, 7000, 9042, 9092, 9100,
-    9101, 9102, 9103, 19_132, 20_000, 25_565, 27_000, 27_001, 27_017, 27_018, 44_818, 47_808,
+    9101, 9102, 9103, 19_132, 20_000, 25_565, 27_000, 27_001, 27_002, 27_003, 27_004, 27_005, 27_006, 27_007, 27_008,
+    27_009, 27_010, 27_017, 27_018, 44_818, 47_808,
 ];
 
 /// Those of them that are spoken to within TLS: LDAP, SIP, IRC.
 const WITHIN_TLS: [u16; 4] = [636, 3269, 5061, 6697];
 
-/// A protocol is at home here that knows no other.
-pub(super) fn is_native(port: u16) -> bool {
+/// A protocol is at home on this TCP port that knows no other: the catch-all records other protocols there and closes.
+pub fn is_native(port: u16) -> bool {
     PORTS.binary_search(&port).is_ok()
 }
 
