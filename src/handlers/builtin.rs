@@ -40,4 +40,5 @@ pub(super) const BUILTINS: &[Builtin] = &[
     jabber::BUILTIN,
     jabber::BUILTIN_TLS,
     smb::BUILTIN,
+    smb::MSRPC,
 ];

@@ -21,6 +21,7 @@ const RULES: &str = "
 version: 1
 rules:
   - {name: smb, match: tcp dst port 445 or tcp dst port 139, type: handler, target: smb}
+  - {name: msrpc, match: tcp dst port 135, type: handler, target: msrpc}
 ";
 /// One account, so that clients with the right and with a wrong password can be told apart.
 const CONFIG: &str = "
@@ -38,10 +39,10 @@ fn sensor() -> String {
     SENSOR[0].to_string()
 }
 
-/// What nmap says with these arguments about both ports.
+/// What nmap says with these arguments about all three ports.
 fn nmap(lab: &Lab, arguments: &[&str]) -> String {
     let address = sensor();
-    let mut all = vec!["-n", "-Pn", "-p", "139,445", "--host-timeout", "90s"];
+    let mut all = vec!["-n", "-Pn", "-p", "135,139,445", "--host-timeout", "90s"];
     all.extend(arguments);
     all.push(&address);
     lab.client_says("nmap", &all, b"")
@@ -89,6 +90,7 @@ fn nmap_names_the_service_and_no_honeypot() {
         &[
             "445/tcp open  microsoft-ds Microsoft Windows 7 - 10 microsoft-ds (workgroup: WORKGROUP)",
             "139/tcp open  netbios-ssn  Microsoft Windows netbios-ssn",
+            "135/tcp open  msrpc        Microsoft Windows RPC",
         ],
     );
     holds(&said, &["Host: WIN-7K2Q9F0A3BD"]);
