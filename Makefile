@@ -128,7 +128,7 @@ fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
 	$(hand_back)
 
 scan: cargo $(CLIENTS)/ready ## See what nmap makes of all 65,535 ports of the shipped rules, in namespaces (root; a quarter of an hour)
-	EVERY_PORT=1 cargo test --locked --test clients scan::every_port -- --nocapture
+	EVERY_PORT=1 cargo test --locked --test clients scan:: -- --nocapture
 	$(hand_back)
 
 bench: cargo ## Measure the engine and print the tables (root, for the live ones)

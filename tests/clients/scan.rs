@@ -54,6 +54,10 @@ const STRIDE: usize = 257;
 /// SSH is not among the shipped rules: who answers there is the host.
 const HOSTS_OWN: u16 = 22;
 
+fn stride() -> usize {
+    if std::env::var_os("EVERY_PORT").is_some() { 1 } else { STRIDE }
+}
+
 /// `nmap -sV` of these ports.
 fn scan(lab: &Lab, ports: &[u16]) -> String {
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
@@ -130,8 +134,7 @@ fn odd_ports_are_what_they_say_to_nmap_and_none_shows_it_an_unknown_fingerprint(
 fn every_port_is_named_as_its_persona_and_none_as_a_honeypot() {
     let lab = Lab::new();
     let engine = lab.engine().start();
-    let stride = if std::env::var_os("EVERY_PORT").is_some() { 1 } else { STRIDE };
-    let ports: Vec<u16> = (1..=u16::MAX).step_by(stride).filter(|&port| port != HOSTS_OWN).collect();
+    let ports: Vec<u16> = (1..=u16::MAX).step_by(stride()).filter(|&port| port != HOSTS_OWN).collect();
     let slices: Vec<&[u16]> = ports.chunks(SLICE).collect();
     let (next, named) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -163,6 +166,27 @@ fn assert_all_named(found: &str, ports: &[u16]) {
         assert_eq!(*state, "open", "{line}");
         assert_eq!(is_unknown, is_native(*port) || geth.contains(port), "{line}");
         assert!(geth.contains(port) || !found.contains(&format!("SF-Port{port}-")), "{found}");
+    }
+}
+
+#[test]
+fn the_hosts_that_could_exist_are_just_their_services_on_all_ports() {
+    const RPC: &str = "Microsoft Windows RPC";
+    let device = [("23/", "BusyBox telnetd"), ("80/", "http"), ("1883/", "mosquitto version")];
+    let windows = [("135/", RPC), ("139/", "netbios-ssn"), ("445/", "microsoft-ds"), ("49152/", RPC), ("49156/", RPC)];
+    let server = [("80/", "http"), ("2375/", "Docker"), ("11211/", "Memcached")];
+    for (name, services, open) in [("device", &device[..], 3), ("windows", &windows, 8), ("server", &server, 3)] {
+        let lab = Lab::new();
+        let file = format!("{}/rules/{name}.yml", env!("CARGO_MANIFEST_DIR"));
+        let engine = lab.engine().args(["-r", &file]).start();
+        let mut ports: Vec<u16> = (1..=u16::MAX).step_by(stride()).collect();
+        ports.extend([23, 80, 135, 139, 445, 1_883, 2_375, 11_211].into_iter().chain(49_152..=49_156));
+        let found = scan(&lab, &ports);
+        assert_unsuspicious(&found);
+        assert_named(&found, services);
+        let is_open = |line: &&str| line.contains("/tcp") && line.split_whitespace().nth(1) == Some("open");
+        assert_eq!(found.lines().filter(is_open).count(), open, "{name}: {found}");
+        engine.stop();
     }
 }
 
