@@ -5,10 +5,11 @@
 //! frame of datagrams.
 //!
 //! Memory: an idle session holds under 1 KiB; a value on its way counts against the limits of `store` (4 MiB a source, 64 MiB all
-//! together). A call answers at most 4 MiB.
+//! together). A call answers at most 4 MiB, and with a line what goes beyond.
 
 mod administration;
 mod binary;
+mod counts;
 mod dialogue;
 mod item;
 mod meta;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::builtin::Builtin;
+use super::held::Held;
 use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker};
 use super::{Context, Handler, Session, Sources};
@@ -34,7 +36,7 @@ use crate::flow::Transport;
 
 use dialogue::{Dialogue, Visit};
 use reply::Reply;
-use store::{Budget, Cache};
+use store::Cache;
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "memcache",
@@ -72,7 +74,7 @@ struct Shared {
     settings: Settings,
     server: stats::Server,
     sources: Sources<Arc<Mutex<Cache>>>,
-    budget: Budget,
+    held: Held,
     max_payload: usize,
 }
 
@@ -82,7 +84,7 @@ impl Shared {
         // Other sources do not wait for what is done with this one's values.
         let cache = self.sources.with(session.client.ip(), now, |cache| Arc::clone(cache));
         let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-        work(cache.within(&self.budget), seconds)
+        work(cache.within(&self.held), seconds)
     }
 }
 
@@ -100,7 +102,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
         settings,
         server,
         sources: Sources::new(MAX_SOURCES, KEEP),
-        budget: Budget::default(),
+        held: Held::default(),
         max_payload: environment.max_payload,
     });
     Ok(Arc::new(move |session: &Session| {
@@ -158,7 +160,7 @@ impl Handler for Stream {
         let dialogue = &mut self.dialogue;
         let rest = self.shared.visit(cx.session(), cx.now(), |cache, _| {
             cache.counts.open_connections = cache.counts.open_connections.saturating_sub(1);
-            dialogue.end(cache)
+            dialogue.end()
         });
         if !rest.is_empty() || !self.heard {
             let mut recording = Recording::new(self.shared.max_payload);
@@ -191,7 +193,7 @@ impl Handler for Datagrams {
                 request,
                 &mut Visit { cache, server: &shared.server, session: cx.session(), now, reply: &mut reply },
             );
-            dialogue.end(cache)
+            dialogue.end()
         });
         udp::datagrams(id, &reply).iter().for_each(|datagram| cx.send(datagram));
         self.records_left = reply.records_left;

@@ -153,6 +153,22 @@ fn meta_commands_answer_what_their_flags_ask_for() {
 }
 
 #[test]
+fn one_breath_full_of_stats_is_answered_with_four_megabytes() {
+    use super::super::{Context, Output, Registry};
+    let session = Session::example(crate::flow::Transport::Tcp, 11_211);
+    let mut handler = Registry::builtin().find("memcache").unwrap().make(&session);
+    for (asked, refusal) in [
+        (b"stats\r\n".to_vec(), b"SERVER_ERROR out of memory writing stats\r\n".as_slice()),
+        (request(0x10, b"", b"", b"", 0), b"Out of memory"),
+    ] {
+        let mut out = Output::default();
+        handler.data(&mut Context::new(&session, Default::default(), &mut out), &asked.repeat(9_000));
+        assert!(out.bytes().len() < 5 << 20 && out.bytes().ends_with(refusal), "{}", out.bytes().len());
+        handler = Registry::builtin().find("memcache").unwrap().make(&session);
+    }
+}
+
+#[test]
 fn stats_come_in_memcacheds_order_and_move() {
     let steps =
         [Step::Recv(b"set a 0 0 1\r\nx\r\nget a\r\nget b\r\nstats\r\n"), Step::Wait(3_000), Step::Recv(b"stats\r\n")];
