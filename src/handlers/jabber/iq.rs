@@ -6,6 +6,7 @@ use super::stanza::{Place, readdressed, split};
 use super::text::answer;
 use super::xml::{Element, escaped};
 use super::{User, disco};
+use crate::handlers::release::Release;
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +110,9 @@ fn get(query: &Element, asked: Asked, bare: &str, user: &User, place: &mut Place
         }
         ("http://jabber.org/protocol/disco#items", Asked::Server) => disco::items(std::iter::empty()),
         ("jabber:iq:version", Asked::Own | Asked::Server) => format!(
-            "<query xmlns='jabber:iq:version'><name>ejabberd</name><version>{}</version><os>unix/linux 3.16.0</os></query>",
-            escaped(&place.shared.settings.version)
+            "<query xmlns='jabber:iq:version'><name>ejabberd</name><version>{}</version><os>unix/linux {}</os></query>",
+            escaped(&place.shared.settings.version),
+            Release::of(&place.shared.persona).kernel
         ),
         // The user is here.
         ("jabber:iq:last", Asked::Own) => "<query xmlns='jabber:iq:last' seconds='0'/>".to_owned(),

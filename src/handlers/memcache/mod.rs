@@ -29,6 +29,7 @@ use super::builtin::Builtin;
 use super::held::Held;
 use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker};
+use super::release::Release;
 use super::{Context, Handler, Session, Sources};
 use crate::clock::Timestamp;
 use crate::control::Counter;
@@ -56,15 +57,15 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// What `version` and `stats` say.
-    version: String,
+    /// What `version` and `stats` say; else what the persona's distribution ships.
+    version: Option<String>,
     /// Commands of one session (UDP: datagrams of one flow) that are recorded one by one; the others are counted.
     max_records: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { version: "1.6.18".to_owned(), max_records: 1_000 }
+        Self { version: None, max_records: 1_000 }
     }
 }
 
@@ -94,7 +95,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     let mut random = persona.random("memcache");
     let boot = persona.booted().as_micros() / 1_000_000;
     let server = stats::Server {
-        version: settings.version.clone(),
+        version: settings.version.clone().unwrap_or_else(|| Release::of(persona).memcached.to_owned()),
         pid: random.within(&(410..=990)),
         started: boot + random.within(&(4..=19)),
     };

@@ -23,6 +23,13 @@ pub(super) struct Server {
     pub(super) started: u64,
 }
 
+impl Server {
+    /// The version is this one of 1.6, or a later one.
+    fn is_since(&self, patch: u32) -> bool {
+        self.version.strip_prefix("1.6.").and_then(|own| own.parse().ok()).is_some_and(|own: u32| own >= patch)
+    }
+}
+
 type Pairs = Vec<(String, String)>;
 
 /// The `stats` command.
@@ -239,6 +246,9 @@ fn settings(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
         ("verbosity", visit.cache.verbosity.to_string()),
     ];
     pairs.extend(AFTER_VERBOSITY.split(',').filter_map(|pair| pair.split_once(' ')).map(|(k, v)| (k, v.to_owned())));
+    if visit.server.is_since(22) {
+        pairs.push(("client_flags_size", "4".to_owned()));
+    }
     pairs
 }
 
