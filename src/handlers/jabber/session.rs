@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::element::Element;
 use super::management::Management;
 use super::room::Room;
 use super::sasl::Pending;
 use super::stanza::{self, Place};
-use super::xml::{Element, Fault, Found, Parser};
+use super::xml::{Fault, Found, Parser};
 use super::{Kind, Shared, User, presence, text};
 use crate::events::Event;
 use crate::handlers::look::Look;
@@ -209,7 +210,7 @@ impl Jabber {
             let offers_tls = self.tls.is_none() && !self.is_inside_tls;
             let shared = Arc::clone(&self.shared);
             let mechanisms = self.user.is_none().then_some(shared.mechanisms.as_slice());
-            answer.push_str(&text::features(self.kind, offers_tls, mechanisms));
+            answer.push_str(&text::features(self.kind, offers_tls, mechanisms, shared.registers));
         }
         self.host = Some(host);
         self.send(cx, &answer);

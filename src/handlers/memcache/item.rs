@@ -23,8 +23,6 @@ pub(super) struct Item {
     pub(super) stale: bool,
     /// The key came in base64, and is shown so.
     pub(super) binary_key: bool,
-    /// The last use, as a running number: the order in which items make room.
-    pub(super) turn: u64,
 }
 
 impl Item {
