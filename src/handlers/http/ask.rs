@@ -118,7 +118,7 @@ fn split_authority(target: &str) -> (Option<&str>, &str) {
 }
 
 /// Undoes percent-encoding; `None` where `%` is not followed by two digits.
-fn decoded(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

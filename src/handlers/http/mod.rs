@@ -21,6 +21,7 @@ mod family;
 mod front;
 mod hadoop;
 mod head;
+mod injected;
 mod login;
 mod nginx;
 mod reader;
@@ -32,8 +33,10 @@ mod tests;
 mod vmware;
 mod wallet;
 
+pub(super) use face::http_date;
 pub(super) use head::{Head, Version};
 pub(super) use reader::{Fault, Found, Grammar, Reader, Request};
+pub(super) use record::{fault_event, record_addresses, request_event};
 pub(super) use site::{DOCKER, ETHEREUM, HADOOP, HTTP, HTTPS};
 
 /// Bytes of one request head: what nginx's buffers hold, and the end of a line that no longer fits.

@@ -9,9 +9,10 @@ use super::super::recording::{Direction, Recording};
 use super::super::{Context, Handler};
 use super::answer::{Answer, Framing, Progress, Stream};
 use super::ask::Ask;
+use super::docker::Docker;
 use super::face::{Face, Meta};
 use super::login::refuse_credentials;
-use super::record::{fault_event, record_sample, request_event, with_answer};
+use super::record::{fault_event, record_addresses, record_sample, request_event, with_answer};
 use super::site::{NO_FAMILY, Site};
 use super::{Fault, Found, Head, Reader, Request, Version};
 use crate::events::Event;
@@ -151,10 +152,14 @@ impl Connection {
         cx.deadline_in(if keep { self.site.silence } else { QUIET });
     }
 
-    /// The request's event, once its body is whole or will never be.
-    fn record(&self, cx: &mut Context<'_>, request: &Request, complete: impl FnOnce(Event) -> Event) {
+    /// The request's event, once its body is whole or will never be, and what comes with it or is named in it.
+    fn record(&self, cx: &mut Context<'_>, request: &Request, family: &str, complete: impl FnOnce(Event) -> Event) {
         cx.event(complete(request_event(request, self.site.shown_of_body)));
         record_sample(cx, request, self.site.shown_of_body);
+        // The shell of a container names them when it comes to them.
+        if family != Docker::NAME {
+            record_addresses(cx, request);
+        }
     }
 
     /// Answers a request; true when the next one may be read at once. `rest` is what came behind it.
@@ -164,7 +169,7 @@ impl Connection {
         let body = std::mem::replace(&mut self.body, Awaited::Nothing);
         if let Awaited::Answered(family, status, keep) = body {
             refuse_credentials(cx, &ask);
-            self.record(cx, request, |event| with_answer(event, family, status, Map::new()));
+            self.record(cx, request, family, |event| with_answer(event, family, status, Map::new()));
             if !keep {
                 cx.close();
             }
@@ -174,7 +179,7 @@ impl Connection {
             cx.deadline_in(site.silence);
         }
         if site.mute {
-            self.record(cx, request, |event| event);
+            self.record(cx, request, NO_FAMILY, |event| event);
             cx.close();
             return false;
         }
@@ -186,7 +191,7 @@ impl Connection {
             site.answer(cx, &ask)
         };
         let decoded = std::mem::take(&mut answer.decoded);
-        self.record(cx, request, |event| with_answer(event, family, answer.status, decoded));
+        self.record(cx, request, family, |event| with_answer(event, family, answer.status, decoded));
         if matches!(body, Awaited::Nothing) && face.invites_nothing(&request.head, answer.status) {
             cx.send(CONTINUE);
         }
@@ -263,7 +268,7 @@ impl Connection {
         let answered = std::mem::replace(&mut self.body, Awaited::Nothing);
         let status = if let Awaited::Answered(_, status, _) = answered { status } else { answer.status };
         if let Some(request) = &request {
-            self.record(cx, request, |event| event.with("status", status));
+            self.record(cx, request, NO_FAMILY, |event| event.with("status", status));
         }
         self.phase = Phase::Faulty(Fault { status, ..fault }, recording);
         if matches!(answered, Awaited::Answered(..)) {
@@ -350,7 +355,7 @@ impl Handler for Connection {
         }
         if let Some(request) = self.reader.take_request() {
             let answered = self.body;
-            self.record(cx, &request, |event| {
+            self.record(cx, &request, NO_FAMILY, |event| {
                 match answered {
                     Awaited::Answered(family, status, _) => with_answer(event, family, status, Map::new()),
                     _ => event,

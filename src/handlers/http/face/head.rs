@@ -153,7 +153,7 @@ pub(super) fn jetty_head(
 }
 
 /// The time as `Date` and `Last-Modified` have it (RFC 9110 section 5.6.7); the epoch for a time that no calendar has.
-pub(in crate::handlers::http) fn http_date(time: Timestamp) -> String {
+pub(in crate::handlers) fn http_date(time: Timestamp) -> String {
     let seconds = i64::try_from(time.as_micros() / 1_000_000).unwrap_or(0);
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()

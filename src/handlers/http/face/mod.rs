@@ -16,7 +16,7 @@ use super::ask::Ask;
 use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
 use crate::handlers::gzip::packed;
-pub(in crate::handlers::http) use head::http_date;
+pub(in crate::handlers) use head::http_date;
 use head::{Length, apache_head, esx_head, jetty_head, nginx_head, one_chunk};
 use judge::{MAX_LINE, version_status};
 pub(in crate::handlers::http) use page::escaped;
