@@ -24,6 +24,7 @@ mod head;
 mod injected;
 mod login;
 mod nginx;
+mod patience;
 mod reader;
 mod record;
 mod server;
