@@ -3,7 +3,7 @@
 
 use super::head::Framing;
 use super::reader::is_token;
-use super::{Fault, Head, MAX_BODY, MAX_STRICT_HEADERS, Version};
+use super::{Fault, Head, MAX_STRICT_HEADERS, Version};
 
 /// A complete head, its lines with their ends.
 pub(super) fn head(bytes: &[u8]) -> Result<Head, Fault> {
@@ -70,13 +70,5 @@ pub(super) fn framing(head: &Head) -> Result<Framing, Fault> {
     if lengths.any(|other| other != length) {
         return Err(Fault::bad_request("contradicting Content-Length"));
     }
-    if length.is_empty() {
-        return Ok(Framing::Length(0));
-    }
-    let is_number = length.bytes().all(|digit| digit.is_ascii_digit());
-    match length.parse::<i64>().map(u64::try_from) {
-        Ok(Ok(length)) if is_number && length <= MAX_BODY => Ok(Framing::Length(length)),
-        Ok(Ok(_)) if is_number => Err(Fault::new(413, "the body is too long")),
-        _ => Err(Fault::bad_request("Content-Length is not a number that fits")),
-    }
+    if length.is_empty() { Ok(Framing::Length(0)) } else { Framing::of_length(length) }
 }

@@ -201,13 +201,12 @@ impl Draft {
                 Grammar::Apache if ended && self.line == 0 && is_http_09(&self.bytes) => {
                     Some(Head::http_09(&self.bytes))
                 }
-                Grammar::Strict | Grammar::Apache => self.strictly(ended)?,
+                Grammar::Strict | Grammar::Apache => self.strictly(ended, grammar)?,
                 Grammar::Go => self.as_go(ended)?,
                 Grammar::Nginx => self.as_nginx(piece.len(), ended)?,
             };
             if let Some(head) = head {
-                let framing = if grammar == Grammar::Go { golang::framing(&head)? } else { head.framing()? };
-                let body = Body::from(framing);
+                let body = Body::from(head.framing(grammar)?);
                 *self = Self::default();
                 return Ok(Some(Step::Head(head, body)));
             }
@@ -216,7 +215,7 @@ impl Draft {
     }
 
     /// A piece of a line was added, perhaps its last: the head, when it is complete.
-    fn strictly(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
+    fn strictly(&mut self, ended: bool, grammar: Grammar) -> Result<Option<Head>, Fault> {
         let bytes = &mut self.bytes;
         if bytes.len() >= MAX_HEAD {
             return Err(Fault::new(431, "the head is too long"));
@@ -232,9 +231,9 @@ impl Draft {
             // An empty line before a request is let pass (RFC 9112 section 2.2).
             *self = Self::default();
         } else if bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n") {
-            return Head::parse(bytes).map(Some);
+            return Head::parse(bytes, grammar).map(Some);
         } else if is_first {
-            Head::check_beginning(bytes)?;
+            Head::check_beginning(bytes, grammar)?;
         }
         Ok(None)
     }

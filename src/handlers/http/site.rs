@@ -24,6 +24,7 @@ use super::login::{Login, refuse_credentials};
 use super::server::Connection;
 use super::vmware::Vmware;
 use super::wallet::Wallet;
+use crate::clock::Timestamp;
 use crate::flow::Transport;
 
 const fn row(
@@ -91,8 +92,8 @@ pub(super) enum Home {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Silence after which a connection is closed, in seconds.
-    silence_secs: u64,
+    /// Silence after which a connection is closed, in seconds; when not given, the times of the software that is shown.
+    silence_secs: Option<u64>,
     /// The family that answers what no other claims; each name has its own default, on its first port.
     site: Option<Home>,
     /// The `Server` header: text that begins with `nginx` or `Apache`; drawn when empty. With this or `site`, all ports show the same.
@@ -106,7 +107,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            silence_secs: 60,
+            silence_secs: None,
             site: None,
             server: String::new(),
             max_body_kib: 1_024,
@@ -139,7 +140,8 @@ pub(super) struct Site {
     /// Requests are recorded and not answered.
     pub(super) mute: bool,
     pub(super) secure: bool,
-    pub(super) silence: Duration,
+    /// Silence after which a connection is closed whatever it waits for.
+    pub(super) silence: Option<Duration>,
     /// Bytes of a body that families see and that are stored.
     pub(super) kept_of_body: usize,
     /// Bytes of a body that an event shows.
@@ -150,13 +152,17 @@ fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool
     let settings: Settings = environment.settings()?;
     let site = Arc::new(Site::new(environment, &settings, home, others, secure));
     if !secure {
-        return Ok(boxed(move |session: &Session| Connection::new(Site::on(&site, session.dialled.port()))));
+        return Ok(boxed(move |session: &Session| {
+            let port = session.dialled.port();
+            Connection::new(Site::on(&site, port), port)
+        }));
     }
     let kit = |protocols: &[&str]| environment.tls_kit().with_alpn(protocols).with_ticket_lifetime(TICKET_LIFETIME);
     let (nginx, others) = (kit(&["http/1.1", "http/1.0", "http/0.9"]), kit(&["http/1.1"]));
     Ok(boxed(move |session: &Session| {
-        let site = Site::on(&site, session.dialled.port());
-        Door::new(if matches!(site.face, Face::Nginx { .. }) { &nginx } else { &others }, &site)
+        let port = session.dialled.port();
+        let site = Site::on(&site, port);
+        Door::new(if matches!(site.face, Face::Nginx { .. }) { &nginx } else { &others }, &site, port)
     }))
 }
 
@@ -200,7 +206,7 @@ impl Site {
             elsewhere: false,
             mute: false,
             secure,
-            silence: Duration::from_secs(settings.silence_secs),
+            silence: settings.silence_secs.map(Duration::from_secs),
             kept_of_body: settings.max_body_kib.min(MAX_BODY_KIB) * 1_024,
             shown_of_body: environment.max_payload,
         }
@@ -250,18 +256,18 @@ impl Site {
             headers.append(&mut answer.headers);
             answer = Answer { status, content_type, headers, body, ..answer };
         }
-        (claimant.name(), face, face.served(ask, answer))
+        (claimant.name(), face, face.served(ask, answer, cx.now()))
     }
 
     /// The answer that needs no body: nginx refuses what it lacks as soon as it has the head. Its family with it.
-    pub(super) fn early(&self, ask: &Ask<'_>) -> Option<(&'static str, Answer)> {
+    pub(super) fn early(&self, ask: &Ask<'_>, now: Timestamp) -> Option<(&'static str, Answer)> {
         let home = &self.home;
         let is_claimed = || self.families.iter().any(|family| family.claims(ask));
         if !matches!(self.face, Face::Nginx { .. }) || !home.is_strict() || is_claimed() {
             return None;
         }
         let lacking = || home.lacks(ask).then(|| self.face.not_found(ask));
-        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), self.face.served(ask, answer)))
+        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), self.face.served(ask, answer, now)))
     }
 }
 

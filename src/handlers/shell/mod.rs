@@ -46,6 +46,7 @@ use super::{Context, Random};
 use crate::clock::Timestamp;
 use crate::events::Event;
 
+pub(super) use self::applet::named_addresses;
 pub(super) use self::container::Container;
 pub(super) use self::device::{Device, Flavor};
 pub(super) use self::file_system::Change;

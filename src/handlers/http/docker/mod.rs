@@ -59,6 +59,8 @@ pub(super) struct Docker {
 }
 
 impl Docker {
+    pub(super) const NAME: &str = "docker";
+
     pub(super) fn new(persona: &Persona) -> Self {
         let engine = Engine::new(persona);
         let device = Device::of_containers(persona, engine.kernel(), engine.size().1 / 1_024);
@@ -196,7 +198,7 @@ fn is_known(path: &str) -> bool {
 
 impl Family for Docker {
     fn name(&self) -> &'static str {
-        "docker"
+        Self::NAME
     }
 
     fn claims(&self, ask: &Ask<'_>) -> bool {

@@ -38,6 +38,7 @@ use super::file_system::Fault;
 use super::run::{Io, Run};
 
 pub(super) use self::builtin::builtin;
+pub(in crate::handlers) use self::fetch::named_addresses;
 pub(super) use self::table::{APPLETS, Applet, OF_CONTAINERS, Program};
 
 /// The program of this name.
