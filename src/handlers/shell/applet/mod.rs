@@ -25,6 +25,7 @@ mod printf;
 mod process;
 mod read;
 mod sed;
+mod service;
 mod set;
 mod setting;
 mod sum;
