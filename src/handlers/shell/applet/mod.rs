@@ -38,7 +38,7 @@ use super::device::Flavor;
 use super::file_system::Fault;
 use super::run::{Io, Run};
 
-pub(super) use self::builtin::builtin;
+pub(super) use self::builtin::{BUILTINS, builtin};
 pub(super) use self::table::{APPLETS, Applet, OF_CONTAINERS, Program};
 
 /// The program of this name.
