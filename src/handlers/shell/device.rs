@@ -212,6 +212,14 @@ impl Device {
         &self.room
     }
 
+    /// Where programs are looked for (`$PATH` of a fresh login).
+    pub(super) const fn program_directories(&self) -> &'static [&'static str] {
+        match self.flavor {
+            Flavor::BusyBox => &["/sbin", "/usr/sbin", "/bin", "/usr/bin"],
+            Flavor::Android => &["/sbin", "/system/bin", "/system/xbin"],
+        }
+    }
+
     /// The program is installed.
     pub(super) fn has(&self, name: &str) -> bool {
         !self.without.contains(name)

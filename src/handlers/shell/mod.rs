@@ -14,6 +14,7 @@ mod apk;
 mod applet;
 mod arithmetic;
 mod calendar;
+mod complete;
 mod container;
 mod device;
 mod elf;
@@ -68,6 +69,9 @@ const MAX_INPUT: usize = 256 * 1_024;
 const MAX_VARIABLES: usize = 16 * 1_024;
 /// Functions with their names.
 const MAX_FUNCTIONS: usize = 64 * 1_024;
+/// Earlier lines that a session can have back, and their bytes.
+const MAX_HISTORY: usize = 64;
+const MAX_HISTORY_BYTES: usize = 16 * 1_024;
 /// Shells within shells.
 const MAX_LEVELS: u32 = 16;
 
@@ -129,6 +133,22 @@ struct State {
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
     exited: bool,
+    /// What was typed at the prompt, the newest last.
+    history: VecDeque<Vec<u8>>,
+}
+
+impl State {
+    /// Notes a line that was typed: BusyBox forgets empty ones and repetitions.
+    fn remember(&mut self, line: &[u8]) {
+        if line.is_empty() || self.history.back().is_some_and(|last| last == line) {
+            return;
+        }
+        self.history.push_back(line.to_vec());
+        let mut bytes: usize = self.history.iter().map(Vec::len).sum();
+        while self.history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES {
+            bytes -= self.history.pop_front().map_or(bytes, |oldest| oldest.len());
+        }
+    }
 }
 
 impl Deref for State {
@@ -234,6 +254,11 @@ impl Shell {
         self.waiting.as_ref().is_none_or(|waiting| waiting.echoes())
     }
 
+    /// What was typed before, the newest last.
+    pub(super) fn history(&self) -> &VecDeque<Vec<u8>> {
+        &self.state.history
+    }
+
     /// The shell has ended; its status is what the last command gave.
     pub(super) fn has_exited(&self) -> bool {
         self.state.exited
@@ -258,6 +283,9 @@ impl Shell {
         }
         if !line.trim_ascii().is_empty() {
             cx.event(command_event(line));
+        }
+        if self.is_interactive {
+            self.state.remember(line);
         }
         if !self.unfinished.is_empty() {
             self.unfinished.push(b'\n');

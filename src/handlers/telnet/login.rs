@@ -83,8 +83,8 @@ impl Login {
             }
             return Step::Asking;
         }
-        match self.editor.byte(byte, self.name.is_none(), out) {
-            Key::Nothing => Step::Asking,
+        match self.editor.cooked(byte, self.name.is_none(), out) {
+            Key::Nothing | Key::Complete { .. } => Step::Asking,
             Key::Interrupt | Key::EndOfInput => Step::Over,
             Key::Line(line) => self.line(cx, shared, random, line, out),
         }

@@ -8,48 +8,57 @@ use super::super::file_system::Fault;
 use super::super::run::{Io, Leaving, Run};
 use super::{Program, condition, job, lossy, number, operands, printf, read, set, setting, text, trap};
 
+/// What the shell does itself, in the order of `help`.
+pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
+    (".", source),
+    (":", succeed),
+    ("[", condition::test),
+    ("[[", condition::test),
+    ("alias", setting::alias),
+    ("bg", job::foreground),
+    ("break", leave_loop),
+    ("cd", cd),
+    ("chdir", cd),
+    ("command", command),
+    ("continue", next_round),
+    ("echo", text::echo),
+    ("eval", eval),
+    ("exec", exec),
+    ("exit", exit),
+    ("export", export),
+    ("false", fail),
+    ("fg", job::foreground),
+    ("getopts", set::getopts),
+    ("hash", succeed),
+    ("help", help),
+    ("history", history),
+    ("jobs", job::jobs),
+    ("kill", job::kill),
+    ("let", calculate),
+    ("local", local),
+    ("printf", printf::printf),
+    ("pwd", pwd),
+    ("read", read::read),
+    ("readonly", readonly),
+    ("return", leave_function),
+    ("set", set::set),
+    ("shift", shift),
+    ("source", source),
+    ("test", condition::test),
+    ("times", times_used),
+    ("trap", trap::trap),
+    ("true", succeed),
+    ("type", kind_of),
+    ("ulimit", setting::ulimit),
+    ("umask", setting::umask),
+    ("unalias", setting::unalias),
+    ("unset", unset),
+    ("wait", job::wait),
+];
+
 /// The builtin of this name.
 pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
-    Some(match name {
-        b":" | b"true" => succeed,
-        b"false" => fail,
-        b"." | b"source" => source,
-        b"[" | b"[[" | b"test" => condition::test,
-        b"alias" => setting::alias,
-        b"bg" | b"fg" => job::foreground,
-        b"getopts" => set::getopts,
-        b"hash" | b"history" => succeed,
-        b"jobs" => job::jobs,
-        b"trap" => trap::trap,
-        b"wait" => job::wait,
-        b"let" => calculate,
-        b"local" => local,
-        b"readonly" => readonly,
-        b"return" => leave_function,
-        b"ulimit" => setting::ulimit,
-        b"umask" => setting::umask,
-        b"unalias" => setting::unalias,
-        b"break" => leave_loop,
-        b"continue" => next_round,
-        b"cd" | b"chdir" => cd,
-        b"command" => command,
-        b"echo" => text::echo,
-        b"eval" => eval,
-        b"exec" => exec,
-        b"exit" | b"logout" => exit,
-        b"export" => export,
-        b"help" => help,
-        b"kill" => job::kill,
-        b"printf" => printf::printf,
-        b"pwd" => pwd,
-        b"read" => read::read,
-        b"set" => set::set,
-        b"shift" => shift,
-        b"times" => times_used,
-        b"type" => kind_of,
-        b"unset" => unset,
-        _ => return None,
-    })
+    BUILTINS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, program)| *program)
 }
 
 pub(super) fn succeed(_: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
@@ -291,10 +300,26 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 fn help(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
-    run.print(
-        io.out,
-        b"Built-in commands:\n------------------\n\t. : [ [[ alias bg break cd chdir command continue echo eval exec\n\texit export false fg getopts hash help history jobs kill let\n\tlocal printf pwd read readonly return set shift source test times\n\ttrap true type ulimit umask unalias unset wait\n",
-    );
+    let mut text = "Built-in commands:\n------------------\n".to_owned();
+    let mut column = 0;
+    for (name, _) in BUILTINS {
+        text.push(if column == 0 { '\t' } else { ' ' });
+        text.push_str(name);
+        column += name.len() + 1;
+        if column > 60 {
+            text.push('\n');
+            column = 0;
+        }
+    }
+    run.print_line(io.out, text.trim_end_matches('\n'));
+    0
+}
+
+/// `history`: what was typed, with numbers.
+fn history(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let lines: String =
+        run.state.history.iter().enumerate().map(|(at, line)| format!("{at:4} {}\n", lossy(line))).collect();
+    run.print(io.out, lines.as_bytes());
     0
 }
 

@@ -25,6 +25,7 @@ mod printf;
 mod process;
 mod read;
 mod sed;
+mod service;
 mod set;
 mod setting;
 mod sum;
@@ -37,7 +38,7 @@ use super::device::Flavor;
 use super::file_system::Fault;
 use super::run::{Io, Run};
 
-pub(super) use self::builtin::builtin;
+pub(super) use self::builtin::{BUILTINS, builtin};
 pub(in crate::handlers) use self::fetch::named_addresses;
 pub(super) use self::table::{APPLETS, Applet, OF_CONTAINERS, Program};
 

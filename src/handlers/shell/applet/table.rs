@@ -3,7 +3,7 @@
 use super::super::run::{Io, Run};
 use super::{
     archive, awk, builtin, busybox, column, condition, container, dump, fetch, file, find, grep, job, launch, lines,
-    list, make, mode, network, package, phone, printf, process, sed, sum, system, text, toybox,
+    list, make, mode, network, package, phone, printf, process, sed, service, sum, system, text, toybox,
 };
 
 /// Runs a program: `words` with its name first; the result is its exit status.
@@ -199,7 +199,7 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("setprop", "", "", phone::setprop).apart(),
     row("pm", "", "", package::pm).apart(),
     row("am", "", "", package::am).apart(),
-    row("cmd", "", "", phone::cmd).apart(),
+    row("cmd", "", "", service::cmd).apart(),
     row("content", "", "", phone::content).apart(),
     row("bugreportz", "", "", phone::bug_report).apart(),
     row("input", "", "", system::nothing).apart(),
@@ -207,8 +207,11 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("monkey", "", "", phone::monkey).apart(),
     row("svc", "", "", system::nothing).apart(),
     row("settings", "", "", phone::settings).apart(),
-    row("dumpsys", "", "", phone::dumpsys).apart(),
-    row("wm", "", "", phone::wm).apart(),
+    row("dumpsys", "", "", service::dumpsys).apart(),
+    row("wm", "", "", service::wm).apart(),
+    row("service", "", "", service::service).apart(),
+    row("getenforce", "", "", service::getenforce).apart(),
+    row("app_process", "", "", service::app_process).apart(),
     row("toybox", "", "", toybox).apart(),
 ];
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::{Io, Run, Script};
-use crate::handlers::shell::device::Flavor;
 use crate::handlers::shell::file_system::{Fault, base_name};
 use crate::handlers::shell::option::Options;
 use crate::handlers::shell::tree::{Content, Kind, Node};
@@ -32,13 +31,11 @@ impl Run<'_, '_> {
         if let Some(builtin) = applet::builtin(name) {
             return builtin(self, words, io);
         }
-        let directories: &[&str] = match self.device.flavor() {
-            Flavor::BusyBox => &["/sbin/", "/usr/sbin/", "/bin/", "/usr/bin/"],
-            Flavor::Android => &["/sbin/", "/system/bin/", "/system/xbin/"],
-        };
-        let found = directories
+        let found = self
+            .device
+            .program_directories()
             .iter()
-            .map(|directory| [directory.as_bytes(), name].concat())
+            .map(|directory| [directory.as_bytes(), b"/", name].concat())
             .find(|path| self.files.exists(path));
         match found {
             Some(path) => self.execute(&path, words, io),
