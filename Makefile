@@ -58,7 +58,7 @@ TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtoo
 
 # Clients of tests/clients
 CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra medusa:medusa ncrack:ncrack whatweb:whatweb adb:adb \
-	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
+	smbclient:smbclient rpcclient:smbclient nmblookup:samba-common-bin impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
 	gobuster:gobuster ffuf:ffuf dirb:dirb ab:apache2-utils masscan:masscan zmap:zmap hping3:hping3 sendxmpp:sendxmpp poezio:poezio wapiti:wapiti
 # Servers that are the controls of tests/clients: the tests start their own, in namespaces.
 SERVER_TOOLS := nginx:nginx-light memcached:memcached mosquitto:mosquitto prosody:prosody smbd:samba

@@ -22,6 +22,7 @@ mod look;
 mod memcache;
 mod mqtt;
 mod native;
+mod nbns;
 mod output;
 mod persona;
 mod random;

@@ -22,6 +22,7 @@ version: 1
 rules:
   - {name: smb, match: tcp dst port 445 or tcp dst port 139, type: handler, target: smb}
   - {name: msrpc, match: tcp dst port 135, type: handler, target: msrpc}
+  - {name: nbns, match: udp dst port 137, type: handler, target: nbns}
 ";
 /// One account, so that clients with the right and with a wrong password can be told apart.
 const CONFIG: &str = "
@@ -104,12 +105,13 @@ fn nmap_names_the_service_and_no_honeypot() {
 fn nmap_finds_windows_7_without_ms17_010() {
     let lab = Lab::new();
     let mut engine = start(&lab);
-    let scripts = "smb-vuln-ms17-010,smb-double-pulsar-backdoor,smb-os-discovery,smb-security-mode,smb-protocols,smb2-capabilities,smb2-time,smb2-security-mode,smb-enum-shares,smb-vuln-cve-2017-7494";
+    let scripts = "smb-vuln-ms17-010,smb-double-pulsar-backdoor,smb-os-discovery,smb-security-mode,smb-protocols,smb2-capabilities,smb2-time,smb2-security-mode,smb-enum-shares,smb-vuln-cve-2017-7494,nbstat";
     let said = nmap(&lab, &["--script", scripts]);
     holds(&said, &["smb-vuln-ms17-010: \n|   VULNERABLE", "State: VULNERABLE"]);
     holds(&said, &["OS: Windows 7 Professional 7601 Service Pack 1 (Windows 7 Professional 6.1)"]);
     holds(&said, &["Computer name: WIN-7K2Q9F0A3BD", "NetBIOS computer name: WIN-7K2Q9F0A3BD", "Workgroup: WORKGROUP"]);
     holds(&said, &["message_signing: disabled", "authentication_level: user"]);
+    holds(&said, &["nbstat: NetBIOS name: WIN-7K2Q9F0A3BD, NetBIOS user: <unknown>, NetBIOS MAC: "]);
     holds(&said, &["NT LM 0.12 (SMBv1)", "\\ADMIN$: ", "\\C$: ", "\\IPC$: ", "\\Users: "]);
     // nmap 7.94 began to write dialects as 2:1:0.
     let dialects = ["202", "210"].map(|number| format!("|     {number}\n"));
@@ -119,6 +121,21 @@ fn nmap_finds_windows_7_without_ms17_010() {
     engine.events.await_event("the check", |event| {
         kind(event) == "scan" && event["msg"] == "MS17-010 check: PeekNamedPipe of no pipe"
     });
+    engine.stop();
+}
+
+#[test]
+fn nmblookup_hears_the_machines_names_and_never_more_than_it_has_sent() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let said = lab.client_says("nmblookup", &["-A", &sensor()], b"");
+    holds(&said, &["WIN-7K2Q9F0A3BD <20> -", "WORKGROUP       <1e> - <GROUP>", "MAC Address = "]);
+    // No TCP connection has proved the address: it has asked until the answer was no longer than its questions.
+    let asked = engine.events.await_that("the questions", PATIENCE, |seen| {
+        let asked = seen.iter().filter(|event| event["protocol"] == "netbios-ns").count();
+        (asked > 0).then_some(asked)
+    });
+    assert!(asked >= 175 / 50, "{asked} questions");
     engine.stop();
 }
 
