@@ -206,6 +206,16 @@ impl<'a> FileSystem<'a> {
         }
     }
 
+    /// Where a link leads; the programs of an image are links to one.
+    pub(in crate::handlers) fn target(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let (path, node) = self.find_link(path).ok()?;
+        match &node.kind {
+            Kind::Link(target) => Some(target.clone()),
+            Kind::File { content: Content::Program, .. } if path != b"/bin/busybox" => Some(b"/bin/busybox".to_vec()),
+            _ => None,
+        }
+    }
+
     /// The content of a file.
     pub(in crate::handlers) fn read(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
         self.content(path).ok()

@@ -16,6 +16,8 @@ use crate::clock::Timestamp;
 const MAX_ENTRIES: usize = 512;
 const MAX_BYTES: usize = 1 << 20;
 const DIRECTORY: u32 = 0o040_000;
+/// What the engine does not name is of this type to Go.
+const UNNAMED: &str = "application/octet-stream";
 /// The bit of Go's `os.FileMode` that tells directories.
 const GO_DIRECTORY: u32 = 1 << 31;
 
@@ -33,7 +35,10 @@ impl Docker {
         let path = ask.field("path").unwrap_or_default();
         Some(match (method, action) {
             ("GET", "changes") => changes(&inside, &self.device),
-            ("GET", "export") => tarball(self.packed(&inside, "/", now)),
+            ("GET", "export") => {
+                let answer = tarball(self.packed(&inside, "/", now));
+                Answer { content_type: Some(UNNAMED.into()), ..answer }
+            }
             ("GET" | "HEAD", "archive") => self.copied_out(&inside, name, &path, (now, method == "HEAD")),
             ("PUT", "archive") => self.copied_in(&inside, name, &path, ask.body, now),
             _ => return None,
@@ -99,6 +104,8 @@ impl Docker {
                         files.names(&path).into_iter().rev().filter(|name| !name.is_empty() && path != b"/proc");
                     left.extend(names.map(|name| files.absolute(&path, &name)));
                     left.truncate(MAX_ENTRIES);
+                } else if let Some(target) = files.target(&path) {
+                    tar::push_link(&mut archive, &name, &String::from_utf8_lossy(&target), changed);
                 } else if let Some(bytes) = files.read(&path).filter(|bytes| archive.len() + bytes.len() < MAX_BYTES) {
                     tar::push(&mut archive, &name, mode, changed, Some(&bytes));
                 }

@@ -46,7 +46,12 @@ pub(super) fn merged(mut config: Value, image: &Value) -> Value {
             }
             "Cmd" if has_entry || has_command => {}
             "Entrypoint" if has_entry => {}
-            "WorkingDir" if is_told(wanted.get("WorkingDir")) => {}
+            "Labels" => {
+                let mut all = value.as_object().cloned().unwrap_or_default();
+                all.extend(wanted.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default());
+                wanted.insert(name.clone(), if all.is_empty() { value.clone() } else { all.into() });
+            }
+            name if is_told(wanted.get(name)) => {}
             _ => drop(wanted.insert(name.clone(), value.clone())),
         }
     }

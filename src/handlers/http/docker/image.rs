@@ -19,6 +19,7 @@ pub(super) struct Image {
     pub(super) id: String,
     pub(super) name: String,
     tag: String,
+    /// Empty: no registry has given it any.
     pub(super) digest: String,
     /// Twelve digits of each layer's id.
     pub(super) layers: Vec<String>,
@@ -55,9 +56,10 @@ impl Image {
         }
     }
 
-    /// The same under another name.
+    /// The same under another name; no registry knows it by that.
     pub(super) fn tagged(&self, name: &str, tag: &str) -> Self {
-        Self { name: name.to_owned(), tag: tag.to_owned(), ..self.clone() }
+        let digest = if name == self.name { self.digest.clone() } else { String::new() };
+        Self { name: name.to_owned(), tag: tag.to_owned(), digest, ..self.clone() }
     }
 
     /// The same with this in its configuration.
@@ -76,6 +78,7 @@ impl Image {
             id: format!("sha256:{}", id(seed, 0, &self.id)),
             size: self.size + 2_048 + seed % 90_000,
             created: now,
+            digest: String::new(),
             ..self.clone()
         }
     }
@@ -104,6 +107,11 @@ impl Image {
         format!("{}:{}", self.name, self.tag)
     }
 
+    /// Its name by digest, if a registry has given it one.
+    pub(super) fn digests(&self) -> Option<Vec<String>> {
+        (!self.digest.is_empty()).then(|| vec![format!("{}@{}", self.name, self.digest)])
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -112,7 +120,7 @@ impl Image {
     pub(super) fn listed(&self) -> Value {
         json!({
             "Containers": -1, "Created": self.created.as_micros() / 1_000_000, "Id": self.id, "Labels": null, "ParentId": "",
-            "RepoDigests": [format!("{}@{}", self.name, self.digest)], "RepoTags": [self.tag()], "SharedSize": -1, "Size": self.size,
+            "RepoDigests": self.digests(), "RepoTags": [self.tag()], "SharedSize": -1, "Size": self.size,
             "VirtualSize": self.size,
         })
     }
@@ -129,7 +137,7 @@ impl Image {
     /// As in `GET /images/NAME/json`.
     pub(super) fn inspected(&self) -> Value {
         json!({
-            "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": [format!("{}@{}", self.name, self.digest)], "Parent": "", "Comment": self.said.0,
+            "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": self.digests().unwrap_or_default(), "Parent": "", "Comment": self.said.0,
             "Created": rfc3339(self.created), "Container": "", "ContainerConfig": config(None), "DockerVersion": "20.10.7", "Author": self.said.1,
             "Config": super::config::merged(self.own.clone(), &config(Some("/bin/sh"))),
             "Architecture": "amd64", "Os": "linux", "Size": self.size, "VirtualSize": self.size,

@@ -183,7 +183,7 @@ impl Docker {
         });
         let mut gone = vec![json!({"Untagged": image.tag()})];
         if !others {
-            gone.push(json!({"Untagged": format!("{}@{}", image.name, image.digest)}));
+            gone.extend(image.digests().into_iter().flatten().map(|digest| json!({"Untagged": digest})));
             gone.push(json!({"Deleted": image.id}));
         }
         value(200, &gone.into())
@@ -286,7 +286,10 @@ impl Docker {
         let files = self.unpacked(cx, &[ask.body]);
         let mut image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now()).with_files(files);
         image.said.0 = format!("Imported from {source}");
-        let image = recipe::changed(image, ask);
+        let image = match recipe::changed(image, ask) {
+            Ok(image) => image,
+            Err((status, why)) => return error(status, &why),
+        };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
         Lines::new(vec![(json!({"status": id}), 0)]).answer().decoded("source", source)
@@ -306,7 +309,13 @@ impl Docker {
         if let Some(own) = own.as_object_mut() {
             own.retain(|name, _| !matches!(name.as_str(), "HostConfig" | "NetworkingConfig" | "Image" | "Hostname"));
         }
-        let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
+        let repository = ask.field("repo").unwrap_or_default();
+        if !repository.is_empty()
+            && let Err(why) = image::check(&repository)
+        {
+            return error(500, why);
+        }
+        let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
         let now = cx.now();
         let seed = cx.session().seed ^ now.as_micros();
         let (base_name, base_tag) = image::reference(&base, None);
@@ -318,7 +327,10 @@ impl Docker {
         let said = |name| ask.field(name).unwrap_or_default().chars().take(MAX_SAID).collect::<String>();
         let mut image = image.with_files(files).configured(own);
         image.said = (said("comment"), said("author"));
-        let image = recipe::changed(image, ask);
+        let image = match recipe::changed(image, ask) {
+            Ok(image) => image,
+            Err((status, why)) => return error(status, &why),
+        };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
         value(201, &json!({"Id": id}))

@@ -142,18 +142,18 @@ impl Docker {
         let why = place.refuses(&self.device, program, now).filter(|_| !is_service);
         let is_there = why.is_none();
         let refusal = match (no_user, why) {
-            (Some(why), _) => Some(why),
+            (Some(why), _) => Some((500, why)),
             (None, Some(why)) if config::is_base(&image) => {
-                Some(format!("failed to create shim task: {}", not_executable("create", &why)))
+                Some((400, format!("failed to create shim task: {}", not_executable("create", &why))))
             }
             _ => None,
         };
-        if let Some(message) = refusal {
+        if let Some((status, message)) = refusal {
             // Whoever waits for its end waits for its removal.
             if removes {
                 self.with(cx, |machine| machine.remove_container(id));
             }
-            return error(400, &message);
+            return error(status, &message);
         }
         self.with(cx, |machine| {
             let all = self.engine.networks(&machine.networks);

@@ -20,6 +20,8 @@ const MAX_AT_ONCE: usize = 256 * 1024;
 /// What the shortest process takes: longer than `stream::LOOK`, so that whoever is attached hears it before it is removed.
 const SHORTEST: Duration = Duration::from_millis(400);
 
+const OUT_OF_RANGE: &str = "uids and gids must be in range 0-2147483647";
+
 /// Where processes of a container run.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -74,6 +76,8 @@ impl Place {
                 name: line.first().cloned(),
                 home: line.get(5).cloned().unwrap_or_default(),
             },
+            (None, Ok(uid)) if uid > i32::MAX.unsigned_abs() => return Err(OUT_OF_RANGE.to_owned()),
+            (None, Err(_)) if name.bytes().all(|byte| byte.is_ascii_digit()) => return Err(OUT_OF_RANGE.to_owned()),
             (None, Ok(uid)) => User { uid, gid: 0, name: None, home: "/".to_owned() },
             (None, Err(_)) => return Err(format!("unable to find user {name}: no matching entries in passwd file")),
         };

@@ -9,6 +9,7 @@ use super::super::record::command_event;
 use super::image::{self, Image};
 use super::output::Channel;
 use super::process::{Place, Played};
+use super::refusal::Refusal;
 use super::tar::Entry;
 use super::{Docker, config};
 
@@ -82,15 +83,31 @@ pub(super) fn unknown(steps: &[Step]) -> Option<&Step> {
     steps.iter().find(|step| !INSTRUCTIONS.contains(&step.word().as_str()))
 }
 
-/// The image with the instructions that come with a commit or an import.
-pub(super) fn changed(image: Image, ask: &Ask<'_>) -> Image {
+/// The image with the instructions that come with a commit or an import; or why one of them may not come so.
+pub(super) fn changed(image: Image, ask: &Ask<'_>) -> Result<Image, Refusal> {
+    const ALLOWED: [&str; 11] = [
+        "CMD",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "LABEL",
+        "ONBUILD",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
+    ];
     let mut recipe = Recipe::of(&image.own);
     let changes = fields(ask.query).filter(|(name, _)| name == "changes").take(MAX_STEPS);
     for (_, text) in changes {
         let step = Step { text, line: 1 };
+        if !ALLOWED.contains(&step.word().as_str()) {
+            return Err((400, format!("{} is not a valid change command", step.word().to_ascii_lowercase())));
+        }
         recipe.set(&step.word(), step.rest());
     }
-    image.configured(recipe.0.into())
+    Ok(image.configured(recipe.0.into()))
 }
 
 /// The configuration that instructions add up to.

@@ -87,7 +87,7 @@ impl Loan {
 impl Docker {
     pub(super) fn session(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
         let protocol = ask.head.values("upgrade").next().unwrap_or_default();
-        if protocol.is_empty() || !ask.head.lists("connection", "upgrade") {
+        if protocol.is_empty() {
             return error(400, "no upgrade proto in request");
         }
         if protocol != "h2c" {

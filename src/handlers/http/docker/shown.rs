@@ -108,7 +108,7 @@ impl Container {
                 "memory_stats": {}, "name": format!("/{}", self.name), "id": self.id});
         }
         json!({
-            "read": rfc3339(now), "preread": rfc3339(Timestamp::from_micros(now.as_micros().saturating_sub(1_000_000))), "pids_stats": {"current": 1 + seed % 4},
+            "read": rfc3339(now), "preread": rfc3339(Timestamp::from_micros(now.as_micros().saturating_sub(1_000_000))), "pids_stats": {"current": 1},
             "blkio_stats": {"io_service_bytes_recursive": [], "io_serviced_recursive": []}, "num_procs": 0, "storage_stats": {},
             "cpu_stats": cpu(up), "precpu_stats": cpu(up.saturating_sub(1_000_000_000)),
             "memory_stats": {"usage": 900_000 + seed * 400, "max_usage": 1_400_000 + seed * 500, "stats": {"cache": 0, "inactive_file": 0},
@@ -218,6 +218,9 @@ impl Container {
         let (pid, begun) = (pid.to_string(), format!("{:02}:{:02}", begun / 60, begun % 60));
         let above = (self.pid().saturating_sub(21)).to_string();
         let command = self.command_line();
+        if let Some((_, columns)) = arguments.split_once("-o").or_else(|| arguments.split_once("-eo")) {
+            return chosen_columns(columns, (&pid, &above, &begun), &command);
+        }
         if arguments.contains("aux") {
             return json!({"Processes": [["root", pid, "0.0", "0.0", "1320", "4", "?", "Ss", begun, "0:00", command]],
                 "Titles": ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"]});
@@ -249,6 +252,29 @@ fn spoken(time: Duration) -> String {
         _ => format!("{} months", hours / 24 / 30),
     }
 }
+
+/// A process's columns that `ps -o` names: its number, its parent's and its start, and its command line.
+fn chosen_columns(columns: &str, (pid, above, begun): (&str, &str, &str), command: &str) -> Value {
+    let shown = |column: &str| {
+        Some(match column {
+            "pid" => ("PID", pid),
+            "ppid" => ("PPID", above),
+            "user" | "euser" => ("USER", "root"),
+            "uid" => ("UID", "0"),
+            "stat" => ("STAT", "Ss"),
+            "tty" | "tt" => ("TT", "?"),
+            "time" => ("TIME", "00:00:00"),
+            "stime" | "start" => ("STIME", begun),
+            "comm" | "ucmd" => ("COMMAND", command.split(' ').next().unwrap_or_default()),
+            "args" | "cmd" | "command" => ("COMMAND", command),
+            _ => return None,
+        })
+    };
+    let all: Vec<(&str, &str)> = columns.split([',', ' ']).map(str::trim).take(16).filter_map(shown).collect();
+    let (titles, row): (Vec<&str>, Vec<&str>) = all.into_iter().unzip();
+    json!({"Processes": [row], "Titles": titles})
+}
+
 /// A mount as the engine shows it.
 fn mount((source, destination, mode): &(String, String, String)) -> Value {
     let writable = !is_read_only(mode);

@@ -446,7 +446,7 @@ fn what_is_read_only_or_anothers_takes_no_files() {
         ),
         (
             call("POST", "/containers/uu/start", none.clone()),
-            400,
+            500,
             "unable to find user eve: no matching entries in passwd file",
         ),
         (
@@ -456,7 +456,7 @@ fn what_is_read_only_or_anothers_takes_no_files() {
         ),
         (
             call("POST", "/containers/gg/start", none),
-            400,
+            500,
             "unable to find group eve: no matching entries in group file",
         ),
     ]);
