@@ -106,8 +106,9 @@ pub(super) fn head(text: &mut String, answer: &Answer, meta: &Meta<'_>, asked: V
         line(text, "Date", http_date(meta.now));
         return line(text, "Content-Length", 0);
     }
-    // The type of a text that the program does not name is found by the library.
-    let found = kind.filter(|(_, kind)| answer.status == 200 && *kind == TEXT && !answer.body.is_empty());
+    // The type of what the program does not name is found by the library.
+    let is_found = |kind: &str| kind == TEXT && !answer.body.is_empty() || kind == "application/octet-stream";
+    let found = kind.filter(|(_, kind)| answer.status == 200 && is_found(kind));
     headers.retain(|header| Some(*header) != found);
     headers.sort_by_key(|(name, _)| *name);
     headers.iter().for_each(|(name, value)| line(text, name, value));
