@@ -158,7 +158,8 @@ fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool
         }));
     }
     let kit = |protocols: &[&str]| environment.tls_kit().with_alpn(protocols).with_ticket_lifetime(TICKET_LIFETIME);
-    let (nginx, others) = (kit(&["http/1.1", "http/1.0", "http/0.9"]), kit(&["http/1.1"]));
+    let (nginx, others) =
+        (Arc::new(kit(&["http/1.1", "http/1.0", "http/0.9"])), Arc::new(kit(&["http/1.1"]).by_client()));
     Ok(boxed(move |session: &Session| {
         let port = session.dialled.port();
         let site = Site::on(&site, port);
