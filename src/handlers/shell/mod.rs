@@ -67,6 +67,10 @@ const MAX_OUTPUT: usize = 256 * 1_024;
 const MAX_INPUT: usize = 256 * 1_024;
 /// Names and values of variables.
 const MAX_VARIABLES: usize = 16 * 1_024;
+/// The name of the setting that has the host's new name.
+const HOST_NAME: &str = "host name";
+/// Aliases are kept under names that no variable can have.
+const ALIAS: &[u8] = b"alias ";
 /// Functions with their names.
 const MAX_FUNCTIONS: usize = 64 * 1_024;
 /// Earlier lines that a session can have back, and their bytes.
@@ -142,6 +146,15 @@ struct State {
 }
 
 impl State {
+    /// What was given another name, and that name's text.
+    fn aliases(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.variables.iter().filter_map(|(name, text)| Some((name.strip_prefix(ALIAS)?, text.as_slice())))
+    }
+
+    fn alias(&self, name: &[u8]) -> Option<&[u8]> {
+        self.variables.get(&[ALIAS, name].concat()).map(Vec::as_slice)
+    }
+
     /// Notes a line that was typed: BusyBox forgets empty ones and repetitions.
     fn remember(&mut self, line: &[u8]) {
         if line.is_empty() || self.history.back().is_some_and(|last| last == line) {
@@ -313,7 +326,7 @@ impl Shell {
         self.unfinished.extend_from_slice(line);
         self.unfinished_lines += 1;
         let too_long = self.unfinished.len() > MAX_UNFINISHED || self.unfinished_lines > MAX_UNFINISHED_LINES;
-        let parsed = parse::parse(&self.unfinished);
+        let parsed = parse::parse_typed(&self.unfinished, |name| self.state.alias(name).map(<[u8]>::to_vec));
         if parsed == Err(Fault::Incomplete) && !too_long && self.is_interactive {
             return Acts::new();
         }
@@ -339,7 +352,13 @@ impl Shell {
         let Some(waiting) = &mut self.waiting else { return Acts::new() };
         let room = MAX_INPUT.saturating_sub(waiting.input.len());
         waiting.input.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        if waiting.has_enough() { self.end_of_input(cx) } else { Acts::new() }
+        if waiting.has_enough() {
+            return self.end_of_input(cx);
+        }
+        match waiting.mirrored() {
+            Some(lines) => Acts::from([Act::Print(lines)]),
+            None => Acts::new(),
+        }
     }
 
     /// `^D`, or the end of the visitor's stream: the program that reads has all it gets; without one, the shell ends.
@@ -357,12 +376,27 @@ impl Shell {
         Acts::new()
     }
 
-    /// `^C`: what is unfinished or reads is given up.
-    pub(super) fn interrupt(&mut self) {
+    /// `^C`: what is unfinished or reads is given up; what was to be done then (`trap`) is done.
+    pub(super) fn interrupt(&mut self, cx: &mut Context<'_>) -> Acts {
+        const INTERRUPT: u8 = 2;
         self.unfinished = Vec::new();
         self.unfinished_lines = 0;
         self.waiting = None;
-        self.state.status = 130;
+        self.state.status = 128 + INTERRUPT;
+        let trap = self.state.traps.get(&INTERRUPT).and_then(|command| parse::parse(command).ok());
+        trap.map_or_else(Acts::new, |list| self.run(cx, list.0.into(), None))
+    }
+
+    /// `^Z`: the last line's program stops; it would have run until then, or without end.
+    pub(super) fn stop(&mut self, cx: &mut Context<'_>, until: Option<Timestamp>) -> Acts {
+        const STOPPED: u8 = 20;
+        self.state.status = 128 + STOPPED;
+        let line = self.state.history.back().cloned().unwrap_or_default();
+        let newest = self.device.newest_pid(cx.now()).max(self.state.pid);
+        let kept = self.kept(cx);
+        let jobs = &mut kept.lock().unwrap_or_else(PoisonError::into_inner).jobs;
+        jobs.start(newest, &line, until);
+        Acts::from([Act::Print(jobs.stop_last())])
     }
 
     /// The session is over: what the visitor has left in files is kept as samples.

@@ -17,6 +17,8 @@ const MAX_AHEAD: usize = 32 * 1_024;
 /// that arrive together do not make one call print all that they ask for.
 const MAX_AT_ONCE: usize = 256 * 1_024;
 const MOMENT: Duration = Duration::from_millis(20);
+/// `^Z`
+const STOP: u8 = 0x1a;
 /// The completion of a name looks at hundreds: it counts as so many bytes.
 const COMPLETION: usize = MAX_AT_ONCE / 16;
 
@@ -32,6 +34,8 @@ pub(in crate::handlers) struct Terminal {
     /// It is the keys that wait until then, not a program.
     is_paced: bool,
     hangs: bool,
+    /// It is a program that keeps the visitor waiting, not a line that is slower than it.
+    runs: bool,
     ahead: Vec<u8>,
     ended: bool,
     /// The present instant, and the bytes printed at it.
@@ -48,6 +52,7 @@ impl Terminal {
             due: None,
             is_paced: false,
             hangs: false,
+            runs: false,
             ahead: Vec::new(),
             ended: false,
             printed: (Timestamp::default(), 0),
@@ -84,9 +89,18 @@ impl Terminal {
             if !self.is_busy() {
                 self.byte(cx, byte, out);
             } else if byte == 0x03 {
-                self.interrupt(out);
+                out.extend_from_slice(b"^C\r\n");
+                self.give_up(cx, out);
+            } else if byte == STOP && self.runs && !self.shell.is_reading() {
+                self.stop(cx, out);
             } else if self.ahead.len() < MAX_AHEAD {
                 self.ahead.push(byte);
+                match byte {
+                    _ if !self.runs || !self.shell.echoes() => {}
+                    b'\r' | b'\n' => out.extend_from_slice(b"\r\n"),
+                    b'\t' | b' '.. => out.push(byte),
+                    _ => {}
+                }
             }
         }
     }
@@ -103,22 +117,6 @@ impl Terminal {
             let ahead = std::mem::take(&mut self.ahead);
             self.input(cx, &ahead, out);
         }
-    }
-
-    /// `^C`, typed or as telnet's IP.
-    pub(in crate::handlers) fn interrupt(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"^C\r\n");
-        self.give_up(out);
-    }
-
-    /// Takes back the last character.
-    pub(in crate::handlers) fn erase_one(&mut self, out: &mut Vec<u8>) {
-        self.editor.erase_one(self.shell.echoes(), out);
-    }
-
-    /// Takes back the line.
-    pub(in crate::handlers) fn erase_all(&mut self, out: &mut Vec<u8>) {
-        self.editor.erase_all(self.shell.echoes(), out);
     }
 
     /// The visitor sends no more: what reads the terminal has its input whole, a last line without an end is run.
@@ -166,7 +164,7 @@ impl Terminal {
                 self.pace(cx.now(), COMPLETION);
             }
             Key::Line(line) => self.run(cx, &line, out),
-            Key::Interrupt => self.give_up(out),
+            Key::Interrupt => self.give_up(cx, out),
             Key::EndOfInput => {
                 self.acts.extend(self.shell.end_of_input(cx));
                 self.play(cx, out);
@@ -187,12 +185,25 @@ impl Terminal {
         self.play(cx, out);
     }
 
-    fn give_up(&mut self, out: &mut Vec<u8>) {
+    /// `^C`: what runs or is typed is given up.
+    fn give_up(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        self.forget_program();
+        self.acts = self.shell.interrupt(cx);
+        self.play(cx, out);
+    }
+
+    /// `^Z`: what runs stops, and is a job from now on.
+    fn stop(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let until = self.due;
+        self.forget_program();
+        out.extend_from_slice(b"^Z");
+        self.acts = self.shell.stop(cx, until);
+        self.play(cx, out);
+    }
+
+    fn forget_program(&mut self) {
         self.acts = Acts::new();
-        (self.due, self.is_paced, self.hangs) = (None, false, false);
-        self.shell.interrupt();
-        self.ended |= self.shell.has_exited();
-        out.extend_from_slice(self.shell.prompt().as_bytes());
+        (self.due, self.is_paced, self.hangs, self.runs) = (None, false, false, false);
     }
 
     /// With these bytes more, this instant has seen its share.
@@ -203,6 +214,7 @@ impl Terminal {
     }
 
     fn play(&mut self, cx: &Context<'_>, out: &mut Vec<u8>) {
+        self.runs = false;
         while let Some(act) = self.acts.pop_front() {
             match act {
                 Act::Print(bytes) | Act::Complain(bytes) => {
@@ -214,10 +226,11 @@ impl Terminal {
                 }
                 Act::Wait(time) => {
                     self.due = Some(cx.now() + time);
+                    self.runs = true;
                     return;
                 }
                 Act::Hang => {
-                    self.hangs = true;
+                    (self.hangs, self.runs) = (true, true);
                     return;
                 }
             }

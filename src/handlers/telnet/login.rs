@@ -148,16 +148,6 @@ impl Login {
         Step::Asking
     }
 
-    /// Takes back the last character, or the line.
-    pub(super) fn erase(&mut self, all: bool, out: &mut Vec<u8>) {
-        let echo = self.name.is_none();
-        if all {
-            self.editor.erase_all(echo, out);
-        } else {
-            self.editor.erase_one(echo, out);
-        }
-    }
-
     /// A name whose password never came.
     pub(super) fn unanswered_name(&self) -> Option<&[u8]> {
         self.name.as_deref()

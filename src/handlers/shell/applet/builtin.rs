@@ -29,7 +29,7 @@ pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
     ("false", fail),
     ("fg", job::foreground),
     ("getopts", set::getopts),
-    ("hash", succeed),
+    ("hash", hash),
     ("help", help),
     ("history", history),
     ("jobs", job::jobs),
@@ -98,7 +98,7 @@ fn local(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let at = word.iter().position(|&b| b == b'=').unwrap_or(word.len());
         let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
         if !run.make_local(name) {
-            run.complain_of(io, b"local", b"not in a function");
+            run.give_up_in(io, b"local", b"not in a function");
             return 2;
         }
         if let Some(value) = value.get(1..) {
@@ -152,7 +152,11 @@ pub(super) fn pwd(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if let Some(word) = words.get(1).filter(|word| number(word).is_none()) {
+        run.give_up_in(io, b"exit", &[b"Illegal number: ", &word[..]].concat());
+        return 2;
+    }
     run.leaving = Some(Leaving::Exit);
     let status = words.get(1).and_then(|word| number(word)).unwrap_or(u64::from(run.state.status));
     u8::try_from(status % 256).unwrap_or(0)
@@ -198,8 +202,12 @@ fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     0
 }
 
-fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     for name in operands(words) {
+        if run.state.fixed.contains(name) {
+            run.give_up(io, &format!("unset: {}: is read only", lossy(name)));
+            return 2;
+        }
         run.unset(name);
         if super::has_flag(words, b'f') {
             run.state.functions.remove(name);
@@ -344,6 +352,10 @@ fn kind_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let found = super::system::where_is(run, name);
         let shown = lossy(name);
         match found {
+            _ if run.state.alias(name).is_some() => {
+                let text = run.state.alias(name).map(lossy).unwrap_or_default();
+                run.print_line(io.out, &format!("{shown} is an alias for {text}"));
+            }
             _ if run.state.functions.contains_key(name) => run.print_line(io.out, &format!("{shown} is a function")),
             _ if super::super::parse::KEYWORDS.contains(&name.as_slice()) => {
                 run.print_line(io.out, &format!("{shown} is a shell keyword"));
@@ -354,6 +366,18 @@ fn kind_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
                 status = 127;
                 run.print_line(io.out, &format!("{shown}: not found"));
             }
+        }
+    }
+    status
+}
+
+/// `hash NAME...`: they are looked for, and that is all.
+fn hash(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for name in operands(words) {
+        if builtin(name).is_none() && super::system::where_is(run, name).is_none() {
+            run.complain_of(io, b"hash", &[&name[..], b": not found"].concat());
+            status = 1;
         }
     }
     status

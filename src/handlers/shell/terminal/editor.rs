@@ -83,6 +83,9 @@ impl Editor {
         }
         match (byte, manner) {
             (b'\r' | b'\n', _) => {
+                if let Manner::Shell { .. } = manner {
+                    self.move_to(self.line.len(), out);
+                }
                 out.extend_from_slice(b"\r\n");
                 return Key::Line(self.take());
             }
@@ -113,16 +116,16 @@ impl Editor {
         std::mem::take(&mut self.line)
     }
 
-    /// Takes back the last character (telnet's EC, RFC 854).
-    pub(in crate::handlers) fn erase_one(&mut self, echoes: bool, out: &mut Vec<u8>) {
+    /// Takes back the last character (termios VERASE).
+    fn erase_one(&mut self, echoes: bool, out: &mut Vec<u8>) {
         if self.line.pop().is_some() && echoes {
             out.extend_from_slice(b"\x08 \x08");
         }
         self.cursor = self.cursor.min(self.line.len());
     }
 
-    /// Takes back the line (telnet's EL, RFC 854).
-    pub(in crate::handlers) fn erase_all(&mut self, echoes: bool, out: &mut Vec<u8>) {
+    /// Takes back the line (termios VKILL).
+    fn erase_all(&mut self, echoes: bool, out: &mut Vec<u8>) {
         while !self.line.is_empty() {
             self.erase_one(echoes, out);
         }
@@ -243,6 +246,7 @@ impl Editor {
         match (escape, key) {
             (Escape::Started, b'b') => self.move_to(self.word_before(), out),
             (Escape::Started, b'f') => self.move_to(self.word_after(), out),
+            (Escape::Started, 0x08 | 0x7f) => self.control(0x17, history, out),
             (Escape::Started, _) => {}
             (_, b'A') => self.control(0x10, history, out),
             (_, b'B') => self.control(0x0e, history, out),
