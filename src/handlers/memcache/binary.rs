@@ -211,7 +211,7 @@ fn answer(header: &Header, body: &[u8], visit: &mut Visit<'_>) -> Next {
             }
         }
         Operation::Flush => {
-            let at = lifetime(extras, visit.now).unwrap_or(visit.now);
+            let at = lifetime(extras, visit.now);
             visit.cache.flush(at, visit.now);
             header.succeed(quiet, 0, visit);
         }

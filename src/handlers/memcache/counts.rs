@@ -11,6 +11,7 @@ pub(super) struct Counts {
     pub(super) get_hits: u64,
     pub(super) get_misses: u64,
     pub(super) get_expired: u64,
+    pub(super) get_flushed: u64,
     pub(super) delete_misses: u64,
     pub(super) delete_hits: u64,
     pub(super) incr_misses: u64,

@@ -145,7 +145,7 @@ fn general(visit: &mut Visit<'_>) -> Vec<(&'static str, String)> {
     put("get_hits", counts.get_hits);
     put("get_misses", counts.get_misses);
     put("get_expired", counts.get_expired);
-    put("get_flushed", 0);
+    put("get_flushed", counts.get_flushed);
     put("delete_misses", counts.delete_misses);
     put("delete_hits", counts.delete_hits);
     put("incr_misses", counts.incr_misses);
@@ -224,7 +224,7 @@ fn general(visit: &mut Visit<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn settings(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
-    const AFTER_VERBOSITY: &str = "oldest 0,evictions on,domain_socket NULL,umask 700,shutdown_command no,growth_factor 1.25,\
+    const AFTER_VERBOSITY: &str = "evictions on,domain_socket NULL,umask 700,shutdown_command no,growth_factor 1.25,\
         chunk_size 48,num_threads 4,num_threads_per_udp 4,stat_key_prefix :,detail_enabled no,reqs_per_event 20,cas_enabled yes,\
         tcp_backlog 1024,binding_protocol auto-negotiate,auth_enabled_sasl no,auth_enabled_ascii no,item_size_max 1048576,\
         maxconns_fast yes,hashpower_init 0,slab_reassign yes,slab_automove 1,slab_automove_ratio 0.80,slab_automove_window 30,\
@@ -244,6 +244,8 @@ fn settings(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
         ("udpport", "11211".to_owned()),
         ("inter", "0.0.0.0".to_owned()),
         ("verbosity", visit.cache.verbosity.to_string()),
+        // memcached's clock is a minute ahead of its uptime.
+        ("oldest", visit.cache.oldest.map_or(0, |at| at.saturating_sub(visit.server.started) + 60).to_string()),
     ];
     pairs.extend(AFTER_VERBOSITY.split(',').filter_map(|pair| pair.split_once(' ')).map(|(k, v)| (k, v.to_owned())));
     if visit.server.is_since(22) {
@@ -254,12 +256,17 @@ fn settings(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
 
 /// Number and chunk size of the slab class of an item (growth factor 1.25, chunks of a multiple of eight bytes, the first of 96).
 pub(super) fn class_of(size: usize) -> (usize, usize) {
+    /// The largest chunk that is followed by one that is not the largest of all (`slab_chunk_max` by the growth factor).
+    const LAST_STEP: usize = PAGE / 2 * 4 / 5;
     let (mut class, mut chunk) = (1, 96);
     while chunk < size && chunk < PAGE / 2 {
         class += 1;
         chunk = (chunk * 5 / 4).next_multiple_of(8);
+        if chunk >= LAST_STEP {
+            chunk = PAGE / 2;
+        }
     }
-    (class, chunk.min(PAGE / 2))
+    (class, chunk)
 }
 
 /// What a class of slabs holds.

@@ -68,7 +68,8 @@ pub(super) struct Cache {
     /// The same of all sources.
     total: Held,
     last_cas: u64,
-    flush_at: Option<u64>,
+    /// What was last used in this second or before is gone, once the second has come (`oldest_live`).
+    pub(super) oldest: Option<u64>,
     pub(super) counts: Counts,
     pub(super) verbosity: u64,
     pub(super) crawler_is_off: bool,
@@ -89,26 +90,27 @@ impl Cache {
     }
 
     /// Living items, in no order.
-    pub(super) fn living(&mut self, now: u64) -> impl Iterator<Item = (&[u8], &Item)> {
-        self.settle(now);
+    pub(super) fn living(&self, now: u64) -> impl Iterator<Item = (&[u8], &Item)> {
+        let oldest = self.oldest;
         let items = self.items.iter().map(|(key, (item, _))| (&**key, item));
-        items.filter(move |(_, item)| item.expires.is_none_or(|end| end > now))
+        items.filter(move |(_, item)| item.expires.is_none_or(|end| end > now) && !item.is_flushed(oldest, now))
     }
 
     /// Living items in the order of their keys.
-    pub(super) fn items(&mut self, now: u64) -> Vec<(&[u8], &Item)> {
+    pub(super) fn items(&self, now: u64) -> Vec<(&[u8], &Item)> {
         let mut items: Vec<_> = self.living(now).collect();
         items.sort_unstable_by(|one, other| one.0.cmp(other.0));
         items
     }
 
-    /// The living item of this key; one that has expired goes now.
+    /// The living item of this key; one that is over goes now.
     pub(super) fn find(&mut self, key: &[u8], now: u64) -> Option<&mut Item> {
-        self.settle(now);
         let at = self.items.touch(key)?;
-        if self.items.at(at)?.1.0.expires.is_some_and(|end| end <= now) {
-            self.counts.get_expired += 1;
-            self.remove(key);
+        let (_, (item, _)) = self.items.at(at)?;
+        let (is_flushed, is_over) = (item.is_flushed(self.oldest, now), item.expires.is_some_and(|end| end <= now));
+        if is_flushed || is_over {
+            *(if is_flushed { &mut self.counts.get_flushed } else { &mut self.counts.get_expired }) += 1;
+            self.remove_at(at);
             return None;
         }
         self.items.at(at).map(|(_, (item, _))| item)
@@ -119,8 +121,7 @@ impl Cache {
         self.counts.cmd_get += 1;
         let found = self.find(key, now).map(|item| {
             let before = item.clone();
-            item.fetched = true;
-            item.accessed = now;
+            item.read(now);
             before
         });
         *(if found.is_some() { &mut self.counts.get_hits } else { &mut self.counts.get_misses }) += 1;
@@ -243,20 +244,14 @@ impl Cache {
         }
     }
 
-    /// Forgets everything, now or at a time to come.
-    pub(super) fn flush(&mut self, at: u64, now: u64) {
+    /// Forgets everything, now or at a time to come. A time is reached a second early, and for all of that second nothing is kept.
+    pub(super) fn flush(&mut self, at: Option<u64>, now: u64) {
         self.counts.cmd_flush += 1;
-        self.flush_at = Some(at);
-        if at <= now {
+        let oldest = at.filter(|&at| at > 0).unwrap_or(now).saturating_sub(1);
+        self.oldest = Some(oldest);
+        if oldest <= now {
             // memcached remembers the number up to which everything is gone.
             self.last_cas += 1;
-        }
-        self.settle(now);
-    }
-
-    fn settle(&mut self, now: u64) {
-        if self.flush_at.is_some_and(|at| at <= now) {
-            self.flush_at = None;
             self.items = Recency::default();
             self.bytes = 0;
         }

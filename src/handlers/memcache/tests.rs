@@ -131,6 +131,34 @@ fn lifetimes_end() {
 }
 
 #[test]
+fn a_flush_to_come_takes_what_is_stored_until_then_with_it() {
+    let steps = [
+        Step::Recv(b"flush_all 1\r\nset a 0 0 1\r\nx\r\nget a\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set b 0 0 1\r\nx\r\nget b\r\nflush_all 3\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set c 0 0 1\r\nx\r\nget c\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set d 0 0 1\r\nx\r\nget b c d\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set d 0 0 1\r\nx\r\nget b c d\r\n"),
+    ];
+    let outcome = Transcript::tcp("memcache", "").run(&steps);
+    let value = |key: &str| format!("STORED\r\nVALUE {key} 0 1\r\nx\r\nEND\r\n");
+    let wanted = ["OK\r\nSTORED\r\nEND\r\n", &value("b"), "OK\r\n", &value("c"), "STORED\r\nEND\r\n", &value("d")];
+    assert_eq!(String::from_utf8(outcome.sent()).unwrap(), wanted.concat());
+}
+
+#[test]
+fn the_second_read_counts_as_a_use_and_the_largest_items_are_of_class_39() {
+    let steps = [Step::Recv(b"set a 0 0 1\r\nx\r\n"), Step::Wait(2_000), Step::Recv(b"get a\r\nmg a l\r\nmg a l\r\n")];
+    let outcome = Transcript::tcp("memcache", "").run(&steps);
+    assert_eq!(outcome.sent(), b"STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\nHD l2\r\nHD l0\r\n");
+    let large = [b"set a 0 0 500000\r\n".as_slice(), &[b'x'; 500_000], b"\r\nme a\r\n"].concat();
+    assert!(answer(&large).contains(" cls=39 "));
+}
+
+#[test]
 fn meta_commands_answer_what_their_flags_ask_for() {
     answers(&[
         (b"mn\r\nmg n\r\nmg n v q\r\n", "MN\r\nEN\r\n"),
