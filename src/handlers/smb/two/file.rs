@@ -173,7 +173,9 @@ pub(super) fn lock(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Opt
         return Ok(None);
     }
     let is_known = |flags: u32| matches!(flags & !AT_ONCE, SHARED | EXCLUSIVE);
-    if !list.iter().all(|(_, _, flags)| is_known(*flags)) || count > 1 && first & AT_ONCE == 0 {
+    // Of several, none may wait.
+    let waits = count > 1 && list.iter().any(|(_, _, flags)| flags & AT_ONCE == 0);
+    if waits || !list.iter().all(|(_, _, flags)| is_known(*flags)) {
         return Err(Status::INVALID_PARAMETER);
     }
     let locks: Vec<Lock> = list
