@@ -227,9 +227,6 @@ impl Family for Docker {
 
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let decoded = ask.decoded_path();
-        if ask.head.method == "OPTIONS" && decoded == "*" {
-            return Some(Answer::empty(200).header("Content-Length", "0"));
-        }
         let clean = clean(&decoded);
         if clean != decoded {
             let query = if ask.query.is_empty() { String::new() } else { format!("?{}", ask.query) };
