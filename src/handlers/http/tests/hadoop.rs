@@ -105,3 +105,30 @@ fn what_no_service_has_or_takes_is_refused_as_jersey_refuses_it() {
     let (_, head, body) = answers(&super::ask("hadoop", "", xml)).remove(0);
     assert!(head.contains("Content-Type: application/xml") && body.contains("<state>STARTED</state>"), "{body}");
 }
+
+#[test]
+fn the_pages_show_what_the_cluster_does() {
+    let body = "{\"application-id\":\"application_1_0009\",\"application-name\":\"a</script>b\",\"application-type\":\"YARN\",\"am-container-spec\":{\"commands\":{\"command\":\"id\"}}}";
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    answered(
+        "hadoop",
+        0,
+        &[
+            (post("/ws/v1/cluster/apps", "application/json", body), 202, ""),
+            (ask("/cluster"), 200, "Cluster Metrics"),
+            (ask("/cluster/apps"), 200, "a&lt;\\/script&gt;b"),
+            (
+                ask("/cluster/apps/ACCEPTED"),
+                200,
+                "[\"<a href='/cluster/app/application_1_0009'>application_1_0009</a>\",\"dr.who\"",
+            ),
+            (ask("/cluster/apps/KILLED"), 200, "var appsTableData=[\n]"),
+            (ask("/cluster/app/application_1_0009"), 200, "ACCEPTED: waiting for AM container to be allocated"),
+            (ask("/cluster/app/nope"), 200, "Invalid Application ID: nope"),
+            (ask("/cluster/scheduler"), 200, "'default' Queue Status"),
+            (ask("/cluster/nodes"), 200, "/default-rack"),
+            (ask("/cluster/nodelabels"), 200, "DEFAULT_PARTITION"),
+            (ask("/metrics"), 200, ""),
+        ],
+    );
+}
