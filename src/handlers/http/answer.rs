@@ -24,7 +24,7 @@ pub(super) struct Answer {
     pub(super) decoded: Map<String, Value>,
     /// The body is a file of this date: validators, conditions and ranges are the face's.
     pub(super) modified: Option<Timestamp>,
-    /// The body is compressed: it goes out as one chunk.
+    /// The body is compressed, or its length was not known when it began: it goes out as one chunk.
     pub(super) packed: bool,
     /// What comes instead of a body, over time.
     pub(super) stream: Option<(Framing, Box<dyn Stream>)>,

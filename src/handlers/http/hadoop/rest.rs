@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::super::Context;
+use super::super::Version;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::app::App;
@@ -33,7 +34,9 @@ impl Hadoop {
             let kinds = kinds.to_ascii_lowercase();
             kinds.contains("application/xml") && !kinds.contains("application/json")
         });
-        Some(if wants_xml { xml::of(answer) } else { answer })
+        // JSON is written as it is made, XML when it is whole (the same documentation's examples).
+        let is_piecemeal = !answer.body.is_empty() && ask.head.version == Version::Http11;
+        Some(if wants_xml { xml::of(answer) } else { Answer { packed: is_piecemeal, ..answer } })
     }
 
     fn service(&self, cx: &mut Context<'_>, ask: &Ask<'_>, path: &str) -> Answer {

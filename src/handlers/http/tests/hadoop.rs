@@ -45,7 +45,7 @@ fn yarn_takes_an_application_and_shows_it_afterwards() {
 #[test]
 fn yarn_tells_what_it_is_and_what_it_does_not_have() {
     let (status, head, body) = get("hadoop", "/ws/v1/cluster/info");
-    assert!(status == 200 && head.contains("Server: Jetty(6.1.26)"));
+    assert!(status == 200 && head.contains("Transfer-Encoding: chunked\r\nServer: Jetty(6.1.26)"));
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["clusterInfo"]["state"], "STARTED");
     assert!(get("hadoop", "/cluster/cluster").2.contains("ResourceManager state:"));
     assert_eq!(get("hadoop", "/nope").0, 404);
@@ -103,7 +103,7 @@ fn what_no_service_has_or_takes_is_refused_as_jersey_refuses_it() {
     );
     let xml = "GET /ws/v1/cluster/info HTTP/1.1\r\nHost: x\r\nAccept: application/xml\r\n\r\n";
     let (_, head, body) = answers(&super::ask("hadoop", "", xml)).remove(0);
-    assert!(head.contains("Content-Type: application/xml") && body.contains("<state>STARTED</state>"), "{body}");
+    assert!(head.contains("Content-Type: application/xml\r\nContent-Length: ") && body.contains("<state>STARTED</state>"), "{body}");
 }
 
 #[test]
