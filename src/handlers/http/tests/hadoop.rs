@@ -103,7 +103,10 @@ fn what_no_service_has_or_takes_is_refused_as_jersey_refuses_it() {
     );
     let xml = "GET /ws/v1/cluster/info HTTP/1.1\r\nHost: x\r\nAccept: application/xml\r\n\r\n";
     let (_, head, body) = answers(&super::ask("hadoop", "", xml)).remove(0);
-    assert!(head.contains("Content-Type: application/xml\r\nContent-Length: ") && body.contains("<state>STARTED</state>"), "{body}");
+    assert!(
+        head.contains("Content-Type: application/xml\r\nContent-Length: ") && body.contains("<state>STARTED</state>"),
+        "{body}"
+    );
 }
 
 #[test]
