@@ -34,6 +34,7 @@ mod streaming;
 mod tests;
 mod vmware;
 mod wallet;
+mod xmlrpc;
 
 pub(super) use face::http_date;
 pub(super) use head::{Head, Version};
