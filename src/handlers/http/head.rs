@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, Grammar, MAX_BODY, MAX_STRICT_HEADERS};
+use super::{Fault, Grammar, MAX_BODY, MAX_STRICT_HEADERS, golang};
 
 /// The version that a request is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,20 @@ pub(in crate::handlers) struct Head {
 pub(super) enum Framing {
     Length(u64),
     Chunked,
+}
+
+impl Framing {
+    /// What a Content-Length says.
+    pub(super) fn of_length(text: &str) -> Result<Self, Fault> {
+        if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(Fault::bad_request("Content-Length is not a number"));
+        }
+        match text.parse::<i64>().map(u64::try_from) {
+            Ok(Ok(length)) if length <= MAX_BODY => Ok(Self::Length(length)),
+            Ok(_) => Err(Fault::new(413, "the body is too long")),
+            Err(_) => Err(Fault::bad_request("Content-Length is no number that fits")),
+        }
+    }
 }
 
 impl Head {
@@ -110,6 +124,9 @@ impl Head {
 
     /// The length of the body. Contradictions are refused, as they are in request smuggling (RFC 9112 section 6.3); Apache takes the chunks.
     pub(super) fn framing(&self, grammar: Grammar) -> Result<Framing, Fault> {
+        if grammar == Grammar::Go {
+            return golang::framing(self);
+        }
         let blanks: &[char] = if grammar == Grammar::Nginx { &[' '] } else { &[' ', '\t'] };
         let lengths = self.values("content-length").flat_map(|value| value.split(','));
         let mut lengths = lengths.map(|value| value.trim_matches(blanks));
@@ -130,15 +147,7 @@ impl Head {
                 _ => Ok(Framing::Chunked),
             };
         }
-        let Some(length) = first else { return Ok(Framing::Length(0)) };
-        if length.is_empty() || !length.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(Fault::bad_request("Content-Length is not a number"));
-        }
-        match length.parse::<i64>().map(u64::try_from) {
-            Ok(Ok(length)) if length <= MAX_BODY => Ok(Framing::Length(length)),
-            Ok(_) => Err(Fault::new(413, "the body is too long")),
-            Err(_) => Err(Fault::bad_request("Content-Length is no number that fits")),
-        }
+        first.map_or(Ok(Framing::Length(0)), Framing::of_length)
     }
 }
 

@@ -19,6 +19,7 @@ mod ethereum;
 mod face;
 mod family;
 mod front;
+mod golang;
 mod hadoop;
 mod head;
 mod injected;

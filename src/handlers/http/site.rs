@@ -135,6 +135,8 @@ pub(super) struct Site {
     credentials: Arc<Credentials>,
     /// The port whose site this is; `None` when it is that of all ports.
     own_port: Option<u16>,
+    /// It is another port's than its own.
+    elsewhere: bool,
     /// Requests are recorded and not answered.
     pub(super) mute: bool,
     pub(super) secure: bool,
@@ -202,6 +204,7 @@ impl Site {
             persona,
             credentials,
             own_port: (others && !is_given).then_some(if secure { 443 } else { 80 }),
+            elsewhere: false,
             mute: false,
             secure,
             silence: settings.silence_secs.map(Duration::from_secs),
@@ -217,7 +220,7 @@ impl Site {
         }
         let (login, face) = front::of_port(&site.persona, &site.credentials, port);
         let mute = is_native(port);
-        Arc::new(Self { home: Arc::new(login), face, mute, ..Self::clone(site) })
+        Arc::new(Self { home: Arc::new(login), face, mute, elsewhere: true, ..Self::clone(site) })
     }
 
     /// The software that refuses what is no request.
@@ -232,7 +235,8 @@ impl Site {
 
     /// The family that a request belongs to, its software, and the answer.
     pub(super) fn answer<'a>(&'a self, cx: &mut Context<'_>, ask: &Ask<'_>) -> (&'static str, &'a Face, Answer) {
-        let family = self.families.iter().find(|family| family.claims(ask)).unwrap_or(&self.home);
+        let claimant = self.families.iter().find(|family| family.claims(ask)).unwrap_or(&self.home);
+        let family = if self.elsewhere && !claimant.is_everywhere(ask) { &self.home } else { claimant };
         let face = family.face().unwrap_or(&self.face);
         if !family.judges(ask) {
             refuse_credentials(cx, ask);
@@ -253,7 +257,7 @@ impl Site {
             headers.append(&mut answer.headers);
             answer = Answer { status, content_type, headers, body, ..answer };
         }
-        (family.name(), face, face.served(ask, answer, cx.now()))
+        (claimant.name(), face, face.served(ask, answer, cx.now()))
     }
 
     /// The answer that needs no body: nginx refuses what it lacks as soon as it has the head. Its family with it.

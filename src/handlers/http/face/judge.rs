@@ -81,19 +81,13 @@ fn has_several_lengths(head: &Head) -> bool {
     head.values("content-length").flat_map(|value| value.split(',')).count() > 1
 }
 
-/// The status for a line that is broken: that of a version that is not spoken, if it has one. Jetty looks at its first number, the others
-/// want digits, a dot and digits.
-pub(super) fn version_status(line: &[u8], face: &Face) -> u16 {
+/// The status that Jetty has for a line that is broken: that of a version that it does not speak, by its first number.
+pub(super) fn jetty_status(line: &[u8]) -> u16 {
     let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    let Some(number) = version.strip_prefix(b"HTTP/") else { return 400 };
-    let mut parts = number.splitn(2, |&byte| byte == b'.');
-    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-    let (major, minor) = (parts.next().unwrap_or_default(), parts.next());
-    match face {
-        Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
-        Face::Go if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) => 505,
-        _ => 400,
-    }
+    let number = version.strip_prefix(b"HTTP/").unwrap_or_default();
+    let major = number.split(|&byte| byte == b'.').next().unwrap_or_default();
+    let is_number = !major.is_empty() && major.iter().all(u8::is_ascii_digit);
+    if is_number && major != b"1" && major != b"0" { 505 } else { 400 }
 }
 
 /// nginx takes one transfer coding, in HTTP/1.1.

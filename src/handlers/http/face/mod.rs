@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::handlers::gzip::packed;
 pub(in crate::handlers) use head::http_date;
 use head::{Length, apache_head, esx_head, jetty_head, nginx_head, one_chunk};
-use judge::{MAX_LINE, version_status};
+use judge::{MAX_LINE, jetty_status};
 pub(in crate::handlers::http) use page::escaped;
 use page::{Why, apache_page, esx_page, jetty_page, nginx_padding, nginx_page};
 
@@ -110,7 +110,8 @@ impl Face {
         match self {
             Self::Nginx { .. } => Grammar::Nginx,
             Self::Apache { .. } => Grammar::Apache,
-            Self::Go | Self::Esx | Self::Jetty { .. } => Grammar::Strict,
+            Self::Go => Grammar::Go,
+            Self::Esx | Self::Jetty { .. } => Grammar::Strict,
         }
     }
 
@@ -183,12 +184,12 @@ impl Face {
             (431, Self::Apache { .. }) if line.len() > MAX_LINE => 414,
             (431, Self::Nginx { .. } | Self::Apache { .. }) => 400,
             (501, Self::Apache { .. }) => 400,
-            (400, Self::Apache { .. } | Self::Go | Self::Jetty { .. }) => version_status(line, self),
+            (400, Self::Jetty { .. }) => jetty_status(line),
             (status, _) => status,
         };
         match self {
             Self::Jetty { .. } => return Answer::empty(status).closing(),
-            Self::Go => return go::fault(status, remains),
+            Self::Go => return go::fault(status),
             _ => {}
         }
         let why = if fault.status == 431 && status == 400 { Why::LongField } else { Why::Unsaid };

@@ -163,6 +163,9 @@ pub(super) fn wget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let directory = value_of(words, b'P');
     for url in urls {
         let url = with_scheme(url);
+        if !["http://", "https://", "ftp://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return run.fail(io, words, &format!("not an http or ftp url: {url}"));
+        }
         let (host, port) = host_and_port(&url);
         let name = file_name(&url).to_owned();
         let path = match (output, directory) {
