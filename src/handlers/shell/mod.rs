@@ -48,7 +48,8 @@ use super::{Context, Random};
 use crate::clock::Timestamp;
 use crate::events::Event;
 
-pub(super) use self::container::Container;
+pub(super) use self::applet::named_addresses;
+pub(super) use self::container::{Container, Ground, User};
 pub(super) use self::device::{Device, Flavor};
 pub(super) use self::file_system::Change;
 pub(super) use self::terminal::{Editor, Key, Terminal};
@@ -134,6 +135,10 @@ struct State {
     /// When that was: the login, for `who`.
     since: Timestamp,
     is_root: bool,
+    /// What it is in a container.
+    process: Option<Box<container::Process>>,
+    /// What is taken for `/` in shells from this level on, the last first in force.
+    roots: Vec<(u32, Vec<u8>)>,
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
     exited: bool,
@@ -160,6 +165,22 @@ impl State {
         let mut bytes: usize = self.history.iter().map(Vec::len).sum();
         while self.history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES {
             bytes -= self.history.pop_front().map_or(bytes, |oldest| oldest.len());
+        }
+    }
+}
+
+impl State {
+    /// What is taken for `/` at this level; empty: what it is.
+    fn root(&self) -> &[u8] {
+        let level = self.levels;
+        self.roots.iter().rev().find(|(from, _)| *from <= level).map_or(&b""[..], |(_, root)| root)
+    }
+
+    /// The name of its user.
+    fn user(&self) -> String {
+        match &self.process {
+            Some(process) => process.user.name.clone().unwrap_or_else(|| process.user.uid.to_string()),
+            None => if self.is_root { "root" } else { "shell" }.to_owned(),
         }
     }
 }
@@ -191,7 +212,7 @@ pub(super) struct Shell {
     unfinished: Vec<u8>,
     unfinished_lines: u32,
     /// The container that it runs in, with files of its own.
-    container: Option<Container>,
+    container: Option<Box<Container>>,
     /// A program reads from the terminal.
     waiting: Option<Box<Waiting>>,
 }
@@ -356,12 +377,15 @@ impl Shell {
     /// The session is over: what the visitor has left in files is kept as samples.
     pub(super) fn closed(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
-        let kept = self.kept(cx);
-        let samples = {
-            let kept = &mut *kept.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut files = FileSystem::new(&self.device, &mut kept.overlay, now, true);
+        let take = |files: &mut FileSystem<'_>| {
             files.keep_all_samples();
             files.take_samples()
+        };
+        let samples = match &self.container {
+            Some(container) => container.files(&self.device, now, take),
+            None => self.device.remembered(cx.session().client.ip(), now, |kept| {
+                take(&mut FileSystem::new(&self.device, &mut kept.overlay, now, true))
+            }),
         };
         hand_in(cx, samples);
     }
@@ -377,13 +401,16 @@ impl Shell {
     fn run(&mut self, cx: &mut Context<'_>, items: VecDeque<Item>, input: Option<Vec<u8>>) -> Acts {
         let device = Arc::clone(&self.device);
         let kept = self.kept(cx);
+        let container = self.container.clone();
         let (acts, waiting, samples) = {
             let kept = &mut *kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ground = container.as_deref().map(Container::lock_ground);
+            let below = ground.as_mut().zip(container.as_ref()).map(|(ground, container)| container.below(ground));
             if self.state.pid == 0 {
                 self.state.pid = kept.jobs.next_pid(device.newest_pid(cx.now()));
                 self.state.since = cx.now();
             }
-            let mut run = Run::new(cx, &device, &mut self.state, &mut self.random, kept);
+            let mut run = Run::new(cx, &device, &mut self.state, &mut self.random, kept, below);
             run.has_terminal = self.has_terminal;
             let waiting = run.top_level(items, input, self.is_interactive);
             let (acts, samples) = run.finish();

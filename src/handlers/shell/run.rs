@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::device::{Device, Flavor, Jobs, Package, Remembered, Settings};
-use super::file_system::{FileSystem, Sample};
+use super::file_system::{Below, FileSystem, Sample};
 use super::lex::Word;
 use super::parse::{Body, Command};
 use super::{Act, Acts, MAX_STEPS, State};
@@ -107,10 +107,13 @@ impl<'r, 'c> Run<'r, 'c> {
         state: &'r mut State,
         random: &'r mut Random,
         kept: &'r mut Remembered,
+        below: Option<Below<'r>>,
     ) -> Self {
         kept.jobs.settle(cx.now());
         let present = device.present(cx.session(), state, &kept.jobs, cx.now());
         let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root).at_present(present);
+        let mut files = files.over(below);
+        files.set_root(state.root());
         Self {
             cx,
             device,

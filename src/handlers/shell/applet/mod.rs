@@ -44,6 +44,7 @@ use super::file_system::Fault;
 use super::run::{Io, Run};
 
 pub(super) use self::builtin::{BUILTINS, builtin};
+pub(in crate::handlers) use self::fetch::named_addresses;
 pub(super) use self::list::columns;
 pub(super) use self::system::user;
 pub(super) use self::table::{APPLETS, Applet, OF_CONTAINERS, Program};

@@ -102,6 +102,11 @@ pub(in super::super) fn user(name: &[u8]) -> Option<u32> {
 pub(super) fn id(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let is_android = run.device.flavor() == Flavor::Android;
     let name = operands(words).next().cloned();
+    if let Some(process) = run.state.process.as_ref().filter(|_| name.is_none()) {
+        let text = super::container::identity(&process.user, words, !process.is_debian);
+        run.print_line(io.out, &text);
+        return 0;
+    }
     let number = match &name {
         Some(name) => user(name).or_else(|| (is_android && name == b"shell").then_some(2_000)),
         None => Some(if run.state.is_root { 0 } else { 2_000 }),
@@ -151,9 +156,13 @@ pub(super) fn printenv(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     status
 }
 
-pub(super) fn whoami(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
-    let user = if run.state.is_root { "root" } else { "shell" };
-    run.print_line(io.out, user);
+pub(super) fn whoami(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if let Some(user) = run.state.process.as_ref().map(|process| &process.user).filter(|user| user.name.is_none()) {
+        let text = format!("unknown uid {}", user.uid);
+        return run.fail(io, words, &text);
+    }
+    let user = run.state.user();
+    run.print_line(io.out, &user);
     0
 }
 

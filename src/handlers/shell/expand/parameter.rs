@@ -1,5 +1,6 @@
 //! Variables, special parameters, and what `${...}` makes of them (POSIX.1-2017, Shell Command Language 2.5, 2.6.2).
 
+use super::super::container::Process;
 use super::super::device::Flavor;
 use super::super::lex::operand;
 use super::super::run::{Io, Run};
@@ -187,6 +188,8 @@ impl Run<'_, '_> {
     pub(in crate::handlers::shell) fn environment(&self) -> Vec<(&'static str, String)> {
         let cwd = String::from_utf8_lossy(&self.state.cwd).into_owned();
         match self.device.flavor() {
+            Flavor::BusyBox if self.state.process.as_deref().is_some_and(Process::is_alone) => Vec::new(),
+            Flavor::BusyBox if self.device.is_container() => vec![("PWD", cwd), ("SHLVL", "1".to_owned())],
             Flavor::BusyBox => vec![
                 ("HOME", "/root".to_owned()),
                 ("LOGNAME", "root".to_owned()),
