@@ -4,6 +4,7 @@
 //! `overlay::MAX_FILES`, `overlay::MAX_BYTES` and a room that all sources share: who wants more finds the disk full.
 
 mod change;
+mod mount;
 mod overlay;
 
 use std::borrow::Cow;
@@ -13,6 +14,8 @@ use super::device::{Device, Present};
 use super::tree::{Content, Kind, Node, Tree};
 use crate::clock::Timestamp;
 
+use mount::Place;
+pub(super) use mount::{Below, Mount};
 pub(in crate::handlers) use overlay::{Change, Overlay};
 /// Symbolic links that are followed in one path.
 const MAX_LINKS: u32 = 8;
@@ -60,6 +63,10 @@ pub(in crate::handlers) struct FileSystem<'a> {
     device: &'a Device,
     tree: &'a Tree,
     overlay: &'a mut Overlay,
+    /// What a container shows of its machine.
+    below: Option<Below<'a>>,
+    /// What is taken for `/`; empty: what it is.
+    root: Vec<u8>,
     /// What the kernel shows of the moment, over the tree.
     present: Present,
     now: Timestamp,
@@ -69,7 +76,9 @@ pub(in crate::handlers) struct FileSystem<'a> {
 
 impl<'a> FileSystem<'a> {
     pub(super) fn new(device: &'a Device, overlay: &'a mut Overlay, now: Timestamp, is_root: bool) -> Self {
-        Self { device, tree: device.tree(), overlay, present: Present::default(), now, is_root, samples: Vec::new() }
+        let tree = device.tree();
+        let (below, root, present, samples) = (None, Vec::new(), Present::default(), Vec::new());
+        Self { device, tree, overlay, below, root, present, now, is_root, samples }
     }
 
     /// With what the kernel shows of a visitor's processes and connections.
@@ -103,15 +112,26 @@ impl<'a> FileSystem<'a> {
 
     /// The entry of this very path; links in it are not followed.
     fn entry(&self, path: &[u8]) -> Option<&Node> {
-        if let Some(changed) = self.overlay.nodes.get(path) {
+        self.entry_at(&self.place(path))
+    }
+
+    fn entry_at(&self, place: &Place<'_>) -> Option<&Node> {
+        let (path, changed) = (&place.path[..], &self.side(place.is_below).nodes);
+        if let Some(changed) = changed.get(path) {
             return changed.as_ref();
         }
         if let Some(node) = self.present.nodes.get(path) {
             return Some(node);
         }
         let node = self.tree.get(path)?;
-        let removed = ancestors(path).any(|above| matches!(self.overlay.nodes.get(above), Some(None)));
+        let removed = ancestors(path).any(|above| matches!(changed.get(above), Some(None)));
         (!removed).then_some(node)
+    }
+
+    /// What the visitor has made of this very path.
+    fn changed(&self, path: &[u8]) -> Option<&Option<Node>> {
+        let place = self.place(path);
+        self.side(place.is_below).nodes.get(&place.path[..])
     }
 
     /// Follows the links of an absolute path; those of its last part only when `last`.
@@ -186,6 +206,16 @@ impl<'a> FileSystem<'a> {
         }
     }
 
+    /// Where a link leads; the programs of an image are links to one.
+    pub(in crate::handlers) fn target(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let (path, node) = self.find_link(path).ok()?;
+        match &node.kind {
+            Kind::Link(target) => Some(target.clone()),
+            Kind::File { content: Content::Program, .. } if path != b"/bin/busybox" => Some(b"/bin/busybox".to_vec()),
+            _ => None,
+        }
+    }
+
     /// The content of a file.
     pub(in crate::handlers) fn read(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
         self.content(path).ok()
@@ -198,7 +228,7 @@ impl<'a> FileSystem<'a> {
             Kind::Directory => Err(Fault::IsDirectory),
             Kind::File { content, .. } => {
                 // What the visitor has written is its own.
-                let reads = if self.overlay.nodes.contains_key(&path) { 0o400 } else { 0o004 };
+                let reads = if self.changed(&path).is_some() { 0o400 } else { 0o004 };
                 if !self.is_root && node.mode & reads == 0 {
                     return Err(Fault::Denied);
                 }
@@ -224,7 +254,8 @@ impl<'a> FileSystem<'a> {
         if !node.is_directory() {
             return Err(Fault::NoDirectory);
         }
-        let mut prefix = path;
+        let Place { is_below, path } = self.place(&path);
+        let mut prefix = path.into_owned();
         if prefix != b"/" {
             prefix.push(b'/');
         }
@@ -234,7 +265,8 @@ impl<'a> FileSystem<'a> {
         };
         let mut found = BTreeMap::new();
         for path in self.tree.below(&prefix) {
-            if let (Some(name), Some(node)) = (below(path), self.entry(path)) {
+            let place = Place { is_below, path: path.into() };
+            if let (Some(name), Some(node)) = (below(path), self.entry_at(&place)) {
                 found.insert(name, node.clone());
             }
         }
@@ -244,8 +276,8 @@ impl<'a> FileSystem<'a> {
                 found.insert(name, node.clone());
             }
         }
-        for (path, node) in self.overlay.nodes.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix))
-        {
+        let changed = &self.side(is_below).nodes;
+        for (path, node) in changed.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
             if let (Some(name), Some(node)) = (below(path), node) {
                 found.insert(name, node.clone());
             }

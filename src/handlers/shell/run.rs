@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::device::{Device, Flavor, Jobs, Package, Remembered, Settings};
-use super::file_system::{FileSystem, Sample};
+use super::file_system::{Below, FileSystem, Sample};
 use super::lex::Word;
 use super::parse::{Body, Command};
 use super::{Act, Acts, MAX_STEPS, State};
@@ -107,10 +107,13 @@ impl<'r, 'c> Run<'r, 'c> {
         state: &'r mut State,
         random: &'r mut Random,
         kept: &'r mut Remembered,
+        below: Option<Below<'r>>,
     ) -> Self {
         kept.jobs.settle(cx.now());
         let present = device.present(cx.session(), state, &kept.jobs, cx.now());
         let files = FileSystem::new(device, &mut kept.overlay, cx.now(), state.is_root).at_present(present);
+        let mut files = files.over(below);
+        files.set_root(state.root());
         Self {
             cx,
             device,
@@ -263,10 +266,20 @@ impl<'r, 'c> Run<'r, 'c> {
     /// An error of the shell itself: it is told, and nothing else of what was typed is done.
     pub(super) fn give_up(&mut self, io: Io, why: &str) {
         self.complain(io, why.as_bytes());
+        self.abandon();
+    }
+
+    fn abandon(&mut self) {
         self.state.status = 2;
         if self.leaving.is_none() {
             self.leaving = Some(Leaving::Abandon);
         }
+    }
+
+    /// The same of a builtin.
+    pub(super) fn give_up_in(&mut self, io: Io, builtin: &[u8], why: &[u8]) {
+        self.complain_of(io, builtin, why);
+        self.abandon();
     }
 
     /// Nothing happens for a time.

@@ -9,13 +9,15 @@ use super::super::answer::{Answer, Framing};
 use super::super::ask::Ask;
 use super::engine::rfc3339;
 use super::stream::Once;
-use super::{Docker, config, error, tar, value};
+use super::{Docker, error, tar, value};
 use crate::clock::Timestamp;
 
 /// Entries and bytes of an archive that is made.
 const MAX_ENTRIES: usize = 512;
 const MAX_BYTES: usize = 1 << 20;
 const DIRECTORY: u32 = 0o040_000;
+/// What the engine does not name is of this type to Go.
+const UNNAMED: &str = "application/octet-stream";
 /// The bit of Go's `os.FileMode` that tells directories.
 const GO_DIRECTORY: u32 = 1 << 31;
 
@@ -28,12 +30,15 @@ impl Docker {
         (name, id): (&str, &str),
         action: &str,
     ) -> Option<Answer> {
-        let (inside, mounts) = self.inside(cx, id, |one| (one.inside.clone(), config::mounts(&one.config)))?;
+        let inside = self.inside(cx, id, |one| one.inside.clone())?;
         let now = cx.now();
         let path = ask.field("path").unwrap_or_default();
         Some(match (method, action) {
-            ("GET", "changes") => changes(&inside, &self.device, &mounts),
-            ("GET", "export") => tarball(self.packed(&inside, "/", now)),
+            ("GET", "changes") => changes(&inside, &self.device),
+            ("GET", "export") => {
+                let answer = tarball(self.packed(&inside, "/", now));
+                Answer { content_type: Some(UNNAMED.into()), ..answer }
+            }
             ("GET" | "HEAD", "archive") => self.copied_out(&inside, name, &path, (now, method == "HEAD")),
             ("PUT", "archive") => self.copied_in(&inside, name, &path, ask.body, now),
             _ => return None,
@@ -61,6 +66,9 @@ impl Docker {
             }
             if !files.is_directory(&top) {
                 return error(500, "extraction point is not a directory");
+            }
+            if let Some(why) = files.refuses_all(&top) {
+                return error(400, why);
             }
             for entry in tar::entries(body) {
                 let to = files.absolute(&top, entry.name.as_bytes());
@@ -96,6 +104,8 @@ impl Docker {
                         files.names(&path).into_iter().rev().filter(|name| !name.is_empty() && path != b"/proc");
                     left.extend(names.map(|name| files.absolute(&path, &name)));
                     left.truncate(MAX_ENTRIES);
+                } else if let Some(target) = files.target(&path) {
+                    tar::push_link(&mut archive, &name, &String::from_utf8_lossy(&target), changed);
                 } else if let Some(bytes) = files.read(&path).filter(|bytes| archive.len() + bytes.len() < MAX_BYTES) {
                     tar::push(&mut archive, &name, mode, changed, Some(&bytes));
                 }
@@ -111,15 +121,14 @@ pub(super) fn tarball(archive: Vec<u8>) -> Answer {
     Answer { content_type: Some("application/x-tar".into()), ..answer }
 }
 
-fn changes(inside: &shell::Container, device: &shell::Device, mounts: &[(String, String, String)]) -> Answer {
-    let own = ["/etc/hostname", "/etc/hosts", "/etc/os-release"];
+fn changes(inside: &shell::Container, device: &shell::Device) -> Answer {
+    let own = ["/etc/hostname", "/etc/hosts", "/etc/os-release", "/etc/passwd"];
     let kind = |change| match change {
         Change::Modified => 0,
         Change::Added => 1,
         Change::Removed => 2,
     };
-    let is_mount = |path: &str| mounts.iter().any(|(_, destination, _)| destination == path);
-    let all = inside.changes(device).into_iter().filter(|(path, _)| !own.contains(&path.as_str()) && !is_mount(path));
+    let all = inside.changes(device).into_iter().filter(|(path, _)| !own.contains(&path.as_str()));
     let all: Vec<Value> = all.map(|(path, change)| json!({"Path": path, "Kind": kind(change)})).collect();
     value(200, &if all.is_empty() { Value::Null } else { all.into() })
 }

@@ -1,49 +1,30 @@
 //! `POST /build` as the classic builder answers it: every step of the Dockerfile is told, what it runs is recorded.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::super::Context;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
-use super::super::record::command_event;
 use super::decode::syntax;
 use super::image::{self, Image};
 use super::output::Channel;
-use super::process::{Place, Played};
+use super::recipe::{self, Builder, Failure, Step};
 use super::refusal::Refusal;
 use super::stream::Lines;
 use super::{Docker, error, tar};
 
 /// Bytes of the smallest archive.
 const BLOCK: usize = 512;
-/// Steps of a Dockerfile that are done.
-const MAX_STEPS: usize = 64;
-const INSTRUCTIONS: [&str; 18] = [
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
-
 impl Docker {
     /// Builds; the context was stored as a sample.
     pub(super) fn build(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
         if let Some((status, message)) = refuses(ask) {
             return error(status, &message);
+        }
+        if ask.field("version").as_deref() == Some("2")
+            && ask.field("session").is_some_and(|session| !session.is_empty())
+        {
+            return self.solve(cx, ask);
         }
         if let Some(remote) = ask.field("remote").filter(|remote| !remote.is_empty() && remote != "client-session") {
             cx.download(&remote, "docker build");
@@ -58,140 +39,91 @@ impl Docker {
         let Some(file) = entries.iter().find(|entry| entry.name == name) else {
             return error(500, &format!("Cannot locate specified Dockerfile: {name}"));
         };
-        let steps = steps(&String::from_utf8_lossy(file.bytes));
-        let wrong = steps.iter().find(|step| !INSTRUCTIONS.contains(&word(step).as_str()));
-        if let Some(wrong) = wrong {
-            return error(400, &format!("dockerfile parse error line 1: unknown instruction: {}", word(wrong)));
+        let steps = recipe::steps(&String::from_utf8_lossy(file.bytes));
+        if let Some(wrong) = recipe::unknown(&steps) {
+            let why = format!("dockerfile parse error line {}: unknown instruction: {}", wrong.line, wrong.word());
+            return error(400, &why);
         }
         if steps.is_empty() {
             return error(400, "the Dockerfile (Dockerfile) cannot be empty");
         }
         let tag = ask.field("t").unwrap_or_default();
-        let lines = self.steps(cx, &steps, &tag);
+        let lines = self.told(cx, (&steps, &entries), &tag);
+        let steps: Vec<String> = steps.into_iter().map(|step| step.text).collect();
         Lines::new(lines).answer().decoded("tag", tag).decoded("steps", steps)
     }
 
-    fn steps(&self, cx: &mut Context<'_>, steps: &[String], tag: &str) -> Vec<(Value, u64)> {
-        let now = cx.now();
+    /// Does the steps and tells each.
+    fn told(
+        &self,
+        cx: &mut Context<'_>,
+        (steps, context): (&[Step], &[tar::Entry<'_>]),
+        tag: &str,
+    ) -> Vec<(Value, u64)> {
         let mut lines = Vec::new();
         let say = |text: String| json!({"stream": text});
-        let mut image: Option<Image> = None;
-        let mut recipe = Recipe::default();
-        let mut place = Place {
-            inside: super::super::super::shell::Container::new("buildkit", false),
-            cwd: "/".to_owned(),
-            env: Vec::new(),
+        let failed = |message: &str, code: Option<i32>| {
+            let detail =
+                code.map_or_else(|| json!({"message": message}), |code| json!({"code": code, "message": message}));
+            (json!({"errorDetail": detail, "error": message}), 0)
         };
+        let mut builder = Builder::new(self, cx, context);
         for (at, step) in steps.iter().enumerate() {
-            lines.push((say(format!("Step {}/{} : {step}", at + 1, steps.len())), 20));
+            lines.push((say(format!("Step {}/{} : {}", at + 1, steps.len(), step.text)), 20));
             lines.push((say("\n".to_owned()), 5));
-            let rest = step.split_once(' ').map_or("", |(_, rest)| rest.trim());
-            if word(step) == "FROM" {
-                let (name, version) = image::reference(rest.split(' ').next().unwrap_or_default(), None);
-                let from = Image::pulled(&name, &version, now);
-                self.with(cx, |machine| machine.add_image(from.clone()));
-                lines.push((say(format!(" ---> {}\n", short(&from.id))), 400));
-                image = Some(from);
-                continue;
+            let word = step.word();
+            let runs = !matches!(word.as_str(), "FROM" | "COPY" | "ADD");
+            let made = self.with(cx, |machine| machine.next_id(cx.session().seed ^ at as u64, "step"));
+            if runs {
+                lines
+                    .push((say(format!(" ---> Running in {}\n", short(&made))), if word == "RUN" { 600 } else { 100 }));
             }
-            let seed = cx.session().seed ^ at as u64;
-            let made = self.with(cx, |machine| machine.next_id(seed, "step"));
-            match word(step).as_str() {
-                "RUN" => {
-                    lines.push((say(format!(" ---> Running in {}\n", short(&made))), 600));
-                    cx.event(command_event(rest));
-                    let words = ["/bin/sh", "-c", rest].map(str::to_owned);
-                    let played = Played::run(cx, &self.device, &place, &words);
-                    for (_, channel, piece) in &played.pieces {
-                        let piece = String::from_utf8_lossy(piece);
-                        // The builder shows errors in bright red.
-                        let shown = match channel {
-                            Channel::Out => piece.into_owned(),
-                            Channel::Err => format!("\u{1b}[91m{piece}\u{1b}[0m"),
-                        };
-                        lines.push((say(shown), 300));
-                    }
-                    if played.exit != 0 {
-                        let exit = played.exit;
-                        let message = format!("The command '/bin/sh -c {rest}' returned a non-zero code: {exit}");
-                        lines.push((json!({"errorDetail": {"code": exit, "message": message}, "error": message}), 0));
-                        return lines;
-                    }
-                }
-                "COPY" | "ADD" => {}
-                instruction => {
-                    if matches!(instruction, "CMD" | "ENTRYPOINT") {
-                        cx.event(command_event(rest));
-                    }
-                    recipe.set(instruction, rest, &mut place);
-                    lines.push((say(format!(" ---> Running in {}\n", short(&made))), 100));
-                }
+            let (played, failure) = builder.step(cx, step);
+            for (channel, piece) in recipe::shown(&played) {
+                // The builder shows errors in bright red.
+                let shown = if channel == Channel::Err { format!("\u{1b}[91m{piece}\u{1b}[0m") } else { piece };
+                lines.push((say(shown), 300));
             }
-            if !matches!(word(step).as_str(), "COPY" | "ADD") {
+            match failure {
+                Some(Failure::Exit(exit)) => {
+                    let rest = step.rest();
+                    let message = format!("The command '/bin/sh -c {rest}' returned a non-zero code: {exit}");
+                    lines.push(failed(&message, Some(exit)));
+                    return lines;
+                }
+                Some(Failure::Missing(name)) => {
+                    let message = format!(
+                        "{word} failed: file not found in build context or excluded by .dockerignore: stat {name}: file does not exist"
+                    );
+                    lines.push(failed(&message, None));
+                    return lines;
+                }
+                None => {}
+            }
+            if runs {
                 lines.push((say(format!("Removing intermediate container {}\n", short(&made))), 50));
             }
-            image = image.map(|image| image.derived(seed ^ now.as_micros(), now));
-            lines.push((say(format!(" ---> {}\n", image.as_ref().map_or("", |image| short(&image.id)))), 50));
+            let id = builder.image.as_ref().map_or("", |image| short(&image.id));
+            lines.push((say(format!(" ---> {id}\n")), if word == "FROM" { 400 } else { 50 }));
         }
-        let Some(image) = image.map(|image| image.configured(recipe.into_value(&place))) else {
-            let message = "no build stage in current context";
-            return vec![(json!({"errorDetail": {"message": message}, "error": message}), 0)];
+        let Some(image) = builder.finished() else {
+            return vec![failed("no build stage in current context", None)];
         };
         lines.push((json!({"aux": {"ID": image.id}}), 5));
         lines.push((say(format!("Successfully built {}\n", short(&image.id))), 5));
-        let (name, version) = image::reference(tag, None);
-        if !name.is_empty() {
-            self.with(cx, |machine| machine.add_image(image.tagged(&name, &version)));
-            lines.push((say(format!("Successfully tagged {name}:{version}\n")), 0));
+        if let Some(name) = self.keep_built(cx, image, tag) {
+            lines.push((say(format!("Successfully tagged {name}\n")), 0));
         }
         lines
     }
-}
 
-/// The configuration that the instructions of a Dockerfile add up to.
-#[derive(Default)]
-struct Recipe {
-    command: Vec<String>,
-    entry: Vec<String>,
-    labels: Map<String, Value>,
-}
-
-impl Recipe {
-    fn set(&mut self, instruction: &str, rest: &str, place: &mut Place) {
-        let words = || {
-            let list = serde_json::from_str::<Vec<String>>(rest).ok();
-            list.unwrap_or_else(|| ["/bin/sh", "-c", rest].map(str::to_owned).to_vec())
-        };
-        let pair = || {
-            let (name, value) = rest.split_once('=').or_else(|| rest.split_once(' ')).unwrap_or((rest, ""));
-            (name.trim().to_owned(), value.trim_matches('"').to_owned())
-        };
-        match instruction {
-            "CMD" => self.command = words(),
-            "ENTRYPOINT" => self.entry = words(),
-            "WORKDIR" => rest.clone_into(&mut place.cwd),
-            "ENV" => {
-                let (name, value) = pair();
-                place.env.push(format!("{name}={value}"));
-            }
-            "LABEL" => {
-                let (name, value) = pair();
-                self.labels.insert(name, value.into());
-            }
-            _ => {}
-        }
-    }
-
-    /// As an image has it; what was not set is not there.
-    fn into_value(self, place: &Place) -> Value {
-        let mut all = Map::new();
-        let mut put = |name: &str, value: Value, is_set: bool| is_set.then(|| all.insert(name.to_owned(), value));
-        put("Env", place.env.clone().into(), !place.env.is_empty());
-        put("WorkingDir", place.cwd.clone().into(), place.cwd != "/");
-        put("Cmd", self.command.clone().into(), !self.command.is_empty());
-        put("Entrypoint", self.entry.clone().into(), !self.entry.is_empty());
-        put("Labels", self.labels.clone().into(), !self.labels.is_empty());
-        all.into()
+    /// Keeps what was built under its name, if it is to have one.
+    pub(super) fn keep_built(&self, cx: &Context<'_>, image: Image, tag: &str) -> Option<String> {
+        let (name, version) = image::reference(tag, None);
+        let (name, version) =
+            if name.is_empty() { ("<none>".to_owned(), "<none>".to_owned()) } else { (name, version) };
+        self.with(cx, |machine| machine.add_image(image.tagged(&name, &version)));
+        (name != "<none>").then(|| format!("{name}:{version}"))
     }
 }
 
@@ -213,21 +145,14 @@ fn refuses(ask: &Ask<'_>) -> Option<Refusal> {
         return Some((500, message.to_owned()));
     }
     let remote = ask.field("remote").unwrap_or_default();
+    if remote == "client-session" && version != "2" {
+        let why =
+            "experimental session with v1 builder is no longer supported, use builder version v2 (BuildKit) instead";
+        return Some((400, why.to_owned()));
+    }
     let is_url = ["http://", "https://", "git://", "github.com/", "git@"].iter().any(|start| remote.starts_with(start));
     let is_known = is_url || remote.is_empty() || remote == "client-session";
     (!is_known).then(|| (500, format!("remoteURL ({remote}) could not be recognized as URL")))
-}
-
-/// The instructions of a Dockerfile, each on one line.
-fn steps(text: &str) -> Vec<String> {
-    let joined = text.replace("\\\r\n", "").replace("\\\n", "");
-    let lines = joined.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.take(MAX_STEPS).map(str::to_owned).collect()
-}
-
-/// The instruction of a step.
-fn word(step: &str) -> String {
-    step.split_whitespace().next().unwrap_or_default().to_ascii_uppercase()
 }
 
 /// Twelve digits of an id.

@@ -46,7 +46,12 @@ pub(super) fn merged(mut config: Value, image: &Value) -> Value {
             }
             "Cmd" if has_entry || has_command => {}
             "Entrypoint" if has_entry => {}
-            "WorkingDir" if is_told(wanted.get("WorkingDir")) => {}
+            "Labels" => {
+                let mut all = value.as_object().cloned().unwrap_or_default();
+                all.extend(wanted.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default());
+                wanted.insert(name.clone(), if all.is_empty() { value.clone() } else { all.into() });
+            }
+            name if is_told(wanted.get(name)) => {}
             _ => drop(wanted.insert(name.clone(), value.clone())),
         }
     }
@@ -67,11 +72,38 @@ pub(super) fn mounts(config: &Value) -> Vec<(String, String, String)> {
     });
     let field = |mount: &Value, name: &str| mount.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mounts = config.pointer("/HostConfig/Mounts").and_then(Value::as_array).into_iter().flatten().take(MAX_WORDS);
-    let mounts = mounts.map(|mount| {
+    let mounts = mounts.filter(|mount| mount.get("Type").is_none_or(|kind| kind != "tmpfs")).map(|mount| {
         let mode = if mount.get("ReadOnly") == Some(&Value::Bool(true)) { "ro" } else { "" };
         (field(mount, "Source"), field(mount, "Target"), mode.to_owned())
     });
     binds.chain(mounts).filter(|(_, destination, _)| destination.starts_with('/')).collect()
+}
+
+/// Where temporary file systems are to be.
+pub(super) fn tmpfs(config: &Value) -> Vec<String> {
+    let named = config.pointer("/HostConfig/Tmpfs").and_then(Value::as_object).into_iter().flatten();
+    let named = named.map(|(path, _)| path.clone());
+    let mounts = config.pointer("/HostConfig/Mounts").and_then(Value::as_array).into_iter().flatten();
+    let mounts = mounts.filter(|mount| mount.get("Type").is_some_and(|kind| kind == "tmpfs"));
+    let mounts = mounts.filter_map(|mount| mount.get("Target").and_then(Value::as_str)).map(str::to_owned);
+    named.chain(mounts).filter(|path| path.starts_with('/')).take(8).collect()
+}
+
+/// What mounts of type `bind` show: unlike that of `-v`, it must be there.
+pub(super) fn bound(config: &Value) -> Vec<String> {
+    let mounts = config.pointer("/HostConfig/Mounts").and_then(Value::as_array).into_iter().flatten().take(8);
+    let bound = mounts.filter(|mount| mount.get("Type").is_some_and(|kind| kind == "bind"));
+    bound.filter_map(|mount| mount.get("Source").and_then(Value::as_str)).map(str::to_owned).collect()
+}
+
+/// A mount's mode lets nobody write.
+pub(super) fn is_read_only(mode: &str) -> bool {
+    mode.split(',').any(|word| word == "ro")
+}
+
+/// Where the machine has a volume.
+pub(super) fn volume_path(name: &str) -> String {
+    format!("/var/lib/docker/volumes/{name}/_data")
 }
 
 /// Published ports: the container's, such as `80/tcp`, and the host's.

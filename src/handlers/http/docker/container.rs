@@ -5,14 +5,20 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::super::shell;
-use super::config::{command_of, is_base, is_shell, mounts, texts};
+use super::base;
+use super::config::{command_of, is_base, is_read_only, is_shell, mounts, texts, tmpfs, volume_path};
+use super::network::Attachment;
 use super::output::Channel;
 use super::process::{Place, Played};
+use super::refusal::{self, Refusal};
 use super::stream::Until;
 use crate::clock::Timestamp;
 
 /// Bytes of a configuration that is kept as it was sent; of a longer one only its image.
 const MAX_CONFIG: usize = 8 * 1024;
+
+/// `/etc/hosts` before the container's own line.
+const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 
 /// One container.
 #[derive(Debug)]
@@ -34,15 +40,17 @@ pub(super) struct Container {
     stopped: Option<(Timestamp, i32)>,
     pub(super) paused: bool,
     pub(super) inside: shell::Container,
+    /// Its place in its network, once it was started.
+    pub(super) attachment: Option<Attachment>,
     played: Played,
 }
 
 impl Container {
     pub(super) fn new(
-        id: String,
-        name: String,
+        (id, name): (String, String),
         (image, image_id): (&str, &str),
         config: Value,
+        ground: &shell::Ground,
         now: Timestamp,
     ) -> Self {
         let mut command = command_of(&config);
@@ -56,9 +64,11 @@ impl Container {
         let host: String = host.unwrap_or(&id).chars().take(if host.is_some() { 63 } else { 12 }).collect();
         let has_bash = !["alpine", "busybox"].contains(&image.split(':').next().unwrap_or_default());
         let config = if config.to_string().len() > MAX_CONFIG { json!({"Image": image}) } else { config };
+        let mut inside = shell::Container::new(&host, &id, has_bash, ground);
+        inside.set_first(&command.join(" "));
         Self {
             is_attended: is_shell(&command) && stdin,
-            inside: shell::Container::new(&host, has_bash),
+            inside,
             id,
             name,
             image: image.to_owned(),
@@ -71,8 +81,14 @@ impl Container {
             started: None,
             stopped: None,
             paused: false,
+            attachment: None,
             played: Played::forever(),
         }
+    }
+
+    /// The user that its configuration names.
+    pub(super) fn user(&self) -> String {
+        self.config.get("User").and_then(Value::as_str).unwrap_or_default().chars().take(64).collect()
     }
 
     /// Where its processes run.
@@ -82,19 +98,64 @@ impl Container {
     }
 
     /// What its image and its configuration put into it.
-    pub(super) fn furnish(&self, device: &shell::Device, now: Timestamp) {
+    pub(super) fn furnish(&mut self, device: &shell::Device, of_image: Option<&shell::Container>, now: Timestamp) {
+        if let Some(files) = of_image {
+            self.inside.copy_files(device, files);
+        }
         let host = self.inside.host();
+        let of_base = if of_image.is_some() { Vec::new() } else { base::files_of(&self.image) };
+        let own = [("/etc/hostname", format!("{host}\n")), ("/etc/hosts", HOSTS.to_owned())];
         self.inside.files(device, now, |files| {
-            // What there is no room for is not there.
-            let _ = files.store(b"/etc/hostname", format!("{host}\n").as_bytes(), 0o644);
-            let _ = files.store(b"/etc/hosts", format!("127.0.0.1\tlocalhost\n172.17.0.2\t{host}\n").as_bytes(), 0o644);
-            if let Some(release) = os_release(&self.image) {
-                let _ = files.store(b"/etc/os-release", release.as_bytes(), 0o644);
+            for (path, text) in of_base.into_iter().chain(own) {
+                // What there is no room for is not there.
+                let _ = files.store(path.as_bytes(), text.as_bytes(), 0o644);
             }
         });
-        for (source, destination, _) in mounts(&self.config).iter().take(16) {
-            self.inside.mount(device, now, source, destination);
+        for (source, destination, mode) in mounts(&self.config).iter().take(16) {
+            let source = if source.starts_with('/') { source.clone() } else { volume_path(source) };
+            self.inside.mount(device, now, (&source, destination, is_read_only(mode)));
         }
+        for destination in tmpfs(&self.config) {
+            let source = format!("/run/docker/tmpfs/{}{destination}", self.id);
+            self.inside.mount(device, now, (&source, &destination, false));
+        }
+        if self.config.pointer("/HostConfig/ReadonlyRootfs") == Some(&Value::Bool(true)) {
+            self.inside.freeze();
+        }
+    }
+
+    /// Puts its address into its own `/etc/hosts`.
+    pub(super) fn name_host(&self, device: &shell::Device, now: Timestamp) {
+        let address = self.attachment.as_ref().map(Attachment::address).unwrap_or_default();
+        let host = self.inside.host();
+        let own = if address.is_empty() { String::new() } else { format!("{address}\t{host}\n") };
+        self.inside.files_of_engine(device, now, |files| {
+            // What there is no room for is not there.
+            let _ = files.store(b"/etc/hosts", format!("{HOSTS}{own}").as_bytes(), 0o644);
+        });
+    }
+
+    /// New limits and restart policy (`docker update`), or what is wrong with them on a machine of so many processors.
+    pub(super) fn update(&mut self, wanted: &Value, cores: u64) -> Result<(), Refusal> {
+        let all = wanted.as_object().into_iter().flatten();
+        let told = all.filter(|(_, value)| {
+            !matches!(value, Value::Null) && **value != json!(0) && **value != json!("") && **value != json!([])
+        });
+        let told = told.filter(|(_, value)| value.pointer("/Name").is_none_or(|name| name != ""));
+        let told: Map<String, Value> = told.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(refusal) = refusal::of_settings(&json!({"HostConfig": told}), cores) {
+            return Err(refusal);
+        }
+        let mut config = self.config.clone();
+        if let Some(host) = config.as_object_mut().map(|all| all.entry("HostConfig").or_insert_with(|| json!({})))
+            && let Some(host) = host.as_object_mut()
+        {
+            host.extend(told);
+        }
+        if config.to_string().len() <= MAX_CONFIG {
+            self.config = config;
+        }
+        Ok(())
     }
 
     /// Starts it with what its process does.
@@ -165,21 +226,5 @@ impl Container {
         let started = self.started?;
         let next = self.played.pieces.get(from).map(|(after, _, _)| *after).or(self.played.runs)?;
         Some((started + next).saturating_since(now))
-    }
-}
-
-/// `/etc/os-release` of the images whose users look at it; Alpine's is in every container.
-fn os_release(image: &str) -> Option<&'static str> {
-    match image.split(':').next().unwrap_or_default() {
-        "ubuntu" => Some(
-            "PRETTY_NAME=\"Ubuntu 22.04.2 LTS\"\nNAME=\"Ubuntu\"\nVERSION_ID=\"22.04\"\nVERSION=\"22.04.2 LTS (Jammy Jellyfish)\"\nVERSION_CODENAME=jammy\nID=ubuntu\nID_LIKE=debian\n",
-        ),
-        "centos" => Some(
-            "NAME=\"CentOS Linux\"\nVERSION=\"7 (Core)\"\nID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"7\"\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\n",
-        ),
-        "alpine" | "busybox" => None,
-        _ => Some(
-            "PRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"11\"\nVERSION=\"11 (bullseye)\"\nVERSION_CODENAME=bullseye\nID=debian\n",
-        ),
     }
 }

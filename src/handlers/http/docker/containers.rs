@@ -100,7 +100,7 @@ impl Docker {
         if action == "exec" {
             return Some(self.create_exec(cx, (id, &found), &wanted));
         }
-        self.change(cx, ask, method, (id, &found), action)
+        self.change(cx, ask, method, (id, &found), (action, &wanted))
             .or_else(|| self.look(cx, ask, method, &found, action))
             .or_else(|| self.files(cx, ask, method, (id, &found), action))
     }
@@ -191,21 +191,30 @@ impl Docker {
         let (seed, now) = (cx.session().seed, cx.now());
         let volumes: Vec<String> = config::mounts(&wanted).into_iter().map(|(source, _, _)| source).collect();
         self.with(cx, |machine| {
-            let known =
-                machine.image(&image).map(|image| image.id.clone()).or_else(|| image.is_empty().then(String::new));
-            let id = known.ok_or_else(|| (404, format!("No such image: {reference}")))?;
+            let known = machine.image(&image).map(|image| (image.id.clone(), image.files.clone()));
+            let known = known.or_else(|| image.is_empty().then(Default::default));
+            let (id, files) = known.ok_or_else(|| (404, format!("No such image: {reference}")))?;
             refusal::of_command(&wanted).map_or(Ok(()), Err)?;
             if let Some(name) = given.as_deref().filter(|name| !name.is_empty() && !is_name(name)) {
                 return Err((400, invalid_name(name)));
             }
             refusal::of_binds(&wanted).map_or(Ok(()), Err)?;
+            if let Some(source) = config::bound(&wanted)
+                .into_iter()
+                .find(|source| machine.ground.files(&self.device, now, |files| !files.exists(source.as_bytes())))
+            {
+                return Err((
+                    400,
+                    format!("invalid mount config for type \"bind\": bind source path does not exist: {source}"),
+                ));
+            }
             for volume in volumes.into_iter().filter(|source| !source.is_empty() && !source.starts_with('/')).take(8) {
-                machine.add_volume((volume, super::engine::rfc3339(now)));
+                machine.volume(&volume, &Value::Null, now);
             }
             let container = machine
                 .create(wanted, (&image, &id), given, seed, now)
                 .map_err(|(name, holder)| (409, name_taken(&name, &holder)))?;
-            container.furnish(&self.device, now);
+            container.furnish(&self.device, files.as_ref(), now);
             let id = container.id.clone();
             machine.happened_to(now, &id, "create", None);
             Ok(value(201, &json!({"Id": id, "Warnings": []})))

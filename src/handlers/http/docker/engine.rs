@@ -5,9 +5,11 @@ use std::cmp::Ordering;
 use data_encoding::BASE32;
 use serde_json::{Value, json};
 
+use super::super::super::shell::Device;
 use super::super::super::{Persona, Random};
 use super::super::answer::Answer;
 use super::super::site::draw;
+use super::base;
 use super::image::Image;
 use super::machine::Machine;
 use crate::clock::Timestamp;
@@ -164,8 +166,8 @@ impl Engine {
         Value::Object(info)
     }
 
-    /// The networks of every engine, and those of this name and id.
-    pub(super) fn networks(&self, own: &[(String, String)]) -> Vec<Value> {
+    /// The networks of every engine, and these.
+    pub(super) fn networks(&self, own: &[Value]) -> Vec<Value> {
         let mut random = self.random.clone();
         let created = rfc3339(self.installed);
         let network = |name: &str, driver: &str, id: String| {
@@ -173,16 +175,16 @@ impl Engine {
                 "Name": name, "Id": id, "Created": created, "Scope": "local", "Driver": driver, "EnableIPv6": false,
                 "IPAM": {"Driver": "default", "Options": null, "Config": if name == "bridge" { json!([{"Subnet": "172.17.0.0/16", "Gateway": "172.17.0.1"}]) } else { json!([]) }},
                 "Internal": false, "Attachable": false, "Ingress": false, "ConfigFrom": {"Network": ""}, "ConfigOnly": false,
-                "Containers": {}, "Options": {}, "Labels": {},
+                "Containers": {}, "Options": if name == "bridge" { bridge_options() } else { json!({}) }, "Labels": {},
             })
         };
         let of_all = [("bridge", "bridge"), ("host", "host"), ("none", "null")]
             .map(|(name, driver)| network(name, driver, super::machine::id(random.bits(), 0, name)));
-        of_all.into_iter().chain(own.iter().map(|(name, id)| network(name, "bridge", id.clone()))).collect()
+        of_all.into_iter().chain(own.iter().cloned()).collect()
     }
 
     /// What runs on the machine before the visitor comes.
-    pub(super) fn furnish(&self, machine: &mut Machine, now: Timestamp) {
+    pub(super) fn furnish(&self, machine: &mut Machine, device: &Device, now: Timestamp) {
         const SERVICES: [(&str, &str, &str); 5] = [
             ("nginx", "1.21", "web"),
             ("redis", "6.2", "cache"),
@@ -190,6 +192,16 @@ impl Engine {
             ("mysql", "8.0", "mysql"),
             ("registry", "2", "registry"),
         ];
+        machine.ground.files(device, self.installed, |files| {
+            // What there is no room for is not there.
+            for directory in base::MACHINES_DIRECTORIES {
+                let _ = files.make_way(directory.as_bytes());
+            }
+            for (path, text) in base::files_of_machine(&self.host, self.system.0, self.system.1) {
+                let _ = files.store(path.as_bytes(), text.as_bytes(), 0o644);
+            }
+            files.take_away(b"/.dockerenv");
+        });
         let mut random = self.random.clone();
         let (name, tag, container) = draw(&mut random, &SERVICES);
         for (name, tag) in [(name, tag), ("alpine", "3.14")] {
@@ -204,8 +216,18 @@ impl Engine {
             && let Some(container) = machine.container(&id)
         {
             container.start(started, super::process::Played::forever());
+            machine.attach(&id, &self.networks(&[]), now);
         }
     }
+}
+
+/// What the default bridge is made with.
+fn bridge_options() -> Value {
+    json!({
+        "com.docker.network.bridge.default_bridge": "true", "com.docker.network.bridge.enable_icc": "true",
+        "com.docker.network.bridge.enable_ip_masquerade": "true", "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
+        "com.docker.network.bridge.name": "docker0", "com.docker.network.driver.mtu": "1500",
+    })
 }
 
 /// Versions compare number by number.

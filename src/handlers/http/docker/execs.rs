@@ -47,8 +47,8 @@ impl Docker {
         let (seed, now) = (cx.session().seed, cx.now());
         let is_set = |key: &str| wanted.get(key) == Some(&Value::Bool(true));
         let (tty, streams) = (is_set("Tty"), Wanted { out: is_set("AttachStdout"), err: is_set("AttachStderr") });
-        let found = self.inside(cx, container, |one| (one.is_running(now), one.paused, one.place()));
-        let Some((true, paused, mut place)) = found else {
+        let found = self.inside(cx, container, |one| (one.is_running(now), one.paused, one.place(), one.user()));
+        let Some((true, paused, mut place, own_user)) = found else {
             return error(409, &format!("Container {container} is not running")).decoded("exec", command);
         };
         if paused {
@@ -59,7 +59,9 @@ impl Docker {
             cwd.clone_into(&mut place.cwd);
         }
         place.env.extend(config::texts(wanted, "/Env"));
-        let user = wanted.get("User").and_then(Value::as_str).unwrap_or_default().to_owned();
+        place.inside = place.inside.further();
+        let user =
+            wanted.get("User").and_then(Value::as_str).filter(|user| !user.is_empty()).unwrap_or(&own_user).to_owned();
         let id = self.with(cx, |machine| {
             let id = machine.add_exec(container, (&command, &user), (tty, streams), place, seed);
             machine.happened_to(
@@ -124,7 +126,8 @@ impl Docker {
             exec.place.refuses(&self.device, program, now)
         };
         let why = why.map(|why| not_executable("exec", &why));
-        if let Some(message) = exec.place.refuses_user(&self.device, &exec.user, now).or(why) {
+        let place = exec.place.clone().for_user(&self.device, &exec.user, now);
+        if let Some(message) = place.as_ref().err().cloned().or(why) {
             self.with(cx, |machine| machine.exec_went_on(cx.now(), &exec.id, Some(NOT_EXECUTABLE)));
             if detach {
                 return error(400, &message);
@@ -133,6 +136,7 @@ impl Docker {
             emit(Channel::Out, format!("{message}\r\n").as_bytes(), exec.tty, &mut said);
             return taken_over(ask, Once(said));
         }
+        let exec = Exec { place: place.unwrap_or(exec.place), ..exec };
         if detach {
             let played = Played::run(cx, &self.device, &exec.place, &exec.command);
             let exit = played.runs.map(|_| played.exit);

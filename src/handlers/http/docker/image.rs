@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::super::shell;
 use super::engine::rfc3339;
 use super::machine::id;
 use crate::clock::Timestamp;
@@ -18,13 +19,18 @@ pub(super) struct Image {
     pub(super) id: String,
     pub(super) name: String,
     tag: String,
+    /// Empty: no registry has given it any.
     pub(super) digest: String,
     /// Twelve digits of each layer's id.
     pub(super) layers: Vec<String>,
     size: u64,
     created: Timestamp,
-    /// What a build has put into its configuration.
+    /// What a build or a commit has put into its configuration.
     pub(super) own: Value,
+    /// Its files, where they are not those of its name.
+    pub(super) files: Option<shell::Container>,
+    /// What its maker said of it, and who that is.
+    pub(super) said: (String, String),
 }
 
 impl Image {
@@ -45,17 +51,25 @@ impl Image {
             size: if layers == 1 { 5_500_000 + seed % 2_000_000 } else { 40_000_000 + seed % 300_000_000 },
             created: Timestamp::from_micros(now.as_micros().saturating_sub(86_400_000_000 * (9 + seed % 90))),
             own: Value::Null,
+            files: None,
+            said: Default::default(),
         }
     }
 
-    /// The same under another name.
+    /// The same under another name; no registry knows it by that.
     pub(super) fn tagged(&self, name: &str, tag: &str) -> Self {
-        Self { name: name.to_owned(), tag: tag.to_owned(), ..self.clone() }
+        let digest = if name == self.name { self.digest.clone() } else { String::new() };
+        Self { name: name.to_owned(), tag: tag.to_owned(), digest, ..self.clone() }
     }
 
     /// The same with this in its configuration.
     pub(super) fn configured(self, own: Value) -> Self {
         Self { own, ..self }
+    }
+
+    /// The same with these files.
+    pub(super) fn with_files(self, files: shell::Container) -> Self {
+        Self { files: Some(files), ..self }
     }
 
     /// A new image made of this one.
@@ -64,6 +78,7 @@ impl Image {
             id: format!("sha256:{}", id(seed, 0, &self.id)),
             size: self.size + 2_048 + seed % 90_000,
             created: now,
+            digest: String::new(),
             ..self.clone()
         }
     }
@@ -72,15 +87,29 @@ impl Image {
     pub(super) fn history(&self) -> Value {
         let created = self.created.as_micros() / 1_000_000;
         let hash = self.digest.trim_start_matches("sha256:");
-        json!([
-            {"Comment": "", "Created": created, "CreatedBy": "/bin/sh -c #(nop)  CMD [\"/bin/sh\"]", "Id": self.id, "Size": 0, "Tags": [self.tag()]},
-            {"Comment": "", "Created": created, "CreatedBy": format!("/bin/sh -c #(nop) ADD file:{hash} in / "), "Id": "<missing>", "Size": self.size,
-                "Tags": null},
-        ])
+        let mut steps = vec![
+            json!({"Comment": "", "Created": created, "CreatedBy": "/bin/sh -c #(nop)  CMD [\"/bin/sh\"]", "Id": self.id, "Size": 0, "Tags": [self.tag()]}),
+            json!({"Comment": "", "Created": created, "CreatedBy": format!("/bin/sh -c #(nop) ADD file:{hash} in / "), "Id": "<missing>", "Size": self.size,
+                "Tags": null}),
+        ];
+        if self.files.is_some() {
+            let by = super::config::command_of(&self.own).join(" ");
+            for step in steps.iter_mut().filter_map(Value::as_object_mut) {
+                step.insert("Id".to_owned(), "<missing>".into());
+                step.insert("Tags".to_owned(), Value::Null);
+            }
+            steps.insert(0, json!({"Comment": self.said.0, "Created": created, "CreatedBy": by, "Id": self.id, "Size": self.size % 90_000, "Tags": [self.tag()]}));
+        }
+        steps.into()
     }
 
     pub(super) fn tag(&self) -> String {
         format!("{}:{}", self.name, self.tag)
+    }
+
+    /// Its name by digest, if a registry has given it one.
+    pub(super) fn digests(&self) -> Option<Vec<String>> {
+        (!self.digest.is_empty()).then(|| vec![format!("{}@{}", self.name, self.digest)])
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -91,16 +120,25 @@ impl Image {
     pub(super) fn listed(&self) -> Value {
         json!({
             "Containers": -1, "Created": self.created.as_micros() / 1_000_000, "Id": self.id, "Labels": null, "ParentId": "",
-            "RepoDigests": [format!("{}@{}", self.name, self.digest)], "RepoTags": [self.tag()], "SharedSize": -1, "Size": self.size,
+            "RepoDigests": self.digests(), "RepoTags": [self.tag()], "SharedSize": -1, "Size": self.size,
             "VirtualSize": self.size,
         })
+    }
+
+    /// As an archive has it (Docker Image Specification 1.2).
+    pub(super) fn saved(&self) -> Value {
+        let shown = self.inspected();
+        let part = |pointer: &str| shown.pointer(pointer).cloned().unwrap_or_default();
+        json!({"architecture": "amd64", "config": part("/Config"), "created": part("/Created"), "docker_version": part("/DockerVersion"),
+            "history": [{"created": part("/Created"), "created_by": "/bin/sh -c #(nop)  CMD [\"/bin/sh\"]"}], "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": part("/RootFS/Layers")}})
     }
 
     /// As in `GET /images/NAME/json`.
     pub(super) fn inspected(&self) -> Value {
         json!({
-            "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": [format!("{}@{}", self.name, self.digest)], "Parent": "", "Comment": "",
-            "Created": rfc3339(self.created), "Container": "", "ContainerConfig": config(None), "DockerVersion": "20.10.7", "Author": "",
+            "Id": self.id, "RepoTags": [self.tag()], "RepoDigests": self.digests().unwrap_or_default(), "Parent": "", "Comment": self.said.0,
+            "Created": rfc3339(self.created), "Container": "", "ContainerConfig": config(None), "DockerVersion": "20.10.7", "Author": self.said.1,
             "Config": super::config::merged(self.own.clone(), &config(Some("/bin/sh"))),
             "Architecture": "amd64", "Os": "linux", "Size": self.size, "VirtualSize": self.size,
             "GraphDriver": {"Data": null, "Name": "overlay2"},

@@ -3,7 +3,7 @@
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 
-use super::super::super::Context;
+use super::super::super::{Context, shell};
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::archive::tarball;
@@ -11,8 +11,10 @@ use super::filter::{self, Filters};
 use super::image::{self, Image};
 use super::refusal::Refusal;
 use super::stream::Lines;
-use super::{Docker, error, tar, value};
+use super::{Docker, config, error, recipe, tar, value};
 
+/// Characters that are kept of what is said of an image.
+const MAX_SAID: usize = 256;
 /// Images that one archive brings.
 const MAX_LOADED: usize = 8;
 
@@ -181,7 +183,7 @@ impl Docker {
         });
         let mut gone = vec![json!({"Untagged": image.tag()})];
         if !others {
-            gone.push(json!({"Untagged": format!("{}@{}", image.name, image.digest)}));
+            gone.extend(image.digests().into_iter().flatten().map(|digest| json!({"Untagged": digest})));
             gone.push(json!({"Deleted": image.id}));
         }
         value(200, &gone.into())
@@ -196,7 +198,7 @@ impl Docker {
             return error(404, &format!("No such image: {name}"));
         };
         let now = cx.now();
-        let files = super::super::super::shell::Container::new("", false);
+        let files = image.files.clone().unwrap_or_else(|| self.template(cx));
         let layer = self.packed(&files, "/", now);
         let id = image.id.trim_start_matches("sha256:");
         let folder = image.layers.first().map_or_else(String::new, |layer| super::machine::id(0, 1, layer));
@@ -205,28 +207,58 @@ impl Docker {
             json!([{"Config": config, "RepoTags": [image.tag()], "Layers": [format!("{folder}/layer.tar")]}]);
         let mut archive = Vec::new();
         let mut add = |name: &str, bytes: Option<&[u8]>| tar::push(&mut archive, name, 0o644, now, bytes);
-        add(&config, Some(image.inspected().to_string().as_bytes()));
+        add(&config, Some(image.saved().to_string().as_bytes()));
         add(&folder, None);
         add(&format!("{folder}/VERSION"), Some(b"1.0"));
         add(&format!("{folder}/json"), Some(json!({"id": folder, "os": "linux"}).to_string().as_bytes()));
         add(&format!("{folder}/layer.tar"), Some(&layer));
         add("manifest.json", Some(format!("{manifest}\n").as_bytes()));
+        let (repository, tag) = (image.name.clone(), image.tag().rsplit(':').next().unwrap_or_default().to_owned());
+        let repositories = json!({repository: {tag: folder}});
+        add("repositories", Some(format!("{repositories}\n").as_bytes()));
         tarball(tar::finish(archive))
+    }
+
+    /// An image's files to be.
+    fn template(&self, cx: &Context<'_>) -> shell::Container {
+        self.with(cx, |machine| shell::Container::new("", "", false, &machine.ground))
+    }
+
+    /// The files of an image of these archives, one over the other.
+    fn unpacked(&self, cx: &Context<'_>, layers: &[&[u8]]) -> shell::Container {
+        let files = self.template(cx);
+        files.files(&self.device, cx.now(), |files| {
+            for entry in layers.iter().flat_map(|layer| tar::entries(layer)) {
+                let to = files.absolute(b"/", entry.name.as_bytes());
+                let is_known = !entry.is_directory && files.read(&to).is_some_and(|known| *known == *entry.bytes);
+                // What there is no room for is not there.
+                let _ = match entry.is_directory {
+                    true => files.make(&to),
+                    false if is_known => Ok(()),
+                    false => files.store(&to, entry.bytes, entry.mode),
+                };
+            }
+        });
+        files
     }
 
     /// `docker load`: the archive was stored as a sample.
     fn load(&self, cx: &Context<'_>, ask: &Ask<'_>) -> Answer {
         let entries = tar::entries(ask.body);
-        let manifest = entries.iter().find(|entry| entry.name == "manifest.json").map(|entry| entry.bytes);
-        let manifest: Value = serde_json::from_slice(manifest.unwrap_or_default()).unwrap_or_default();
-        let images = manifest.as_array().into_iter().flatten().take(MAX_LOADED);
-        let tags = images.filter_map(|image| image.pointer("/RepoTags/0")).filter_map(Value::as_str);
-        let tags: Vec<String> = tags.map(str::to_owned).collect();
-        let mut lines = Vec::new();
-        for tag in &tags {
+        let named = |name: &str| entries.iter().find(|entry| entry.name == name).map(|entry| entry.bytes);
+        let read = |name: &str| serde_json::from_slice::<Value>(named(name).unwrap_or_default()).unwrap_or_default();
+        let manifest = read("manifest.json");
+        let mut tags = Vec::new();
+        for shown in manifest.as_array().into_iter().flatten().take(MAX_LOADED) {
+            let Some(tag) = shown.pointer("/RepoTags/0").and_then(Value::as_str) else { continue };
             let (name, version) = image::reference(tag, None);
-            self.with(cx, |machine| machine.add_image(Image::pulled(&name, &version, cx.now())));
-            lines.push((json!({"stream": format!("Loaded image: {name}:{version}\n")}), 200));
+            let layers: Vec<&[u8]> = config::texts(shown, "/Layers").iter().filter_map(|layer| named(layer)).collect();
+            let own = read(shown.get("Config").and_then(Value::as_str).unwrap_or_default());
+            let own = own.get("config").or_else(|| own.get("Config")).cloned().unwrap_or_default();
+            let files = self.unpacked(cx, &layers);
+            let image = Image::pulled(&name, &version, cx.now()).with_files(files).configured(own);
+            self.with(cx, |machine| machine.add_image(image));
+            tags.push(format!("{name}:{version}"));
         }
         if tags.is_empty() {
             let number = cx.session().seed % 4_000_000_000;
@@ -234,7 +266,8 @@ impl Docker {
                 format!("open /var/lib/docker/tmp/docker-import-{number}/repositories: no such file or directory");
             return Lines::new(vec![(json!({"errorDetail": {"message": why}, "error": why}), 0)]).answer();
         }
-        Lines::new(lines).answer().decoded("images", tags)
+        let line = |tag: &String| (json!({"stream": format!("Loaded image: {tag}\n")}), 200);
+        Lines::new(tags.iter().map(line).collect()).answer().decoded("images", tags)
     }
 
     /// `docker import`: the archive was stored as a sample, or is named.
@@ -250,7 +283,13 @@ impl Docker {
             return error(400, message).decoded("source", source);
         }
         let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
-        let image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now());
+        let files = self.unpacked(cx, &[ask.body]);
+        let mut image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now()).with_files(files);
+        image.said.0 = format!("Imported from {source}");
+        let image = match recipe::changed(image, ask) {
+            Ok(image) => image,
+            Err((status, why)) => return error(status, &why),
+        };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
         Lines::new(vec![(json!({"status": id}), 0)]).answer().decoded("source", source)
@@ -262,16 +301,36 @@ impl Docker {
         if of.is_empty() {
             return error(400, "invalid name or ID supplied: \"\"");
         }
-        let Some(base) = self.with(cx, |machine| machine.container(&of).map(|one| one.image.clone())) else {
+        let Some((base, inside, mut own)) = self.with(cx, |machine| {
+            machine.container(&of).map(|one| (one.image.clone(), one.inside.clone(), one.config.clone()))
+        }) else {
             return error(404, &format!("No such container: {of}"));
         };
-        let (name, tag) = image::reference(&ask.field("repo").unwrap_or_default(), ask.field("tag").as_deref());
+        if let Some(own) = own.as_object_mut() {
+            own.retain(|name, _| !matches!(name.as_str(), "HostConfig" | "NetworkingConfig" | "Image" | "Hostname"));
+        }
+        let repository = ask.field("repo").unwrap_or_default();
+        if !repository.is_empty()
+            && let Err(why) = image::check(&repository)
+        {
+            return error(500, why);
+        }
+        let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
         let now = cx.now();
         let seed = cx.session().seed ^ now.as_micros();
+        let (base_name, base_tag) = image::reference(&base, None);
         let base = self.with(cx, |machine| machine.image(&base).cloned());
-        let (base_name, base_tag) = image::reference(&of, None);
         let base = base.unwrap_or_else(|| Image::pulled(&base_name, &base_tag, now));
+        let files = self.template(cx);
+        files.copy_files(&self.device, &inside);
         let image = base.derived(seed, now).tagged(if name.is_empty() { "<none>" } else { &name }, &tag);
+        let said = |name| ask.field(name).unwrap_or_default().chars().take(MAX_SAID).collect::<String>();
+        let mut image = image.with_files(files).configured(own);
+        image.said = (said("comment"), said("author"));
+        let image = match recipe::changed(image, ask) {
+            Ok(image) => image,
+            Err((status, why)) => return error(status, &why),
+        };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
         value(201, &json!({"Id": id}))

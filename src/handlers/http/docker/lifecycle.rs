@@ -6,6 +6,7 @@ use super::super::super::Context;
 use super::super::answer::Answer;
 use super::super::ask::Ask;
 use super::containers::{invalid_name, is_name, name_taken, signal_of};
+use super::local::text;
 use super::process::Played;
 use super::{Docker, config, error, value};
 
@@ -20,7 +21,7 @@ impl Docker {
         ask: &Ask<'_>,
         method: &str,
         (name, id): (&str, &str),
-        action: &str,
+        (action, wanted): (&str, &Value),
     ) -> Option<Answer> {
         let now = cx.now();
         let (running, paused) = self.inside(cx, id, |one| (one.is_running(now), one.paused)).unwrap_or_default();
@@ -63,7 +64,10 @@ impl Docker {
                 Answer::empty(204)
             }
             ("POST", "rename") => self.rename(cx, id, ask.field("name").unwrap_or_default().trim_start_matches('/')),
-            ("POST", "update") => value(200, &json!({"Warnings": null})),
+            ("POST", "update") => match self.inside(cx, id, |one| one.update(wanted, self.engine.size().0)) {
+                Some(Err((status, message))) => error(status, &message),
+                _ => value(200, &json!({"Warnings": null})),
+            },
             ("DELETE", "delete") if running && !ask.is_set("force") => error(
                 409,
                 &format!(
@@ -130,23 +134,34 @@ impl Docker {
         let (is_service, is_attended, image) =
             self.inside(cx, id, |one| (one.is_service, one.is_attended, one.image.clone())).unwrap_or_default();
         let program = command.first().map_or("", String::as_str);
-        let user = wanted.get("User").and_then(Value::as_str).unwrap_or_default();
+        let user = self.inside(cx, id, |one| one.user()).unwrap_or_default();
+        let (place, no_user) = match place.clone().for_user(&self.device, &user, now) {
+            Ok(place) => (place, None),
+            Err(why) => (place, Some(why)),
+        };
         let why = place.refuses(&self.device, program, now).filter(|_| !is_service);
         let is_there = why.is_none();
-        let refusal = match (place.refuses_user(&self.device, user, now), why) {
-            (Some(why), _) => Some(why),
+        let refusal = match (no_user, why) {
+            (Some(why), _) => Some((500, why)),
             (None, Some(why)) if config::is_base(&image) => {
-                Some(format!("failed to create shim task: {}", not_executable("create", &why)))
+                Some((400, format!("failed to create shim task: {}", not_executable("create", &why))))
             }
             _ => None,
         };
-        if let Some(message) = refusal {
+        if let Some((status, message)) = refusal {
             // Whoever waits for its end waits for its removal.
             if removes {
                 self.with(cx, |machine| machine.remove_container(id));
             }
-            return error(400, &message);
+            return error(status, &message);
         }
+        self.with(cx, |machine| {
+            let all = self.engine.networks(&machine.networks);
+            machine.attach(id, &all, now);
+            if let Some(container) = machine.container(id) {
+                container.name_host(&self.device, now);
+            }
+        });
         // What an image brings itself is not known here: it runs.
         let played = if is_service || is_attended || !is_there {
             Played::forever()
@@ -172,10 +187,20 @@ impl Docker {
     /// Why a container cannot be started: a network that is not there, a port that another has.
     fn refuses_start(&self, cx: &Context<'_>, id: &str, name: &str, wanted: &Value) -> Option<Answer> {
         let network = wanted.pointer("/HostConfig/NetworkMode").and_then(Value::as_str).unwrap_or("default");
+        let other = network.strip_prefix("container:");
+        if let Some(other) = other.filter(|other| self.inside(cx, other, |_| ()).is_none()) {
+            return Some(error(404, &format!("No such container: {other}")));
+        }
+        if let Some(device) = self.missing_device(cx, wanted) {
+            let why = format!("error gathering device information while adding custom device {device:?}");
+            return Some(error(500, &format!("{why}: no such file or directory")));
+        }
         let is_known =
             matches!(network, "" | "default" | "bridge" | "host" | "none") || network.starts_with("container:");
         if !is_known
-            && !self.with(cx, |machine| machine.networks.iter().any(|(name, id)| name == network || id == network))
+            && !self.with(cx, |machine| {
+                machine.networks.iter().any(|one| text(one, "Name") == network || text(one, "Id") == network)
+            })
         {
             return Some(error(404, &format!("network {network} not found")));
         }
@@ -187,6 +212,20 @@ impl Docker {
                 "driver failed programming external connectivity on endpoint {name} ({endpoint}): Bind for 0.0.0.0:{port} failed: port is already allocated"
             ),
         ))
+    }
+}
+
+impl Docker {
+    /// The device of the machine that a container is to have and that there is not.
+    fn missing_device(&self, cx: &Context<'_>, wanted: &Value) -> Option<String> {
+        let devices = wanted.pointer("/HostConfig/Devices").and_then(Value::as_array)?;
+        let paths = devices.iter().take(8).filter_map(|device| device.get("PathOnHost")?.as_str());
+        let ground = self.with(cx, |machine| machine.ground.clone());
+        let known = ["/dev/sda", "/dev/sda1", "/dev/fuse", "/dev/kvm", "/dev/net/tun", "/dev/snd"];
+        let is_there = |path: &str| {
+            known.contains(&path) || ground.files(&self.device, cx.now(), |files| files.exists(path.as_bytes()))
+        };
+        paths.into_iter().find(|path| !is_there(path)).map(str::to_owned)
     }
 }
 

@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::super::super::shell;
 use super::container::Container;
 use super::events::{Happening, MAX_EVENTS};
 use super::image::Image;
@@ -25,15 +26,19 @@ const MAX_COMMAND: usize = 4 * 1024;
 /// One source's machine.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
+    /// Its files.
+    pub(super) ground: shell::Ground,
     pub(super) images: Vec<Image>,
     pub(super) containers: Vec<Container>,
     execs: Vec<Exec>,
-    /// Name and id of the networks that the visitor made.
-    pub(super) networks: Vec<(String, String)>,
+    /// The networks that the visitor made, as the engine shows them.
+    pub(super) networks: Vec<Value>,
     /// Networks that containers were connected to besides their own: both ids.
     pub(super) joined: Vec<(String, String)>,
-    /// Name and time of the volumes that it made.
-    pub(super) volumes: Vec<(String, String)>,
+    /// The volumes that it made, likewise.
+    pub(super) volumes: Vec<Value>,
+    /// The files that clients lend to builds.
+    pub(super) loans: Vec<super::session::Loan>,
     /// What happened, or is bound to happen.
     pub(super) events: VecDeque<Happening>,
     serial: u64,
@@ -80,15 +85,6 @@ impl Machine {
         id(seed, self.serial, label)
     }
 
-    pub(super) fn add_network(&mut self, name: String, id: String) {
-        super::local::push(&mut self.networks, (name, id));
-    }
-
-    pub(super) fn add_volume(&mut self, volume: (String, String)) {
-        self.volumes.retain(|(known, _)| *known != volume.0);
-        super::local::push(&mut self.volumes, volume);
-    }
-
     /// Another name for an image; false when there is no such image.
     pub(super) fn tag_image(&mut self, of: &str, name: &str, tag: &str) -> bool {
         let Some(image) = self.image(of).map(|image| image.tagged(name, tag)) else { return false };
@@ -127,7 +123,7 @@ impl Machine {
         name: Option<String>,
         seed: u64,
         now: Timestamp,
-    ) -> Result<&Container, (String, String)> {
+    ) -> Result<&mut Container, (String, String)> {
         self.serial += 1;
         let id = id(seed, self.serial, "container");
         let name = match name.filter(|name| !name.is_empty()) {
@@ -140,8 +136,8 @@ impl Machine {
         if self.containers.len() >= MAX_CONTAINERS {
             self.containers.remove(0);
         }
-        self.containers.push(Container::new(id, name, (image, image_id), config, now));
-        self.containers.last().ok_or_else(Default::default)
+        self.containers.push(Container::new((id, name), (image, image_id), config, &self.ground, now));
+        self.containers.last_mut().ok_or_else(Default::default)
     }
 
     pub(super) fn remove_container(&mut self, id: &str) {

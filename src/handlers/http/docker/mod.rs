@@ -4,7 +4,9 @@
 //! What a visitor wants run is a `command` event; image, mounts and rights are in the request's `decoded` object.
 
 mod archive;
+mod base;
 mod build;
+mod buildkit;
 mod cluster;
 mod config;
 mod container;
@@ -14,19 +16,25 @@ mod engine;
 mod events;
 mod execs;
 mod filter;
+mod frame;
 mod image;
 mod images;
 mod lifecycle;
 mod local;
 mod logs;
 mod machine;
+mod network;
 mod output;
 mod process;
+mod protobuf;
+mod recipe;
 mod refusal;
 mod registry;
+mod session;
 mod shown;
 mod stream;
 mod tar;
+mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,18 +57,21 @@ const KEEP: Duration = Duration::from_secs(24 * 3_600);
 /// Every source's machine.
 type Machines = Arc<Sources<Machine>>;
 
-/// The engine.
+/// The engine. Clones are the same.
+#[derive(Clone)]
 pub(super) struct Docker {
     face: Face,
-    engine: Engine,
+    engine: Arc<Engine>,
     machines: Machines,
     /// What all containers have in common.
     device: Arc<Device>,
 }
 
 impl Docker {
+    pub(super) const NAME: &str = "docker";
+
     pub(super) fn new(persona: &Persona) -> Self {
-        let engine = Engine::new(persona);
+        let engine = Arc::new(Engine::new(persona));
         let device = Device::of_containers(persona, engine.kernel(), engine.size().1 / 1_024);
         Self { face: Face::Go, engine, machines: Arc::new(Sources::new(MAX_SOURCES, KEEP)), device }
     }
@@ -69,7 +80,7 @@ impl Docker {
     fn with<R>(&self, cx: &Context<'_>, work: impl FnOnce(&mut Machine) -> R) -> R {
         self.machines.with(cx.session().client.ip(), cx.now(), |machine| {
             if machine.is_new() {
-                self.engine.furnish(machine, cx.now());
+                self.engine.furnish(machine, &self.device, cx.now());
             }
             work(machine)
         })
@@ -111,6 +122,7 @@ impl Docker {
                 error(500, "build ID not provided")
             }
             ("POST", ["build", "cancel"]) => Answer::new(200, "application/json", ""),
+            ("POST", ["session"]) => self.session(cx, ask),
             ("POST", ["build"]) => self.build(cx, ask),
             ("POST", ["commit"]) => self.commit(cx, ask),
             (_, ["images", rest @ ..]) => return self.images(cx, ask, method, rest),
@@ -168,7 +180,7 @@ fn in_plain_words(answer: Answer) -> Answer {
 
 /// The path is one of the engine's, as far as its beginning tells.
 fn is_known(path: &str) -> bool {
-    const KNOWN: [&str; 21] = [
+    const KNOWN: [&str; 22] = [
         "/containers/",
         "/images/",
         "/exec/",
@@ -178,6 +190,7 @@ fn is_known(path: &str) -> bool {
         "/networks",
         "/volumes",
         "/build",
+        "/session",
         "/swarm",
         "/auth",
         "/events",
@@ -196,7 +209,7 @@ fn is_known(path: &str) -> bool {
 
 impl Family for Docker {
     fn name(&self) -> &'static str {
-        "docker"
+        Self::NAME
     }
 
     fn claims(&self, ask: &Ask<'_>) -> bool {
@@ -216,9 +229,6 @@ impl Family for Docker {
 
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
         let decoded = ask.decoded_path();
-        if ask.head.method == "OPTIONS" && decoded == "*" {
-            return Some(Answer::empty(200).header("Content-Length", "0"));
-        }
         let clean = clean(&decoded);
         if clean != decoded {
             let query = if ask.query.is_empty() { String::new() } else { format!("?{}", ask.query) };
@@ -253,6 +263,29 @@ fn clean(path: &str) -> String {
     }
     let slash = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
     format!("/{}{slash}", parts.join("/"))
+}
+
+/// What a client says in a session whose files are asked for: its settings, these files for both calls, and its farewells.
+#[cfg(test)]
+pub(super) fn lent(files: &[(&str, &str)]) -> Vec<u8> {
+    use protobuf::Message;
+    let mut out = Vec::new();
+    frame::write(frame::SETTINGS, 0, 0, &[], &mut out);
+    for stream in [1, 3] {
+        let mut send = |packet: Message| frame::write_message(stream, &packet.0, false, &mut out);
+        for (name, text) in files {
+            let stat = Message::default().bytes(1, name).number(2, 0o644).number(5, text.len() as u64);
+            send(Message::default().bytes(2, stat.0));
+        }
+        send(Message::default());
+        for (number, (_, text)) in files.iter().enumerate() {
+            let content = || Message::default().number(1, 2).number(3, number as u64);
+            send(content().bytes(4, text));
+            send(content());
+        }
+        send(Message::default().number(1, 3));
+    }
+    out
 }
 
 /// An archive of one file, as clients send it.

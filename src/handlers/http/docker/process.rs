@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::Context;
-use super::super::super::shell::{self, Act, Acts, Device, Shell, Terminal};
+use super::super::super::shell::{self, Act, Acts, Device, Shell, Terminal, User};
 use super::config::is_shell;
 use super::output::{Channel, Wanted, emit};
 use crate::clock::Timestamp;
@@ -19,6 +19,8 @@ const MAX_AHEAD: usize = 64 * 1024;
 const MAX_AT_ONCE: usize = 256 * 1024;
 /// What the shortest process takes: longer than `stream::LOOK`, so that whoever is attached hears it before it is removed.
 const SHORTEST: Duration = Duration::from_millis(400);
+
+const OUT_OF_RANGE: &str = "uids and gids must be in range 0-2147483647";
 
 /// Where processes of a container run.
 #[derive(Debug, Clone)]
@@ -53,17 +55,39 @@ impl Place {
         })
     }
 
-    /// Why a process cannot be started for this user, which may be a name or a number with or without group.
-    pub(super) fn refuses_user(&self, device: &Device, user: &str, now: Timestamp) -> Option<String> {
-        let name = user.split(':').next().unwrap_or_default();
-        if name.is_empty() || name.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
+    /// The same for a process of this user, which is a name or a number, with a group or without; or why there is no such user.
+    pub(super) fn for_user(mut self, device: &Device, wanted: &str, now: Timestamp) -> Result<Self, String> {
+        let (name, group) = wanted.split_once(':').unwrap_or((wanted, ""));
+        let lines = |file: &str| {
+            let text =
+                self.inside.files(device, now, |files| files.read(file.as_bytes()).map(|bytes| bytes.into_owned()));
+            let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+            text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect::<Vec<Vec<String>>>()
+        };
+        let is_it =
+            |line: &Vec<String>, name: &str| [0, 2].iter().any(|at| line.get(*at).is_some_and(|part| part == name));
+        let number = |line: &Vec<String>, at: usize| line.get(at).and_then(|part| part.parse().ok()).unwrap_or(0);
+        let name = if name.is_empty() { "0" } else { name };
+        let known = lines("/etc/passwd").into_iter().find(|line| is_it(line, name));
+        let mut user = match (known, name.parse()) {
+            (Some(line), _) => User {
+                uid: number(&line, 2),
+                gid: number(&line, 3),
+                name: line.first().cloned(),
+                home: line.get(5).cloned().unwrap_or_default(),
+            },
+            (None, Ok(uid)) if uid > i32::MAX.unsigned_abs() => return Err(OUT_OF_RANGE.to_owned()),
+            (None, Err(_)) if name.bytes().all(|byte| byte.is_ascii_digit()) => return Err(OUT_OF_RANGE.to_owned()),
+            (None, Ok(uid)) => User { uid, gid: 0, name: None, home: "/".to_owned() },
+            (None, Err(_)) => return Err(format!("unable to find user {name}: no matching entries in passwd file")),
+        };
+        if !group.is_empty() {
+            let known = lines("/etc/group").into_iter().find(|line| is_it(line, group)).map(|line| number(&line, 2));
+            let why = || format!("unable to find group {group}: no matching entries in group file");
+            user.gid = known.or_else(|| group.parse().ok()).ok_or_else(why)?;
         }
-        let users = self.inside.files(device, now, |files| files.read(b"/etc/passwd").map(|bytes| bytes.into_owned()));
-        let is_there = String::from_utf8_lossy(&users.unwrap_or_default())
-            .lines()
-            .any(|line| line.split(':').next() == Some(name));
-        (!is_there).then(|| format!("unable to find user {name}: no matching entries in passwd file"))
+        self.inside = self.inside.with_user(user);
+        Ok(self)
     }
 }
 
@@ -141,8 +165,11 @@ impl Attached {
         out: &mut Vec<u8>,
     ) -> Self {
         let is_script = is_shell(words);
-        let place =
-            &Place { inside: place.inside.with_shell(words.last().map_or("", String::as_str)), ..place.clone() };
+        let inside = match words {
+            [chroot, root, ..] if is_script && chroot.ends_with("chroot") => place.inside.rooted(root),
+            _ => place.inside.clone(),
+        };
+        let place = &Place { inside: inside.with_shell(words.last().map_or("", String::as_str)), ..place.clone() };
         if is_script && tty {
             let mut terminal = Terminal::new(place.shell(cx, device, true));
             terminal.start(out);
@@ -239,7 +266,7 @@ pub(super) struct Pipe {
 impl Pipe {
     fn input(&mut self, cx: &mut Context<'_>, bytes: &[u8], out: &mut Vec<u8>) {
         if self.tty && bytes.contains(&3) {
-            self.shell.interrupt();
+            self.shell.interrupt(cx);
             self.over = true;
             return;
         }

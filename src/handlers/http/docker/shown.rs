@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::config::{mounts, ports};
+use super::config::{is_read_only, mounts, ports, volume_path};
 use super::container::Container;
 use super::engine::rfc3339;
+use super::network::Attachment;
 use crate::clock::Timestamp;
 
 impl Container {
@@ -70,15 +71,18 @@ impl Container {
         }
         let each = |(inside, outside): (String, u16)| {
             let (port, kind) = inside.split_once('/').unwrap_or((&inside, "tcp"));
-            json!({"IP": "0.0.0.0", "PrivatePort": port.parse::<u16>().unwrap_or(0), "PublicPort": outside, "Type": kind})
+            let port = port.parse::<u16>().unwrap_or(0);
+            ["0.0.0.0", "::"]
+                .map(|address| json!({"IP": address, "PrivatePort": port, "PublicPort": outside, "Type": kind}))
         };
-        ports(&self.config).into_iter().map(each).collect()
+        ports(&self.config).into_iter().flat_map(each).collect()
     }
 
     fn inspected_ports(&self, now: Timestamp) -> Value {
         let mut all = Map::new();
         for (inside, outside) in ports(&self.config).into_iter().filter(|_| self.is_running(now)) {
-            all.insert(inside, json!([{"HostIp": "0.0.0.0", "HostPort": outside.to_string()}]));
+            let port = outside.to_string();
+            all.insert(inside, json!([{"HostIp": "0.0.0.0", "HostPort": port}, {"HostIp": "::", "HostPort": port}]));
         }
         all.into()
     }
@@ -104,7 +108,7 @@ impl Container {
                 "memory_stats": {}, "name": format!("/{}", self.name), "id": self.id});
         }
         json!({
-            "read": rfc3339(now), "preread": rfc3339(Timestamp::from_micros(now.as_micros().saturating_sub(1_000_000))), "pids_stats": {"current": 1 + seed % 4},
+            "read": rfc3339(now), "preread": rfc3339(Timestamp::from_micros(now.as_micros().saturating_sub(1_000_000))), "pids_stats": {"current": 1},
             "blkio_stats": {"io_service_bytes_recursive": [], "io_serviced_recursive": []}, "num_procs": 0, "storage_stats": {},
             "cpu_stats": cpu(up), "precpu_stats": cpu(up.saturating_sub(1_000_000_000)),
             "memory_stats": {"usage": 900_000 + seed * 400, "max_usage": 1_400_000 + seed * 500, "stats": {"cache": 0, "inactive_file": 0},
@@ -126,19 +130,24 @@ impl Container {
     pub(super) fn endpoint(&self, now: Timestamp) -> Value {
         let own = self.network(now);
         let text = |key: &str| own.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        json!({"Name": self.name, "EndpointID": self.id.chars().rev().collect::<String>(), "MacAddress": text("MacAddress"),
-            "IPv4Address": format!("{}/16", text("IPAddress")), "IPv6Address": ""})
+        let bits = self.attachment.as_ref().map_or(16, |own| own.bits);
+        let address = match text("IPAddress") {
+            address if address.is_empty() => address,
+            address => format!("{address}/{bits}"),
+        };
+        json!({"Name": self.name, "EndpointID": text("EndpointID"), "MacAddress": text("MacAddress"), "IPv4Address": address, "IPv6Address": ""})
     }
 
     fn network(&self, now: Timestamp) -> Value {
-        let running = self.is_running(now);
-        let last = 2 + self.id.bytes().fold(0_u8, u8::wrapping_add) % 8;
+        let own = self.attachment.as_ref().filter(|_| self.is_running(now));
+        let told = |of: fn(&Attachment) -> String| own.map(of).unwrap_or_default();
+        let endpoint =
+            own.map_or_else(String::new, |own| super::machine::id(0, 1, &format!("{}{}", own.network, self.id)));
         json!({
-            "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "",
-            "Gateway": if running { "172.17.0.1" } else { "" },
-            "IPAddress": if running { format!("172.17.0.{last}") } else { String::new() },
-            "IPPrefixLen": if running { 16 } else { 0 }, "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
-            "MacAddress": if running { format!("02:42:ac:11:00:{last:02x}") } else { String::new() }, "DriverOpts": null,
+            "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": own.map_or("", |own| own.network.as_str()),
+            "EndpointID": endpoint, "Gateway": told(Attachment::gateway), "IPAddress": told(Attachment::address),
+            "IPPrefixLen": own.map_or(0, |own| own.bits), "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0,
+            "MacAddress": told(Attachment::hardware), "DriverOpts": null,
         })
     }
 
@@ -209,6 +218,9 @@ impl Container {
         let (pid, begun) = (pid.to_string(), format!("{:02}:{:02}", begun / 60, begun % 60));
         let above = (self.pid().saturating_sub(21)).to_string();
         let command = self.command_line();
+        if let Some((_, columns)) = arguments.split_once("-o").or_else(|| arguments.split_once("-eo")) {
+            return chosen_columns(columns, (&pid, &above, &begun), &command);
+        }
         if arguments.contains("aux") {
             return json!({"Processes": [["root", pid, "0.0", "0.0", "1320", "4", "?", "Ss", begun, "0:00", command]],
                 "Titles": ["USER", "PID", "%CPU", "%MEM", "VSZ", "RSS", "TTY", "STAT", "START", "TIME", "COMMAND"]});
@@ -240,13 +252,36 @@ fn spoken(time: Duration) -> String {
         _ => format!("{} months", hours / 24 / 30),
     }
 }
+
+/// A process's columns that `ps -o` names: its number, its parent's and its start, and its command line.
+fn chosen_columns(columns: &str, (pid, above, begun): (&str, &str, &str), command: &str) -> Value {
+    let shown = |column: &str| {
+        Some(match column {
+            "pid" => ("PID", pid),
+            "ppid" => ("PPID", above),
+            "user" | "euser" => ("USER", "root"),
+            "uid" => ("UID", "0"),
+            "stat" => ("STAT", "Ss"),
+            "tty" | "tt" => ("TT", "?"),
+            "time" => ("TIME", "00:00:00"),
+            "stime" | "start" => ("STIME", begun),
+            "comm" | "ucmd" => ("COMMAND", command.split(' ').next().unwrap_or_default()),
+            "args" | "cmd" | "command" => ("COMMAND", command),
+            _ => return None,
+        })
+    };
+    let all: Vec<(&str, &str)> = columns.split([',', ' ']).map(str::trim).take(16).filter_map(shown).collect();
+    let (titles, row): (Vec<&str>, Vec<&str>) = all.into_iter().unzip();
+    json!({"Processes": [row], "Titles": titles})
+}
+
 /// A mount as the engine shows it.
 fn mount((source, destination, mode): &(String, String, String)) -> Value {
-    let writable = !mode.split(',').any(|word| word == "ro");
+    let writable = !is_read_only(mode);
     if source.starts_with('/') {
         return json!({"Type": "bind", "Source": source, "Destination": destination, "Mode": mode, "RW": writable, "Propagation": "rprivate"});
     }
-    json!({"Type": "volume", "Name": source, "Source": format!("/var/lib/docker/volumes/{source}/_data"), "Destination": destination,
+    json!({"Type": "volume", "Name": source, "Source": volume_path(source), "Destination": destination,
         "Driver": "local", "Mode": if mode.is_empty() { "z" } else { mode }, "RW": writable, "Propagation": ""})
 }
 

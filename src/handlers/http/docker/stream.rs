@@ -212,7 +212,12 @@ impl Watch {
             };
             let is_attended =
                 matches!(kind, Kind::Attach(_)) && container.is_attended && container.is_running(now) && !attached;
-            let starts = is_attended.then(|| (container.place(), container.command.clone(), container.tty));
+            let starts = is_attended.then(|| {
+                let place = container.place();
+                // It has started: its user is known.
+                let place = place.clone().for_user(&self.device, &container.user(), now).unwrap_or(place);
+                (place, container.command.clone(), container.tty)
+            });
             let next =
                 container.next_change(self.sent, now).map_or(LOOK, |next| next.clamp(Duration::from_millis(1), LOOK));
             if container.ended(now).is_some() && matches!(kind, Kind::Wait(..)) && container.removes_itself() {

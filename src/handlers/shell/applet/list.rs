@@ -138,8 +138,8 @@ fn long(run: &Run<'_, '_>, name: &[u8], node: &Node) -> Vec<u8> {
         }
     }
     let links = if node.is_directory() { 2 } else { 1 };
-    let user = if run.state.is_root { "root" } else { "shell" };
-    let owner = if node.changed > run.device.installed() { user } else { "root" };
+    let user = run.state.user();
+    let owner = if node.changed > run.device.installed() { user } else { "root".to_owned() };
     let size = run.files.size(node);
     let date = date(node.changed, run.cx.now());
     let head = match run.device.flavor() {

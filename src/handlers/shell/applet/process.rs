@@ -8,8 +8,8 @@ use super::super::run::{Io, Leaving, Run};
 use super::{builtin, lossy, number, operands};
 
 /// What runs, as the visitor sees it: number, user, size in KiB, state, command line.
-fn running(run: &mut Run<'_, '_>) -> Vec<(u32, &'static str, u32, &'static str, String)> {
-    let user = if run.state.is_root { "root" } else { "shell" };
+fn running(run: &mut Run<'_, '_>) -> Vec<(u32, String, u32, &'static str, String)> {
+    let user = run.state.user();
     let mut all: Vec<_> = run
         .device
         .processes()
@@ -17,19 +17,28 @@ fn running(run: &mut Run<'_, '_>) -> Vec<(u32, &'static str, u32, &'static str, 
         .map(|process| {
             (
                 process.pid,
-                "root",
+                "root".to_owned(),
                 process.size_kib,
                 if process.size_kib == 0 { "SW" } else { "S" },
                 process.command.clone(),
             )
         })
         .collect();
-    let shell = lossy(&run.shell_name());
-    all.push((run.state.pid, user, 1_352, "S", shell));
-    all.extend(run.jobs.running.iter().map(|job| (job.pid, user, 612, "S", lossy(&job.command))));
+    let (shell, looks) = match &run.state.process {
+        Some(process) => (process.own.clone(), process.is_alone()),
+        None => (lossy(&run.shell_name()), false),
+    };
+    if let Some(process) = run.state.process.as_ref().filter(|_| run.state.pid != 1) {
+        all.push((1, "root".to_owned(), 1_352, "S", process.first.clone()));
+    }
+    all.push((run.state.pid, user.clone(), 1_352, "S", shell));
+    all.extend(run.jobs.running.iter().map(|job| (job.pid, user.clone(), 612, "S", lossy(&job.command))));
     all.sort_by_key(|process| process.0);
-    let last = run.next_pid();
-    all.push((last, user, 1_344, "R", "ps".to_owned()));
+    // A container's process that is no shell is itself what looks.
+    if !looks {
+        let last = run.next_pid();
+        all.push((last, user, 1_344, "R", "ps".to_owned()));
+    }
     all
 }
 

@@ -28,12 +28,21 @@ impl Device {
         let mut moment = Moment { device: self, now, nodes: BTreeMap::new() };
         let own = jobs.following(self.newest_pid(now).max(state.pid));
         let shell = if self.flavor == Flavor::Android { "/system/bin/sh" } else { "sh" };
-        moment.process(state.pid, self.parent_of_shells(), shell, "S (sleeping)");
+        let own_line = state.process.as_ref().map_or(shell, |process| &process.own);
+        moment.process(state.pid, self.parent_of_shells(), own_line, "S (sleeping)");
+        if let Some(process) = state.process.as_ref().filter(|_| state.pid != 1) {
+            moment.process(1, 0, &process.first, "S (sleeping)");
+        }
         for job in &jobs.running {
             moment.process(job.pid, state.pid, &String::from_utf8_lossy(&job.command), "S (sleeping)");
         }
         moment.process(own, state.pid, "cat", "R (running)");
         moment.add("/proc/self".to_owned(), Kind::Link(own.to_string().into_bytes()), 0o777);
+        if let Some(process) = &state.process {
+            for pid in [1, state.pid, own] {
+                moment.text(format!("/proc/{pid}/cgroup"), process.groups.clone());
+            }
+        }
         let network = self.network(session);
         for (name, text) in [("arp", network.arp()), ("route", network.routes()), ("tcp", network.sockets())] {
             moment.text(format!("/proc/net/{name}"), text);

@@ -1,9 +1,14 @@
 //! Variables, special parameters, and what `${...}` makes of them (POSIX.1-2017, Shell Command Language 2.5, 2.6.2).
 
+use super::super::container::Process;
 use super::super::device::Flavor;
 use super::super::lex::operand;
 use super::super::run::{Io, Run};
 use super::super::{MAX_VARIABLES, arithmetic, glob};
+
+/// Variables that a shell sets for itself; programs are not given them.
+pub(in crate::handlers::shell) const OWN_VARIABLES: [(&str, &str); 5] =
+    [("IFS", " \t\n"), ("OPTIND", "1"), ("PS1", "\\w \\$ "), ("PS2", "> "), ("PS4", "+ ")];
 
 impl Run<'_, '_> {
     /// `${name}`, `${#name}`, `${name:-word}` and its kin, `${name#pattern}`, `${name%pattern}`, and of ash's own `${name:at:length}`,
@@ -160,11 +165,12 @@ impl Run<'_, '_> {
                 Some(value) => return Some(value.clone()),
                 None if self.state.gone.contains(name) => return None,
                 None => {
-                    return self
-                        .environment()
-                        .iter()
-                        .find(|(known, _)| known.as_bytes() == name)
-                        .map(|(_, value)| value.clone().into_bytes());
+                    let own = OWN_VARIABLES.iter().find(|(known, _)| known.as_bytes() == name);
+                    let given = self.environment().into_iter().find(|(known, _)| known.as_bytes() == name);
+                    return given
+                        .map(|(_, value)| value)
+                        .or(own.map(|(_, value)| (*value).to_owned()))
+                        .map(String::into_bytes);
                 }
             },
         };
@@ -175,6 +181,8 @@ impl Run<'_, '_> {
     pub(in crate::handlers::shell) fn environment(&self) -> Vec<(&'static str, String)> {
         let cwd = String::from_utf8_lossy(&self.state.cwd).into_owned();
         match self.device.flavor() {
+            Flavor::BusyBox if self.state.process.as_deref().is_some_and(Process::is_alone) => Vec::new(),
+            Flavor::BusyBox if self.device.is_container() => vec![("PWD", cwd), ("SHLVL", "1".to_owned())],
             Flavor::BusyBox => vec![
                 ("HOME", "/root".to_owned()),
                 ("LOGNAME", "root".to_owned()),

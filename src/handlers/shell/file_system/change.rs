@@ -1,9 +1,11 @@
 //! Whatever changes files, and what is kept of those that visitors bring.
 
 use super::overlay::{ENTRY, MAX_FILES};
-use super::{Fault, FileSystem, Sample, parent};
+use super::{Fault, FileSystem, Place, Sample, parent};
 use crate::handlers::shell::tree::{Content, Kind, Node};
 
+/// Directories above one that are made with it.
+const MAX_DEPTH: usize = 8;
 /// Shorter things (a loader's trial of a directory) are no samples unless they are executed.
 const SAMPLE: usize = 64;
 
@@ -18,13 +20,17 @@ impl FileSystem<'_> {
             None if parent == b"/" => {}
             None => return Err(Fault::NotFound),
         }
-        if self.device.is_read_only(&path) {
+        if self.is_read_only(&path) {
             return Err(Fault::ReadOnly);
         }
-        if !self.is_root && !self.device.lets_anyone_write(&path) {
+        if !self.is_root && !self.lets_anyone_write(&path) {
             return Err(Fault::Denied);
         }
         Ok(path)
+    }
+
+    fn lets_anyone_write(&self, path: &[u8]) -> bool {
+        self.device.lets_anyone_write(&self.place(path).path)
     }
 
     /// Makes a file of this content, or gives an old one this content.
@@ -56,6 +62,18 @@ impl FileSystem<'_> {
         kept.and_then(|()| self.set_mode(path, u16::try_from(mode & 0o7777).unwrap_or(0o644))).map_err(Fault::text)
     }
 
+    /// Makes a directory and those above it that are missing.
+    pub(in crate::handlers) fn make_way(&mut self, path: &[u8]) -> Result<(), &'static str> {
+        let above: Vec<Vec<u8>> = super::ancestors(path).take(MAX_DEPTH).map(<[u8]>::to_vec).collect();
+        above.iter().try_for_each(|directory| self.make(directory))?;
+        self.make(path)
+    }
+
+    /// Takes something away; what is not there stays so.
+    pub(in crate::handlers) fn take_away(&mut self, path: &[u8]) {
+        let _ = self.remove(path);
+    }
+
     /// Makes a directory that the visitor has sent, unless it is there.
     pub(in crate::handlers) fn make(&mut self, path: &[u8]) -> Result<(), &'static str> {
         if self.is_directory(path) { Ok(()) } else { self.make_directory(path).map_err(Fault::text) }
@@ -64,10 +82,8 @@ impl FileSystem<'_> {
     /// Adds to the end of a file, which is made when it is not there.
     pub(in crate::handlers::shell) fn append(&mut self, path: &[u8], more: &[u8]) -> Result<(), Fault> {
         let path = self.writable(path)?;
-        let known = matches!(
-            self.overlay.nodes.get(&path),
-            Some(Some(Node { kind: Kind::File { content: Content::Kept(_), .. }, .. }))
-        );
+        let known =
+            matches!(self.changed(&path), Some(Some(Node { kind: Kind::File { content: Content::Kept(_), .. }, .. })));
         if !known {
             let before = match self.entry(&path) {
                 Some(node) if node.is_directory() => return Err(Fault::IsDirectory),
@@ -77,13 +93,16 @@ impl FileSystem<'_> {
             };
             self.write(&path, Content::Kept(before), false)?;
         }
-        self.overlay.grow(self.device.room(), more.len())?;
+        let Place { is_below, path } = self.place(&path);
+        let (room, now) = (self.device.room(), self.now);
+        let side = self.side_mut(is_below);
+        side.grow(room, more.len())?;
         if let Some(Some(Node { kind: Kind::File { content: Content::Kept(bytes), fresh }, changed, .. })) =
-            self.overlay.nodes.get_mut(&path)
+            side.nodes.get_mut(&path[..])
         {
             bytes.extend_from_slice(more);
             *fresh |= !more.is_empty();
-            *changed = self.now;
+            *changed = now;
         }
         Ok(())
     }
@@ -110,27 +129,27 @@ impl FileSystem<'_> {
     pub(in crate::handlers::shell) fn remove(&mut self, path: &[u8]) -> Result<(), Fault> {
         let (path, _) = self.find_link(path)?;
         let parent = parent(&path).to_vec();
-        if self.device.is_read_only(&path) {
+        if self.is_read_only(&path) {
             return Err(Fault::ReadOnly);
         }
-        if !self.is_root && !self.device.lets_anyone_write(&path) {
+        if !self.is_root && !self.lets_anyone_write(&path) {
             return Err(Fault::Denied);
         }
         self.entry(&parent).ok_or(Fault::NotFound)?;
-        let mut prefix = path.clone();
+        let Place { is_below, path } = self.place(&path);
+        let mut prefix = path.to_vec();
         prefix.push(b'/');
-        let inside: Vec<Vec<u8>> = self
-            .overlay
-            .nodes
-            .range(prefix.clone()..)
-            .map(|(path, _)| path.clone())
-            .take_while(|path| path.starts_with(&prefix))
-            .collect();
+        let changed = self.side(is_below).nodes.range(prefix.clone()..).map(|(path, _)| path);
+        let inside: Vec<Vec<u8>> = changed.take_while(|path| path.starts_with(&prefix)).cloned().collect();
         for path in inside {
-            self.forget(&path);
+            self.forget(is_below, &path);
         }
-        self.forget(&path);
-        if self.tree.get(&path).is_some() { self.put(path, None) } else { Ok(()) }
+        self.forget(is_below, &path);
+        if self.tree.get(&path).is_some() {
+            self.put_at(Place { is_below, path: path.into_owned().into() }, None)
+        } else {
+            Ok(())
+        }
     }
 
     /// Copies a file with its mode.
@@ -173,7 +192,9 @@ impl FileSystem<'_> {
             return Ok(());
         }
         self.put(to, Some(node))?;
-        if let Some(Some(Node { kind: Kind::File { fresh, .. }, .. })) = self.overlay.nodes.get_mut(&path) {
+        let Place { is_below, path: own } = self.place(&path);
+        if let Some(Some(Node { kind: Kind::File { fresh, .. }, .. })) = self.side_mut(is_below).nodes.get_mut(&own[..])
+        {
             *fresh = false;
         }
         self.remove(&path)
@@ -183,16 +204,17 @@ impl FileSystem<'_> {
     pub(in crate::handlers::shell) fn set_mode(&mut self, path: &[u8], mode: u16) -> Result<(), Fault> {
         let (path, node) = self.find(path)?;
         let node = node.clone();
-        if self.device.is_read_only(&path) {
+        if self.is_read_only(&path) {
             return Err(Fault::ReadOnly);
         }
-        if !self.is_root && !self.device.lets_anyone_write(&path) {
+        if !self.is_root && !self.lets_anyone_write(&path) {
             return Err(Fault::Denied);
         }
         if node.mode == mode {
             return Ok(());
         }
-        if let Some(Some(node)) = self.overlay.nodes.get_mut(&path) {
+        let Place { is_below, path: own } = self.place(&path);
+        if let Some(Some(node)) = self.side_mut(is_below).nodes.get_mut(&own[..]) {
             node.mode = mode;
             return Ok(());
         }
@@ -201,47 +223,63 @@ impl FileSystem<'_> {
     }
 
     fn put(&mut self, path: Vec<u8>, node: Option<Node>) -> Result<(), Fault> {
-        self.keep_sample(&path, false);
+        let Place { is_below, path } = self.place(&path);
+        self.put_at(Place { is_below, path: path.into_owned().into() }, node)
+    }
+
+    fn put_at(&mut self, Place { is_below, path }: Place<'static>, node: Option<Node>) -> Result<(), Fault> {
+        self.keep_sample_of(is_below, &path, false);
+        let room = self.device.room();
+        let side = self.side_mut(is_below);
         let cost = ENTRY + path.len() + node.as_ref().map_or(0, Node::kept);
-        let before = self.overlay.nodes.get(&path).map(|node| ENTRY + path.len() + node.as_ref().map_or(0, Node::kept));
-        if before.is_none() && self.overlay.nodes.len() >= MAX_FILES {
+        let before = side.nodes.get(&path[..]).map(|node| ENTRY + path.len() + node.as_ref().map_or(0, Node::kept));
+        if before.is_none() && side.nodes.len() >= MAX_FILES {
             return Err(Fault::Full);
         }
-        self.overlay.shrink(before.unwrap_or(0));
-        if let Err(fault) = self.overlay.grow(self.device.room(), cost) {
-            self.overlay.grow(self.device.room(), before.unwrap_or(0))?;
+        side.shrink(before.unwrap_or(0));
+        if let Err(fault) = side.grow(room, cost) {
+            side.grow(room, before.unwrap_or(0))?;
             return Err(fault);
         }
-        self.overlay.nodes.insert(path, node);
+        side.nodes.insert(path.into_owned(), node);
         Ok(())
     }
 
-    fn forget(&mut self, path: &[u8]) {
-        self.keep_sample(path, false);
-        if let Some(node) = self.overlay.nodes.remove(path) {
-            self.overlay.shrink(ENTRY + path.len() + node.as_ref().map_or(0, Node::kept));
+    fn forget(&mut self, is_below: bool, path: &[u8]) {
+        self.keep_sample_of(is_below, path, false);
+        let side = self.side_mut(is_below);
+        if let Some(node) = side.nodes.remove(path) {
+            side.shrink(ENTRY + path.len() + node.as_ref().map_or(0, Node::kept));
         }
     }
 
     /// Takes a file of the visitor's as a sample, if it was not taken before: always when it is executed, else when it looks like one.
     pub(in crate::handlers::shell) fn keep_sample(&mut self, path: &[u8], executed: bool) {
+        let Place { is_below, path } = self.place(path);
+        self.keep_sample_of(is_below, &path, executed);
+    }
+
+    fn keep_sample_of(&mut self, is_below: bool, path: &[u8], executed: bool) {
         let Some(Some(Node { kind: Kind::File { content: Content::Kept(bytes), fresh }, .. })) =
-            self.overlay.nodes.get_mut(path)
+            self.side_mut(is_below).nodes.get_mut(path)
         else {
             return;
         };
         let looks = bytes.len() >= SAMPLE || bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"#!");
         if *fresh && (executed || looks) {
             *fresh = false;
-            self.samples.push(Sample { path: path.to_vec(), bytes: bytes.clone() });
+            let sample = Sample { path: path.to_vec(), bytes: bytes.clone() };
+            self.samples.push(sample);
         }
     }
 
     /// Takes every file of the visitor's that was not taken before: its session ends.
     pub(in crate::handlers::shell) fn keep_all_samples(&mut self) {
-        let paths: Vec<Vec<u8>> = self.overlay.nodes.keys().cloned().collect();
-        for path in paths {
-            self.keep_sample(&path, false);
+        for is_below in [false, true] {
+            let paths: Vec<Vec<u8>> = self.side(is_below).nodes.keys().cloned().collect();
+            for path in paths {
+                self.keep_sample_of(is_below, &path, false);
+            }
         }
     }
 }

@@ -46,6 +46,15 @@ impl Overlay {
         self.nodes.iter().map(change).collect()
     }
 
+    /// The same changes once more, as far as there is room for them.
+    pub(in crate::handlers::shell) fn copied(&self, room: &Arc<AtomicUsize>) -> Self {
+        let mut copy = Self::default();
+        if copy.grow(room, self.bytes).is_ok() {
+            copy.nodes = self.nodes.clone();
+        }
+        copy
+    }
+
     pub(super) fn grow(&mut self, room: &Arc<AtomicUsize>, by: usize) -> Result<(), Fault> {
         if self.bytes.saturating_add(by) > MAX_BYTES {
             return Err(Fault::Full);
