@@ -194,7 +194,7 @@ fn gos_library_refuses_what_it_refuses_before_geth_is_asked() {
         ("GET / HTTP/1.0\n\n", GIVEN),
         ("GET / HTTP/1.0\r\nA: b\r\n c\r\n\r\n", GIVEN),
         ("GET / HTTP/1.0\r\n: b\r\n\r\n", GIVEN),
-        ("GET /\u{fc} HTTP/1.0\r\n\r\n", GIVEN),
+        ("GET /\u{fc} HTTP/1.0\r\n\r\n", "HTTP/1.0 404 Not Found"),
     ] {
         let outcome = ask("ethereum", "", input.as_bytes());
         let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
