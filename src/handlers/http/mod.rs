@@ -40,7 +40,7 @@ mod xmlrpc;
 pub(super) use face::http_date;
 pub(super) use head::{Head, Version};
 pub(super) use reader::{Fault, Found, Grammar, Reader, Request};
-pub(super) use record::{record_addresses, record_fault, request_event};
+pub(super) use record::{record_addresses, record_addresses_in, record_fault, request_event};
 pub(super) use site::{DOCKER, ETHEREUM, HADOOP, HTTP, HTTPS};
 
 /// Bytes of one request head: what nginx's buffers hold, and the end of a line that no longer fits.

@@ -58,7 +58,12 @@ pub(in crate::handlers) fn record_fault(
         Some(status) => event.with("status", status),
         None => event,
     });
-    download(cx, injected::addresses_in(recording.bytes()));
+    record_addresses_in(cx, recording.bytes());
+}
+
+/// The addresses that bytes would have something fetched from that are no request.
+pub(in crate::handlers) fn record_addresses_in(cx: &mut Context<'_>, bytes: &[u8]) {
+    download(cx, injected::addresses_in(bytes));
 }
 
 /// A body worth keeping as a file: longer than the event shows, or sent as an upload.

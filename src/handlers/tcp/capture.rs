@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::handlers::http::record_addresses_in;
 use crate::handlers::recording::{Direction, Recording};
 use crate::handlers::{Context, Handler, Random};
 
@@ -91,5 +92,7 @@ impl Handler for Capture {
     fn closed(&mut self, cx: &mut Context<'_>) {
         let event = self.recording.event(Direction::Recv);
         cx.event(super::named(event, self.protocol, self.recording.bytes()));
+        // A job for cron that is written into a Redis, a line that is meant for a shell.
+        record_addresses_in(cx, self.recording.bytes());
     }
 }

