@@ -6,10 +6,15 @@ use super::status::Status;
 const MAX_NAME: usize = 255;
 const MAX_PATH: usize = 1024;
 
+/// Where NTFS keeps quotas.
+const QUOTAS: &str = "$Extend\\$Quota";
+
 /// A path below the root of its share: no slashes around it, no dots in it.
 pub(super) fn normal(path: &str) -> Result<String, Status> {
     // The stream that every file has may be named.
-    let path = pattern(path.strip_suffix("::$DATA").unwrap_or(path))?;
+    let path = path.strip_suffix("::$DATA").unwrap_or(path);
+    // The index of quotas is opened by the name of a stream (MS-FSCC 2.4.33).
+    let path = pattern(path.strip_suffix(":$Q:$INDEX_ALLOCATION").filter(|path| same(path, QUOTAS)).unwrap_or(path))?;
     let is_bad = |letter: char| letter < ' ' || "\"*:<>?|".contains(letter);
     if path.contains(is_bad) { Err(Status::OBJECT_NAME_INVALID) } else { Ok(path) }
 }
