@@ -53,7 +53,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     aliases: &["xmpp"],
     transports: &[Transport::Tcp],
     default_ports: &[5_222, 5_269],
-    about: "XMPP as ejabberd speaks it: STARTTLS, SASL, binding, stanzas; server streams",
+    about: "XMPP as ejabberd speaks it: STARTTLS, SASL, binding, stanzas, chat rooms, nodes; server streams",
     prepare,
 };
 
