@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint unit instructions fuzz bench build clean cargo
+.PHONY: help run demo test lint unit instructions fuzz scan bench build clean cargo
 
 # Arguments for the sensor or the demonstration: make run ARGS="-i eth0 -r rules/glutton.yml"
 ARGS ?=
@@ -58,7 +58,7 @@ TEST_TOOLS := $(SENSOR_TOOLS) conntrack:conntrack tcpdump:tcpdump ethtool:ethtoo
 
 # Clients of tests/clients
 CLIENT_TOOLS := curl:curl openssl:openssl python3:python3 nmap:nmap hydra:hydra medusa:medusa ncrack:ncrack whatweb:whatweb adb:adb \
-	smbclient:smbclient rpcclient:smbclient impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
+	smbclient:smbclient rpcclient:smbclient nmblookup:samba-common-bin impacket-netview:python3-impacket mosquitto_pub:mosquitto-clients memcstat:libmemcached-tools busybox:busybox-static \
 	gobuster:gobuster ffuf:ffuf dirb:dirb ab:apache2-utils masscan:masscan zmap:zmap hping3:hping3 sendxmpp:sendxmpp poezio:poezio wapiti:wapiti
 # Servers that are the controls of tests/clients: the tests start their own, in namespaces.
 SERVER_TOOLS := nginx:nginx-light memcached:memcached mosquitto:mosquitto prosody:prosody smbd:samba
@@ -125,6 +125,10 @@ fuzz: cargo ## Fuzz every target for FUZZ_SECONDS, side by side
 	  target=$${pair##*:}; wait $${pair%%:*} || { found=1; tail -n 40 artifacts/$$target.log; }; \
 	  echo "fuzz $$target: $$(tail -n 1 artifacts/$$target.log)"; \
 	done; exit $$found
+	$(hand_back)
+
+scan: cargo $(CLIENTS)/ready ## See what nmap makes of all 65,535 ports of the shipped rules, in namespaces (root; a quarter of an hour)
+	EVERY_PORT=1 cargo test --locked --test clients scan:: -- --nocapture
 	$(hand_back)
 
 bench: cargo ## Measure the engine and print the tables (root, for the live ones)

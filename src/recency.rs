@@ -1,5 +1,6 @@
 //! A map that knows which of its entries was used longest ago.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -22,17 +23,22 @@ pub(crate) struct Recency<K, V> {
     oldest: Option<usize>,
 }
 
-impl<K: Hash + Eq + Copy, V> Recency<K, V> {
-    pub(crate) fn new() -> Self {
+impl<K, V> Default for Recency<K, V> {
+    fn default() -> Self {
         Self { index: HashMap::new(), nodes: Slab::new(), newest: None, oldest: None }
     }
+}
 
+impl<K: Hash + Eq + Clone, V> Recency<K, V> {
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
     /// Where the entry of this key is; it becomes the latest used.
-    pub(crate) fn touch(&mut self, key: &K) -> Option<usize> {
+    pub(crate) fn touch<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<usize>
+    where
+        K: Borrow<Q>,
+    {
         let at = *self.index.get(key)?;
         if self.newest != Some(at) {
             self.unlink(at);
@@ -48,7 +54,7 @@ impl<K: Hash + Eq + Copy, V> Recency<K, V> {
 
     /// Adds an entry as the latest used. The key must be a new one.
     pub(crate) fn insert(&mut self, key: K, value: V) -> usize {
-        let at = self.nodes.insert(Node { key, value, newer: None, older: None });
+        let at = self.nodes.insert(Node { key: key.clone(), value, newer: None, older: None });
         self.index.insert(key, at);
         self.link(at);
         at
@@ -62,6 +68,11 @@ impl<K: Hash + Eq + Copy, V> Recency<K, V> {
     pub(crate) fn oldest(&self) -> Option<(usize, &V)> {
         let at = self.oldest?;
         self.nodes.get(at).map(|node| (at, &node.value))
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.nodes.iter().map(|(_, node)| (&node.key, &node.value))
     }
 
     /// Takes an entry out.
@@ -106,7 +117,7 @@ mod tests {
     #[test]
     fn it_does_what_a_plain_list_does() {
         let mut random = Random::new(5);
-        let mut recency = Recency::new();
+        let mut recency = Recency::default();
         let mut list: Vec<u64> = Vec::new();
         for _ in 0..20_000 {
             let key = random.within(&(0..=40));

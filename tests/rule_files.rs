@@ -217,19 +217,16 @@ fn tpots_rules_decide_as_in_tpot() {
 }
 
 #[test]
-fn the_host_that_could_exist_has_few_open_ports_and_leaves_ssh_alone() {
-    let decisions = [
-        (syn(23), "handler telnet"),
-        (syn(80), "handler http"),
-        (syn_ipv6(1883), "handler mqtt"),
-        (syn(22), "none"),
-        (syn(443), "reject"),
-        (syn_ipv6(9), "reject"),
-        (udp(53), "reject"),
-        (ping(), "none"),
-    ];
-    assert_decisions("device.yml", &decisions);
-    assert_eq!(warnings(&load("device.yml")), []);
+fn the_hosts_that_could_exist_have_few_open_ports_and_leave_ssh_alone() {
+    let closed =
+        [(syn(22), "none"), (syn(8443), "reject"), (syn_ipv6(9), "reject"), (udp(53), "reject"), (ping(), "none")];
+    let device = [(syn(23), "handler telnet"), (syn(80), "handler http"), (syn_ipv6(1883), "handler mqtt")];
+    let windows = [(syn(445), "handler smb"), (syn_ipv6(135), "handler msrpc"), (syn(49_154), "handler msrpc")];
+    let server = [(syn(80), "handler http"), (syn(2375), "handler docker"), (udp(11_211), "handler memcache")];
+    for (file, open) in [("device.yml", device), ("windows.yml", windows), ("server.yml", server)] {
+        assert_decisions(file, &[&open[..], &closed].concat());
+        assert_eq!(warnings(&load(file)), [], "{file}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The table of built-in handlers: one row a protocol, kept beside the protocol's code.
 
 use super::registry::{Environment, Maker};
-use super::{adb, echo, http, jabber, log_http, log_tcp, memcache, mqtt, smb, tcp, telnet, udp};
+use super::{adb, echo, http, jabber, log_http, log_tcp, memcache, mqtt, nbns, smb, tcp, telnet, udp};
 use crate::flow::Transport;
 
 /// What the registry knows about a built-in handler before its settings are read.
@@ -40,4 +40,6 @@ pub(super) const BUILTINS: &[Builtin] = &[
     jabber::BUILTIN,
     jabber::BUILTIN_TLS,
     smb::BUILTIN,
+    smb::MSRPC,
+    nbns::BUILTIN,
 ];

@@ -4,17 +4,17 @@
 
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
-use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::builtin::Builtin;
-use super::http::{Fault, Found, Grammar, Head, Reader, Request, Version};
-use super::recording::{Direction, Recording, with_payload};
+use super::http::{
+    Fault, Found, Grammar, Head, Reader, Request, Version, fault_event, http_date, record_addresses, request_event,
+};
+use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker, boxed};
 use super::{Context, Handler, Session};
 use crate::clock::Timestamp;
-use crate::events::Event;
 use crate::flow::Transport;
 
 pub(super) const BUILTIN: Builtin = Builtin {
@@ -30,8 +30,6 @@ pub(super) const BUILTIN: Builtin = Builtin {
 const MAX_REQUESTS: u32 = 1_000;
 /// Silence after which what followed a faulty request is taken as the whole.
 const QUIET: Duration = Duration::from_millis(250);
-/// Characters of the request target in `msg`.
-const SHOWN_OF_TARGET: usize = 120;
 
 /// `[handlers.log_http]`
 #[derive(Debug, Clone, Deserialize)]
@@ -75,7 +73,7 @@ impl LogHttp {
         let head = &request.head;
         let status = if head.has_its_host() { 200 } else { 400 };
         let keep = status == 200 && head.keeps_alive() && self.requests < MAX_REQUESTS;
-        cx.event(request_event(request, status));
+        self.record(cx, request, ("status", status.into()));
         cx.send(response(cx.now(), status, Some(head), keep));
         if !keep {
             cx.close();
@@ -83,12 +81,18 @@ impl LogHttp {
         keep
     }
 
+    /// The request's event with a word on how it ended, and what is named in it.
+    fn record(&self, cx: &mut Context<'_>, request: &Request, (word, value): (&str, Value)) {
+        cx.event(request_event(request, self.limit).with(word, value));
+        record_addresses(cx, request);
+    }
+
     fn refuse(&mut self, cx: &mut Context<'_>, fault: Fault, rest: &[u8]) {
         let mut recording = Recording::new(self.limit);
         recording.push(self.reader.remains());
         recording.push(rest);
         if let Some(request) = self.reader.take_request() {
-            cx.event(request_event(&request, fault.status));
+            self.record(cx, &request, ("status", fault.status.into()));
         }
         self.faulty = Some((fault, recording));
         cx.send(response(cx.now(), fault.status, None, false));
@@ -135,7 +139,7 @@ impl Handler for LogHttp {
                 fault_event(fault.reason, recording.bytes(), recording.is_truncated()).with("status", fault.status),
             );
         } else if let Some(request) = self.reader.take_request() {
-            cx.event(request_event(&request, 0).with("incomplete", true));
+            self.record(cx, &request, ("incomplete", true.into()));
         } else if !self.reader.remains().is_empty() {
             let remains = self.reader.remains();
             let kept = remains.get(..self.limit).unwrap_or(remains);
@@ -144,33 +148,6 @@ impl Handler for LogHttp {
             cx.event(Recording::new(0).event(Direction::Recv));
         }
     }
-}
-
-/// The `request` event. `payload_hash` is that of the whole body, `payload_hex` its beginning; both only when there is a body.
-fn request_event(request: &Request, status: u16) -> Event {
-    let Head { method, target, version, headers, .. } = &request.head;
-    let shown: String = target.chars().take(SHOWN_OF_TARGET).collect();
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    let event = Event::new("request", format!("{method} {shown}"))
-        .with("method", method.as_str())
-        .with("path", path)
-        .with("query", query)
-        .with("version", version.as_str())
-        .with("headers", lines);
-    let event = if status == 0 { event } else { event.with("status", status) };
-    if request.body.total() == 0 {
-        return event;
-    }
-    event
-        .with("bytes", request.body.total())
-        .with("payload_hex", HEXLOWER.encode(request.body.bytes()))
-        .with("payload_hash", HEXLOWER.encode(request.body_hash().as_ref()))
-}
-
-fn fault_event(reason: &str, bytes: &[u8], truncated: bool) -> Event {
-    let event = Event::new("request_malformed", format!("no HTTP request: {reason}")).with("direction", "recv");
-    with_payload(event, bytes, truncated)
 }
 
 /// The whole answer, in the header order of Go's net/http, which Freki answers with.
@@ -191,20 +168,12 @@ fn response(now: Timestamp, status: u16, head: Option<&Head>, keep: bool) -> Vec
     };
     let shown = if head.is_some_and(|head| head.method == "HEAD") { "" } else { &body };
     format!(
-        "{} {status} {reason}\r\n{}Content-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n{connection}\r\n{shown}",
+        "{} {status} {reason}\r\nDate: {}\r\nContent-Length: {}\r\nContent-Type: text/plain; charset=utf-8\r\n{connection}\r\n{shown}",
         version.as_str(),
-        date_line(now),
+        http_date(now),
         body.len(),
     )
     .into_bytes()
-}
-
-/// The `Date` line (RFC 9110 section 6.6.1); empty for a time that no calendar has.
-fn date_line(now: Timestamp) -> String {
-    let seconds = i64::try_from(now.as_micros() / 1_000_000).unwrap_or(i64::MAX);
-    let time = jiff::Timestamp::from_second(seconds);
-    let text = time.and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time));
-    text.map_or_else(|_| String::new(), |text| format!("Date: {text}\r\n"))
 }
 
 #[cfg(test)]

@@ -16,6 +16,11 @@ pub(super) struct Release {
     /// `Server` headers.
     pub(super) nginx: &'static str,
     pub(super) apache: &'static str,
+    pub(super) memcached: &'static str,
+    /// `$SYS/broker/version`
+    pub(super) mosquitto: &'static str,
+    /// What Linux calls itself, as far as the first dash.
+    pub(super) kernel: &'static str,
 }
 
 const RELEASES: [Release; 3] = [
@@ -27,6 +32,9 @@ const RELEASES: [Release; 3] = [
         mariadb: "10.11.14-MariaDB-0+deb12u2",
         nginx: "nginx/1.22.1",
         apache: "Apache/2.4.65 (Debian)",
+        memcached: "1.6.18",
+        mosquitto: "2.0.11",
+        kernel: "6.1.0",
     },
     Release {
         name: "Ubuntu",
@@ -36,6 +44,9 @@ const RELEASES: [Release; 3] = [
         mariadb: "10.6.22-MariaDB-0ubuntu0.22.04.1",
         nginx: "nginx/1.18.0 (Ubuntu)",
         apache: "Apache/2.4.52 (Ubuntu)",
+        memcached: "1.6.14",
+        mosquitto: "2.0.11",
+        kernel: "5.15.0",
     },
     Release {
         name: "Ubuntu",
@@ -45,6 +56,9 @@ const RELEASES: [Release; 3] = [
         mariadb: "10.11.13-MariaDB-0ubuntu0.24.04.1",
         nginx: "nginx/1.24.0 (Ubuntu)",
         apache: "Apache/2.4.58 (Ubuntu)",
+        memcached: "1.6.24",
+        mosquitto: "2.0.18",
+        kernel: "6.8.0",
     },
 ];
 

@@ -29,7 +29,7 @@ pub struct Sources<T> {
 impl<T: Default> Sources<T> {
     /// Remembers at most `max_sources` (at least one), each for `keep` after its last visit.
     pub fn new(max_sources: usize, keep: Duration) -> Self {
-        Self { table: Mutex::new(Recency::new()), max_sources: max_sources.max(1), keep }
+        Self { table: Mutex::new(Recency::default()), max_sources: max_sources.max(1), keep }
     }
 
     /// Works with what is remembered of a source; a new one starts with the default. Others wait meanwhile: keep `work` short, and do not

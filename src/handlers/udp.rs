@@ -36,17 +36,24 @@ impl Default for Settings {
 fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     let settings: Settings = environment.settings()?;
     let limit = environment.max_payload;
-    Ok(boxed(move |_: &Session| Recorder { records_left: settings.max_records, limit }))
+    Ok(boxed(move |_: &Session| Recorder::new(settings.max_records, limit)))
 }
 
+/// Records datagrams of a flow, so many.
 #[derive(Debug)]
-struct Recorder {
+pub(super) struct Recorder {
     records_left: u32,
     limit: usize,
 }
 
-impl Handler for Recorder {
-    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+impl Recorder {
+    /// Records so many, of each so many bytes.
+    pub(super) const fn new(max_records: u32, limit: usize) -> Self {
+        Self { records_left: max_records, limit }
+    }
+
+    /// One event for a datagram, under the name of its protocol.
+    pub(super) fn record(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         let Some(left) = self.records_left.checked_sub(1) else {
             cx.count(Counter::DatagramsUnrecorded);
             return;
@@ -59,6 +66,12 @@ impl Handler for Recorder {
             Some(name) => event.with("protocol", name),
             None => event,
         });
+    }
+}
+
+impl Handler for Recorder {
+    fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        self.record(cx, bytes);
     }
 }
 

@@ -65,7 +65,7 @@ impl Datagrams {
     ) -> Self {
         Self {
             sockets,
-            sessions: Recency::new(),
+            sessions: Recency::default(),
             max_sessions: (limits.max_sessions / limits.workers.max(1)).max(1),
             generations: Generations::default(),
             answers,

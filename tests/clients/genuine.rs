@@ -80,6 +80,7 @@ impl Genuine {
             "[global]
              server min protocol = NT1
              server max protocol = SMB2_10
+             ntlm auth = ntlmv1-permitted
              {}private dir = {root}/state
              ncalrpc dir = {root}/state/ncalrpc
              log file = {root}/log

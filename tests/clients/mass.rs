@@ -29,7 +29,7 @@ fn masscan_reads_banners_of_what_speaks_first_and_of_what_answers() {
         (445, "version=6.1.7601"),
         (2222, "SSH-2.0-OpenSSH_"),
         (5900, "RFB 003.008"),
-        (11211, "version=1.6.18"),
+        (11211, "version=1.6."),
     ] {
         let shown = |line: &str| line.contains(&format!("port {port}/tcp on {sensor}: ")) && line.contains(banner);
         assert!(said.lines().any(shown), "{port}: {said}");

@@ -11,6 +11,9 @@ rules:
   - {name: memcached, match: port 11211, type: handler, target: memcache}
 ";
 
+/// What is installed here.
+const DEBIAN_12: &str = "[handlers.memcache]\nversion = '1.6.18'\n";
+
 fn libmemcached(lab: &Lab) {
     for binary in [false, true] {
         let servers = format!("--servers={}:11211", SENSOR[0]);
@@ -82,7 +85,7 @@ fn odd_commands_are_answered_in_memcacheds_own_bytes() {
         .map(|input| [input.as_slice(), b"mn\r\n"].concat())
         .collect();
     let over = |heard: &[u8]| heard.ends_with(b"MN\r\n");
-    let [genuine, ours] = answers((RULES, ""), (Genuine::memcached, 11_211), &inputs, over);
+    let [genuine, ours] = answers((RULES, DEBIAN_12), (Genuine::memcached, 11_211), &inputs, over);
     for ((input, genuine), ours) in inputs.iter().zip(&genuine).zip(&ours) {
         let shown = input.get(..80).unwrap_or(input).escape_ascii().to_string();
         assert_eq!(ours.escape_ascii().to_string(), genuine.escape_ascii().to_string(), "{shown}");
@@ -98,7 +101,7 @@ fn odd_requests_of_the_binary_protocol_are_answered_in_memcacheds_own_bytes() {
     let decoded = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
     let inputs: Vec<Vec<u8>> = requests.clone().map(|(_, hex)| [decoded(hex).as_slice(), end].concat()).collect();
     let over = |heard: &[u8]| heard.ends_with(answer);
-    let [genuine, ours] = answers((RULES, ""), (Genuine::memcached, 11_211), &inputs, over);
+    let [genuine, ours] = answers((RULES, DEBIAN_12), (Genuine::memcached, 11_211), &inputs, over);
     for (((name, _), genuine), ours) in requests.zip(&genuine).zip(&ours) {
         assert_eq!(ours.escape_ascii().to_string(), genuine.escape_ascii().to_string(), "{name}");
     }

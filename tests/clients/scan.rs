@@ -1,7 +1,9 @@
 //! What scanners make of a sensor with the default rules: services by their personas, and nothing that says honeypot.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use glutton_nfq::flow::Transport;
-use glutton_nfq::handlers::Registry;
+use glutton_nfq::handlers::{Registry, is_native};
 
 use crate::lab::events::{dialled, kind, payload};
 use crate::lab::{Lab, SENSOR, at};
@@ -42,12 +44,36 @@ const GREETING: &[(&str, &str)] = &[
 /// Ports that no handler claims.
 const ODD: [u16; 10] = [2_000, 3_333, 4_321, 7_777, 9_998, 12_345, 20_547, 31_337, 50_001, 60_023];
 
+/// Ports that one nmap has in the scan of every port, and asks at once: with more it takes longer for each.
+const SLICE: usize = 500;
+/// So many nmaps at a time: together they stay below the sessions that a sensor gives one source.
+const SCANNERS: usize = 4;
+/// In CI one port in so many is scanned; with `EVERY_PORT=1` (`make scan`) each.
+const STRIDE: usize = 257;
+
+/// SSH is not among the shipped rules: who answers there is the host.
+const HOSTS_OWN: u16 = 22;
+
+fn stride() -> usize {
+    if std::env::var_os("EVERY_PORT").is_some() { 1 } else { STRIDE }
+}
+
 /// `nmap -sV` of these ports.
 fn scan(lab: &Lab, ports: &[u16]) -> String {
     let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     let address = SENSOR[0].to_string();
     let args = ["-n", "-Pn", "-sV", "-T4", "-p", &ports.join(","), "--host-timeout", "300s", &address];
     lab.client_for(300, "nmap", &args, b"")
+}
+
+/// The same of so many that nmap's own pace would take hours.
+fn scan_many(lab: &Lab, ports: &[u16]) -> String {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    let (ports, address) = (ports.join(","), SENSOR[0].to_string());
+    let at_once = SLICE.to_string();
+    let pace = ["--min-parallelism", &at_once, "--max-parallelism", &at_once];
+    let args = [&["-n", "-Pn", "-sV", "-T4"][..], &pace, &["-p", &ports, &address]].concat();
+    lab.client_for(1_800, "nmap", &args, b"")
 }
 
 fn assert_unsuspicious(found: &str) {
@@ -102,6 +128,66 @@ fn odd_ports_are_what_they_say_to_nmap_and_none_shows_it_an_unknown_fingerprint(
     let line = found.lines().find(|line| line.starts_with("6379/")).unwrap_or_default();
     assert!(line.contains("redis?"), "{line:?}: {found}");
     engine.stop();
+}
+
+#[test]
+fn every_port_is_named_as_its_persona_and_none_as_a_honeypot() {
+    let lab = Lab::new();
+    let engine = lab.engine().start();
+    let ports: Vec<u16> = (1..=u16::MAX).step_by(stride()).filter(|&port| port != HOSTS_OWN).collect();
+    let slices: Vec<&[u16]> = ports.chunks(SLICE).collect();
+    let (next, named) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..SCANNERS {
+            scope.spawn(|| {
+                while let Some(slice) = slices.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    assert_all_named(&scan_many(&lab, slice), slice);
+                    let named = named.fetch_add(slice.len(), Ordering::Relaxed) + slice.len();
+                    println!("{named} of {} ports are named", ports.len());
+                }
+            });
+        }
+    });
+    engine.stop();
+}
+
+/// Each port is open and nmap knows what speaks there. It does not where another protocol is at home, which nobody speaks, and it has no
+/// match for a server of Go that says nothing of itself, as geth does: a genuine one is as unknown.
+fn assert_all_named(found: &str, ports: &[u16]) {
+    assert_unsuspicious(found);
+    let registry = Registry::builtin();
+    let geth = registry.entries().find(|entry| &**entry.name() == "ethereum").unwrap().default_ports();
+    for port in ports {
+        let begin = format!("{port}/tcp");
+        let line = found.lines().find(|line| line.split_whitespace().next() == Some(&begin)).unwrap_or_default();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, state, service, ..] = words.as_slice() else { panic!("{port} is not in {found}") };
+        let is_unknown = service.ends_with('?') || ["unknown", "tcpwrapped"].contains(service);
+        assert_eq!(*state, "open", "{line}");
+        assert_eq!(is_unknown, is_native(*port) || geth.contains(port), "{line}");
+        assert!(geth.contains(port) || !found.contains(&format!("SF-Port{port}-")), "{found}");
+    }
+}
+
+#[test]
+fn the_hosts_that_could_exist_are_just_their_services_on_all_ports() {
+    const RPC: &str = "Microsoft Windows RPC";
+    let device = [("23/", "BusyBox telnetd"), ("80/", "http"), ("1883/", "mosquitto version")];
+    let windows = [("135/", RPC), ("139/", "netbios-ssn"), ("445/", "microsoft-ds"), ("49152/", RPC), ("49156/", RPC)];
+    let server = [("80/", "http"), ("2375/", "Docker"), ("11211/", "Memcached")];
+    for (name, services, open) in [("device", &device[..], 3), ("windows", &windows, 8), ("server", &server, 3)] {
+        let lab = Lab::new();
+        let file = format!("{}/rules/{name}.yml", env!("CARGO_MANIFEST_DIR"));
+        let engine = lab.engine().args(["-r", &file]).start();
+        let mut ports: Vec<u16> = (1..=u16::MAX).step_by(stride()).collect();
+        ports.extend([23, 80, 135, 139, 445, 1_883, 2_375, 11_211].into_iter().chain(49_152..=49_156));
+        let found = scan(&lab, &ports);
+        assert_unsuspicious(&found);
+        assert_named(&found, services);
+        let is_open = |line: &&str| line.contains("/tcp") && line.split_whitespace().nth(1) == Some("open");
+        assert_eq!(found.lines().filter(is_open).count(), open, "{name}: {found}");
+        engine.stop();
+    }
 }
 
 #[test]

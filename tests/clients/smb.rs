@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::genuine::Genuine;
 use crate::lab::engine::Engine;
 use crate::lab::events::kind;
 use crate::lab::{Lab, PATIENCE, SENSOR};
@@ -20,6 +21,8 @@ const RULES: &str = "
 version: 1
 rules:
   - {name: smb, match: tcp dst port 445 or tcp dst port 139, type: handler, target: smb}
+  - {name: msrpc, match: tcp dst port 135, type: handler, target: msrpc}
+  - {name: nbns, match: udp dst port 137, type: handler, target: nbns}
 ";
 /// One account, so that clients with the right and with a wrong password can be told apart.
 const CONFIG: &str = "
@@ -37,10 +40,10 @@ fn sensor() -> String {
     SENSOR[0].to_string()
 }
 
-/// What nmap says with these arguments about both ports.
+/// What nmap says with these arguments about all three ports.
 fn nmap(lab: &Lab, arguments: &[&str]) -> String {
     let address = sensor();
-    let mut all = vec!["-n", "-Pn", "-p", "139,445", "--host-timeout", "90s"];
+    let mut all = vec!["-n", "-Pn", "-p", "135,139,445", "--host-timeout", "90s"];
     all.extend(arguments);
     all.push(&address);
     lab.client_says("nmap", &all, b"")
@@ -88,6 +91,7 @@ fn nmap_names_the_service_and_no_honeypot() {
         &[
             "445/tcp open  microsoft-ds Microsoft Windows 7 - 10 microsoft-ds (workgroup: WORKGROUP)",
             "139/tcp open  netbios-ssn  Microsoft Windows netbios-ssn",
+            "135/tcp open  msrpc        Microsoft Windows RPC",
         ],
     );
     holds(&said, &["Host: WIN-7K2Q9F0A3BD"]);
@@ -101,12 +105,13 @@ fn nmap_names_the_service_and_no_honeypot() {
 fn nmap_finds_windows_7_without_ms17_010() {
     let lab = Lab::new();
     let mut engine = start(&lab);
-    let scripts = "smb-vuln-ms17-010,smb-double-pulsar-backdoor,smb-os-discovery,smb-security-mode,smb-protocols,smb2-capabilities,smb2-time,smb2-security-mode,smb-enum-shares,smb-vuln-cve-2017-7494";
+    let scripts = "smb-vuln-ms17-010,smb-double-pulsar-backdoor,smb-os-discovery,smb-security-mode,smb-protocols,smb2-capabilities,smb2-time,smb2-security-mode,smb-enum-shares,smb-vuln-cve-2017-7494,nbstat";
     let said = nmap(&lab, &["--script", scripts]);
     holds(&said, &["smb-vuln-ms17-010: \n|   VULNERABLE", "State: VULNERABLE"]);
     holds(&said, &["OS: Windows 7 Professional 7601 Service Pack 1 (Windows 7 Professional 6.1)"]);
     holds(&said, &["Computer name: WIN-7K2Q9F0A3BD", "NetBIOS computer name: WIN-7K2Q9F0A3BD", "Workgroup: WORKGROUP"]);
     holds(&said, &["message_signing: disabled", "authentication_level: user"]);
+    holds(&said, &["nbstat: NetBIOS name: WIN-7K2Q9F0A3BD, NetBIOS user: <unknown>, NetBIOS MAC: "]);
     holds(&said, &["NT LM 0.12 (SMBv1)", "\\ADMIN$: ", "\\C$: ", "\\IPC$: ", "\\Users: "]);
     // nmap 7.94 began to write dialects as 2:1:0.
     let dialects = ["202", "210"].map(|number| format!("|     {number}\n"));
@@ -116,6 +121,21 @@ fn nmap_finds_windows_7_without_ms17_010() {
     engine.events.await_event("the check", |event| {
         kind(event) == "scan" && event["msg"] == "MS17-010 check: PeekNamedPipe of no pipe"
     });
+    engine.stop();
+}
+
+#[test]
+fn nmblookup_hears_the_machines_names_and_never_more_than_it_has_sent() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    let said = lab.client_says("nmblookup", &["-A", &sensor()], b"");
+    holds(&said, &["WIN-7K2Q9F0A3BD <20> -", "WORKGROUP       <1e> - <GROUP>", "MAC Address = "]);
+    // No TCP connection has proved the address: it has asked until the answer was no longer than its questions.
+    let asked = engine.events.await_that("the questions", PATIENCE, |seen| {
+        let asked = seen.iter().filter(|event| event["protocol"] == "netbios-ns").count();
+        (asked > 0).then_some(asked)
+    });
+    assert!(asked >= 175 / 50, "{asked} questions");
     engine.stop();
 }
 
@@ -160,12 +180,9 @@ fn smbclient_lists_shares_over_smb1_and_smb2() {
     engine.stop();
 }
 
-#[test]
-fn smbclient_keeps_what_it_writes_and_the_password_decides() {
-    let lab = Lab::new();
-    let mut engine = start(&lab);
-    let local = lab.file("dropper.bin", &"MZ this program cannot be run".repeat(3000));
-    let hash = HEXLOWER.encode(Sha256::digest(std::fs::read(&local).unwrap()).as_slice());
+/// Files come and go through smbclient, over SMB1 and SMB2, for who has the password.
+fn smbclient(lab: &Lab) {
+    let local = dropper(lab);
     let small = lab.file("note.txt", "read me");
     let back = lab.path("back.txt");
     for protocol in ["NT1", "SMB2"] {
@@ -174,21 +191,43 @@ fn smbclient_keeps_what_it_writes_and_the_password_decides() {
         let run = |commands: &str| {
             lab.client_says("smbclient", &[&share, "-U", "alice%Secret12", "-m", protocol, option, "-c", commands], b"")
         };
-        run(&format!("put {} Windows\\Temp\\d.exe; put {} note.txt", local.display(), small.display()));
-        let said = run("ls; ls Windows\\Temp\\*");
-        holds(&said, &["Program Files (x86)", "note.txt", "d.exe", "blocks available"]);
+        run(&format!("mkdir new; put {} new\\d.exe; put {} note.txt", local.display(), small.display()));
+        let said = run("ls; ls new\\*");
+        holds(&said, &["new", "note.txt", "d.exe", "blocks available"]);
         run(&format!("get note.txt {}; del note.txt; mkdir made; cd made", back.display()));
         assert_eq!(std::fs::read_to_string(&back).unwrap(), "read me");
         assert!(!run("ls").contains("note.txt"));
-        run("rmdir made; del Windows\\Temp\\d.exe");
+        run("rmdir made; del new\\d.exe; rmdir new");
         let wrong = lab.client("smbclient", &[&share, "-U", "alice%wrong", "-m", protocol, option, "-c", "ls"], b"");
         holds(&text(&wrong), &["NT_STATUS_LOGON_FAILURE"]);
     }
+}
+
+fn dropper(lab: &Lab) -> std::path::PathBuf {
+    lab.file("dropper.bin", &"MZ this program cannot be run".repeat(3000))
+}
+
+#[test]
+fn smbclient_keeps_what_it_writes_and_the_password_decides() {
+    let lab = Lab::new();
+    let mut engine = start(&lab);
+    smbclient(&lab);
+    let said = lab.client_says("smbclient", &[&format!("//{}/C$", sensor()), "-U", "alice%Secret12", "-c", "ls"], b"");
+    holds(&said, &["Program Files (x86)"]);
+    let hash = HEXLOWER.encode(Sha256::digest(std::fs::read(dropper(&lab)).unwrap()).as_slice());
     engine.events.await_event("the file", |event| kind(event) == "download" && event["payload_hash"] == hash.as_str());
     let login = engine.events.await_event("a login", |event| kind(event) == "login" && event["success"] == false);
     let response = login["response"].as_str().unwrap();
     assert!(response.starts_with("alice::") && response.split(':').count() == 6, "{response}");
     engine.stop();
+}
+
+#[test]
+fn smbclient_and_guessers_make_of_samba_what_they_make_of_ours() {
+    let lab = Lab::new();
+    let _samba = Genuine::samba(&lab);
+    smbclient(&lab);
+    guess(&lab);
 }
 
 #[test]
@@ -224,6 +263,14 @@ fn impacket_logs_in_over_every_dialect_and_no_two_challenges_are_the_same() {
 fn guessers_find_the_one_password_and_are_recorded() {
     let lab = Lab::new();
     let mut engine = start(&lab);
+    guess(&lab);
+    let login = engine.events.await_event("a login", |event| kind(event) == "login");
+    assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
+    engine.stop();
+}
+
+/// medusa, hydra and ncrack tell the right password from a wrong one.
+fn guess(lab: &Lab) {
     let address = sensor();
     let url = format!("smb://{address}");
     for (password, is_found) in [("guess1", false), ("Secret12", true)] {
@@ -237,9 +284,6 @@ fn guessers_find_the_one_password_and_are_recorded() {
             assert_eq!(said.contains(found), is_found, "{program} with {password}: {said}");
         }
     }
-    let login = engine.events.await_event("a login", |event| kind(event) == "login");
-    assert_eq!((&login["username"], &login["success"]), (&"alice".into(), &false.into()));
-    engine.stop();
 }
 
 #[test]

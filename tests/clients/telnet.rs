@@ -64,17 +64,36 @@ fn nmaps_telnet_scripts_find_a_login_and_nothing_of_windows_or_encryption() {
     engine.stop();
 }
 
-#[test]
-fn hydra_finds_a_password() {
-    let lab = Lab::new();
-    let mut engine =
-        lab.engine().rules(RULES).config("[handlers.telnet]\ncredentials = { list = [\"root:vizxv\"] }\n").start();
+/// hydra finds the last but one of these passwords and no other.
+fn hydra(lab: &Lab) {
     let passwords = lab.file("passwords", "xc3511\nadmin\nvizxv\n888888\n");
     let args = ["-I", "-t", "4", "-l", "root", "-P", passwords.to_str().unwrap(), &host(), "telnet"];
     let said = text(&lab.client("hydra", &args, b""));
     let found: Vec<&str> = said.lines().filter(|line| line.starts_with("[23][telnet] host: ")).collect();
     assert_eq!(found.len(), 1, "{said}");
     assert!(found[0].contains("login: root   password: vizxv"), "{said}");
+}
+
+fn medusa(lab: &Lab, password: &str) {
+    let said = text(&lab.client("medusa", &["-h", &host(), "-u", "root", "-p", password, "-M", "telnet"], b""));
+    assert!(
+        said.contains("ACCOUNT FOUND: [telnet]") && said.contains(&format!("Password: {password} [SUCCESS]")),
+        "{said}"
+    );
+}
+
+fn ncrack(lab: &Lab, password: &str) {
+    let target = format!("telnet://{}:23", host());
+    let said = text(&lab.client("ncrack", &["--user", "root", "--pass", password, "-g", "cl=1,at=1", &target], b""));
+    assert!(said.contains("Discovered credentials for telnet"), "{said}");
+}
+
+#[test]
+fn hydra_finds_a_password() {
+    let lab = Lab::new();
+    let mut engine =
+        lab.engine().rules(RULES).config("[handlers.telnet]\ncredentials = { list = [\"root:vizxv\"] }\n").start();
+    hydra(&lab);
     assert_eq!(accepted(&mut engine)["password"], "vizxv");
     engine.stop();
 }
@@ -83,8 +102,7 @@ fn hydra_finds_a_password() {
 fn medusa_finds_a_password() {
     let lab = Lab::new();
     let mut engine = lab.engine().rules(RULES).start();
-    let said = text(&lab.client("medusa", &["-h", &host(), "-u", "root", "-p", "root", "-M", "telnet"], b""));
-    assert!(said.contains("ACCOUNT FOUND: [telnet]") && said.contains("Password: root [SUCCESS]"), "{said}");
+    medusa(&lab, "root");
     accepted(&mut engine);
     engine.stop();
 }
@@ -93,9 +111,7 @@ fn medusa_finds_a_password() {
 fn ncrack_finds_a_password() {
     let lab = Lab::new();
     let mut engine = lab.engine().rules(RULES).start();
-    let target = format!("telnet://{}:23", host());
-    let said = text(&lab.client("ncrack", &["--user", "root", "--pass", "root", "-g", "cl=1,at=1", &target], b""));
-    assert!(said.contains("Discovered credentials for telnet"), "{said}");
+    ncrack(&lab, "root");
     accepted(&mut engine);
     engine.stop();
 }
@@ -210,14 +226,17 @@ fn hajimes_loader_goes_through() {
     loads(HAJIME, "", |engine| assert_eq!(download(engine)["url"], "http://198.51.100.9:41231/.i"));
 }
 
-/// BusyBox's own telnetd in a file system of its own, with its `login` or at once its shell.
+/// `vizxv`, as `openssl passwd -1` writes it.
+const PASSWORD: &str = "$1$vizxv$48LmQn/ji4QbqzSGKSvCX/";
+
+/// BusyBox's own telnetd in a file system of its own, with its `login`, where root's password is `vizxv`, or at once its shell.
 struct Control(Child);
 
 impl Control {
     fn start(lab: &Lab, program: &str) -> Self {
         const SCRIPT: &str = "set -e; mount --make-rprivate /; mount -t tmpfs root \"$1\"; cd \"$1\"; mkdir bin dev proc tmp root etc
             cp \"$(command -v busybox)\" bin/busybox; head -c 4096 bin/busybox > bin/echo; chmod 755 bin/echo
-            for name in sh ash login cp dd cat rm chmod wget tftp hexdump; do ln bin/busybox bin/$name; done; echo root::0:0::/root:/bin/sh > etc/passwd
+            for name in sh ash login cp dd cat rm chmod wget tftp hexdump; do ln bin/busybox bin/$name; done; echo \"root:$3:0:0::/root:/bin/sh\" > etc/passwd
             mount -t proc -o ro proc proc; mkdir dev/pts; mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts; ln -s pts/ptmx dev/ptmx
             mount -o remount,ro dev/pts; mknod dev/null c 1 3; exec chroot . /bin/busybox telnetd -F -p 23 -l \"$2\"";
         let root = lab.path("control");
@@ -226,7 +245,7 @@ impl Control {
         command
             .args(["--mount", "sh", "-c", SCRIPT, "sh"])
             .arg(&root)
-            .arg(program)
+            .args([program, PASSWORD])
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let control = Self(lab.sensor_namespace().spawn(&mut command).unwrap());
         let to = at(SENSOR[0], 23);
@@ -259,6 +278,15 @@ fn nmap_says_of_busyboxs_own_telnetd_what_it_says_of_ours() {
     let _control = Control::start(&lab, "/bin/login");
     let said = lab.client_says("nmap", &["-n", "-Pn", "-sV", "-p", "23", "--host-timeout", "90s", &host()], b"");
     assert!(said.contains("BusyBox telnetd"), "{said}");
+}
+
+#[test]
+fn guessers_find_the_password_of_busyboxs_own_login_as_they_find_ours() {
+    let lab = Lab::new();
+    let _control = Control::start(&lab, "/bin/login");
+    hydra(&lab);
+    medusa(&lab, "vizxv");
+    ncrack(&lab, "vizxv");
 }
 
 /// Idle sessions at the same time.

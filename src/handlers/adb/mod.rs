@@ -13,6 +13,8 @@ mod shell;
 mod sync;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worms;
 
 use std::sync::Arc;
 use std::time::Duration;

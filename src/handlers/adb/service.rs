@@ -1,6 +1,7 @@
 //! What a stream is connected to: told by the name that the client opens (AOSP packages/modules/adb, SERVICES.TXT).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::budget::{Budget, Incoming};
 use super::message::request;
@@ -9,6 +10,9 @@ use super::sync::Sync;
 use crate::clock::Timestamp;
 use crate::handlers::Context;
 use crate::handlers::shell::Device;
+
+/// How long a device waits for its owner to allow a backup (AOSP BackupManagerService, `TIMEOUT_FULL_CONFIRMATION`).
+const CONFIRMATION: Duration = Duration::from_secs(60);
 
 /// A service at work for one stream.
 pub(super) trait Service: Send {
@@ -82,13 +86,13 @@ pub(super) fn open(
             }
         }
         b"reboot" => restart("", out),
-        // Who is forwarded to never connects; the request is taken and in the record (adbd's services.cpp, `reverse_service`).
-        b"reverse" if argument.starts_with(b"list-forward") => say("OKAY0000", out),
-        b"reverse" => say("OKAY", out),
+        b"reverse" => say(&reverse(device, cx, argument), out),
         b"track-jdwp" => {
             out.extend(b"0000");
-            Some(Box::new(Silence))
+            Some(Box::new(Silence::default()))
         }
+        // The person at the device is asked, and does not answer.
+        b"backup" | b"restore" => Some(Box::new(Silence { until: Some(cx.now() + CONFIRMATION), is_over: false })),
         b"jdwp" if argument.is_empty() => say("", out),
         _ => None,
     }
@@ -137,25 +141,66 @@ fn restart(text: &str, out: &mut Vec<u8>) -> Option<Box<dyn Service>> {
     Some(Box::new(Said { ends_connection: true }))
 }
 
-/// A service that has nothing to tell.
-struct Silence;
+/// What adbd answers to a request about ports that it listens on for the client (services.cpp, `reverse_service`): they are taken note of and
+/// listed; nobody ever connects to them.
+fn reverse(device: &Device, cx: &Context<'_>, request: &[u8]) -> String {
+    const MISSING: &str = "listener not found";
+    let text = String::from_utf8_lossy(request);
+    let (verb, rest) = text.split_once(':').unwrap_or((&text, ""));
+    device.forwards(cx.session().client.ip(), cx.now(), |forwards| match verb {
+        "list-forward" => {
+            let lines: String = forwards.list().map(|(from, to)| format!("host-12 {from} {to}\n")).collect();
+            format!("{:04x}{lines}", lines.len())
+        }
+        "forward" => {
+            if let Some((from, to)) = rest.strip_prefix("norebind:").unwrap_or(rest).split_once(';') {
+                forwards.add(from, to);
+            }
+            "OKAY".to_owned()
+        }
+        "killforward" if !forwards.remove(rest) => format!("FAIL{:04x}{MISSING}", MISSING.len()),
+        "killforward-all" => {
+            forwards.clear();
+            "OKAY".to_owned()
+        }
+        _ => "OKAY".to_owned(),
+    })
+}
+
+/// A service that has nothing to tell, for ever or until then.
+#[derive(Default)]
+struct Silence {
+    until: Option<Timestamp>,
+    is_over: bool,
+}
 
 impl Service for Silence {
+    fn due(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    fn tick(&mut self, _: &mut Context<'_>, _: &mut Vec<u8>) {
+        self.until = None;
+        self.is_over = true;
+    }
+
     fn is_over(&self) -> bool {
-        false
+        self.is_over
     }
 }
 
 /// `cmd package install -S LENGTH`, words quoted or not: how `adb install` streams a package.
 ///
-/// `cmd package install-write -S LENGTH SESSION NAME -` does the same for one of several (`adb install-multiple`).
+/// `cmd package install-write -S LENGTH SESSION NAME -` does the same for one of several (`adb install-multiple`); before Android 7 that
+/// is `pm install-write`.
 fn install_length(command: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(command).ok()?;
     let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(['\'', '"'])).collect();
-    let [first, second, third, rest @ ..] = words.as_slice() else { return None };
-    if (*first, *second) != ("cmd", "package") || !matches!(*third, "install" | "install-write") {
+    let (["cmd", "package", "install" | "install-write", rest @ ..] | ["pm", "install-write", rest @ ..]) =
+        words.as_slice()
+    else {
         return None;
-    }
+    };
     let at = rest.iter().position(|word| *word == "-S")?;
     rest.get(at + 1)?.parse().ok()
 }
@@ -212,6 +257,7 @@ mod tests {
         assert_eq!(install_length(b"cmd package 'install'  -S 12345"), Some(12_345));
         assert_eq!(install_length(b"cmd 'package' 'install' '-r' '-S' '7'"), Some(7));
         assert_eq!(install_length(b"cmd package install-write -S 9 1234 base.apk -"), Some(9));
+        assert_eq!(install_length(b"pm install-write -S 9 1234 base.apk -"), Some(9));
         assert_eq!(install_length(b"cmd package list"), None);
         assert_eq!(install_length(b"pm install /data/local/tmp/a.apk"), None);
     }

@@ -136,25 +136,28 @@ impl Sync {
             (_, b"STAT" | b"STA2" | b"LST2" | b"LIST" | b"RECV") if number <= MAX_PATH => {
                 let source = cx.session().client.ip();
                 cx.event(asked(id, &path));
-                device.files(source, cx.now(), |files| match &id {
-                    b"STAT" => out.extend(stat(files.stat(&path), b"STAT")),
-                    b"STA2" | b"LST2" => out.extend(stat_v2(files.stat(&path), id, &path)),
-                    b"LIST" => {
-                        for name in [b".".to_vec(), b"..".to_vec()].into_iter().chain(files.names(&path)) {
-                            let found = files.stat(&[&path, &b"/"[..], &name].concat());
-                            out.extend(stat(found, b"DENT"));
-                            out.extend(u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
-                            out.extend(name);
+                device.files(source, cx.now(), |files| {
+                    let path = files.absolute(b"/", &path);
+                    match &id {
+                        b"STAT" => out.extend(stat(files.stat(&path), b"STAT")),
+                        b"STA2" | b"LST2" => out.extend(stat_v2(files.stat(&path), id, &path)),
+                        b"LIST" => {
+                            for name in [b".".to_vec(), b"..".to_vec()].into_iter().chain(files.names(&path)) {
+                                let found = files.stat(&files.absolute(&path, &name));
+                                out.extend(stat(found, b"DENT"));
+                                out.extend(u32::try_from(name.len()).unwrap_or(0).to_le_bytes());
+                                out.extend(name);
+                            }
+                            out.extend(b"DONE");
+                            out.extend([0; 16]);
                         }
-                        out.extend(b"DONE");
-                        out.extend([0; 16]);
+                        _ if files.is_directory(&path) => fail(out, "read failed: Is a directory"),
+                        _ => match files.read(&path) {
+                            Some(content) => send_file(&content, out),
+                            None if files.exists(&path) => fail(out, "open failed: Permission denied"),
+                            None => fail(out, "open failed: No such file or directory"),
+                        },
                     }
-                    _ if files.is_directory(&path) => fail(out, "read failed: Is a directory"),
-                    _ => match files.read(&path) {
-                        Some(content) => send_file(&content, out),
-                        None if files.exists(&path) => fail(out, "open failed: Permission denied"),
-                        None => fail(out, "open failed: No such file or directory"),
-                    },
                 });
                 State::Request
             }

@@ -201,15 +201,41 @@ fn directories_that_a_push_needs_are_made() {
 }
 
 #[test]
-fn a_reverse_forward_is_taken_and_recorded() {
-    let (outcome, answers) = run(&[Step::Recv(&opened("reverse:forward:tcp:7001;tcp:80")), Step::Recv(&okay(1, 1))]);
-    assert_eq!(written(&answers, 1), b"OKAY");
-    assert!(
-        outcome.events.iter().any(|event| event
-            .fields
-            .get("service")
-            .is_some_and(|service| service == "reverse:forward:tcp:7001;tcp:80"))
+fn a_reverse_forward_is_taken_recorded_listed_and_taken_back() {
+    let requests =
+        ["forward:tcp:7001;tcp:80", "list-forward", "killforward:tcp:7001", "killforward:tcp:7001", "list-forward"];
+    let mut steps = vec![connect()];
+    for (at, request) in (1..).zip(requests) {
+        steps.extend([open(at, &format!("reverse:{request}")), okay(at, at)]);
+    }
+    let (outcome, answers) = run(&steps.iter().map(|bytes| Step::Recv(bytes)).collect::<Vec<_>>());
+    let said: Vec<String> = (1..=5).map(|id| String::from_utf8(written(&answers, id)).unwrap()).collect();
+    assert_eq!(said, ["OKAY", "0018host-12 tcp:7001 tcp:80\n", "OKAY", "FAIL0012listener not found", "0000"]);
+    let is_told =
+        |event: &Event| event.fields.get("service").is_some_and(|name| name == "reverse:forward:tcp:7001;tcp:80");
+    assert!(outcome.events.iter().any(is_told));
+}
+
+#[test]
+fn a_backup_waits_for_the_owner_who_never_comes() {
+    let (_, answers) = run(&[Step::Recv(&opened("backup:-all")), Step::Wait(59_000)]);
+    assert_eq!(answers.last().unwrap().command, Command::OKAY);
+    let (_, answers) = run(&[Step::Recv(&opened("backup:-all")), Step::Wait(61_000)]);
+    assert_eq!((answers.last().unwrap().command, written(&answers, 1)), (Command::CLSE, Vec::new()));
+}
+
+#[test]
+fn what_a_phone_lets_nobody_do_is_said_by_all_that_tell_of_it() {
+    let said = |service: &str| {
+        let (_, answers) = run(&[Step::Recv(&opened(service)), Step::Recv(&okay(1, 1))]);
+        String::from_utf8(written(&answers, 1)).unwrap()
+    };
+    assert_eq!(said("root:"), "adbd cannot run as root in production builds\n");
+    assert_eq!(
+        said("exec:getprop ro.debuggable; getprop ro.secure; which su; su -c id"),
+        "0\n1\n/system/bin/sh: su: not found\n"
     );
+    assert!(said("exec:cat /default.prop").contains("ro.secure=1\nro.debuggable=0\n"));
 }
 
 #[test]
@@ -241,6 +267,8 @@ fn a_directory_is_listed_with_its_files() {
     let said = written(&answers, 1);
     assert!(said.starts_with(b"DENT") && said.ends_with(&[b"DONE".to_vec(), vec![0; 16]].concat()));
     assert!(memchr::memmem::find(&said, b"\x03\0\0\0tmp").is_some());
+    let (mode, name) = (0o040_755_u32.to_le_bytes(), b"\x01\0\0\0.");
+    assert_eq!((&said[4..8], &said[16..21]), (&mode[..], &name[..]), "a directory's own entry is one");
 }
 
 #[test]

@@ -18,16 +18,29 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// The whole head, without the empty line: a device in front of the server has answered.
     pub(super) head: Option<String>,
-    /// The connection ends after this answer whatever the client asked.
+    /// The connection ends after this answer whatever the client asked, and the answer says so.
     pub(super) close: bool,
+    /// The same, and the answer does not say so.
+    pub(super) cut: bool,
     /// What the family understood, for the `decoded` object of the request's event.
     pub(super) decoded: Map<String, Value>,
     /// The body is a file of this date: validators, conditions and ranges are the face's.
     pub(super) modified: Option<Timestamp>,
-    /// The body is compressed, or its length was not known when it began: it goes out as one chunk.
-    pub(super) packed: bool,
+    pub(super) measure: Measure,
     /// What comes instead of a body, over time.
     pub(super) stream: Option<(Framing, Box<dyn Stream>)>,
+}
+
+/// How the head says where the body ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// By its length.
+    #[default]
+    Bytes,
+    /// It goes out as one chunk: the length was not known before.
+    Chunk,
+    /// Not at all: the end of the connection is its end.
+    Untold,
 }
 
 /// How a stream travels.

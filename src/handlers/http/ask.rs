@@ -25,17 +25,29 @@ pub(super) struct Ask<'a> {
     pub(super) host: &'a str,
     /// The connection is encrypted.
     pub(super) secure: bool,
+    /// The port that was dialled.
+    port: u16,
 }
 
 impl<'a> Ask<'a> {
-    pub(super) fn new(request: &'a Request, secure: bool) -> Self {
+    pub(super) fn new(request: &'a Request, secure: bool, port: u16) -> Self {
         let head = &request.head;
         let (authority, origin) = split_authority(&head.target);
         let origin = origin.split('#').next().unwrap_or_default();
         let (raw_path, query) = origin.split_once('?').unwrap_or((origin, ""));
         let raw_path = if raw_path.is_empty() && authority.is_some() { "/" } else { raw_path };
         let host = authority.or_else(|| head.values("host").next().map(str::trim)).unwrap_or_default();
-        Self { head, body: request.body.bytes(), raw_path, path: resolve(raw_path), query, authority, host, secure }
+        Self {
+            head,
+            body: request.body.bytes(),
+            raw_path,
+            path: resolve(raw_path),
+            query,
+            authority,
+            host,
+            secure,
+            port,
+        }
     }
 
     /// The resolved path; empty when there is none.
@@ -59,10 +71,10 @@ impl<'a> Ask<'a> {
         end.and_then(|at| self.host.get(..at)).unwrap_or(self.host)
     }
 
-    /// The port that the client names, or the one of the scheme.
+    /// The port that the client names, or the one that it has dialled.
     pub(super) fn named_port(&self) -> u16 {
         let named = self.host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        named.unwrap_or(if self.secure { 443 } else { 80 })
+        named.unwrap_or(self.port)
     }
 
     /// The value of a query field.
@@ -118,7 +130,7 @@ fn split_authority(target: &str) -> (Option<&str>, &str) {
 }
 
 /// Undoes percent-encoding; `None` where `%` is not followed by two digits.
-fn decoded(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decoded(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -16,12 +16,13 @@ pub(super) struct Door {
     handler: Box<dyn Handler>,
     /// What answers in the clear, until the first byte has come.
     site: Option<Arc<Site>>,
+    port: u16,
 }
 
 impl Door {
-    pub(super) fn new(kit: &Arc<TlsKit>, site: &Arc<Site>) -> Self {
-        let handler = Box::new(Tls::new(Arc::clone(kit), Connection::new(Arc::clone(site))));
-        Self { handler, site: Some(Arc::clone(site)).filter(|site| site.face().tells_the_way()) }
+    pub(super) fn new(kit: &Arc<TlsKit>, site: &Arc<Site>, port: u16) -> Self {
+        let handler = Box::new(Tls::new(Arc::clone(kit), Connection::new(Arc::clone(site), port)));
+        Self { handler, site: Some(Arc::clone(site)).filter(|site| site.face().tells_the_way()), port }
     }
 }
 
@@ -33,7 +34,7 @@ impl Handler for Door {
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         let is_tls = bytes.first().is_none_or(|&byte| byte == HANDSHAKE || byte & SSL2 != 0);
         if let Some(site) = self.site.take().filter(|_| !is_tls) {
-            self.handler = Box::new(Connection::in_the_clear(site));
+            self.handler = Box::new(Connection::in_the_clear(site, self.port));
             self.handler.open(cx);
         }
         self.handler.data(cx, bytes);

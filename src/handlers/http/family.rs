@@ -33,6 +33,12 @@ pub(super) trait Family: Send + Sync {
         false
     }
 
+    /// It answers this on every port of the web: off for what nmap's default scripts ask of each, which no host is on all of them.
+    fn is_everywhere(&self, ask: &Ask<'_>) -> bool {
+        let _ = ask;
+        true
+    }
+
     /// The server judges the request line first, as it does for files: off for families that live on broken paths.
     fn is_strict(&self) -> bool {
         true

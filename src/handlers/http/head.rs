@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, MAX_BODY, MAX_STRICT_HEADERS};
+use super::{Fault, Grammar, MAX_BODY, MAX_STRICT_HEADERS, golang};
 
 /// The version that a request is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,10 +43,24 @@ pub(super) enum Framing {
     Chunked,
 }
 
+impl Framing {
+    /// What a Content-Length says.
+    pub(super) fn of_length(text: &str) -> Result<Self, Fault> {
+        if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(Fault::bad_request("Content-Length is not a number"));
+        }
+        match text.parse::<i64>().map(u64::try_from) {
+            Ok(Ok(length)) if length <= MAX_BODY => Ok(Self::Length(length)),
+            Ok(_) => Err(Fault::new(413, "the body is too long")),
+            Err(_) => Err(Fault::bad_request("Content-Length is no number that fits")),
+        }
+    }
+}
+
 impl Head {
-    /// Reads a complete head as RFC 9112 has it.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let readable = understood(bytes);
+    /// Reads a complete head as RFC 9112 has it, or as Apache does.
+    pub(super) fn parse(bytes: &[u8], grammar: Grammar) -> Result<Self, Fault> {
+        let readable = understood(bytes, grammar);
         let mut slots = [httparse::EMPTY_HEADER; MAX_STRICT_HEADERS];
         let mut request = httparse::Request::new(&mut slots);
         match request.parse(&readable) {
@@ -73,8 +87,8 @@ impl Head {
     }
 
     /// Finds out early that a head whose end has not come can never become a request.
-    pub(super) fn check_beginning(bytes: &[u8]) -> Result<(), Fault> {
-        let readable = understood(bytes);
+    pub(super) fn check_beginning(bytes: &[u8], grammar: Grammar) -> Result<(), Fault> {
+        let readable = understood(bytes, grammar);
         let mut slots = [httparse::EMPTY_HEADER; MAX_STRICT_HEADERS];
         httparse::Request::new(&mut slots).parse(&readable).map(drop).map_err(Fault::from)
     }
@@ -108,44 +122,60 @@ impl Head {
         self.version == Version::Http11 && self.lists("expect", "100-continue")
     }
 
-    /// The length of the body. Contradictions are refused, as they are in request smuggling (RFC 9112 section 6.3).
-    pub(super) fn framing(&self) -> Result<Framing, Fault> {
-        let mut lengths = self.values("content-length").flat_map(|value| value.split(',')).map(str::trim);
+    /// The length of the body. Contradictions are refused, as they are in request smuggling (RFC 9112 section 6.3); Apache takes the chunks.
+    pub(super) fn framing(&self, grammar: Grammar) -> Result<Framing, Fault> {
+        if grammar == Grammar::Go {
+            return golang::framing(self);
+        }
+        let blanks: &[char] = if grammar == Grammar::Nginx { &[' '] } else { &[' ', '\t'] };
+        let lengths = self.values("content-length").flat_map(|value| value.split(','));
+        let mut lengths = lengths.map(|value| value.trim_matches(blanks));
         let first = lengths.next();
         if lengths.any(|other| Some(other) != first) {
             return Err(Fault::bad_request("contradicting Content-Length"));
         }
-        if self.values("transfer-encoding").next().is_some() {
+        if grammar == Grammar::Nginx && self.values("transfer-encoding").count() > 1 {
+            return Err(Fault::bad_request("several Transfer-Encodings"));
+        }
+        let codings = self.values("transfer-encoding").flat_map(|value| value.split(','));
+        if let Some(last) = codings.last() {
             return match first {
-                Some(_) => Err(Fault::bad_request("Content-Length besides Transfer-Encoding")),
-                None if self.lists("transfer-encoding", "chunked") => Ok(Framing::Chunked),
-                None => Err(Fault::new(501, "unknown Transfer-Encoding")),
+                _ if !last.trim().eq_ignore_ascii_case("chunked") => Err(Fault::new(501, "unknown Transfer-Encoding")),
+                Some(_) if grammar != Grammar::Apache => {
+                    Err(Fault::bad_request("Content-Length besides Transfer-Encoding"))
+                }
+                _ => Ok(Framing::Chunked),
             };
         }
-        let Some(length) = first else { return Ok(Framing::Length(0)) };
-        if length.is_empty() || !length.bytes().all(|digit| digit.is_ascii_digit()) {
-            return Err(Fault::bad_request("Content-Length is not a number"));
-        }
-        match length.parse::<i64>().map(u64::try_from) {
-            Ok(Ok(length)) if length <= MAX_BODY => Ok(Framing::Length(length)),
-            Ok(_) => Err(Fault::new(413, "the body is too long")),
-            Err(_) => Err(Fault::bad_request("Content-Length is no number that fits")),
-        }
+        first.map_or(Ok(Framing::Length(0)), Framing::of_length)
     }
 }
 
-/// A server takes a later minor version for the last that it knows (RFC 9110 section 2.5).
-fn understood(head: &[u8]) -> Cow<'_, [u8]> {
+/// A head whose first line the parser takes: a server takes a later minor version for the last that it knows (RFC 9110 section 2.5).
+/// Apache does so with any version that has a digit on either side, takes any byte in a target, and joins lines that are folded.
+fn understood(head: &[u8], grammar: Grammar) -> Cow<'_, [u8]> {
     let end = memchr::memchr(b'\n', head).unwrap_or(head.len());
-    let line = head.get(..end).unwrap_or(head).trim_ascii_end();
-    match line.split_last().filter(|(minor, _)| (b'2'..=b'9').contains(*minor)) {
-        Some((_, start)) if start.ends_with(b" HTTP/1.") => {
-            let mut head = head.to_vec();
-            if let Some(minor) = head.get_mut(start.len()) {
-                *minor = b'1';
-            }
-            head.into()
-        }
-        _ => head.into(),
+    let (line, fields) = head.split_at(end);
+    let is_apache = grammar == Grammar::Apache;
+    let is_later = match line.trim_ascii_end() {
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => true,
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'2'..=b'9', b'.', b'0'..=b'9'] => is_apache,
+        _ => false,
+    };
+    let is_folded = is_apache && [&b"\n "[..], b"\n\t"].iter().any(|fold| memchr::memmem::find(fields, fold).is_some());
+    if !is_later && !is_folded && (!is_apache || line.is_ascii()) {
+        return head.into();
     }
+    let mut line = String::from_utf8_lossy(line).into_owned();
+    if let Some(at) = line.rfind(" HTTP/").filter(|_| is_later) {
+        line.replace_range(at.., " HTTP/1.1\r");
+    }
+    let mut head = line.into_bytes();
+    let mut lines = fields.split_inclusive(|&byte| byte == b'\n').peekable();
+    while let Some(field) = lines.next() {
+        let is_continued =
+            is_folded && lines.peek().is_some_and(|next| next.starts_with(b" ") || next.starts_with(b"\t"));
+        head.extend_from_slice(if is_continued && field.len() > 1 { field.trim_ascii_end() } else { field });
+    }
+    head.into()
 }

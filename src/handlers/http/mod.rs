@@ -19,10 +19,13 @@ mod ethereum;
 mod face;
 mod family;
 mod front;
+mod golang;
 mod hadoop;
 mod head;
+mod injected;
 mod login;
 mod nginx;
+mod patience;
 mod reader;
 mod record;
 mod server;
@@ -32,8 +35,10 @@ mod tests;
 mod vmware;
 mod wallet;
 
+pub(super) use face::http_date;
 pub(super) use head::{Head, Version};
 pub(super) use reader::{Fault, Found, Grammar, Reader, Request};
+pub(super) use record::{fault_event, record_addresses, request_event};
 pub(super) use site::{DOCKER, ETHEREUM, HADOOP, HTTP, HTTPS};
 
 /// Bytes of one request head: what nginx's buffers hold, and the end of a line that no longer fits.

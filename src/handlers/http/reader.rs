@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Recording;
 use super::body::Body;
-use super::{Head, MAX_HEAD, Version, nginx};
+use super::{Head, MAX_HEAD, Version, golang, nginx};
 
 /// Why something is no request, and the status code that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub(in crate::handlers) enum Grammar {
     Strict,
     /// The same as Apache has it: lines end in CR and LF, and the first may be HTTP/0.9.
     Apache,
+    /// What Go's net/http takes, line by line.
+    Go,
     /// What nginx takes, judged line by line.
     Nginx,
 }
@@ -199,11 +201,12 @@ impl Draft {
                 Grammar::Apache if ended && self.line == 0 && is_http_09(&self.bytes) => {
                     Some(Head::http_09(&self.bytes))
                 }
-                Grammar::Strict | Grammar::Apache => self.strictly(ended)?,
+                Grammar::Strict | Grammar::Apache => self.strictly(ended, grammar)?,
+                Grammar::Go => self.as_go(ended)?,
                 Grammar::Nginx => self.as_nginx(piece.len(), ended)?,
             };
             if let Some(head) = head {
-                let body = Body::from(head.framing()?);
+                let body = Body::from(head.framing(grammar)?);
                 *self = Self::default();
                 return Ok(Some(Step::Head(head, body)));
             }
@@ -212,7 +215,7 @@ impl Draft {
     }
 
     /// A piece of a line was added, perhaps its last: the head, when it is complete.
-    fn strictly(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
+    fn strictly(&mut self, ended: bool, grammar: Grammar) -> Result<Option<Head>, Fault> {
         let bytes = &mut self.bytes;
         if bytes.len() >= MAX_HEAD {
             return Err(Fault::new(431, "the head is too long"));
@@ -228,10 +231,28 @@ impl Draft {
             // An empty line before a request is let pass (RFC 9112 section 2.2).
             *self = Self::default();
         } else if bytes.ends_with(b"\n\r\n") || bytes.ends_with(b"\n\n") {
-            return Head::parse(bytes).map(Some);
+            return Head::parse(bytes, grammar).map(Some);
         } else if is_first {
-            Head::check_beginning(bytes)?;
+            Head::check_beginning(bytes, grammar)?;
         }
+        Ok(None)
+    }
+
+    /// The same, as Go has it.
+    fn as_go(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
+        if self.bytes.len() >= MAX_HEAD {
+            return Err(Fault::new(431, "the head is too long"));
+        }
+        if !ended {
+            return Ok(None);
+        }
+        let line = self.bytes.get(self.line..).unwrap_or_default();
+        if self.line == 0 {
+            golang::request_line(line)?;
+        } else if golang::is_blank(line) {
+            return golang::head(&self.bytes).map(Some);
+        }
+        self.line = self.bytes.len();
         Ok(None)
     }
 
@@ -275,7 +296,7 @@ fn read_body(request: &mut Request, body: &mut Body, input: &mut &[u8]) -> Resul
 }
 
 /// `tchar` of RFC 9110 section 5.6.2: what a method consists of.
-const fn is_token(byte: u8) -> bool {
+pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }

@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 
 use super::super::Context;
 use super::super::recording::{with_payload, with_text};
-use super::{Head, Request};
+use super::{Head, Request, injected};
 use crate::events::Event;
 
 /// Characters of the request target in `msg`.
 const SHOWN_OF_TARGET: usize = 120;
 
 /// The `request` event. `payload_hash` is that of the whole body; `payload_hex` its beginning, up to `limit` bytes.
-pub(super) fn request_event(request: &Request, limit: usize) -> Event {
+pub(in crate::handlers) fn request_event(request: &Request, limit: usize) -> Event {
     let Head { method, target, version, headers, raw } = &request.head;
     let shown: String = target.chars().take(SHOWN_OF_TARGET).collect();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -46,7 +46,7 @@ pub(super) fn with_answer(event: Event, family: &str, status: u16, decoded: Map<
 }
 
 /// What came is no request.
-pub(super) fn fault_event(reason: &str, bytes: &[u8], truncated: bool) -> Event {
+pub(in crate::handlers) fn fault_event(reason: &str, bytes: &[u8], truncated: bool) -> Event {
     let event = Event::new("request_malformed", format!("no HTTP request: {reason}")).with("direction", "recv");
     with_payload(event, bytes, truncated)
 }
@@ -62,6 +62,13 @@ pub(super) fn record_sample(cx: &mut Context<'_>, request: &Request, limit: usiz
         });
     if body.total() > 0 && (is_upload || body.total() > limit as u64) {
         cx.sample(&head.target, body.bytes().to_vec());
+    }
+}
+
+/// The addresses that it would have something fetched from.
+pub(in crate::handlers) fn record_addresses(cx: &mut Context<'_>, request: &Request) {
+    for (tool, address) in injected::addresses(request) {
+        cx.download(&address, tool);
     }
 }
 

@@ -9,11 +9,14 @@ use super::super::recording::{Direction, Recording};
 use super::super::{Context, Handler};
 use super::answer::{Answer, Framing, Progress, Stream};
 use super::ask::Ask;
+use super::docker::Docker;
 use super::face::{Face, Meta};
 use super::login::refuse_credentials;
-use super::record::{fault_event, record_sample, request_event, with_answer};
+use super::patience::{Awaits, Patience};
+use super::record::{fault_event, record_addresses, record_sample, request_event, with_answer};
 use super::site::{NO_FAMILY, Site};
 use super::{Fault, Found, Head, Reader, Request, Version};
+use crate::clock::Timestamp;
 use crate::events::Event;
 
 /// What a client waits for that has asked before it sends a body (RFC 9110 section 10.1.1).
@@ -32,6 +35,9 @@ pub(super) struct Connection {
     requests: u32,
     phase: Phase,
     body: Awaited,
+    patience: Patience,
+    /// The port that was dialled.
+    port: u16,
     /// It came in the clear to a port that speaks TLS.
     clear: bool,
 }
@@ -96,23 +102,69 @@ impl Streaming {
 }
 
 impl Connection {
-    pub(super) fn new(site: Arc<Site>) -> Self {
+    pub(super) fn new(site: Arc<Site>, port: u16) -> Self {
         let reader = Reader::new(site.face().grammar(), site.kept_of_body);
-        Self { reader, site, requests: 0, phase: Phase::Requests, body: Awaited::Nothing, clear: false }
+        let patience = Patience::new(site.silence);
+        Self { reader, site, requests: 0, phase: Phase::Requests, body: Awaited::Nothing, patience, port, clear: false }
     }
 
     /// A connection that came without TLS to a port that speaks it.
-    pub(super) fn in_the_clear(site: Arc<Site>) -> Self {
-        Self { clear: true, ..Self::new(site) }
+    pub(super) fn in_the_clear(site: Arc<Site>, port: u16) -> Self {
+        Self { clear: true, ..Self::new(site, port) }
+    }
+
+    fn ask<'a>(&self, request: &'a Request) -> Ask<'a> {
+        Ask::new(request, self.site.secure, self.port)
     }
 
     /// The answer that needs no body, and its family.
-    fn early(&self, request: &Request) -> Option<(&'static str, Answer)> {
-        let ask = Ask::new(request, self.site.secure);
-        if self.clear { Some((NO_FAMILY, self.site.face().unencrypted(&ask))) } else { self.site.early(&ask) }
+    fn early(&self, request: &Request, now: Timestamp) -> Option<(&'static str, Answer)> {
+        let ask = self.ask(request);
+        if self.clear { Some((NO_FAMILY, self.site.face().unencrypted(&ask))) } else { self.site.early(&ask, now) }
     }
 
+    /// Takes what has come, and waits for what is to come.
     fn take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        self.read(cx, bytes);
+        // The deadline of an answer that goes out without a body stands, and so does that of a body after which nothing follows.
+        let stands = matches!(self.body, Awaited::Unneeded | Awaited::Answered(_, _, false));
+        if matches!(self.phase, Phase::Requests) && !stands {
+            self.wait(cx);
+        }
+    }
+
+    /// What is waited for, and how much of it has come.
+    fn awaits(&self) -> (Awaits, u64) {
+        let remains = self.reader.remains();
+        match self.reader.request() {
+            Some(_) if matches!(self.body, Awaited::Answered(..)) => (Awaits::Leftover, 0),
+            Some(request) => (Awaits::Body, request.body.total()),
+            None if !remains.is_empty() => (Awaits::Head, remains.len() as u64),
+            None if self.requests > 0 => (Awaits::Next, 0),
+            None => (Awaits::First, 0),
+        }
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        let (awaits, heard) = self.awaits();
+        cx.deadline_in(self.patience.left(self.site.face(), awaits, heard, cx.now()));
+    }
+
+    /// What was waited for does not come.
+    fn give_up(&self, cx: &mut Context<'_>) {
+        let face = self.site.face();
+        let request = self.reader.request();
+        let is_begun = request.is_some() || self.reader.remains().contains(&b'\n');
+        let ask = request.map(|request| self.ask(request));
+        let answer = face.timed_out(ask.as_ref(), self.site.host_name(), self.port);
+        if let Some(answer) = answer.filter(|_| is_begun && !self.site.mute) {
+            let head = request.map(|request| &request.head);
+            cx.send(face.write(&answer, &Meta { now: cx.now(), head, keep: false, left: 0 }));
+        }
+        cx.close();
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         let mut input = bytes;
         while let Some(found) = self.reader.next(&mut input) {
             match found {
@@ -130,7 +182,7 @@ impl Connection {
     fn await_body(&mut self, cx: &mut Context<'_>) {
         let Some(request) = self.reader.request().filter(|_| !self.site.mute) else { return };
         self.body = Awaited::Needed;
-        if self.early(request).is_some() {
+        if self.early(request, cx.now()).is_some() {
             self.body = Awaited::Unneeded;
             cx.deadline_in(TOGETHER);
         } else if request.head.expects_continue() {
@@ -141,40 +193,42 @@ impl Connection {
     /// Answers a request whose body takes long and is not needed.
     fn answer_early(&mut self, cx: &mut Context<'_>) {
         let Some(request) = self.reader.request() else { return };
-        let Some((family, answer)) = self.early(request) else { return };
+        let Some((family, answer)) = self.early(request, cx.now()) else { return };
         self.requests += 1;
         let face = self.site.face();
         let left = face.max_requests().saturating_sub(self.requests);
         let keep = face.keeps_alive(&request.head) && !answer.close && left > 0;
         cx.send(face.write(&answer, &Meta { now: cx.now(), head: Some(&request.head), keep, left }));
         self.body = Awaited::Answered(family, answer.status, keep);
-        cx.deadline_in(if keep { self.site.silence } else { QUIET });
+        if keep { self.wait(cx) } else { cx.deadline_in(QUIET) }
     }
 
-    /// The request's event, once its body is whole or will never be.
-    fn record(&self, cx: &mut Context<'_>, request: &Request, complete: impl FnOnce(Event) -> Event) {
+    /// The request's event, once its body is whole or will never be, and what comes with it or is named in it.
+    fn record(&self, cx: &mut Context<'_>, request: &Request, family: &str, complete: impl FnOnce(Event) -> Event) {
         cx.event(complete(request_event(request, self.site.shown_of_body)));
         record_sample(cx, request, self.site.shown_of_body);
+        // The shell of a container names them when it comes to them.
+        if family != Docker::NAME {
+            record_addresses(cx, request);
+        }
     }
 
     /// Answers a request; true when the next one may be read at once. `rest` is what came behind it.
     fn answer(&mut self, cx: &mut Context<'_>, request: &Request, rest: &[u8]) -> bool {
         let site = Arc::clone(&self.site);
-        let ask = Ask::new(request, site.secure);
+        let ask = self.ask(request);
+        self.patience.restart();
         let body = std::mem::replace(&mut self.body, Awaited::Nothing);
         if let Awaited::Answered(family, status, keep) = body {
             refuse_credentials(cx, &ask);
-            self.record(cx, request, |event| with_answer(event, family, status, Map::new()));
+            self.record(cx, request, family, |event| with_answer(event, family, status, Map::new()));
             if !keep {
                 cx.close();
             }
             return keep;
         }
-        if matches!(body, Awaited::Unneeded) {
-            cx.deadline_in(site.silence);
-        }
         if site.mute {
-            self.record(cx, request, |event| event);
+            self.record(cx, request, NO_FAMILY, |event| event);
             cx.close();
             return false;
         }
@@ -186,7 +240,7 @@ impl Connection {
             site.answer(cx, &ask)
         };
         let decoded = std::mem::take(&mut answer.decoded);
-        self.record(cx, request, |event| with_answer(event, family, answer.status, decoded));
+        self.record(cx, request, family, |event| with_answer(event, family, answer.status, decoded));
         if matches!(body, Awaited::Nothing) && face.invites_nothing(&request.head, answer.status) {
             cx.send(CONTINUE);
         }
@@ -213,10 +267,10 @@ impl Connection {
         }
         cx.send(face.write(&answer, &meta));
         let Some((framing, stream)) = answer.stream.filter(|_| head.method != "HEAD") else {
-            if !meta.keep {
+            if !meta.keep || answer.cut {
                 cx.close();
             }
-            return meta.keep;
+            return meta.keep && !answer.cut;
         };
         let streaming = Streaming { stream, framing, keep: meta.keep, ahead: Vec::new() };
         self.phase = Phase::Streaming(Box::new(streaming));
@@ -240,7 +294,6 @@ impl Connection {
         if !keep {
             return cx.close();
         }
-        cx.deadline_in(self.site.silence);
         self.take(cx, &ahead);
     }
 
@@ -252,18 +305,18 @@ impl Connection {
         let site = Arc::clone(&self.site);
         let face = site.face();
         let request = self.reader.take_request();
-        let early = request.as_ref().and_then(|request| self.early(request));
-        let (head, answer) = match (&request, early) {
-            (Some(request), Some((_, answer))) => (Some(&request.head), answer),
-            _ => {
-                let port = if site.secure { 443 } else { 80 };
-                (None, face.fault(&fault, &remains, site.host_name(), port))
-            }
+        let in_body = request.as_ref().and_then(|request| {
+            let early = self.early(request, cx.now()).map(|(_, answer)| answer);
+            Some((&request.head, early.or_else(|| face.broken_body(&fault, &self.ask(request)))?))
+        });
+        let (head, answer) = match in_body {
+            Some((head, answer)) => (Some(head), answer),
+            None => (None, face.fault(&fault, &remains, site.host_name(), self.port)),
         };
         let answered = std::mem::replace(&mut self.body, Awaited::Nothing);
         let status = if let Awaited::Answered(_, status, _) = answered { status } else { answer.status };
         if let Some(request) = &request {
-            self.record(cx, request, |event| event.with("status", status));
+            self.record(cx, request, NO_FAMILY, |event| event.with("status", status));
         }
         self.phase = Phase::Faulty(Fault { status, ..fault }, recording);
         if matches!(answered, Awaited::Answered(..)) {
@@ -278,18 +331,12 @@ impl Connection {
 
 impl Handler for Connection {
     fn open(&mut self, cx: &mut Context<'_>) {
-        cx.deadline_in(self.site.silence);
+        self.wait(cx);
     }
 
     fn data(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         match &mut self.phase {
-            Phase::Requests => {
-                // The deadline of an answer that goes out without a body stands.
-                if matches!(self.body, Awaited::Nothing | Awaited::Needed) {
-                    cx.deadline_in(self.site.silence);
-                }
-                self.take(cx, bytes);
-            }
+            Phase::Requests => self.take(cx, bytes),
             Phase::Faulty(_, recording) => {
                 recording.push(bytes);
                 cx.deadline_in(QUIET);
@@ -325,10 +372,15 @@ impl Handler for Connection {
         if let (Phase::Requests, Awaited::Unneeded) = (&self.phase, self.body) {
             return self.answer_early(cx);
         }
-        let Phase::Streaming(streaming) = &mut self.phase else { return cx.close() };
-        let mut piece = Vec::new();
-        let progress = streaming.stream.next(cx, &mut piece);
-        self.progressed(cx, &piece, progress);
+        match &mut self.phase {
+            Phase::Requests => self.give_up(cx),
+            Phase::Faulty(..) => cx.close(),
+            Phase::Streaming(streaming) => {
+                let mut piece = Vec::new();
+                let progress = streaming.stream.next(cx, &mut piece);
+                self.progressed(cx, &piece, progress);
+            }
+        }
     }
 
     fn closed(&mut self, cx: &mut Context<'_>) {
@@ -350,7 +402,7 @@ impl Handler for Connection {
         }
         if let Some(request) = self.reader.take_request() {
             let answered = self.body;
-            self.record(cx, &request, |event| {
+            self.record(cx, &request, NO_FAMILY, |event| {
                 match answered {
                     Awaited::Answered(family, status, _) => with_answer(event, family, status, Map::new()),
                     _ => event,

@@ -24,6 +24,7 @@ use super::login::{Login, refuse_credentials};
 use super::server::Connection;
 use super::vmware::Vmware;
 use super::wallet::Wallet;
+use crate::clock::Timestamp;
 use crate::flow::Transport;
 
 const fn row(
@@ -91,8 +92,8 @@ pub(super) enum Home {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Silence after which a connection is closed, in seconds.
-    silence_secs: u64,
+    /// Silence after which a connection is closed, in seconds; when not given, the times of the software that is shown.
+    silence_secs: Option<u64>,
     /// The family that answers what no other claims; each name has its own default, on its first port.
     site: Option<Home>,
     /// The `Server` header: text that begins with `nginx` or `Apache`; drawn when empty. With this or `site`, all ports show the same.
@@ -106,7 +107,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            silence_secs: 60,
+            silence_secs: None,
             site: None,
             server: String::new(),
             max_body_kib: 1_024,
@@ -134,10 +135,13 @@ pub(super) struct Site {
     credentials: Arc<Credentials>,
     /// The port whose site this is; `None` when it is that of all ports.
     own_port: Option<u16>,
+    /// It is another port's than its own.
+    elsewhere: bool,
     /// Requests are recorded and not answered.
     pub(super) mute: bool,
     pub(super) secure: bool,
-    pub(super) silence: Duration,
+    /// Silence after which a connection is closed whatever it waits for.
+    pub(super) silence: Option<Duration>,
     /// Bytes of a body that families see and that are stored.
     pub(super) kept_of_body: usize,
     /// Bytes of a body that an event shows.
@@ -148,13 +152,18 @@ fn prepare(environment: &Environment<'_>, home: Home, others: bool, secure: bool
     let settings: Settings = environment.settings()?;
     let site = Arc::new(Site::new(environment, &settings, home, others, secure));
     if !secure {
-        return Ok(boxed(move |session: &Session| Connection::new(Site::on(&site, session.dialled.port()))));
+        return Ok(boxed(move |session: &Session| {
+            let port = session.dialled.port();
+            Connection::new(Site::on(&site, port), port)
+        }));
     }
     let kit = |protocols: &[&str]| environment.tls_kit().with_alpn(protocols).with_ticket_lifetime(TICKET_LIFETIME);
-    let (nginx, others) = (kit(&["http/1.1", "http/1.0", "http/0.9"]), kit(&["http/1.1"]));
+    let (nginx, others) =
+        (Arc::new(kit(&["http/1.1", "http/1.0", "http/0.9"])), Arc::new(kit(&["http/1.1"]).by_client()));
     Ok(boxed(move |session: &Session| {
-        let site = Site::on(&site, session.dialled.port());
-        Door::new(if matches!(site.face, Face::Nginx { .. }) { &nginx } else { &others }, &site)
+        let port = session.dialled.port();
+        let site = Site::on(&site, port);
+        Door::new(if matches!(site.face, Face::Nginx { .. }) { &nginx } else { &others }, &site, port)
     }))
 }
 
@@ -195,9 +204,10 @@ impl Site {
             persona,
             credentials,
             own_port: (others && !is_given).then_some(if secure { 443 } else { 80 }),
+            elsewhere: false,
             mute: false,
             secure,
-            silence: Duration::from_secs(settings.silence_secs),
+            silence: settings.silence_secs.map(Duration::from_secs),
             kept_of_body: settings.max_body_kib.min(MAX_BODY_KIB) * 1_024,
             shown_of_body: environment.max_payload,
         }
@@ -210,7 +220,7 @@ impl Site {
         }
         let (login, face) = front::of_port(&site.persona, &site.credentials, port);
         let mute = is_native(port);
-        Arc::new(Self { home: Arc::new(login), face, mute, ..Self::clone(site) })
+        Arc::new(Self { home: Arc::new(login), face, mute, elsewhere: true, ..Self::clone(site) })
     }
 
     /// The software that refuses what is no request.
@@ -225,7 +235,8 @@ impl Site {
 
     /// The family that a request belongs to, its software, and the answer.
     pub(super) fn answer<'a>(&'a self, cx: &mut Context<'_>, ask: &Ask<'_>) -> (&'static str, &'a Face, Answer) {
-        let family = self.families.iter().find(|family| family.claims(ask)).unwrap_or(&self.home);
+        let claimant = self.families.iter().find(|family| family.claims(ask)).unwrap_or(&self.home);
+        let family = if self.elsewhere && !claimant.is_everywhere(ask) { &self.home } else { claimant };
         let face = family.face().unwrap_or(&self.face);
         if !family.judges(ask) {
             refuse_credentials(cx, ask);
@@ -246,18 +257,18 @@ impl Site {
             headers.append(&mut answer.headers);
             answer = Answer { status, content_type, headers, body, ..answer };
         }
-        (family.name(), face, face.served(ask, answer))
+        (claimant.name(), face, face.served(ask, answer, cx.now()))
     }
 
     /// The answer that needs no body: nginx refuses what it lacks as soon as it has the head. Its family with it.
-    pub(super) fn early(&self, ask: &Ask<'_>) -> Option<(&'static str, Answer)> {
+    pub(super) fn early(&self, ask: &Ask<'_>, now: Timestamp) -> Option<(&'static str, Answer)> {
         let home = &self.home;
         let is_claimed = || self.families.iter().any(|family| family.claims(ask));
         if !matches!(self.face, Face::Nginx { .. }) || !home.is_strict() || is_claimed() {
             return None;
         }
         let lacking = || home.lacks(ask).then(|| self.face.not_found(ask));
-        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), self.face.served(ask, answer)))
+        self.face.judge(ask).or_else(lacking).map(|answer| (home.name(), self.face.served(ask, answer, now)))
     }
 }
 

@@ -128,6 +128,10 @@ impl Family for Vmware {
         ask.raw_path.contains("hyper/send") || ask.raw_path == "/sdk" || ask.raw_path.starts_with("/sdk/")
     }
 
+    fn is_everywhere(&self, ask: &Ask<'_>) -> bool {
+        ask.raw_path.contains("hyper/send")
+    }
+
     fn face(&self) -> Option<&Face> {
         Some(&Face::Esx)
     }

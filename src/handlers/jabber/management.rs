@@ -1,6 +1,6 @@
 //! Stream management (XEP-0198) as ejabberd does it without resumption: both sides count stanzas and tell each other.
 
-use super::xml::Element;
+use super::element::Element;
 
 /// Its two versions that are offered.
 pub(super) const NAMESPACES: [&str; 2] = ["urn:xmpp:sm:2", "urn:xmpp:sm:3"];

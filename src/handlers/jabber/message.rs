@@ -1,8 +1,10 @@
 //! Messages: to the sessions of an account, or kept until one comes (RFC 6121 section 8.5).
 
 use super::User;
+use super::element::{Element, escaped};
+use super::privacy::About;
 use super::stanza::{Place, readdressed, split};
-use super::xml::{Element, escaped};
+use super::text::Wrong;
 
 /// Sends a message where it belongs.
 pub(super) fn take(stanza: &Element, user: &User, place: &mut Place<'_>) {
@@ -13,7 +15,7 @@ pub(super) fn take(stanza: &Element, user: &User, place: &mut Place<'_>) {
     let (bare, resource) = split(to);
     if !place.is_local(&bare) {
         if kind != "error" {
-            place.refuse(stanza, user, 404, "cancel", "remote-server-not-found");
+            place.refuse(stanza, user, Wrong::NO_SUCH_SERVER);
         }
         return;
     }
@@ -28,6 +30,11 @@ pub(super) fn take(stanza: &Element, user: &User, place: &mut Place<'_>) {
         None if matches!(kind, "normal" | "chat" | "headline") => most_wanted(&place.available(&bare)),
         None => Vec::new(),
     };
+    let hears = |link: &u64| place.hears(*link, &own, About::Message);
+    let (heard, deaf): (Vec<u64>, Vec<u64>) = heard.into_iter().partition(hears);
+    if heard.is_empty() && !deaf.is_empty() {
+        return place.refuse(stanza, user, Wrong::UNAVAILABLE);
+    }
     let text = copy.written();
     heard.iter().for_each(|&link| place.tell(user, link, &text));
     if kind == "chat" {
@@ -47,7 +54,7 @@ fn most_wanted(available: &[(u64, i8)]) -> Vec<u64> {
 /// Nobody is there: what has something to say waits for the account, as mod_offline keeps it.
 fn keep(stanza: &Element, mut copy: Element, bare: &str, kind: &str, user: &User, place: &mut Place<'_>) {
     match kind {
-        "normal" | "chat" if place.has_account(bare) => {
+        "normal" | "chat" if place.has_account(bare) && wants(bare, user, place) => {
             if stanza.child("body").is_none() {
                 return;
             }
@@ -56,12 +63,18 @@ fn keep(stanza: &Element, mut copy: Element, bare: &str, kind: &str, user: &User
             // XEP-0091, which ejabberd has not given up.
             copy.children.push(stamp("x", "jabber:x:delay", None, utc.replace(['-', 'Z'], ""), ""));
             if !place.room.keep_offline(&place.shared.held, bare, &copy.written()) {
-                place.refuse(stanza, user, 500, "wait", "resource-constraint");
+                place.refuse(stanza, user, Wrong::NO_ROOM);
             }
         }
         "headline" | "error" => {}
-        _ => place.refuse(stanza, user, 503, "cancel", "service-unavailable"),
+        _ => place.refuse(stanza, user, Wrong::UNAVAILABLE),
     }
+}
+
+/// The account would hear this client if it were there.
+fn wants(bare: &str, user: &User, place: &Place<'_>) -> bool {
+    let from = user.address(place.host);
+    place.room.known(bare).is_none_or(|it| it.privacy.allows(None, &from, &it.roster, About::Message))
 }
 
 fn stamp(name: &str, namespace: &str, from: Option<String>, stamp: String, text: &str) -> Element {

@@ -2,7 +2,8 @@
 //! streams as far as dialback.
 //!
 //! `session` leads the dialogue, `xml` cuts the stream, `text` holds what the server says, `sasl` and `scram` log in; `stanza` leads to
-//! `iq`, `message` and `presence` for a client that is logged in, `room` holds what the clients of a source share.
+//! `iq`, `message` and `presence` for a client that is logged in, `room` holds what the clients of a source share; `muc` are its chat
+//! rooms, `pubsub` its nodes, `privacy` whom an account blocks. What the server says that it can do is in `disco`, and nothing else is.
 //!
 //! Which mechanisms are offered follows from the credential policy. A server must know a password to sign its half of SCRAM, and
 //! clients prefer SCRAM: with passwords that are not known they would all fail, and none would be recorded. So SCRAM is offered with a list of
@@ -13,10 +14,15 @@
 //! bytes, or what was stored.
 
 mod disco;
+mod element;
 mod iq;
 mod management;
 mod message;
+mod muc;
 mod presence;
+mod privacy;
+mod pubsub;
+mod register;
 mod room;
 mod roster;
 mod sasl;
@@ -98,6 +104,8 @@ impl Default for Settings {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
+    /// Accounts are made on demand: where every password is let in.
+    registers: bool,
     /// What is offered of the mechanisms.
     mechanisms: Vec<String>,
     credentials: Credentials,
@@ -116,6 +124,7 @@ impl Shared {
         Ok(Arc::new(Self {
             mechanisms: offered(&settings.mechanisms, &credentials).map_err(toml::de::Error::custom)?,
             credentials,
+            registers: matches!(settings.credentials, Policy::AcceptAll),
             settings,
             persona: Arc::clone(&environment.persona),
             kit: environment.tls_kit(),

@@ -1,9 +1,11 @@
 //! Presence: who is there, and who may know (RFC 6121 sections 3 and 4).
 
-use super::User;
+use super::element::{Element, escaped};
+use super::privacy::About;
 use super::roster::{self, Contact};
 use super::stanza::{Place, readdressed, split};
-use super::xml::{Element, escaped};
+use super::text::Wrong;
+use super::{User, muc, pubsub};
 
 /// Does what a presence says.
 pub(super) fn take(stanza: &Element, user: &User, place: &mut Place<'_>) {
@@ -21,10 +23,13 @@ pub(super) fn take(stanza: &Element, user: &User, place: &mut Place<'_>) {
                     let is_meant = |link: &u64| resource.is_none_or(|name| place.link(&bare, name) == Some(*link));
                     let links: Vec<u64> =
                         place.available(&bare).into_iter().map(|(link, _)| link).filter(is_meant).collect();
+                    let from = user.address(place.host);
+                    let hears = |link: &u64| place.hears(*link, &from, About::PresenceIn);
+                    let links: Vec<u64> = links.into_iter().filter(hears).collect();
                     links.into_iter().for_each(|link| place.tell(user, link, &copy));
                 }
                 None if kind == Some("error") => {}
-                None => place.refuse(stanza, user, 404, "cancel", "remote-server-not-found"),
+                None => place.refuse(stanza, user, Wrong::NO_SUCH_SERVER),
             }
         }
     }
@@ -36,6 +41,7 @@ fn come(stanza: &Element, user: &User, place: &mut Place<'_>) {
     let priority = stanza.child("priority").and_then(|priority| priority.text.trim().parse().ok()).unwrap_or(0);
     let was_there = place.room.seat(link).is_some_and(|seat| seat.presence.is_some());
     place.room.come(&place.shared.held, link, stanza, priority);
+    pubsub::ask_interests(stanza, user, place);
     spread(stanza, user, place);
     if was_there {
         return;
@@ -56,6 +62,7 @@ fn come(stanza: &Element, user: &User, place: &mut Place<'_>) {
 }
 
 fn go(stanza: &Element, user: &User, place: &mut Place<'_>) {
+    muc::leave_all(user, place);
     let seat = user.link.and_then(|link| place.room.seat(link));
     if seat.and_then(|seat| seat.presence.take()).is_some() {
         spread(stanza, user, place);
@@ -77,6 +84,10 @@ fn spread(stanza: &Element, user: &User, place: &mut Place<'_>) {
     let followers = place.room.account(&own).map(|account| account.roster.those(|it| it.from)).unwrap_or_default();
     for bare in std::iter::once(own.clone()).chain(followers) {
         for (link, _) in place.available(&bare) {
+            let lets = || place.may(user, &bare, About::PresenceOut) && place.hears(link, &address, About::PresenceIn);
+            if user.link != Some(link) && !lets() {
+                continue;
+            }
             let to = place.room.seat(link).map(|seat| seat.address()).unwrap_or_default();
             place.tell(user, link, &readdressed(stanza, &address, &to).written());
         }
@@ -108,7 +119,7 @@ fn ask(stanza: &Element, kind: &str, to: &str, user: &User, place: &mut Place<'_
     }
     settle(&own, to, user, place, |contact| sent(contact, kind));
     if !place.is_local(to) {
-        return place.refuse(stanza, user, 404, "cancel", "remote-server-not-found");
+        return place.refuse(stanza, user, Wrong::NO_SUCH_SERVER);
     }
     if !place.has_account(to) {
         return;
@@ -156,13 +167,12 @@ fn settle(bare: &str, jid: &str, user: &User, place: &mut Place<'_>, work: impl 
     let share = place.count(1_024);
     let item = place.room.account(bare).and_then(|account| account.roster.settle(jid, |_| share, work));
     if let Some(item) = item {
-        push(bare, &item, user, place);
+        push(bare, &roster::query(&item), user, place);
     }
 }
 
-/// Shows a changed item of the list to all sessions of the account (RFC 6121 section 2.1.6).
-pub(super) fn push(bare: &str, item: &str, user: &User, place: &mut Place<'_>) {
-    let query = roster::query(item);
+/// Shows what has changed to all sessions of the account (RFC 6121 section 2.1.6).
+pub(super) fn push(bare: &str, query: &str, user: &User, place: &mut Place<'_>) {
     let seats: Vec<_> = place.room.seats(bare).map(|seat| (seat.link, seat.address())).collect();
     for (link, address) in seats {
         let (id, from, to) = (place.room.next_push(), escaped(bare), escaped(&address));

@@ -6,8 +6,11 @@
 
 use std::collections::VecDeque;
 
+use super::element::Element;
+use super::muc::Conference;
+use super::privacy::Privacy;
+use super::pubsub::Node;
 use super::roster::Roster;
-use super::xml::Element;
 use crate::handlers::held::{Held, Share};
 
 const MAX_ACCOUNTS: usize = 32;
@@ -24,8 +27,8 @@ const OVERHEAD: usize = 96;
 
 /// A text whose bytes count while it is kept.
 #[derive(Debug)]
-struct Kept {
-    text: String,
+pub(super) struct Kept {
+    pub(super) text: String,
     _share: Share,
 }
 
@@ -34,6 +37,7 @@ struct Kept {
 pub(super) struct Account {
     bare: String,
     pub(super) roster: Roster,
+    pub(super) privacy: Privacy,
     /// By name and namespace.
     stored: Vec<(String, Kept)>,
     offline: Vec<Kept>,
@@ -55,6 +59,10 @@ pub(super) struct Seat {
     pub(super) resource: String,
     /// `None`: it is away.
     pub(super) presence: Option<Presence>,
+    /// What it wants to hear of, a name a line, once it has told (XEP-0163 section 4.3).
+    pub(super) interests: Option<Kept>,
+    /// The list that rules for this session only (XEP-0016 section 2.4).
+    pub(super) active: Option<String>,
     /// It wants copies of what its account's other sessions say and hear (XEP-0280).
     pub(super) carbons: bool,
     mailbox: VecDeque<Kept>,
@@ -72,6 +80,8 @@ impl Seat {
 pub(super) struct Room {
     accounts: Vec<Account>,
     seats: Vec<Seat>,
+    pub(super) conferences: Vec<Conference>,
+    pub(super) nodes: Vec<Node>,
     last_link: u64,
     pushes: u64,
     held: Held,
@@ -83,7 +93,7 @@ impl Room {
         Share::take([(&self.held, MAX_SOURCE), (total, MAX_TOTAL)], bytes)
     }
 
-    fn keep(&self, total: &Held, text: &str) -> Option<Kept> {
+    pub(super) fn keep(&self, total: &Held, text: &str) -> Option<Kept> {
         let share = self.count(total, text.len() + OVERHEAD)?;
         Some(Kept { text: text.to_owned(), _share: share })
     }
@@ -101,6 +111,8 @@ impl Room {
             bare: bare.to_owned(),
             resource: resource.to_owned(),
             presence: None,
+            interests: None,
+            active: None,
             carbons: false,
             mailbox: VecDeque::new(),
         });
@@ -113,6 +125,10 @@ impl Room {
 
     pub(super) fn seat(&mut self, link: u64) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.link == link)
+    }
+
+    pub(super) fn seat_of(&self, link: u64) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.link == link)
     }
 
     /// The sessions of an account.
@@ -131,15 +147,26 @@ impl Room {
                     let at = self.accounts.iter().position(is_free)?;
                     self.accounts.remove(at);
                 }
-                Account { bare: bare.to_owned(), roster: Roster::default(), stored: Vec::new(), offline: Vec::new() }
+                Account {
+                    bare: bare.to_owned(),
+                    roster: Roster::default(),
+                    privacy: Privacy::default(),
+                    stored: Vec::new(),
+                    offline: Vec::new(),
+                }
             }
         };
         self.accounts.push(account);
         self.accounts.last_mut()
     }
 
+    /// The account of this address, if it is known.
+    pub(super) fn known(&self, bare: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.bare == bare)
+    }
+
     pub(super) fn has_account(&self, bare: &str) -> bool {
-        self.accounts.iter().any(|account| account.bare == bare)
+        self.known(bare).is_some()
     }
 
     /// Puts a stanza into a session's mailbox, while there is room.
@@ -206,7 +233,7 @@ impl Room {
 
     /// The element of this name and namespace that an account has stored.
     pub(super) fn stored(&self, bare: &str, element: &Element) -> Option<String> {
-        let account = self.accounts.iter().find(|account| account.bare == bare)?;
+        let account = self.known(bare)?;
         let wanted = key(element);
         account.stored.iter().find(|(key, _)| *key == wanted).map(|(_, kept)| kept.text.clone())
     }

@@ -1,6 +1,6 @@
 //! The contact list of one account (RFC 6121 sections 2 and 3): what a client puts there, and who hears of whose presence.
 
-use super::xml::Element;
+use super::element::Element;
 use crate::handlers::held::Share;
 
 /// Contacts of one account, and bytes of one of them as it is written.
@@ -13,7 +13,7 @@ pub(super) struct Contact {
     /// The bare address.
     jid: String,
     name: Option<String>,
-    groups: Vec<String>,
+    pub(super) groups: Vec<String>,
     /// The account hears of the contact's presence.
     pub(super) to: bool,
     /// The contact hears of the account's.
@@ -122,19 +122,22 @@ impl Roster {
 }
 
 impl Contact {
-    /// `<item/>`, its attributes in ejabberd's order.
-    fn item(&self) -> String {
-        let subscription = match (self.to, self.from) {
+    pub(super) fn subscription(&self) -> &'static str {
+        match (self.to, self.from) {
             (true, true) => "both",
             (true, false) => "to",
             (false, true) => "from",
             (false, false) => "none",
-        };
+        }
+    }
+
+    /// `<item/>`, its attributes in ejabberd's order.
+    fn item(&self) -> String {
         let mut attributes = Vec::new();
         if self.asks {
             attributes.push(("ask".to_owned(), "subscribe".to_owned()));
         }
-        attributes.push(("subscription".to_owned(), subscription.to_owned()));
+        attributes.push(("subscription".to_owned(), self.subscription().to_owned()));
         if let Some(name) = &self.name {
             attributes.push(("name".to_owned(), name.clone()));
         }

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use data_encoding::BASE64;
 
+use super::element::Element;
 use super::scram::{Exchange, Final, Hash};
-use super::xml::Element;
 use super::{Shared, text};
 use crate::handlers::{Context, Random};
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::element::Element;
 use super::management::Management;
 use super::room::Room;
 use super::sasl::Pending;
 use super::stanza::{self, Place};
-use super::xml::{Element, Fault, Found, Parser};
+use super::xml::{Fault, Found, Parser};
 use super::{Kind, Shared, User, presence, text};
 use crate::events::Event;
 use crate::handlers::look::Look;
@@ -20,6 +21,8 @@ use crate::handlers::{Context, Handler, Random, Session, TlsStream};
 
 /// The port of server-to-server streams.
 const SERVER_PORT: u16 = 5_269;
+/// Where clients alone are heard. On a port of neither, the namespace says who comes.
+const CLIENT_PORTS: [u16; 2] = [5_222, 5_223];
 /// Time for the login.
 const LOGIN_TIME: Duration = Duration::from_secs(120);
 /// How long what follows a fault is gathered before the stream ends.
@@ -190,11 +193,16 @@ impl Jabber {
         self.streams += 1;
         let prefix = header.name.strip_suffix(":stream").unwrap_or_default();
         let is_stream = header.attribute(&format!("xmlns:{prefix}")) == Some(text::STREAMS);
-        self.kind = match header.namespace() {
-            "jabber:server" => Kind::Server,
-            _ => self.kind,
+        // ejabberd's listener for servers takes no clients; that for clients looks only at the namespace of streams, and its client is one.
+        let is_known = match header.namespace() {
+            "jabber:client" => self.kind == Kind::Client,
+            "jabber:server" => true,
+            _ => false,
         };
-        if !is_stream || !matches!(header.namespace(), "jabber:client" | "jabber:server") {
+        if !CLIENT_PORTS.contains(&cx.session().dialled.port()) && header.namespace() == "jabber:server" {
+            self.kind = Kind::Server;
+        }
+        if !is_stream || !is_known {
             return self.fail(cx, "invalid-namespace", "");
         }
         let Some(host) = self.shared.host(cx, header.attribute("to").unwrap_or_default()) else {
@@ -209,7 +217,7 @@ impl Jabber {
             let offers_tls = self.tls.is_none() && !self.is_inside_tls;
             let shared = Arc::clone(&self.shared);
             let mechanisms = self.user.is_none().then_some(shared.mechanisms.as_slice());
-            answer.push_str(&text::features(self.kind, offers_tls, mechanisms));
+            answer.push_str(&text::features(self.kind, offers_tls, mechanisms, shared.registers));
         }
         self.host = Some(host);
         self.send(cx, &answer);

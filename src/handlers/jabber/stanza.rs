@@ -1,9 +1,11 @@
 //! Stanzas of a client that is logged in (RFC 6120 section 8, RFC 6121): where they go.
 
-use super::room::Room;
-use super::text::{answer, stanza_error};
-use super::xml::Element;
-use super::{Shared, User, iq, message, presence};
+use super::disco::services;
+use super::element::Element;
+use super::privacy::About;
+use super::room::{Kept, Room};
+use super::text::{Wrong, answer};
+use super::{Shared, User, iq, message, muc, presence, pubsub};
 use crate::handlers::held::Share;
 
 /// Who speaks to which server, and what came of it.
@@ -31,10 +33,40 @@ impl Place<'_> {
     }
 
     /// Refuses what this client sent.
-    pub(super) fn refuse(&mut self, stanza: &Element, user: &User, code: u16, kind: &str, condition: &str) {
-        let error = stanza_error(stanza, code, kind, condition);
-        let text = answer(stanza, "error", &user.address(self.host), Some(self.host), &error);
+    pub(super) fn refuse(&mut self, stanza: &Element, user: &User, wrong: Wrong) {
+        let own = user.bare(self.host);
+        let text = answer(stanza, "error", &user.address(self.host), Some(&own), &wrong.of(stanza));
         self.out.push_str(&text);
+    }
+
+    /// Answers a request.
+    pub(super) fn reply(&mut self, stanza: &Element, user: &User, reply: Result<String, Wrong>) {
+        match reply {
+            Ok(content) => {
+                let (own, bare) = (user.address(self.host), user.bare(self.host));
+                self.out.push_str(&answer(stanza, "result", &own, Some(&bare), &content));
+            }
+            Err(wrong) => self.refuse(stanza, user, wrong),
+        }
+    }
+
+    /// Keeps a text of this source's, while there is room.
+    pub(super) fn keep(&self, text: &str) -> Option<Kept> {
+        self.room.keep(&self.shared.held, text)
+    }
+
+    /// The client's own list lets it send this to an address.
+    pub(super) fn may(&self, user: &User, to: &str, about: About) -> bool {
+        user.link.is_none_or(|link| self.hears(link, to, about))
+    }
+
+    /// A session's list lets it have to do with this address.
+    pub(super) fn hears(&self, link: u64, other: &str, about: About) -> bool {
+        let seat = self.room.seat_of(link);
+        let account = seat.and_then(|seat| Some((seat, self.room.known(&seat.bare)?)));
+        account.is_none_or(|(seat, account)| {
+            split(other).0 == seat.bare || account.privacy.allows(seat.active.as_deref(), other, &account.roster, about)
+        })
     }
 
     pub(super) fn count(&self, bytes: usize) -> Option<Share> {
@@ -66,11 +98,27 @@ impl Place<'_> {
 
 /// Does what one stanza asks for.
 pub(super) fn take(stanza: &Element, user: &mut User, place: &mut Place<'_>) {
-    match stanza.name.as_str() {
-        "iq" => iq::take(stanza, user, place),
+    const DENIED: Wrong =
+        Wrong::NOT_ACCEPTABLE.saying("Your active privacy list has denied the routing of this stanza.");
+    let to = stanza.attribute("to").unwrap_or_default();
+    let is_denied = |about| !to.is_empty() && !place.may(user, to, about);
+    match (stanza.name.as_str(), user.link) {
+        ("iq", None) => return iq::take(stanza, user, place),
         // Before it has a resource a client is not heard.
-        "message" if user.link.is_some() => message::take(stanza, user, place),
-        "presence" if user.link.is_some() => presence::take(stanza, user, place),
+        (_, None) => return,
+        ("message", _) if is_denied(About::Message) => return place.refuse(stanza, user, DENIED),
+        ("iq", _) if is_denied(About::Iq) => return place.refuse(stanza, user, DENIED),
+        ("presence", _) if is_denied(About::PresenceOut) => return,
+        _ => {}
+    }
+    let domain = split(to).0.rsplit('@').next().unwrap_or_default().to_owned();
+    let [conference, pubsub] = services(place.host);
+    match stanza.name.as_str() {
+        _ if domain == conference => muc::take(stanza, user, place),
+        _ if domain == pubsub => pubsub::take(stanza, user, place),
+        "iq" => iq::take(stanza, user, place),
+        "message" => message::take(stanza, user, place),
+        "presence" => presence::take(stanza, user, place),
         _ => {}
     }
 }

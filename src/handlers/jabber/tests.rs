@@ -1,5 +1,6 @@
 //! Dialogues with a server in ejabberd's words.
 
+mod services;
 mod together;
 
 use data_encoding::BASE64;
@@ -40,7 +41,7 @@ fn a_stream_is_answered_with_header_and_features() {
     assert_eq!(
         rest,
         format!(
-            " from='example.org' version='1.0'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms {SASL}><mechanism>PLAIN</mechanism></mechanisms><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://www.process-one.net/en/ejabberd/' ver='fpOk63RAws/B3CgiRKO7t9TLkMw='/></stream:features>"
+            " from='example.org' version='1.0'><stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><mechanisms {SASL}><mechanism>PLAIN</mechanism></mechanisms><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://www.process-one.net/en/ejabberd/' ver='/e8O1xJLvTEoYzK4ri19Zvc6X2c='/><register xmlns='http://jabber.org/features/iq-register'/></stream:features>"
         )
     );
 }
@@ -277,12 +278,29 @@ fn a_stanza_in_another_users_name_ends_the_stream() {
     assert!(outcome.closed && String::from_utf8(outcome.sent()).unwrap().contains("<invalid-from "));
 }
 
+const SERVERS_HELLO: &str = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' xmlns:db='jabber:server:dialback' to='example.org' from='evil.org' version='1.0'>";
+
+/// What is answered to these on this port.
+fn answered_on(port: u16, says: &[&str]) -> String {
+    let steps: Vec<Step<'_>> = says.iter().map(|text| Step::Recv(text.as_bytes())).collect();
+    String::from_utf8(Transcript::tcp("jabber", "").dialling(port).run(&steps).sent()).unwrap()
+}
+
 #[test]
 fn servers_are_heard_and_their_proof_fails() {
-    let hello = "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' xmlns:db='jabber:server:dialback' to='example.org' from='evil.org' version='1.0'>";
-    let said = answers("", &[hello, "<db:result from='evil.org' to='example.org'>key</db:result>"]);
-    assert!(said[0].starts_with("<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' xmlns:db='jabber:server:dialback' id='"), "{}", said[0]);
-    assert_eq!(said[1], "<db:result from='example.org' to='evil.org' type='invalid'/>");
+    let proof = "<db:result from='evil.org' to='example.org'>key</db:result>";
+    for port in [5_269, 9_999] {
+        let said = answered_on(port, &[SERVERS_HELLO, proof]);
+        assert!(said.starts_with("<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:server' xmlns:db='jabber:server:dialback' id='"), "{said}");
+        assert!(said.ends_with("<db:result from='example.org' to='evil.org' type='invalid'/>"), "{said}");
+    }
+}
+
+#[test]
+fn a_server_at_the_port_of_clients_is_taken_for_one_and_a_client_at_that_of_servers_is_not() {
+    let said = answered_on(5_222, &[SERVERS_HELLO]);
+    assert!(said.contains("xmlns='jabber:client'") && said.contains("<mechanism>PLAIN</mechanism>"), "{said}");
+    assert!(answered_on(5_269, &[HELLO]).contains("<invalid-namespace "));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What the server says on a stream, in ejabberd's words.
 
+use super::element::{Element, escaped};
 use super::management::NAMESPACES;
-use super::xml::{Element, escaped};
-use super::{Kind, disco};
+use super::{Kind, disco, pubsub};
 
 /// The streams' namespace (RFC 6120 section 4.8.1).
 pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
@@ -35,13 +35,14 @@ pub(super) fn stream_error(condition: &str, text: &str) -> String {
 }
 
 /// What may be negotiated next.
-pub(super) fn features(kind: Kind, offers_tls: bool, mechanisms: Option<&[String]>) -> String {
+pub(super) fn features(kind: Kind, offers_tls: bool, mechanisms: Option<&[String]>, registers: bool) -> String {
     let tls = if offers_tls { format!("<starttls xmlns='{TLS}'/>") } else { String::new() };
     let inner = match (kind, mechanisms) {
         (Kind::Server, _) => "<dialback xmlns='urn:xmpp:features:dialback'/>".to_owned(),
         (Kind::Client, Some(mechanisms)) => {
             let list: String = mechanisms.iter().map(|name| format!("<mechanism>{name}</mechanism>")).collect();
-            format!("<mechanisms xmlns='{SASL}'>{list}</mechanisms>{}", capabilities())
+            let register = if registers { "<register xmlns='http://jabber.org/features/iq-register'/>" } else { "" };
+            format!("<mechanisms xmlns='{SASL}'>{list}</mechanisms>{}{register}", capabilities())
         }
         (Kind::Client, None) => {
             let management: String = NAMESPACES.iter().map(|name| format!("<sm xmlns='{name}'/>")).collect();
@@ -80,19 +81,62 @@ pub(super) fn answer(stanza: &Element, kind: &str, own: &str, from: Option<&str>
     if content.is_empty() { out + "/>" } else { format!("{out}>{content}</{}>", stanza.name) }
 }
 
-/// The content of an error answer (RFC 6120 section 8.3): what was asked, and what is wrong with it.
-pub(super) fn stanza_error(stanza: &Element, code: u16, kind: &str, condition: &str) -> String {
-    /// Bytes of a stanza that its error repeats: an answer shall not be much longer than the question.
-    const MAX_REPEATED: usize = 4_096;
-    let mut asked = String::new();
-    stanza.children.iter().for_each(|child| child.write(&mut asked));
-    if asked.len() > MAX_REPEATED {
-        asked.clear();
-    }
-    asked + &bare_error(code, kind, condition)
+/// What is wrong with a stanza (RFC 6120 section 8.3), with ejabberd's older numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wrong {
+    code: u16,
+    kind: &'static str,
+    condition: &'static str,
+    text: &'static str,
+    /// A condition of XEP-0060 besides.
+    besides: &'static str,
 }
 
-/// What is wrong, without what was asked.
-pub(super) fn bare_error(code: u16, kind: &str, condition: &str) -> String {
-    format!("<error code='{code}' type='{kind}'><{condition} xmlns='{STANZA_ERRORS}'/></error>")
+impl Wrong {
+    pub(super) const BAD_REQUEST: Self = Self::new(400, "modify", "bad-request");
+    pub(super) const NOT_AUTHORIZED: Self = Self::new(401, "auth", "not-authorized");
+    pub(super) const FORBIDDEN: Self = Self::new(403, "auth", "forbidden");
+    pub(super) const NOT_FOUND: Self = Self::new(404, "cancel", "item-not-found");
+    pub(super) const NO_SUCH_SERVER: Self = Self::new(404, "cancel", "remote-server-not-found");
+    pub(super) const NOT_ALLOWED: Self = Self::new(405, "cancel", "not-allowed");
+    pub(super) const NOT_ACCEPTABLE: Self = Self::new(406, "modify", "not-acceptable");
+    pub(super) const CONFLICT: Self = Self::new(409, "cancel", "conflict");
+    pub(super) const NO_ROOM: Self = Self::new(500, "wait", "resource-constraint");
+    pub(super) const UNAVAILABLE: Self = Self::new(503, "cancel", "service-unavailable");
+
+    pub(super) const fn new(code: u16, kind: &'static str, condition: &'static str) -> Self {
+        Self { code, kind, condition, text: "", besides: "" }
+    }
+
+    /// With words for a person.
+    pub(super) const fn saying(self, text: &'static str) -> Self {
+        Self { text, ..self }
+    }
+
+    /// With a condition of XEP-0060.
+    pub(super) const fn besides(self, besides: &'static str) -> Self {
+        Self { besides, ..self }
+    }
+
+    /// `<error/>`
+    pub(super) fn element(self) -> String {
+        let Self { code, kind, condition, text, besides } = self;
+        let text = match text {
+            "" => String::new(),
+            text => format!("<text xmlns='{STANZA_ERRORS}'>{}</text>", escaped(text)),
+        };
+        let besides = match besides {
+            "" => String::new(),
+            name => format!("<{name} xmlns='{}#errors'/>", pubsub::NAMESPACE),
+        };
+        format!("<error code='{code}' type='{kind}'><{condition} xmlns='{STANZA_ERRORS}'/>{text}{besides}</error>")
+    }
+
+    /// The content of an error answer: what was asked, and what is wrong with it.
+    pub(super) fn of(self, stanza: &Element) -> String {
+        /// Bytes of a stanza that its error repeats: an answer shall not be much longer than the question.
+        const MAX_REPEATED: usize = 4_096;
+        let asked = stanza.inner();
+        if asked.len() > MAX_REPEATED { self.element() } else { asked + &self.element() }
+    }
 }

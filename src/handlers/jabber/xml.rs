@@ -1,6 +1,8 @@
 //! The XML of a stream (RFC 6120 section 11): cut from bytes that come in any pieces. No document types and no entities beyond the five
 //! predefined ones (section 11.1); nothing is expanded. Comments and processing instructions are passed over, as ejabberd does.
 
+use super::element::Element;
+
 /// Bytes of a stanza or header, as ejabberd's `max_stanza_size`.
 const MAX_STANZA: usize = 65_536;
 /// Elements within each other.
@@ -15,74 +17,6 @@ const MAX_ELEMENTS: usize = 512;
 pub(super) enum Fault {
     NotWellFormed,
     TooBig,
-}
-
-/// An element and what it holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Element {
-    /// As it was written, with its prefix.
-    pub(super) name: String,
-    pub(super) attributes: Vec<(String, String)>,
-    pub(super) children: Vec<Element>,
-    /// All text directly within.
-    pub(super) text: String,
-}
-
-impl Element {
-    /// The value of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The default namespace that it declares.
-    pub(super) fn namespace(&self) -> &str {
-        self.attribute("xmlns").unwrap_or_default()
-    }
-
-    /// The first child of this name.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.name == name)
-    }
-
-    /// As text.
-    pub(super) fn written(&self) -> String {
-        let mut out = String::new();
-        self.write(&mut out);
-        out
-    }
-
-    /// Written again; text comes before the children.
-    pub(super) fn write(&self, out: &mut String) {
-        out.push('<');
-        out.push_str(&self.name);
-        for (name, value) in &self.attributes {
-            out.push_str(&format!(" {name}='{}'", escaped(value)));
-        }
-        if self.text.is_empty() && self.children.is_empty() {
-            out.push_str("/>");
-            return;
-        }
-        out.push('>');
-        out.push_str(&escaped(&self.text));
-        self.children.iter().for_each(|child| child.write(out));
-        out.push_str(&format!("</{}>", self.name));
-    }
-}
-
-/// Text as it may stand between tags and in attributes.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&apos;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// What the stream gave, with its bytes as they came.

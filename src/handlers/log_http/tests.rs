@@ -1,5 +1,5 @@
 use super::super::transcript::{Outcome, Step, Transcript};
-use super::*;
+use data_encoding::HEXLOWER;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\nContent-Length: 3\r\n\
                   Content-Type: text/plain; charset=utf-8\r\n\r\nOK\n";

@@ -56,6 +56,7 @@ fn crawler(rest: &[&[u8]], visit: &mut Visit<'_>) -> Next {
         [b"tocrawl", _] => "OK",
         [b"crawl" | b"metadump", _] if visit.cache.crawler_is_off => "CLIENT_ERROR lru crawler disabled",
         [b"crawl", b"all"] => "OK",
+        [b"metadump", b"all" | b"hash"] if !visit.reply.has_room(stats::MAX_ANSWER) => stats::NO_MEMORY,
         [b"metadump", b"all" | b"hash"] => {
             stats::metadump(visit);
             "END"

@@ -211,7 +211,7 @@ fn answer(header: &Header, body: &[u8], visit: &mut Visit<'_>) -> Next {
             }
         }
         Operation::Flush => {
-            let at = lifetime(extras, visit.now).unwrap_or(visit.now);
+            let at = lifetime(extras, visit.now);
             visit.cache.flush(at, visit.now);
             header.succeed(quiet, 0, visit);
         }
@@ -293,6 +293,9 @@ fn count(header: &Header, up: bool, extras: &[u8], key: &[u8], quiet: bool, visi
 
 /// memcached compares the beginning of a name only.
 fn stat(header: &Header, key: &[u8], visit: &mut Visit<'_>) {
+    if !visit.reply.has_room(stats::MAX_ANSWER) {
+        return header.fail(Status::NoMemory, visit);
+    }
     let begins = |name: &&&[u8]| key.starts_with(name);
     let known: [&[u8]; 3] = [b"reset", b"settings", b"detail"];
     let pairs = match known.iter().find(begins) {

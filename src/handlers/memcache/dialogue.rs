@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::reply::Reply;
-use super::store::{Cache, Mode, Promise};
+use super::store::{Cache, Mode};
 use super::{binary, meta, stats, text};
 use crate::handlers::Session;
+use crate::handlers::held::Share;
 
 /// Bytes of a command line; longer ones end the session, as memcached ends it.
 const MAX_LINE: usize = 2_048;
@@ -34,9 +35,9 @@ impl Visit<'_> {
 pub(super) enum Next {
     Command,
     /// The value of a set: so many bytes, its line end included.
-    Value(Set, usize, Promise),
+    Value(Set, usize, Share),
     /// The body of a binary request.
-    Body(binary::Header, Option<Promise>),
+    Body(binary::Header, Option<Share>),
     /// Bytes that are passed over, and the answer that is given then.
     Swallow(usize, Vec<u8>),
     /// Nothing is answered any more: the visitor watches the log.
@@ -112,13 +113,11 @@ impl Dialogue {
             let part = std::mem::take(&mut self.part);
             match std::mem::replace(&mut self.next, Next::Command) {
                 Next::Value(set, _, promise) => {
-                    visit.cache.keep_promise(promise);
+                    drop(promise);
                     text::stored(set, part, visit);
                 }
                 Next::Body(header, promise) => {
-                    if let Some(promise) = promise {
-                        visit.cache.keep_promise(promise);
-                    }
+                    drop(promise);
                     let next = binary::request(&header, &part, visit);
                     self.go_on(next, visit);
                 }
@@ -206,9 +205,7 @@ impl Dialogue {
             }
             // What has no body is whole already.
             Next::Body(header, promise) if header.body_len() == 0 => {
-                if let Some(promise) = promise {
-                    visit.cache.keep_promise(promise);
-                }
+                drop(promise);
                 let next = binary::request(&header, &[], visit);
                 return self.go_on(next, visit);
             }
@@ -224,20 +221,12 @@ impl Dialogue {
         }
     }
 
-    /// The session ends: room that was promised is free, and what was begun comes back to be recorded.
-    pub(super) fn end(&mut self, cache: &mut Cache) -> Vec<u8> {
+    /// The session ends: what was begun comes back to be recorded.
+    pub(super) fn end(&mut self) -> Vec<u8> {
         let part = std::mem::take(&mut self.part);
         match std::mem::replace(&mut self.next, Next::Close) {
-            Next::Value(set, _, promise) => {
-                cache.keep_promise(promise);
-                [set.line.as_slice(), b"\r\n", &part].concat()
-            }
-            Next::Body(header, promise) => {
-                if let Some(promise) = promise {
-                    cache.keep_promise(promise);
-                }
-                [header.bytes().as_slice(), &part].concat()
-            }
+            Next::Value(set, ..) => [set.line.as_slice(), b"\r\n", &part].concat(),
+            Next::Body(header, _) => [header.bytes().as_slice(), &part].concat(),
             _ => part,
         }
     }

@@ -13,24 +13,37 @@ pub(super) struct Item {
     pub(super) cas: u64,
     /// Unix time in seconds; `None` lives for ever.
     pub(super) expires: Option<u64>,
-    /// Unix time of the last use.
+    /// Unix time of the last use that counts.
     pub(super) accessed: u64,
     /// Read since it was stored.
     pub(super) fetched: bool,
+    /// Read twice.
+    pub(super) active: bool,
     /// Made by a meta get, and its maker has not stored a value yet.
     pub(super) awaited: bool,
     /// A newer value is wanted, though this one is still given.
     pub(super) stale: bool,
     /// The key came in base64, and is shown so.
     pub(super) binary_key: bool,
-    /// The last use, as a running number: the order in which items make room.
-    pub(super) turn: u64,
 }
 
 impl Item {
     /// Bytes that memcached needs for it: header, CAS, key and its end, flags when there are any, value and line end.
     pub(super) fn size(&self, key: &[u8]) -> usize {
         size_of_item(key.len(), self.flags, self.value.len())
+    }
+
+    /// Somebody reads it: the second time tells memcached that it is in use.
+    pub(super) fn read(&mut self, now: u64) {
+        if self.fetched && !std::mem::replace(&mut self.active, true) {
+            self.accessed = now;
+        }
+        self.fetched = true;
+    }
+
+    /// It went with everything else of this second or before.
+    pub(super) fn is_flushed(&self, oldest: Option<u64>, now: u64) -> bool {
+        oldest.is_some_and(|oldest| oldest <= now && self.accessed <= oldest)
     }
 
     /// Seconds left: -1 without end.

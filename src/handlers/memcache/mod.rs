@@ -5,10 +5,11 @@
 //! frame of datagrams.
 //!
 //! Memory: an idle session holds under 1 KiB; a value on its way counts against the limits of `store` (4 MiB a source, 64 MiB all
-//! together). A call answers at most 4 MiB.
+//! together). A call answers at most 4 MiB, and with a line what goes beyond.
 
 mod administration;
 mod binary;
+mod counts;
 mod dialogue;
 mod item;
 mod meta;
@@ -25,8 +26,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::builtin::Builtin;
+use super::held::Held;
 use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker};
+use super::release::Release;
 use super::{Context, Handler, Session, Sources};
 use crate::clock::Timestamp;
 use crate::control::Counter;
@@ -34,7 +37,7 @@ use crate::flow::Transport;
 
 use dialogue::{Dialogue, Visit};
 use reply::Reply;
-use store::{Budget, Cache};
+use store::Cache;
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "memcache",
@@ -54,15 +57,15 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// What `version` and `stats` say.
-    version: String,
+    /// What `version` and `stats` say; else what the persona's distribution ships.
+    version: Option<String>,
     /// Commands of one session (UDP: datagrams of one flow) that are recorded one by one; the others are counted.
     max_records: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { version: "1.6.18".to_owned(), max_records: 1_000 }
+        Self { version: None, max_records: 1_000 }
     }
 }
 
@@ -72,7 +75,7 @@ struct Shared {
     settings: Settings,
     server: stats::Server,
     sources: Sources<Arc<Mutex<Cache>>>,
-    budget: Budget,
+    held: Held,
     max_payload: usize,
 }
 
@@ -82,7 +85,7 @@ impl Shared {
         // Other sources do not wait for what is done with this one's values.
         let cache = self.sources.with(session.client.ip(), now, |cache| Arc::clone(cache));
         let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-        work(cache.within(&self.budget), seconds)
+        work(cache.within(&self.held), seconds)
     }
 }
 
@@ -92,7 +95,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
     let mut random = persona.random("memcache");
     let boot = persona.booted().as_micros() / 1_000_000;
     let server = stats::Server {
-        version: settings.version.clone(),
+        version: settings.version.clone().unwrap_or_else(|| Release::of(persona).memcached.to_owned()),
         pid: random.within(&(410..=990)),
         started: boot + random.within(&(4..=19)),
     };
@@ -100,7 +103,7 @@ fn prepare(environment: &Environment<'_>) -> Result<Maker, toml::de::Error> {
         settings,
         server,
         sources: Sources::new(MAX_SOURCES, KEEP),
-        budget: Budget::default(),
+        held: Held::default(),
         max_payload: environment.max_payload,
     });
     Ok(Arc::new(move |session: &Session| {
@@ -158,7 +161,7 @@ impl Handler for Stream {
         let dialogue = &mut self.dialogue;
         let rest = self.shared.visit(cx.session(), cx.now(), |cache, _| {
             cache.counts.open_connections = cache.counts.open_connections.saturating_sub(1);
-            dialogue.end(cache)
+            dialogue.end()
         });
         if !rest.is_empty() || !self.heard {
             let mut recording = Recording::new(self.shared.max_payload);
@@ -191,7 +194,7 @@ impl Handler for Datagrams {
                 request,
                 &mut Visit { cache, server: &shared.server, session: cx.session(), now, reply: &mut reply },
             );
-            dialogue.end(cache)
+            dialogue.end()
         });
         udp::datagrams(id, &reply).iter().for_each(|datagram| cx.send(datagram));
         self.records_left = reply.records_left;

@@ -8,6 +8,9 @@ use crate::flow::Transport;
 
 /// Lines of one key listing.
 const MAX_LISTED: usize = 1_000;
+/// Bytes of the longest answer here: a listing of the longest keys, every byte percent-encoded.
+pub(super) const MAX_ANSWER: usize = MAX_LISTED * 1_000;
+pub(super) const NO_MEMORY: &str = "SERVER_ERROR out of memory writing stats";
 /// Bytes of memory of one slab page.
 const PAGE: usize = 1024 * 1024;
 
@@ -20,10 +23,20 @@ pub(super) struct Server {
     pub(super) started: u64,
 }
 
+impl Server {
+    /// The version is this one of 1.6, or a later one.
+    fn is_since(&self, patch: u32) -> bool {
+        self.version.strip_prefix("1.6.").and_then(|own| own.parse().ok()).is_some_and(|own: u32| own >= patch)
+    }
+}
+
 type Pairs = Vec<(String, String)>;
 
 /// The `stats` command.
 pub(super) fn text(words: &[&[u8]], visit: &mut Visit<'_>) {
+    if !visit.reply.has_room(MAX_ANSWER) {
+        return visit.reply.line(NO_MEMORY);
+    }
     match words {
         [b"reset", ..] => {
             reset(visit);
@@ -82,14 +95,14 @@ pub(super) fn section(name: &[u8], visit: &mut Visit<'_>) -> Option<Pairs> {
 
 fn reset(visit: &mut Visit<'_>) {
     let open_connections = visit.cache.counts.open_connections;
-    visit.cache.counts = super::store::Counts { open_connections, ..Default::default() };
+    visit.cache.counts = super::counts::Counts { open_connections, ..Default::default() };
 }
 
 /// The counters are those of the visitor's own doings; what an idle server's clock moves, moves with the time since the start.
 fn general(visit: &mut Visit<'_>) -> Vec<(&'static str, String)> {
     let now = visit.now;
     let uptime = now.saturating_sub(visit.server.started);
-    let items = visit.cache.items(now).len();
+    let items = visit.cache.living(now).count();
     let bytes = visit.cache.bytes();
     let counts = &visit.cache.counts;
     // Other visitors of a server on the open Internet: a scanner every half an hour.
@@ -132,7 +145,7 @@ fn general(visit: &mut Visit<'_>) -> Vec<(&'static str, String)> {
     put("get_hits", counts.get_hits);
     put("get_misses", counts.get_misses);
     put("get_expired", counts.get_expired);
-    put("get_flushed", 0);
+    put("get_flushed", counts.get_flushed);
     put("delete_misses", counts.delete_misses);
     put("delete_hits", counts.delete_hits);
     put("incr_misses", counts.incr_misses);
@@ -211,7 +224,7 @@ fn general(visit: &mut Visit<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn settings(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
-    const AFTER_VERBOSITY: &str = "oldest 0,evictions on,domain_socket NULL,umask 700,shutdown_command no,growth_factor 1.25,\
+    const AFTER_VERBOSITY: &str = "evictions on,domain_socket NULL,umask 700,shutdown_command no,growth_factor 1.25,\
         chunk_size 48,num_threads 4,num_threads_per_udp 4,stat_key_prefix :,detail_enabled no,reqs_per_event 20,cas_enabled yes,\
         tcp_backlog 1024,binding_protocol auto-negotiate,auth_enabled_sasl no,auth_enabled_ascii no,item_size_max 1048576,\
         maxconns_fast yes,hashpower_init 0,slab_reassign yes,slab_automove 1,slab_automove_ratio 0.80,slab_automove_window 30,\
@@ -231,30 +244,49 @@ fn settings(visit: &Visit<'_>) -> Vec<(&'static str, String)> {
         ("udpport", "11211".to_owned()),
         ("inter", "0.0.0.0".to_owned()),
         ("verbosity", visit.cache.verbosity.to_string()),
+        // memcached's clock is a minute ahead of its uptime.
+        ("oldest", visit.cache.oldest.map_or(0, |at| at.saturating_sub(visit.server.started) + 60).to_string()),
     ];
     pairs.extend(AFTER_VERBOSITY.split(',').filter_map(|pair| pair.split_once(' ')).map(|(k, v)| (k, v.to_owned())));
+    if visit.server.is_since(22) {
+        pairs.push(("client_flags_size", "4".to_owned()));
+    }
     pairs
 }
 
 /// Number and chunk size of the slab class of an item (growth factor 1.25, chunks of a multiple of eight bytes, the first of 96).
 pub(super) fn class_of(size: usize) -> (usize, usize) {
+    /// The largest chunk that is followed by one that is not the largest of all (`slab_chunk_max` by the growth factor).
+    const LAST_STEP: usize = PAGE / 2 * 4 / 5;
     let (mut class, mut chunk) = (1, 96);
     while chunk < size && chunk < PAGE / 2 {
         class += 1;
         chunk = (chunk * 5 / 4).next_multiple_of(8);
+        if chunk >= LAST_STEP {
+            chunk = PAGE / 2;
+        }
     }
-    (class, chunk.min(PAGE / 2))
+    (class, chunk)
 }
 
-/// Items and their bytes, class by class.
-fn classes(visit: &mut Visit<'_>) -> BTreeMap<usize, (usize, usize, usize)> {
+/// What a class of slabs holds.
+struct Class {
+    chunk: usize,
+    items: usize,
+    bytes: usize,
+    /// Unix time of the use longest ago.
+    used: u64,
+}
+
+fn classes(visit: &mut Visit<'_>) -> BTreeMap<usize, Class> {
     let mut classes = BTreeMap::new();
-    for (key, item) in visit.cache.items(visit.now) {
+    for (key, item) in visit.cache.living(visit.now) {
         let size = item.size(key);
-        let (class, chunk) = class_of(size);
-        let entry = classes.entry(class).or_insert((chunk, 0, 0));
-        entry.1 += 1;
-        entry.2 += size;
+        let (number, chunk) = class_of(size);
+        let class = classes.entry(number).or_insert(Class { chunk, items: 0, bytes: 0, used: item.accessed });
+        class.items += 1;
+        class.bytes += size;
+        class.used = class.used.min(item.accessed);
     }
     classes
 }
@@ -264,19 +296,18 @@ fn items(visit: &mut Visit<'_>) -> Pairs {
         evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked";
     let mut pairs = Pairs::new();
     let (hits, now) = (visit.cache.counts.get_hits, visit.now);
-    for (class, (_, count, bytes)) in classes(visit) {
-        let items = visit.cache.items(now).into_iter();
-        let used = items.filter(|(key, item)| class_of(item.size(key)).0 == class).map(|(_, item)| item.accessed).min();
-        let mut put = |name: &str, value: u64| pairs.push((format!("items:{class}:{name}"), value.to_string()));
-        put("number", count as u64);
+    for (number, class) in classes(visit) {
+        let count = class.items as u64;
+        let mut put = |name: &str, value: u64| pairs.push((format!("items:{number}:{name}"), value.to_string()));
+        put("number", count);
         // A fifth of one page is soon full: the maintainer has moved what is there to the end of the line.
         ["number_hot", "number_warm"].iter().for_each(|name| put(name, 0));
-        put("number_cold", count as u64);
+        put("number_cold", count);
         ["age_hot", "age_warm"].iter().for_each(|name| put(name, 0));
-        put("age", now.saturating_sub(used.unwrap_or(now)));
-        put("mem_requested", bytes as u64);
+        put("age", now.saturating_sub(class.used));
+        put("mem_requested", class.bytes as u64);
         ZEROS_AFTER.split_ascii_whitespace().for_each(|name| put(name, 0));
-        put("moves_to_cold", count as u64);
+        put("moves_to_cold", count);
         ["moves_to_warm", "moves_within_lru", "direct_reclaims"].iter().for_each(|name| put(name, 0));
         ["hits_to_hot", "hits_to_warm"].iter().for_each(|name| put(name, 0));
         put("hits_to_cold", hits);
@@ -290,7 +321,7 @@ fn slabs(visit: &mut Visit<'_>) -> Pairs {
     let counts = visit.cache.counts.clone();
     let classes = classes(visit);
     let active = classes.len();
-    for (class, (chunk, count, _)) in classes {
+    for (class, Class { chunk, items: count, .. }) in classes {
         let a_page = PAGE / chunk.max(1);
         let total = a_page * count.div_ceil(a_page.max(1));
         let mut put = |name: &str, value: u64| pairs.push((format!("{class}:{name}"), value.to_string()));
@@ -344,7 +375,7 @@ fn conns(visit: &Visit<'_>) -> Pairs {
 fn sizes(visit: &mut Visit<'_>) -> Pairs {
     let Some(since) = visit.cache.sizes_since else { return vec![("sizes_status".to_owned(), "disabled".to_owned())] };
     let mut counts = BTreeMap::new();
-    for (key, item) in visit.cache.items(visit.now) {
+    for (key, item) in visit.cache.living(visit.now) {
         if item.cas > since {
             *counts.entry(item.size(key).next_multiple_of(32)).or_insert(0) += 1;
         }

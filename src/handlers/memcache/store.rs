@@ -1,11 +1,12 @@
 //! What one source has stored: items with their lifetimes and numbers, and the counters that `stats` shows. Bounded twice: a
 //! source holds [`MAX_SOURCE`] bytes, all sources together [`MAX_TOTAL`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::counts::Counts;
 use super::item::{Item, size_of_item};
+use crate::handlers::held::{Held, Share};
+use crate::recency::Recency;
 
 /// Bytes that one source may hold, items and values on their way together; the item longest unused goes first.
 const MAX_SOURCE: usize = 4 * 1024 * 1024;
@@ -56,66 +57,19 @@ pub(super) enum Counted {
     Exists,
 }
 
-/// Counters of `stats`, by memcached's names.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counts {
-    pub(super) cmd_get: u64,
-    pub(super) cmd_set: u64,
-    pub(super) cmd_flush: u64,
-    pub(super) cmd_touch: u64,
-    pub(super) cmd_meta: u64,
-    pub(super) get_hits: u64,
-    pub(super) get_misses: u64,
-    pub(super) get_expired: u64,
-    pub(super) delete_misses: u64,
-    pub(super) delete_hits: u64,
-    pub(super) incr_misses: u64,
-    pub(super) incr_hits: u64,
-    pub(super) decr_misses: u64,
-    pub(super) decr_hits: u64,
-    pub(super) cas_misses: u64,
-    pub(super) cas_hits: u64,
-    pub(super) cas_badval: u64,
-    pub(super) touch_hits: u64,
-    pub(super) touch_misses: u64,
-    pub(super) store_too_large: u64,
-    pub(super) store_no_memory: u64,
-    pub(super) total_items: u64,
-    pub(super) evictions: u64,
-    pub(super) bytes_read: u64,
-    pub(super) bytes_written: u64,
-    pub(super) connections: u64,
-    pub(super) open_connections: u64,
-}
-
-/// The bytes of all sources together.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Budget(Arc<AtomicUsize>);
-
-impl Budget {
-    fn take(&self, bytes: usize) -> bool {
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                held.checked_add(bytes).filter(|&held| held <= MAX_TOTAL)
-            })
-            .is_ok()
-    }
-
-    fn give_back(&self, bytes: usize) {
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some(held.saturating_sub(bytes)));
-    }
-}
-
 /// The cache as one source sees it.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
-    items: HashMap<Vec<u8>, Item>,
+    /// Each with its part of the limits.
+    items: Recency<Arc<[u8]>, (Item, Share)>,
     bytes: usize,
-    promised: usize,
-    budget: Option<Budget>,
+    /// Items, and values on their way.
+    held: Held,
+    /// The same of all sources.
+    total: Held,
     last_cas: u64,
-    turn: u64,
-    flush_at: Option<u64>,
+    /// What was last used in this second or before is gone, once the second has come (`oldest_live`).
+    pub(super) oldest: Option<u64>,
     pub(super) counts: Counts,
     pub(super) verbosity: u64,
     pub(super) crawler_is_off: bool,
@@ -125,8 +79,8 @@ pub(super) struct Cache {
 
 impl Cache {
     /// Binds the cache to the common limit: before anything else, on every visit.
-    pub(super) fn within(&mut self, budget: &Budget) -> &mut Self {
-        self.budget.get_or_insert_with(|| budget.clone());
+    pub(super) fn within(&mut self, total: &Held) -> &mut Self {
+        self.total = total.clone();
         self
     }
 
@@ -135,27 +89,31 @@ impl Cache {
         self.bytes
     }
 
+    /// Living items, in no order.
+    pub(super) fn living(&self, now: u64) -> impl Iterator<Item = (&[u8], &Item)> {
+        let oldest = self.oldest;
+        let items = self.items.iter().map(|(key, (item, _))| (&**key, item));
+        items.filter(move |(_, item)| item.expires.is_none_or(|end| end > now) && !item.is_flushed(oldest, now))
+    }
+
     /// Living items in the order of their keys.
-    pub(super) fn items(&mut self, now: u64) -> Vec<(&[u8], &Item)> {
-        self.settle(now);
-        let mut items: Vec<_> = self.items.iter().map(|(key, item)| (key.as_slice(), item)).collect();
-        items.retain(|(_, item)| item.expires.is_none_or(|end| end > now));
+    pub(super) fn items(&self, now: u64) -> Vec<(&[u8], &Item)> {
+        let mut items: Vec<_> = self.living(now).collect();
         items.sort_unstable_by(|one, other| one.0.cmp(other.0));
         items
     }
 
-    /// The living item of this key; one that has expired goes now.
+    /// The living item of this key; one that is over goes now.
     pub(super) fn find(&mut self, key: &[u8], now: u64) -> Option<&mut Item> {
-        self.settle(now);
-        if self.items.get(key)?.expires.is_some_and(|end| end <= now) {
-            self.counts.get_expired += 1;
-            self.remove(key);
+        let at = self.items.touch(key)?;
+        let (_, (item, _)) = self.items.at(at)?;
+        let (is_flushed, is_over) = (item.is_flushed(self.oldest, now), item.expires.is_some_and(|end| end <= now));
+        if is_flushed || is_over {
+            *(if is_flushed { &mut self.counts.get_flushed } else { &mut self.counts.get_expired }) += 1;
+            self.remove_at(at);
             return None;
         }
-        self.turn += 1;
-        let item = self.items.get_mut(key)?;
-        item.turn = self.turn;
-        Some(item)
+        self.items.at(at).map(|(_, (item, _))| item)
     }
 
     /// Reads for a `get`: counts the hit or miss.
@@ -163,8 +121,7 @@ impl Cache {
         self.counts.cmd_get += 1;
         let found = self.find(key, now).map(|item| {
             let before = item.clone();
-            item.fetched = true;
-            item.accessed = now;
+            item.read(now);
             before
         });
         *(if found.is_some() { &mut self.counts.get_hits } else { &mut self.counts.get_misses }) += 1;
@@ -186,25 +143,15 @@ impl Cache {
         found
     }
 
-    /// Promises room for a value that is announced, as memcached does; [`Cache::keep_promise`] must follow.
-    pub(super) fn promise(&mut self, key: &[u8], flags: u32, value: usize) -> Result<Promise, NoRoom> {
+    /// Room for a value that is announced, held until it is given up.
+    pub(super) fn promise(&mut self, key: &[u8], flags: u32, value: usize) -> Result<Share, NoRoom> {
         let size = size_of_item(key.len(), flags, value);
         if size > MAX_ITEM {
             self.counts.store_too_large += 1;
             self.remove(key);
             return Err(NoRoom::TooLarge);
         }
-        self.make_room(size)?;
-        self.promised += size;
-        Ok(Promise(size))
-    }
-
-    /// The promised value has come, or never will: its room is free again.
-    pub(super) fn keep_promise(&mut self, promise: Promise) {
-        // A source that was forgotten meanwhile has given its promises back already.
-        let held = promise.0.min(self.promised);
-        self.promised -= held;
-        self.give_back(held);
+        self.make_room(size)
     }
 
     /// Stores. A `cas` other than zero must be the item's number.
@@ -297,22 +244,15 @@ impl Cache {
         }
     }
 
-    /// Forgets everything, now or at a time to come.
-    pub(super) fn flush(&mut self, at: u64, now: u64) {
+    /// Forgets everything, now or at a time to come. A time is reached a second early, and for all of that second nothing is kept.
+    pub(super) fn flush(&mut self, at: Option<u64>, now: u64) {
         self.counts.cmd_flush += 1;
-        self.flush_at = Some(at);
-        if at <= now {
+        let oldest = at.filter(|&at| at > 0).unwrap_or(now).saturating_sub(1);
+        self.oldest = Some(oldest);
+        if oldest <= now {
             // memcached remembers the number up to which everything is gone.
             self.last_cas += 1;
-        }
-        self.settle(now);
-    }
-
-    fn settle(&mut self, now: u64) {
-        if self.flush_at.is_some_and(|at| at <= now) {
-            self.flush_at = None;
-            self.items.clear();
-            self.give_back(self.bytes);
+            self.items = Recency::default();
             self.bytes = 0;
         }
     }
@@ -321,59 +261,47 @@ impl Cache {
     fn put(&mut self, key: &[u8], mut item: Item, now: u64) -> Option<u64> {
         self.remove(key);
         let size = item.size(key);
-        if size > MAX_ITEM || self.make_room(size).is_err() {
+        if size > MAX_ITEM {
             return None;
         }
+        let share = self.make_room(size).ok()?;
         self.bytes += size;
         self.last_cas += 1;
-        self.turn += 1;
         self.counts.total_items += 1;
-        (item.cas, item.turn, item.accessed) = (self.last_cas, self.turn, now);
-        self.items.insert(key.to_vec(), item);
+        (item.cas, item.accessed) = (self.last_cas, now);
+        self.items.insert(key.into(), (item, share));
         Some(self.last_cas)
     }
 
     fn remove(&mut self, key: &[u8]) {
-        if let Some(item) = self.items.remove(key) {
-            let size = item.size(key);
-            self.bytes = self.bytes.saturating_sub(size);
-            self.give_back(size);
+        if let Some(at) = self.items.touch(key) {
+            self.remove_at(at);
         }
     }
 
+    fn remove_at(&mut self, at: usize) {
+        let size = self.items.at(at).map(|(key, (item, _))| item.size(key));
+        self.items.remove(at);
+        self.bytes -= size.unwrap_or(0).min(self.bytes);
+    }
+
     /// Takes these bytes from the limits; items that were unused longest make room.
-    fn make_room(&mut self, size: usize) -> Result<(), NoRoom> {
+    fn make_room(&mut self, size: usize) -> Result<Share, NoRoom> {
         loop {
-            let fits = self.bytes + self.promised + size <= MAX_SOURCE && self.items.len() < MAX_ITEMS;
-            if fits && self.budget.as_ref().is_none_or(|budget| budget.take(size)) {
-                return Ok(());
+            let share = (self.items.len() < MAX_ITEMS)
+                .then(|| Share::take([(&self.held, MAX_SOURCE), (&self.total, MAX_TOTAL)], size));
+            if let Some(share) = share.flatten() {
+                return Ok(share);
             }
-            let oldest = self.items.iter().min_by_key(|(_, item)| item.turn).map(|(key, _)| key.clone());
-            let Some(oldest) = oldest else {
+            let Some((oldest, _)) = self.items.oldest() else {
                 self.counts.store_no_memory += 1;
                 return Err(NoRoom::Memory);
             };
             self.counts.evictions += 1;
-            self.remove(&oldest);
-        }
-    }
-
-    fn give_back(&self, bytes: usize) {
-        if let Some(budget) = &self.budget {
-            budget.give_back(bytes);
+            self.remove_at(oldest);
         }
     }
 }
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        self.give_back(self.bytes + self.promised);
-    }
-}
-
-/// Room that is held for a value on its way.
-#[derive(Debug)]
-pub(super) struct Promise(usize);
 
 #[cfg(test)]
 mod tests {
@@ -385,9 +313,9 @@ mod tests {
 
     #[test]
     fn the_item_longest_unused_makes_room_and_every_byte_is_given_back() {
-        let budget = Budget::default();
+        let total = Held::default();
         let mut cache = Cache::default();
-        cache.within(&budget);
+        cache.within(&total);
         for n in 0_u32..5 {
             let stored = cache.store(Mode::Set, &n.to_be_bytes(), item(&vec![b'x'; 1_000_000]), 0, 10);
             assert!(matches!(stored, Outcome::Stored(_)));
@@ -395,32 +323,32 @@ mod tests {
         }
         assert!(cache.bytes() <= MAX_SOURCE);
         assert!(cache.find(&0_u32.to_be_bytes(), 10).is_some() && cache.find(&1_u32.to_be_bytes(), 10).is_none());
-        assert_eq!(budget.0.load(Ordering::Relaxed), cache.bytes());
+        assert_eq!(total.bytes(), cache.bytes());
         drop(cache);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(total.bytes(), 0);
     }
 
     #[test]
     fn all_sources_together_stay_below_the_common_limit() {
-        let budget = Budget::default();
+        let total = Held::default();
         let mut caches: Vec<Cache> = (0..20).map(|_| Cache::default()).collect();
         for cache in &mut caches {
             for n in 0_u32..4 {
-                cache.within(&budget).store(Mode::Set, &n.to_be_bytes(), item(&vec![b'x'; 1_000_000]), 0, 10);
+                cache.within(&total).store(Mode::Set, &n.to_be_bytes(), item(&vec![b'x'; 1_000_000]), 0, 10);
             }
         }
-        assert!(budget.0.load(Ordering::Relaxed) <= MAX_TOTAL);
+        assert!(total.bytes() <= MAX_TOTAL);
         assert!(caches[19].counts.store_no_memory > 0);
     }
 
     #[test]
     fn a_value_that_was_only_announced_holds_room_until_it_comes_or_never_will() {
-        let budget = Budget::default();
+        let total = Held::default();
         let mut cache = Cache::default();
-        let promise = cache.within(&budget).promise(b"k", 0, 1_000).unwrap();
-        assert_eq!(budget.0.load(Ordering::Relaxed), 1_060);
-        cache.keep_promise(promise);
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        let promise = cache.within(&total).promise(b"k", 0, 1_000).unwrap();
+        assert_eq!(total.bytes(), 1_060);
+        drop(promise);
+        assert_eq!(total.bytes(), 0);
         assert_eq!(cache.promise(b"k", 0, 2_000_000).unwrap_err(), NoRoom::TooLarge);
     }
 }

@@ -3,8 +3,11 @@
 use super::super::Session;
 use super::super::transcript::{Outcome, Step, Transcript, damaged};
 
+/// What Debian 12 ships.
+const VERSION: &str = "version = '1.6.18'";
+
 fn tcp(input: &[u8]) -> Outcome {
-    Transcript::tcp("memcache", "").run(&[Step::Recv(input)])
+    Transcript::tcp("memcache", VERSION).run(&[Step::Recv(input)])
 }
 
 /// What is sent for this.
@@ -68,7 +71,7 @@ fn faults_are_answered_in_memcacheds_words() {
         "STORED\r\nCLIENT_ERROR bad command line format\r\n"
     );
     let large = [b"set a 0 0 1048577\r\n".as_slice(), &[b'x'; 1_048_577], b"\r\nmn\r\n"].concat();
-    let outcome = Transcript::tcp("memcache", "").run(&[Step::Recv(b"version\r\n")]);
+    let outcome = Transcript::tcp("memcache", VERSION).run(&[Step::Recv(b"version\r\n")]);
     assert_eq!(outcome.sent(), b"VERSION 1.6.18\r\n");
     assert_eq!(sent_whole(&large[..1_000_000]), "", "the value is waited for before it is refused");
     assert_eq!(sent_whole(&large), "SERVER_ERROR object too large for cache\r\nMN\r\n");
@@ -128,6 +131,34 @@ fn lifetimes_end() {
 }
 
 #[test]
+fn a_flush_to_come_takes_what_is_stored_until_then_with_it() {
+    let steps = [
+        Step::Recv(b"flush_all 1\r\nset a 0 0 1\r\nx\r\nget a\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set b 0 0 1\r\nx\r\nget b\r\nflush_all 3\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set c 0 0 1\r\nx\r\nget c\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set d 0 0 1\r\nx\r\nget b c d\r\n"),
+        Step::Wait(1_000),
+        Step::Recv(b"set d 0 0 1\r\nx\r\nget b c d\r\n"),
+    ];
+    let outcome = Transcript::tcp("memcache", "").run(&steps);
+    let value = |key: &str| format!("STORED\r\nVALUE {key} 0 1\r\nx\r\nEND\r\n");
+    let wanted = ["OK\r\nSTORED\r\nEND\r\n", &value("b"), "OK\r\n", &value("c"), "STORED\r\nEND\r\n", &value("d")];
+    assert_eq!(String::from_utf8(outcome.sent()).unwrap(), wanted.concat());
+}
+
+#[test]
+fn the_second_read_counts_as_a_use_and_the_largest_items_are_of_class_39() {
+    let steps = [Step::Recv(b"set a 0 0 1\r\nx\r\n"), Step::Wait(2_000), Step::Recv(b"get a\r\nmg a l\r\nmg a l\r\n")];
+    let outcome = Transcript::tcp("memcache", "").run(&steps);
+    assert_eq!(outcome.sent(), b"STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\nHD l2\r\nHD l0\r\n");
+    let large = [b"set a 0 0 500000\r\n".as_slice(), &[b'x'; 500_000], b"\r\nme a\r\n"].concat();
+    assert!(answer(&large).contains(" cls=39 "));
+}
+
+#[test]
 fn meta_commands_answer_what_their_flags_ask_for() {
     answers(&[
         (b"mn\r\nmg n\r\nmg n v q\r\n", "MN\r\nEN\r\n"),
@@ -150,6 +181,38 @@ fn meta_commands_answer_what_their_flags_ask_for() {
             "CLIENT_ERROR error decoding key\r\nCLIENT_ERROR invalid flag\r\nERROR\r\nERROR\r\n",
         ),
     ]);
+}
+
+#[test]
+fn the_version_is_that_of_the_personas_distribution_and_the_settings_are_those_of_the_version() {
+    use super::super::Persona;
+    use super::super::release::Release;
+    let said = |settings: &str, asked: &[u8]| {
+        let outcome = Transcript::tcp("memcache", settings).run(&[Step::Recv(asked)]);
+        String::from_utf8(outcome.sent()).unwrap()
+    };
+    let version = Release::of(&Persona::example()).memcached;
+    assert_eq!(said("", b"version\r\n"), format!("VERSION {version}\r\n"));
+    for (version, has_flags) in [("1.6.14", false), ("1.6.18", false), ("1.6.24", true)] {
+        let settings = said(&format!("version = '{version}'"), b"stats settings\r\n");
+        assert_eq!(settings.ends_with("STAT client_flags_size 4\r\nEND\r\n"), has_flags, "{version}: {settings}");
+    }
+}
+
+#[test]
+fn one_breath_full_of_stats_is_answered_with_four_megabytes() {
+    use super::super::{Context, Output, Registry};
+    let session = Session::example(crate::flow::Transport::Tcp, 11_211);
+    let mut handler = Registry::builtin().find("memcache").unwrap().make(&session);
+    for (asked, refusal) in [
+        (b"stats\r\n".to_vec(), b"SERVER_ERROR out of memory writing stats\r\n".as_slice()),
+        (request(0x10, b"", b"", b"", 0), b"Out of memory"),
+    ] {
+        let mut out = Output::default();
+        handler.data(&mut Context::new(&session, Default::default(), &mut out), &asked.repeat(9_000));
+        assert!(out.bytes().len() < 5 << 20 && out.bytes().ends_with(refusal), "{}", out.bytes().len());
+        handler = Registry::builtin().find("memcache").unwrap().make(&session);
+    }
 }
 
 #[test]
@@ -280,7 +343,7 @@ fn binary_requests_are_answered_as_memcached_does() {
         (request(0x00, b"bk", b"", b"xx", 0), vec![(0, 4, 0, b"Invalid arguments".to_vec())]),
     ];
     let steps: Vec<Step<'_>> = script.iter().map(|(input, _)| Step::Recv(input)).collect();
-    let outcome = Transcript::tcp("memcache", "").run(&steps);
+    let outcome = Transcript::tcp("memcache", VERSION).run(&steps);
     let sent = outcome.sent();
     let mut start = 0;
     for ((input, wanted), end) in script.iter().zip(outcome.sent_after.clone()) {
@@ -295,7 +358,7 @@ fn binary_requests_are_answered_as_memcached_does() {
 #[test]
 fn a_udp_answer_is_framed_with_the_number_of_its_request() {
     let set = Step::Recv(b"\x12\x34\0\0\0\x01\0\0set u 0 0 1\r\nx\r\n");
-    let outcome = Transcript::udp("memcache", "").run(&[set, Step::Recv(b"\xab\xcd\0\0\0\x01\0\0version\r\n")]);
+    let outcome = Transcript::udp("memcache", VERSION).run(&[set, Step::Recv(b"\xab\xcd\0\0\0\x01\0\0version\r\n")]);
     assert_eq!(
         outcome.sends,
         [b"\x12\x34\0\0\0\x01\0\0STORED\r\n".to_vec(), b"\xab\xcd\0\0\0\x01\0\0VERSION 1.6.18\r\n".to_vec()]

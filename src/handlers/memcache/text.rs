@@ -252,7 +252,7 @@ fn flush(words: &[&[u8]], visit: &mut Visit<'_>) {
         _ => return visit.reply.line("ERROR"),
     };
     let Some(delay) = delay else { return visit.reply.line_unless(quiet, "CLIENT_ERROR invalid exptime argument") };
-    let at = expiry(delay, visit.now).unwrap_or(visit.now);
+    let at = expiry(delay, visit.now);
     visit.cache.flush(at, visit.now);
     visit.reply.line_unless(quiet, "OK");
 }

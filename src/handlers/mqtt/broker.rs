@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::session::{Delivery, MAX_SUBSCRIPTIONS, Session, Subscription};
+use super::session::{Delivery, MAX_SUBSCRIPTIONS, Session, Subscription, Unsettled};
 use super::sys::Traffic;
 use super::topic;
 use crate::clock::Timestamp;
@@ -77,6 +77,7 @@ impl Broker {
             if clean {
                 session.subscriptions.clear();
                 session.mailbox.clear();
+                session.unsettled = Unsettled::default();
             }
         } else {
             if self.sessions.len() >= MAX_CLIENTS {
@@ -91,6 +92,7 @@ impl Broker {
                 mailbox: VecDeque::new(),
                 expiry_secs,
                 left: now,
+                unsettled: Unsettled::default(),
                 hears_each: false,
             });
         }
@@ -109,15 +111,13 @@ impl Broker {
         self.sessions.iter_mut().find(|session| session.link == Some(link))
     }
 
-    /// The connection ends. What it had sent without an answer waits for the client's return, if the session lives on.
-    pub(super) fn disconnect(&mut self, link: u64, unanswered: Vec<Delivery>, now: Timestamp) {
+    /// The connection ends. What is not settled waits for the client's return, if the session lives on.
+    pub(super) fn disconnect(&mut self, link: u64, unsettled: Unsettled, now: Timestamp) {
         if let Some(session) = self.session(link) {
             session.link = None;
             session.left = now;
             session.mailbox.retain(|delivery| delivery.qos > 0);
-            for delivery in unanswered.into_iter().rev() {
-                session.mailbox.push_front(Delivery { duplicate: true, ..delivery });
-            }
+            session.unsettled = unsettled;
         }
         self.forget_expired(now);
     }
@@ -235,7 +235,6 @@ impl Broker {
                     message: Arc::clone(message),
                     qos: subscription.qos.min(qos),
                     retain: retain && subscription.retain_as_published,
-                    duplicate: false,
                     identifier: subscription.identifier,
                 };
                 if (session.link.is_none() && delivery.qos == 0) || session.mailbox.len() >= MAX_QUEUE {
@@ -297,7 +296,7 @@ mod tests {
         let due = now + std::time::Duration::from_secs(5);
         for (clean, wills) in [(false, 0), (true, 1)] {
             let (link, _) = broker.connect("c", clean, None, now).unwrap();
-            broker.disconnect(link, Vec::new(), now);
+            broker.disconnect(link, Unsettled::default(), now);
             let message = broker.message(&total, "gone", b"x", Vec::new(), None).unwrap();
             broker.delay_will("c", due, message, 1, false);
             broker.publish_due(now);
@@ -326,7 +325,7 @@ mod tests {
         let (mut broker, total, now) = (Broker::default(), Held::default(), Timestamp::default());
         let (link, _) = broker.connect("away", false, None, now).unwrap();
         broker.session(link).unwrap().subscribe(subscription("a/#")).unwrap();
-        broker.disconnect(link, Vec::new(), now);
+        broker.disconnect(link, Unsettled::default(), now);
         let message = broker.message(&total, "a/b", b"x", Vec::new(), None).unwrap();
         assert!(broker.publish(&message, 1, false, 99));
         assert!(broker.publish(&message, 0, false, 99), "it matches, but is not kept");

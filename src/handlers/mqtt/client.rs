@@ -11,7 +11,7 @@ use super::broker::{Broker, Message};
 use super::connect::{Connect, Will};
 use super::packet::{self, Fault, Packet, Reader, put_binary, put_length};
 use super::property::{self, Properties};
-use super::session::{Delivery, Session};
+use super::session::{Delivery, InFlight, Session, Unsettled};
 use super::{Log, Shared};
 use crate::clock::Timestamp;
 
@@ -66,15 +66,6 @@ impl Turn<'_> {
     }
 }
 
-/// A message that the client has not acknowledged.
-#[derive(Debug)]
-struct InFlight {
-    id: u16,
-    delivery: Delivery,
-    /// PUBREC has come: only PUBCOMP is missing.
-    received: bool,
-}
-
 /// Properties of a message on its way out, in mosquitto's order.
 fn sent_properties(delivery: &Delivery, now: Timestamp) -> Vec<u8> {
     let mut out = Vec::new();
@@ -92,9 +83,6 @@ fn sent_properties(delivery: &Delivery, now: Timestamp) -> Vec<u8> {
     out
 }
 
-/// A QoS 2 message that waits for PUBREL.
-type Unreleased = (u16, Option<Arc<Message>>, bool);
-
 /// One connection after its CONNECT.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -105,9 +93,9 @@ pub(super) struct Client {
     will: Option<Will>,
     window: usize,
     max_packet: usize,
-    next_id: u16,
-    in_flight: Vec<InFlight>,
-    unreleased: Vec<Unreleased>,
+    /// It is a bridge: what it subscribes to shows what is retained, and nothing of its own.
+    is_bridge: bool,
+    unsettled: Unsettled,
     aliases: Vec<(u16, String)>,
     /// The last publication of `$SYS` that was sent.
     sys: Option<u64>,
@@ -132,9 +120,8 @@ impl Client {
             will: connect.will,
             window: usize::from(connect.window),
             max_packet: connect.max_packet,
-            next_id: 0,
-            in_flight: Vec::new(),
-            unreleased: Vec::new(),
+            is_bridge: connect.is_bridge,
+            unsettled: Unsettled::default(),
             aliases: Vec::new(),
             sys: None,
             unasked: MAX_UNASKED,
@@ -187,10 +174,10 @@ impl Client {
     fn received(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let (id, reason) = self.acknowledgement(reader)?;
         if reason >= REFUSED {
-            self.in_flight.retain(|sent| sent.id != id);
+            self.unsettled.in_flight.retain(|sent| sent.id != id);
             return Ok(());
         }
-        if let Some(sent) = self.in_flight.iter_mut().find(|sent| sent.id == id) {
+        if let Some(sent) = self.unsettled.in_flight.iter_mut().find(|sent| sent.id == id) {
             sent.received = true;
         }
         self.acknowledge(packet::PUBREL, 2, id, 0, turn);
@@ -199,7 +186,7 @@ impl Client {
 
     fn acknowledged(&mut self, reader: &mut Reader<'_>, completes: bool) -> Result<(), End> {
         let (id, _) = self.acknowledgement(reader)?;
-        self.in_flight.retain(|sent| sent.id != id || (sent.delivery.qos == 2) != completes);
+        self.unsettled.in_flight.retain(|sent| sent.id != id || (sent.delivery.qos == 2) != completes);
         Ok(())
     }
 
@@ -258,19 +245,35 @@ impl Client {
         self.watch_own_topics(turn);
         let start = turn.out.len();
         while turn.out.len() - start < MAX_DELIVERED {
-            let has_window = self.in_flight.len() < self.window;
+            let has_window = self.unsettled.in_flight.len() < self.window;
             let session = turn.broker.session(self.link).ok_or(End::TakenOver)?;
             let Some(delivery) = session.take(has_window, turn.now) else { break };
-            self.send_message(delivery, turn);
+            self.send(delivery, None, turn);
         }
         Ok(())
     }
 
-    fn send_message(&mut self, delivery: Delivery, turn: &mut Turn<'_>) {
+    /// Goes on where the session's last connection ended: what was not acknowledged comes again, what was only received is released.
+    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
+        let Some(session) = turn.broker.session(self.link) else { return };
+        let Unsettled { in_flight, unreleased, last_id } = std::mem::take(&mut session.unsettled);
+        (self.unsettled.unreleased, self.unsettled.last_id) = (unreleased, last_id);
+        for sent in in_flight {
+            if sent.received {
+                self.acknowledge(packet::PUBREL, 2, sent.id, 0, turn);
+                self.unsettled.in_flight.push(sent);
+            } else {
+                self.send(sent.delivery, Some(sent.id), turn);
+            }
+        }
+    }
+
+    /// Sends a message; `again` with the identifier that it had before.
+    fn send(&mut self, delivery: Delivery, again: Option<u16>, turn: &mut Turn<'_>) {
         let message = Arc::clone(&delivery.message);
         let mut body = Vec::with_capacity(message.topic.len() + message.payload.len() + 16);
         put_binary(&mut body, message.topic.as_bytes());
-        let id = if delivery.qos > 0 { self.fresh_id() } else { 0 };
+        let id = if delivery.qos > 0 { again.unwrap_or_else(|| self.fresh_id()) } else { 0 };
         if id > 0 {
             body.extend(id.to_be_bytes());
         }
@@ -284,22 +287,23 @@ impl Client {
             turn.broker.traffic.publish_dropped += 1;
             return;
         }
-        let flags = u8::from(delivery.duplicate && id > 0) << 3 | delivery.qos << 1 | u8::from(delivery.retain);
+        let flags = u8::from(again.is_some()) << 3 | delivery.qos << 1 | u8::from(delivery.retain);
         self.heard_others |= !message.topic.starts_with("$SYS");
         turn.broker.traffic.publish_sent += 1;
         turn.broker.traffic.publish_bytes_sent += message.payload.len() as u64;
         turn.send(packet::PUBLISH, flags, &body);
         if id > 0 {
-            self.in_flight.push(InFlight { id, delivery, received: false });
+            self.unsettled.in_flight.push(InFlight { id, delivery, received: false });
         }
     }
 
     /// A packet identifier that no message in flight has: there are fewer of those than identifiers.
     fn fresh_id(&mut self) -> u16 {
         loop {
-            self.next_id = self.next_id.wrapping_add(1);
-            if self.next_id != 0 && !self.in_flight.iter().any(|sent| sent.id == self.next_id) {
-                return self.next_id;
+            let id = self.unsettled.last_id.wrapping_add(1);
+            self.unsettled.last_id = id;
+            if id != 0 && !self.unsettled.in_flight.iter().any(|sent| sent.id == id) {
+                return id;
             }
         }
     }
@@ -339,7 +343,6 @@ impl Client {
         if let Some(will) = self.will.take().filter(|_| !will_is_void) {
             self.publish_will(will, turn);
         }
-        let unanswered = self.in_flight.drain(..).filter(|sent| !sent.received).map(|sent| sent.delivery).collect();
-        turn.broker.disconnect(self.link, unanswered, turn.now);
+        turn.broker.disconnect(self.link, std::mem::take(&mut self.unsettled), turn.now);
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Will {
 pub(super) struct Connect {
     /// 3 (3.1), 4 (3.1.1) or 5.
     pub(super) version: u8,
+    /// The upper bit of the level: mosquitto's own sign for a bridge.
+    pub(super) is_bridge: bool,
     pub(super) client_id: String,
     pub(super) clean: bool,
     /// Seconds; 0 is none.
@@ -147,7 +149,9 @@ impl Connect {
         if client_id.is_empty() && (version == 3 || version == 4 && !clean) {
             return Err(Refusal::Old(2));
         }
-        let mut connect = Self { version, client_id, clean, keep_alive, will, username, password, ..Self::default() };
+        let is_bridge = level != version && version != 5;
+        let mut connect =
+            Self { version, is_bridge, client_id, clean, keep_alive, will, username, password, ..Self::default() };
         connect.read_limits(&properties)?;
         Ok(connect)
     }

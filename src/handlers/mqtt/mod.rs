@@ -30,6 +30,7 @@ use super::builtin::Builtin;
 use super::held::Held;
 use super::recording::{Direction, Recording, with_payload};
 use super::registry::{Environment, Maker, boxed};
+use super::release::Release;
 use super::{Credentials, Policy, Session, Sources, Tls};
 use crate::events::Event;
 use crate::flow::Transport;
@@ -64,8 +65,8 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// mosquitto's version, as `$SYS/broker/version` says it.
-    version: String,
+    /// mosquitto's version, as `$SYS/broker/version` says it; else what the persona's distribution ships.
+    version: Option<String>,
     /// Which logins are let in.
     credentials: Policy,
     /// Clients without a user name are let in.
@@ -76,7 +77,7 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { version: "2.0.11".to_owned(), credentials: Policy::AcceptAll, anonymous: true, max_records: 1_000 }
+        Self { version: None, credentials: Policy::AcceptAll, anonymous: true, max_records: 1_000 }
     }
 }
 
@@ -98,7 +99,7 @@ fn shared(environment: &Environment<'_>) -> Result<Arc<Shared>, toml::de::Error>
     Ok(Arc::new(Shared {
         credentials: Credentials::new(settings.credentials.clone()),
         server: sys::Server {
-            version: settings.version.clone(),
+            version: settings.version.clone().unwrap_or_else(|| Release::of(&environment.persona).mosquitto.to_owned()),
             started: environment.persona.booted() + Duration::from_secs(delay),
             visit_secs: random.within(&(400..=2_400)),
             most_others: random.within(&(2..=6)),

@@ -16,9 +16,29 @@ pub(super) struct Delivery {
     pub(super) message: Arc<Message>,
     pub(super) qos: u8,
     pub(super) retain: bool,
-    pub(super) duplicate: bool,
     /// The subscription's identifier (MQTT 5 section 3.8.2.1.2).
     pub(super) identifier: Option<u32>,
+}
+
+/// A message that the client has not acknowledged.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) id: u16,
+    pub(super) delivery: Delivery,
+    /// PUBREC has come: only PUBCOMP is missing.
+    pub(super) received: bool,
+}
+
+/// A QoS 2 message that waits for PUBREL; whether it shall be retained.
+pub(super) type Unreleased = (u16, Option<Arc<Message>>, bool);
+
+/// What is not settled between the two ends: it outlives the connection as the session does (MQTT 5 section 4.1).
+#[derive(Debug, Default)]
+pub(super) struct Unsettled {
+    pub(super) in_flight: Vec<InFlight>,
+    pub(super) unreleased: Vec<Unreleased>,
+    /// The packet identifier that was used last.
+    pub(super) last_id: u16,
 }
 
 /// One subscription.
@@ -62,6 +82,8 @@ pub(super) struct Session {
     /// How long it lives without a connection; `None` for ever.
     pub(super) expiry_secs: Option<u32>,
     pub(super) left: Timestamp,
+    /// While the client is away.
+    pub(super) unsettled: Unsettled,
     /// A message comes once for each subscription that it matches, as MQTT 5 clients of mosquitto get it; else for the first only.
     pub(super) hears_each: bool,
 }

@@ -210,10 +210,11 @@ fn own_topics_are_retained_and_move() {
     let subscribe = packet(8, 2, &[b"\0\x07".as_slice(), &text("$SYS/#"), b"\0"].concat());
     let outcome =
         Transcript::tcp("mqtt", "").run(&[Step::Recv(&connect4()), Step::Recv(&subscribe), Step::Wait(11_000)]);
+    let version = super::super::release::Release::of(&super::super::Persona::example()).mosquitto;
     let sent = outcome.sent();
     let (first, second) = sent.split_at(outcome.sent_after[1]);
     let holds = |bytes: &[u8], wanted: &[u8]| bytes.windows(wanted.len()).any(|window| window == wanted);
-    assert!(holds(first, b"$SYS/broker/versionmosquitto version 2.0.11"));
+    assert!(holds(first, format!("$SYS/broker/versionmosquitto version {version}").as_bytes()));
     assert!(holds(first, b"$SYS/broker/uptime") && holds(second, b"$SYS/broker/uptime"));
     assert!(!holds(second, b"$SYS/broker/version"), "what has not changed is not sent again");
     assert_eq!(first[9], 0x31, "retained");
@@ -344,4 +345,44 @@ fn a_client_that_stays_silent_for_a_day_costs_few_looks_and_few_bytes() {
         assert!((1_000..10_000).contains(&looks), "{looks} looks");
         assert!(sent < 1 << 20, "{sent} bytes");
     }
+}
+
+#[test]
+fn what_was_not_settled_goes_on_in_the_sessions_next_connection() {
+    let room = room();
+    let stays = |id: &str| connect("MQTT", 4, 0, 60, b"", id, b"");
+    let publish = |topic: &str| packet(3, 4, &[text(topic).as_slice(), b"\0\x09", b"x"].concat());
+    let mut first = room.visitor(1);
+    first.says(&room, stays("s"));
+    first.says(&room, packet(8, 2, &[b"\0\x01".as_slice(), &text("q/#"), b"\x02"].concat()));
+    let mut sender = room.visitor(2);
+    sender.says(&room, connect4());
+    for topic in ["q/1", "q/2"] {
+        sender.says(&room, publish(topic));
+        sender.says(&room, packet(6, 2, b"\0\x09"));
+    }
+    let heard = first.says(&room, packet(12, 0, b""));
+    assert!(heard.contains(&HEXLOWER.encode(b"q/1\0\x01x")), "{heard}");
+    // The first is received, the second not even that; one of its own is not released yet.
+    first.says(&room, packet(5, 0, b"\0\x01"));
+    first.says(&room, publish("q/own"));
+    first.call(room.now, |handler, cx| handler.closed(cx));
+    let mut second = room.visitor(3);
+    let again = HEXLOWER.encode(&packet(3, 0x0c, &[text("q/2").as_slice(), b"\0\x02", b"x"].concat()));
+    assert_eq!(second.says(&room, stays("s")), format!("2002010062020001{again}"));
+    let released = second.says(&room, packet(6, 2, b"\0\x09"));
+    assert!(released.contains(&HEXLOWER.encode(b"q/own")) && released.ends_with("70020009"), "{released}");
+}
+
+#[test]
+fn a_bridge_hears_what_is_retained_and_nothing_of_its_own() {
+    let mut room = room();
+    let (mut bridge, mut other) = (room.visitor(1), room.visitor(2));
+    bridge.says(&room, connect("MQTT", 0x84, 2, 60, b"", "bridge", b""));
+    bridge.says(&room, packet(8, 2, &[b"\0\x01".as_slice(), &text("b/#"), b"\x01"].concat()));
+    let publish = packet(3, 1, &[text("b/x").as_slice(), b"y"].concat());
+    assert_eq!(bridge.says(&room, &publish), "");
+    other.says(&room, connect4());
+    other.says(&room, &publish);
+    assert_eq!(bridge.hears(&mut room), HEXLOWER.encode(&publish));
 }

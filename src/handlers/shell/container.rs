@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::HOST_NAME;
 use super::device::{Device, Remembered};
 use super::file_system::{Below, Change, FileSystem, Mount};
 use super::run::Run;
@@ -318,6 +319,8 @@ impl Run<'_, '_> {
     /// The name of the host, or of the container.
     pub(super) fn host(&self) -> String {
         let named = if self.device.is_container() { self.variable(b"HOSTNAME") } else { None };
-        named.map_or_else(|| self.device.host().to_owned(), |name| String::from_utf8_lossy(&name).into_owned())
+        let named = named.map(|name| String::from_utf8_lossy(&name).into_owned());
+        let given = self.settings.value(HOST_NAME).map(str::to_owned);
+        named.or(given).unwrap_or_else(|| self.device.host().to_owned())
     }
 }

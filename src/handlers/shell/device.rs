@@ -70,6 +70,8 @@ pub(super) struct Job {
     pub(super) command: Vec<u8>,
     /// When it ends; `None`: not by itself.
     pub(super) until: Option<Timestamp>,
+    /// `^Z`: it does not go on.
+    pub(super) is_stopped: bool,
 }
 
 /// The programs that a source has started.
@@ -91,8 +93,37 @@ impl Jobs {
         if self.running.len() >= MAX_RUNNING {
             self.running.remove(0);
         }
-        self.running.push(Job { pid, command: command.get(..200).unwrap_or(command).to_vec(), until });
+        self.running.push(Job {
+            pid,
+            command: command.get(..200).unwrap_or(command).to_vec(),
+            until,
+            is_stopped: false,
+        });
         pid
+    }
+
+    /// The newest program stops; what the shell says of it.
+    pub(super) fn stop_last(&mut self) -> Vec<u8> {
+        let Some(job) = self.running.last_mut() else { return Vec::new() };
+        job.is_stopped = true;
+        let mut line = self.lines().pop().unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
+    /// What `jobs` says of each, the oldest first.
+    pub(super) fn lines(&self) -> Vec<Vec<u8>> {
+        let last = self.running.len();
+        let line = |(at, job): (usize, &Job)| {
+            let sign = match last - at {
+                1 => '+',
+                2 => '-',
+                _ => ' ',
+            };
+            let state = if job.is_stopped { " Stopped" } else { " Running" };
+            [format!("[{}]{sign} {state:<28}", at + 1).as_bytes(), &job.command].concat()
+        };
+        self.running.iter().enumerate().map(line).collect()
     }
 
     /// Notes a program in the background that has ended.
@@ -105,8 +136,9 @@ impl Jobs {
 
     /// What has come to its end by this time runs no longer.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        let (over, running): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.running).into_iter().partition(|job| job.until.is_some_and(|until| until <= now));
+        let (over, running): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|job| !job.is_stopped && job.until.is_some_and(|until| until <= now));
         self.running = running;
         for job in over {
             self.end(job.pid, 0);
@@ -210,6 +242,14 @@ impl Device {
 
     pub(super) fn room(&self) -> &Arc<AtomicUsize> {
         &self.room
+    }
+
+    /// Where programs are looked for (`$PATH` of a fresh login).
+    pub(super) const fn program_directories(&self) -> &'static [&'static str] {
+        match self.flavor {
+            Flavor::BusyBox => &["/sbin", "/usr/sbin", "/bin", "/usr/bin"],
+            Flavor::Android => &["/sbin", "/system/bin", "/system/xbin"],
+        }
     }
 
     /// The program is installed.

@@ -9,6 +9,8 @@ pub(super) enum Fault {
     Incomplete,
     /// What the shell names in its `syntax error: unexpected ...`.
     Unexpected(String),
+    /// `for` without the name of a variable.
+    ForWhat,
 }
 
 impl Fault {
@@ -16,6 +18,7 @@ impl Fault {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Incomplete => "syntax error: unterminated quoted string".to_owned(),
+            Self::ForWhat => "syntax error: bad for loop variable".to_owned(),
             Self::Unexpected(what) => format!("syntax error: unexpected {what}"),
         }
     }

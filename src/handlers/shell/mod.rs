@@ -14,6 +14,7 @@ mod apk;
 mod applet;
 mod arithmetic;
 mod calendar;
+mod complete;
 mod container;
 mod device;
 mod elf;
@@ -46,6 +47,7 @@ use super::{Context, Random};
 use crate::clock::Timestamp;
 use crate::events::Event;
 
+pub(super) use self::applet::named_addresses;
 pub(super) use self::container::{Container, Ground, User};
 pub(super) use self::device::{Device, Flavor};
 pub(super) use self::file_system::Change;
@@ -65,8 +67,15 @@ const MAX_OUTPUT: usize = 256 * 1_024;
 const MAX_INPUT: usize = 256 * 1_024;
 /// Names and values of variables.
 const MAX_VARIABLES: usize = 16 * 1_024;
+/// The name of the setting that has the host's new name.
+const HOST_NAME: &str = "host name";
+/// Aliases are kept under names that no variable can have.
+const ALIAS: &[u8] = b"alias ";
 /// Functions with their names.
 const MAX_FUNCTIONS: usize = 64 * 1_024;
+/// Earlier lines that a session can have back, and their bytes.
+const MAX_HISTORY: usize = 64;
+const MAX_HISTORY_BYTES: usize = 16 * 1_024;
 /// Shells within shells.
 const MAX_LEVELS: u32 = 16;
 
@@ -132,6 +141,31 @@ struct State {
     /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
     has_dropped: bool,
     exited: bool,
+    /// What was typed at the prompt, the newest last.
+    history: VecDeque<Vec<u8>>,
+}
+
+impl State {
+    /// What was given another name, and that name's text.
+    fn aliases(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.variables.iter().filter_map(|(name, text)| Some((name.strip_prefix(ALIAS)?, text.as_slice())))
+    }
+
+    fn alias(&self, name: &[u8]) -> Option<&[u8]> {
+        self.variables.get(&[ALIAS, name].concat()).map(Vec::as_slice)
+    }
+
+    /// Notes a line that was typed: BusyBox forgets empty ones and repetitions.
+    fn remember(&mut self, line: &[u8]) {
+        if line.is_empty() || self.history.back().is_some_and(|last| last == line) {
+            return;
+        }
+        self.history.push_back(line.to_vec());
+        let mut bytes: usize = self.history.iter().map(Vec::len).sum();
+        while self.history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES {
+            bytes -= self.history.pop_front().map_or(bytes, |oldest| oldest.len());
+        }
+    }
 }
 
 impl State {
@@ -253,6 +287,11 @@ impl Shell {
         self.waiting.as_ref().is_none_or(|waiting| waiting.echoes())
     }
 
+    /// What was typed before, the newest last.
+    pub(super) fn history(&self) -> &VecDeque<Vec<u8>> {
+        &self.state.history
+    }
+
     /// The shell has ended; its status is what the last command gave.
     pub(super) fn has_exited(&self) -> bool {
         self.state.exited
@@ -278,13 +317,16 @@ impl Shell {
         if !line.trim_ascii().is_empty() {
             cx.event(command_event(line));
         }
+        if self.is_interactive {
+            self.state.remember(line);
+        }
         if !self.unfinished.is_empty() {
             self.unfinished.push(b'\n');
         }
         self.unfinished.extend_from_slice(line);
         self.unfinished_lines += 1;
         let too_long = self.unfinished.len() > MAX_UNFINISHED || self.unfinished_lines > MAX_UNFINISHED_LINES;
-        let parsed = parse::parse(&self.unfinished);
+        let parsed = parse::parse_typed(&self.unfinished, |name| self.state.alias(name).map(<[u8]>::to_vec));
         if parsed == Err(Fault::Incomplete) && !too_long && self.is_interactive {
             return Acts::new();
         }
@@ -310,7 +352,13 @@ impl Shell {
         let Some(waiting) = &mut self.waiting else { return Acts::new() };
         let room = MAX_INPUT.saturating_sub(waiting.input.len());
         waiting.input.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        if waiting.has_enough() { self.end_of_input(cx) } else { Acts::new() }
+        if waiting.has_enough() {
+            return self.end_of_input(cx);
+        }
+        match waiting.mirrored() {
+            Some(lines) => Acts::from([Act::Print(lines)]),
+            None => Acts::new(),
+        }
     }
 
     /// `^D`, or the end of the visitor's stream: the program that reads has all it gets; without one, the shell ends.
@@ -328,12 +376,27 @@ impl Shell {
         Acts::new()
     }
 
-    /// `^C`: what is unfinished or reads is given up.
-    pub(super) fn interrupt(&mut self) {
+    /// `^C`: what is unfinished or reads is given up; what was to be done then (`trap`) is done.
+    pub(super) fn interrupt(&mut self, cx: &mut Context<'_>) -> Acts {
+        const INTERRUPT: u8 = 2;
         self.unfinished = Vec::new();
         self.unfinished_lines = 0;
         self.waiting = None;
-        self.state.status = 130;
+        self.state.status = 128 + INTERRUPT;
+        let trap = self.state.traps.get(&INTERRUPT).and_then(|command| parse::parse(command).ok());
+        trap.map_or_else(Acts::new, |list| self.run(cx, list.0.into(), None))
+    }
+
+    /// `^Z`: the last line's program stops; it would have run until then, or without end.
+    pub(super) fn stop(&mut self, cx: &mut Context<'_>, until: Option<Timestamp>) -> Acts {
+        const STOPPED: u8 = 20;
+        self.state.status = 128 + STOPPED;
+        let line = self.state.history.back().cloned().unwrap_or_default();
+        let newest = self.device.newest_pid(cx.now()).max(self.state.pid);
+        let kept = self.kept(cx);
+        let jobs = &mut kept.lock().unwrap_or_else(PoisonError::into_inner).jobs;
+        jobs.start(newest, &line, until);
+        Acts::from([Act::Print(jobs.stop_last())])
     }
 
     /// The session is over: what the visitor has left in files is kept as samples.

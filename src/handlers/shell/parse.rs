@@ -1,5 +1,6 @@
 //! Tokens to commands (POSIX.1-2017, Shell Command Language 2.9, 2.10): lists, pipelines, redirections, loops, conditions.
 
+mod alias;
 mod command;
 mod compound;
 
@@ -14,7 +15,16 @@ const MAX_DEPTH: u32 = 24;
 
 /// Reads a whole text.
 pub(super) fn parse(text: &[u8]) -> Result<List, Fault> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, counted: (0, 1) };
+    whole(tokens(text)?)
+}
+
+/// The same of what was typed, where names may stand for other texts.
+pub(super) fn parse_typed(text: &[u8], alias: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Result<List, Fault> {
+    whole(alias::replaced(tokens(text)?, alias)?)
+}
+
+fn whole(tokens: Vec<Token>) -> Result<List, Fault> {
+    let mut parser = Parser { tokens, at: 0, depth: 0, counted: (0, 1) };
     let list = parser.list(&[])?;
     match parser.peek() {
         None => Ok(list),
@@ -289,7 +299,8 @@ impl Parser {
             Some(Token::Operator("<")) => RedirectionKind::From,
             Some(Token::Operator("<>")) => RedirectionKind::ReadWrite,
             Some(Token::Operator("<<" | "<<-")) => RedirectionKind::Document,
-            Some(Token::Operator(">" | ">|")) => RedirectionKind::To,
+            Some(Token::Operator(">")) => RedirectionKind::To,
+            Some(Token::Operator(">|")) => RedirectionKind::Over,
             Some(Token::Operator(">>")) => RedirectionKind::Append,
             Some(Token::Operator(">&" | "<&")) => RedirectionKind::Duplicate,
             Some(Token::Operator("&>")) => RedirectionKind::Both,
@@ -333,8 +344,13 @@ fn assignment(word: &Word) -> Option<(Vec<u8>, Word)> {
     let (Part::Text { bytes, quoted: false }, rest) = word.split_first()? else { return None };
     let equals = bytes.iter().position(|&b| b == b'=')?;
     let name = bytes.get(..equals)?;
-    let is_name = !name.first()?.is_ascii_digit() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
     let mut value = vec![Part::Text { bytes: bytes.get(equals + 1..)?.to_vec(), quoted: false }];
     value.extend_from_slice(rest);
-    is_name.then(|| (name.to_vec(), value))
+    is_name(name).then(|| (name.to_vec(), value))
+}
+
+/// A variable can have this name.
+fn is_name(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| !first.is_ascii_digit())
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }

@@ -266,10 +266,20 @@ impl<'r, 'c> Run<'r, 'c> {
     /// An error of the shell itself: it is told, and nothing else of what was typed is done.
     pub(super) fn give_up(&mut self, io: Io, why: &str) {
         self.complain(io, why.as_bytes());
+        self.abandon();
+    }
+
+    fn abandon(&mut self) {
         self.state.status = 2;
         if self.leaving.is_none() {
             self.leaving = Some(Leaving::Abandon);
         }
+    }
+
+    /// The same of a builtin.
+    pub(super) fn give_up_in(&mut self, io: Io, builtin: &[u8], why: &[u8]) {
+        self.complain_of(io, builtin, why);
+        self.abandon();
     }
 
     /// Nothing happens for a time.

@@ -1,10 +1,15 @@
 //! A shell on a terminal: echo, line editing, `^C` and `^D`, output played at its time.
 
+mod editor;
+
 use std::time::Duration;
 
-use super::{Act, Acts, MAX_LINE, Shell};
+use super::{Act, Acts, Shell};
 use crate::clock::Timestamp;
 use crate::handlers::Context;
+use editor::Manner;
+
+pub(in crate::handlers) use editor::{Editor, Key};
 
 /// Bytes that are typed ahead while a command runs; what is more is lost, as in a terminal's queue.
 const MAX_AHEAD: usize = 32 * 1_024;
@@ -12,98 +17,10 @@ const MAX_AHEAD: usize = 32 * 1_024;
 /// that arrive together do not make one call print all that they ask for.
 const MAX_AT_ONCE: usize = 256 * 1_024;
 const MOMENT: Duration = Duration::from_millis(20);
-
-/// What a byte from the visitor completes.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::handlers) enum Key {
-    Nothing,
-    /// A line, without its end.
-    Line(Vec<u8>),
-    /// `^C`
-    Interrupt,
-    /// `^D` at the beginning of a line.
-    EndOfInput,
-}
-
-/// Where a sequence of a function key stands (ECMA-48 5.4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Escape {
-    #[default]
-    None,
-    /// After ESC.
-    Started,
-    /// After `ESC [`, up to a final byte.
-    Sequence,
-    /// After `ESC O`: one byte.
-    Single,
-}
-
-/// One line being typed.
-#[derive(Debug, Default)]
-pub(in crate::handlers) struct Editor {
-    line: Vec<u8>,
-    /// A line feed or NUL that follows belongs to the carriage return before (RFC 854, "The NVT printer and keyboard").
-    after_return: bool,
-    escape: Escape,
-}
-
-impl Editor {
-    /// Takes one byte; with `echoes` it is shown.
-    pub(in crate::handlers) fn byte(&mut self, byte: u8, echoes: bool, out: &mut Vec<u8>) -> Key {
-        let after_return = std::mem::replace(&mut self.after_return, byte == b'\r');
-        if after_return && matches!(byte, b'\n' | 0) {
-            return Key::Nothing;
-        }
-        if self.escape != Escape::None {
-            self.escape = match (self.escape, byte) {
-                (Escape::Started, b'[') => Escape::Sequence,
-                (Escape::Started, b'O') => Escape::Single,
-                (Escape::Sequence, ..=0x3f) => Escape::Sequence,
-                _ => Escape::None,
-            };
-            return Key::Nothing;
-        }
-        match byte {
-            b'\r' | b'\n' => {
-                out.extend_from_slice(b"\r\n");
-                return Key::Line(std::mem::take(&mut self.line));
-            }
-            0x03 => {
-                out.extend_from_slice(b"^C\r\n");
-                self.line = Vec::new();
-                return Key::Interrupt;
-            }
-            0x04 if self.line.is_empty() => return Key::EndOfInput,
-            0x08 | 0x7f => self.erase_one(echoes, out),
-            0x15 => self.erase_all(echoes, out),
-            0x1b => self.escape = Escape::Started,
-            0..=0x1f if byte != b'\t' => {}
-            _ if self.line.len() < MAX_LINE => {
-                self.line.push(byte);
-                if echoes {
-                    out.push(byte);
-                }
-            }
-            _ => {}
-        }
-        Key::Nothing
-    }
-
-    /// Takes back the last character (telnet's EC, RFC 854).
-    pub(in crate::handlers) fn erase_one(&mut self, echoes: bool, out: &mut Vec<u8>) {
-        if self.line.pop().is_some() && echoes {
-            out.extend_from_slice(b"\x08 \x08");
-        }
-    }
-
-    /// Takes back the line (telnet's EL, RFC 854).
-    pub(in crate::handlers) fn erase_all(&mut self, echoes: bool, out: &mut Vec<u8>) {
-        while !self.line.is_empty() {
-            self.erase_one(echoes, out);
-        }
-        self.line = Vec::new();
-    }
-}
+/// `^Z`
+const STOP: u8 = 0x1a;
+/// The completion of a name looks at hundreds: it counts as so many bytes.
+const COMPLETION: usize = MAX_AT_ONCE / 16;
 
 /// A shell with its terminal. Output ends lines with `\r\n`.
 ///
@@ -114,7 +31,11 @@ pub(in crate::handlers) struct Terminal {
     editor: Editor,
     acts: Acts,
     due: Option<Timestamp>,
+    /// It is the keys that wait until then, not a program.
+    is_paced: bool,
     hangs: bool,
+    /// It is a program that keeps the visitor waiting, not a line that is slower than it.
+    runs: bool,
     ahead: Vec<u8>,
     ended: bool,
     /// The present instant, and the bytes printed at it.
@@ -129,7 +50,9 @@ impl Terminal {
             editor: Editor::default(),
             acts: Acts::new(),
             due: None,
+            is_paced: false,
             hangs: false,
+            runs: false,
             ahead: Vec::new(),
             ended: false,
             printed: (Timestamp::default(), 0),
@@ -166,9 +89,18 @@ impl Terminal {
             if !self.is_busy() {
                 self.byte(cx, byte, out);
             } else if byte == 0x03 {
-                self.interrupt(out);
+                out.extend_from_slice(b"^C\r\n");
+                self.give_up(cx, out);
+            } else if byte == STOP && self.runs && !self.shell.is_reading() {
+                self.stop(cx, out);
             } else if self.ahead.len() < MAX_AHEAD {
                 self.ahead.push(byte);
+                match byte {
+                    _ if !self.runs || !self.shell.echoes() => {}
+                    b'\r' | b'\n' => out.extend_from_slice(b"\r\n"),
+                    b'\t' | b' '.. => out.push(byte),
+                    _ => {}
+                }
             }
         }
     }
@@ -177,7 +109,9 @@ impl Terminal {
     pub(in crate::handlers) fn wake(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
         if self.due.is_some_and(|due| due <= cx.now()) {
             self.due = None;
-            self.play(cx, out);
+            if !std::mem::take(&mut self.is_paced) {
+                self.play(cx, out);
+            }
         }
         if !self.is_busy() {
             let ahead = std::mem::take(&mut self.ahead);
@@ -185,28 +119,10 @@ impl Terminal {
         }
     }
 
-    /// `^C`, typed or as telnet's IP.
-    pub(in crate::handlers) fn interrupt(&mut self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"^C\r\n");
-        self.give_up(out);
-    }
-
-    /// Takes back the last character.
-    pub(in crate::handlers) fn erase_one(&mut self, out: &mut Vec<u8>) {
-        let echoes = self.echoes();
-        self.editor.erase_one(echoes, out);
-    }
-
-    /// Takes back the line.
-    pub(in crate::handlers) fn erase_all(&mut self, out: &mut Vec<u8>) {
-        let echoes = self.echoes();
-        self.editor.erase_all(echoes, out);
-    }
-
     /// The visitor sends no more: what reads the terminal has its input whole, a last line without an end is run.
     pub(in crate::handlers) fn end_of_input(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        if !self.editor.line.is_empty() {
-            let line = std::mem::take(&mut self.editor.line);
+        let line = self.editor.take();
+        if !line.is_empty() {
             self.run(cx, &line, out);
         }
         if self.shell.is_reading() {
@@ -217,8 +133,8 @@ impl Terminal {
 
     /// The session is over.
     pub(in crate::handlers) fn closed(&mut self, cx: &mut Context<'_>) {
-        if !self.editor.line.is_empty() {
-            let line = std::mem::take(&mut self.editor.line);
+        let line = self.editor.take();
+        if !line.is_empty() {
             cx.event(super::command_event(&line).with("incomplete", true));
         }
         self.shell.closed(cx);
@@ -228,20 +144,39 @@ impl Terminal {
         self.due.is_some() || self.hangs
     }
 
-    fn echoes(&self) -> bool {
-        self.shell.echoes()
-    }
-
+    /// One byte: the shell's own editing has it, or the terminal's where a program reads.
     fn byte(&mut self, cx: &mut Context<'_>, byte: u8, out: &mut Vec<u8>) {
-        let echoes = self.echoes();
-        match self.editor.byte(byte, echoes, out) {
-            Key::Nothing => {}
+        let manner = if self.shell.is_reading() {
+            Manner::Terminal { echoes: self.shell.echoes() }
+        } else {
+            Manner::Shell { history: self.shell.history() }
+        };
+        let before = out.len();
+        let key = self.editor.byte(byte, manner, out);
+        if self.editor.is_stale() {
+            self.editor.redraw(&self.shell.prompt(), out);
+        }
+        match key {
+            Key::Nothing => self.pace(cx.now(), out.len() - before),
+            Key::Complete { again } => {
+                let (start, names) = self.shell.completions(cx, self.editor.before_cursor());
+                self.editor.complete(start, &names, again, &self.shell.prompt(), out);
+                self.pace(cx.now(), COMPLETION);
+            }
             Key::Line(line) => self.run(cx, &line, out),
-            Key::Interrupt => self.give_up(out),
+            Key::Interrupt => self.give_up(cx, out),
             Key::EndOfInput => {
                 self.acts.extend(self.shell.end_of_input(cx));
                 self.play(cx, out);
             }
+        }
+    }
+
+    /// A key can show a whole line anew: who presses thousands at one instant waits a moment for the rest.
+    fn pace(&mut self, now: Timestamp, bytes: usize) {
+        if self.is_enough(now, bytes) {
+            self.due = Some(now + MOMENT);
+            self.is_paced = true;
         }
     }
 
@@ -250,13 +185,25 @@ impl Terminal {
         self.play(cx, out);
     }
 
-    fn give_up(&mut self, out: &mut Vec<u8>) {
+    /// `^C`: what runs or is typed is given up.
+    fn give_up(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        self.forget_program();
+        self.acts = self.shell.interrupt(cx);
+        self.play(cx, out);
+    }
+
+    /// `^Z`: what runs stops, and is a job from now on.
+    fn stop(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let until = self.due;
+        self.forget_program();
+        out.extend_from_slice(b"^Z");
+        self.acts = self.shell.stop(cx, until);
+        self.play(cx, out);
+    }
+
+    fn forget_program(&mut self) {
         self.acts = Acts::new();
-        self.due = None;
-        self.hangs = false;
-        self.shell.interrupt();
-        self.ended |= self.shell.has_exited();
-        out.extend_from_slice(self.shell.prompt().as_bytes());
+        (self.due, self.is_paced, self.hangs, self.runs) = (None, false, false, false);
     }
 
     /// With these bytes more, this instant has seen its share.
@@ -267,6 +214,7 @@ impl Terminal {
     }
 
     fn play(&mut self, cx: &Context<'_>, out: &mut Vec<u8>) {
+        self.runs = false;
         while let Some(act) = self.acts.pop_front() {
             match act {
                 Act::Print(bytes) | Act::Complain(bytes) => {
@@ -278,10 +226,11 @@ impl Terminal {
                 }
                 Act::Wait(time) => {
                     self.due = Some(cx.now() + time);
+                    self.runs = true;
                     return;
                 }
                 Act::Hang => {
-                    self.hangs = true;
+                    (self.hangs, self.runs) = (true, true);
                     return;
                 }
             }

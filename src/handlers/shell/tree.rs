@@ -328,7 +328,7 @@ impl Tree {
         self.text(
             "/default.prop",
             0o644,
-            "ro.adb.secure=0\nro.secure=0\nro.debuggable=1\npersist.sys.usb.config=adb\n",
+            "ro.adb.secure=0\nro.secure=1\nro.debuggable=0\npersist.sys.usb.config=adb\n",
         );
     }
 

@@ -32,6 +32,18 @@ pub(super) struct User {
 }
 
 impl User {
+    /// Who has not logged in.
+    pub(super) const fn nobody() -> Self {
+        Self {
+            name: String::new(),
+            is_anonymous: true,
+            key: None,
+            flags: 0,
+            has_signed: false,
+            needs_signatures: false,
+        }
+    }
+
     /// What one side signs and seals with, from its first message on; `None` where the key is not known, or without extended session security.
     pub(super) fn seal(&self, from: From) -> Option<Seal> {
         Seal::new(self.key?, self.flags, self.has_signed.into(), from)
@@ -120,15 +132,7 @@ pub(super) fn judge(
     needs_signatures: bool,
 ) -> Result<User, Status> {
     if response.is_anonymous() {
-        let key = Some(response.anonymous_key());
-        return Ok(User {
-            name: String::new(),
-            is_anonymous: true,
-            key,
-            flags: response.flags,
-            has_signed: false,
-            needs_signatures: false,
-        });
+        return Ok(User { key: Some(response.anonymous_key()), flags: response.flags, ..User::nobody() });
     }
     let mut decoded = serde_json::json!({
         "domain": response.domain, "workstation": response.workstation, "hash_type": response.kind(),

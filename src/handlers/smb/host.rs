@@ -42,6 +42,22 @@ impl Default for Settings {
     }
 }
 
+/// `[handlers.msrpc]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PortSettings {
+    /// As of the `smb` handler, as is the next.
+    credentials: Policy,
+    windows: Windows,
+}
+
+impl Default for PortSettings {
+    fn default() -> Self {
+        let Settings { credentials, windows, .. } = Settings::default();
+        Self { credentials, windows }
+    }
+}
+
 /// The Windows that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 enum Windows {
@@ -146,7 +162,16 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn prepared(environment: &Environment<'_>) -> Result<Arc<Self>, toml::de::Error> {
-        let settings: Settings = environment.settings()?;
+        environment.settings().map(|settings| Self::new(environment, settings))
+    }
+
+    /// What RPC over TCP needs of it, with settings of its own.
+    pub(super) fn of_ports(environment: &Environment<'_>) -> Result<Arc<Self>, toml::de::Error> {
+        let PortSettings { credentials, windows } = environment.settings()?;
+        Ok(Self::new(environment, Settings { credentials, windows, ..Settings::default() }))
+    }
+
+    fn new(environment: &Environment<'_>, settings: Settings) -> Arc<Self> {
         let persona = &*environment.persona;
         let seven = Version { major: 6, minor: 1, build: 7601 };
         let (version, native) = match settings.windows {
@@ -160,7 +185,7 @@ impl Host {
         };
         let mut dialects = settings.dialects;
         dialects.sort_unstable();
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             name: persona.windows_name().to_owned(),
             workgroup: persona.workgroup().to_owned(),
             guid: persona.guid(),
@@ -180,7 +205,7 @@ impl Host {
             uploads: Pool::new(),
             memory: Pool::new(),
             max_payload: environment.max_payload,
-        }))
+        })
     }
 
     /// The share of this name: the last part of `\\server\share`.

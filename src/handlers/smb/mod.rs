@@ -42,6 +42,7 @@ use opens::Opens;
 use two::Two;
 use wire::Fields;
 
+pub(super) use self::rpc::BUILTIN as MSRPC;
 use super::builtin::Builtin;
 use super::recording::with_payload;
 use super::registry::{Environment, Maker, boxed};

@@ -1,16 +1,16 @@
 //! What a visitor has open: pipes, files, directories. The same for SMB1 and SMB2.
 
 use super::access;
-use super::account::{Exchange, User};
+use super::account::User;
 use super::disk::{Content, Entry, View, fits, normal, view};
 use super::host::{Host, Kind, Share};
 use super::lock::Lock;
 use super::pool::Held;
 use super::remote::RemCom;
-use super::rpc::{Caller, Pipe};
+use super::rpc::Pipe;
 use super::status::Status;
 use crate::events::Event;
-use crate::handlers::{Context, Random};
+use crate::handlers::Context;
 
 /// Bytes of an uploaded file.
 const MAX_UPLOAD: usize = 16 * 1024 * 1024;
@@ -151,20 +151,7 @@ impl Open {
     ) -> Result<(), Status> {
         self.may(access::WRITE | access::APPEND)?;
         match &mut self.object {
-            Object::Pipe(pipe) => {
-                let (now, session) = (cx.now(), cx.session());
-                let (source, seed) = (session.client.ip(), session.seed);
-                let caller = Caller { host, now, source, seed, user: &user.name, is_admin: !user.is_anonymous };
-                let id = u64::from(self.id);
-                // No two legs of a session draw the same challenge.
-                let mut judge = |exchange: &mut Exchange, leg: u32, blob: &[u8]| {
-                    let mut random = Random::new(seed ^ (id << 32 | u64::from(leg)));
-                    exchange.step(host, cx, &mut random, blob)
-                };
-                let result = pipe.write(&caller, bytes, &mut judge);
-                pipe.take_events().into_iter().for_each(|event| cx.event(event));
-                result
-            }
+            Object::Pipe(pipe) => pipe.take(host, cx, user, self.id, bytes),
             Object::RemCom(remote) => {
                 remote.write(cx, bytes);
                 Ok(())

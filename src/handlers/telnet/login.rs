@@ -83,8 +83,8 @@ impl Login {
             }
             return Step::Asking;
         }
-        match self.editor.byte(byte, self.name.is_none(), out) {
-            Key::Nothing => Step::Asking,
+        match self.editor.cooked(byte, self.name.is_none(), out) {
+            Key::Nothing | Key::Complete { .. } => Step::Asking,
             Key::Interrupt | Key::EndOfInput => Step::Over,
             Key::Line(line) => self.line(cx, shared, random, line, out),
         }
@@ -146,16 +146,6 @@ impl Login {
             }
         }
         Step::Asking
-    }
-
-    /// Takes back the last character, or the line.
-    pub(super) fn erase(&mut self, all: bool, out: &mut Vec<u8>) {
-        let echo = self.name.is_none();
-        if all {
-            self.editor.erase_all(echo, out);
-        } else {
-            self.editor.erase_one(echo, out);
-        }
     }
 
     /// A name whose password never came.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use self::login::{Login, Step};
-use self::option::{Input, OPENING, Options, escaped};
+use self::option::{OPENING, Options, escaped};
 use super::builtin::Builtin;
 use super::recording::with_text;
 use super::registry::{Environment, Maker, boxed};
@@ -111,21 +111,14 @@ struct Telnet {
 }
 
 impl Telnet {
-    fn input(&mut self, cx: &mut Context<'_>, input: Input, out: &mut Vec<u8>) -> Step {
-        match (&mut self.stage, input) {
-            (_, Input::AreYouThere) => out.extend_from_slice(b"\r\n[Yes]\r\n"),
-            (Stage::Login(login), Input::Byte(byte)) => {
-                return login.byte(cx, &self.shared, &mut self.random, byte, out);
+    fn input(&mut self, cx: &mut Context<'_>, byte: u8, out: &mut Vec<u8>) -> Step {
+        match &mut self.stage {
+            Stage::Login(login) => login.byte(cx, &self.shared, &mut self.random, byte, out),
+            Stage::Shell(terminal) => {
+                terminal.input(cx, &[byte], out);
+                Step::Asking
             }
-            (Stage::Login(_), Input::Interrupt) => return Step::Over,
-            (Stage::Login(login), Input::EraseCharacter) => login.erase(false, out),
-            (Stage::Login(login), Input::EraseLine) => login.erase(true, out),
-            (Stage::Shell(terminal), Input::Byte(byte)) => terminal.input(cx, &[byte], out),
-            (Stage::Shell(terminal), Input::Interrupt) => terminal.interrupt(out),
-            (Stage::Shell(terminal), Input::EraseCharacter) => terminal.erase_one(out),
-            (Stage::Shell(terminal), Input::EraseLine) => terminal.erase_all(out),
         }
-        Step::Asking
     }
 
     /// Carries out what a login step came to.
@@ -187,15 +180,15 @@ impl Handler for Telnet {
             taken += 1;
             // Answers to options go out as they are, text is escaped: they are kept apart, in their order.
             let mut answer = Vec::new();
-            let input = self.options.byte(byte, &mut answer);
+            let text = self.options.byte(byte, &mut answer);
             if !answer.is_empty() {
                 if !out.is_empty() {
                     cx.send(escaped(&std::mem::take(&mut out)));
                 }
                 cx.send(answer);
             }
-            let Some(input) = input else { continue };
-            let step = self.input(cx, input, &mut out);
+            let Some(byte) = text else { continue };
+            let step = self.input(cx, byte, &mut out);
             let is_over = step == Step::Over || matches!(&self.stage, Stage::Shell(terminal) if terminal.has_ended());
             self.step(cx, step, &mut out);
             if is_over {

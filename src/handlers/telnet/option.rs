@@ -14,15 +14,10 @@ const WONT: u8 = 252;
 const WILL: u8 = 251;
 /// Subnegotiation begins.
 const SB: u8 = 250;
-/// Erase line.
-const EL: u8 = 248;
-/// Erase character.
-const EC: u8 = 247;
 /// Are you there.
 const AYT: u8 = 246;
-/// Interrupt process.
-const IP: u8 = 244;
-const BREAK: u8 = 243;
+/// No operation: BusyBox's sign of life.
+const NOP: u8 = 241;
 /// Subnegotiation ends.
 const SE: u8 = 240;
 
@@ -40,19 +35,6 @@ pub(super) const OPENING: [u8; 12] = [IAC, DO, ECHO, IAC, DO, NAWS, IAC, WILL, E
 const MAX_REQUESTS: usize = 32;
 /// Bytes of subnegotiations that the record keeps.
 const MAX_PARAMETERS: usize = 256;
-
-/// What the visitor's bytes mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Input {
-    /// A byte of text.
-    Byte(u8),
-    /// IP or BREAK: as `^C`.
-    Interrupt,
-    EraseCharacter,
-    EraseLine,
-    /// AYT: wants a sign of life.
-    AreYouThere,
-}
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
@@ -80,25 +62,22 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Takes one byte from the stream; answers go to `out`.
-    pub(super) fn byte(&mut self, byte: u8, out: &mut Vec<u8>) -> Option<Input> {
+    /// Takes one byte from the stream; answers go to `out`. A byte of text comes back. IP, BREAK, EC and EL are nothing to BusyBox telnetd.
+    pub(super) fn byte(&mut self, byte: u8, out: &mut Vec<u8>) -> Option<u8> {
         match self.state {
             State::Text if byte == IAC => self.state = State::Command,
             State::Text => {
                 let follows_return = std::mem::replace(&mut self.after_return, byte == b'\r');
                 // CR LF and CR NUL are one end of a line (RFC 1123, 3.3.1), whoever reads: the login or the shell after it.
-                return (!follows_return || !matches!(byte, b'\n' | 0)).then_some(Input::Byte(byte));
+                return (!follows_return || !matches!(byte, b'\n' | 0)).then_some(byte);
             }
             State::Command => {
                 self.state = State::Text;
                 match byte {
-                    IAC => return Some(Input::Byte(IAC)),
+                    IAC => return Some(IAC),
                     WILL | WONT | DO | DONT => self.state = State::Option(byte),
                     SB => self.state = State::Parameters,
-                    EL => return Some(Input::EraseLine),
-                    EC => return Some(Input::EraseCharacter),
-                    AYT => return Some(Input::AreYouThere),
-                    IP | BREAK => return Some(Input::Interrupt),
+                    AYT => out.extend([IAC, NOP]),
                     _ => {}
                 }
             }
@@ -180,7 +159,7 @@ pub(super) fn escaped(text: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn talk(bytes: &[u8]) -> (Vec<Input>, Vec<u8>) {
+    fn talk(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let (mut options, mut out) = (Options::default(), Vec::new());
         let inputs = bytes.iter().filter_map(|&byte| options.byte(byte, &mut out)).collect();
         (inputs, out)
@@ -202,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_subnegotiations_do_not_leak_into_the_text() {
-        let (inputs, out) = talk(b"a\xff\xfa\x1f\0\x50\0\xff\xff\xff\xf0b\xff\xf1\xff\xffc\xff\xf6\xff\xf4");
-        let expected = [b'a', b'b', 0xff, b'c'].map(Input::Byte);
-        assert_eq!(inputs, [&expected[..], &[Input::AreYouThere, Input::Interrupt]].concat());
-        assert_eq!(out, b"");
+    fn commands_and_subnegotiations_do_not_leak_into_the_text_and_only_are_you_there_is_answered() {
+        let (text, out) = talk(
+            b"a\xff\xfa\x1f\0\x50\0\xff\xff\xff\xf0b\xff\xf1\xff\xffc\xff\xf3\xff\xf4\xff\xf7\xff\xf8\xff\xf2\xff\xf6d",
+        );
+        assert_eq!((text, out), (b"ab\xffcd".to_vec(), b"\xff\xf1".to_vec()));
     }
 
     #[test]

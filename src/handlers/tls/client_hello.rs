@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 
 /// Most bytes of records in which a ClientHello is looked for. With room for post-quantum key shares.
 const MAX_HELLO: usize = 16 * 1024;
+/// Bytes of the headers of a record and a message.
+const BEGINNING: usize = 9;
 /// Record type of handshake messages (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 22;
 /// Handshake type of a ClientHello.
@@ -19,6 +21,7 @@ const EC_POINT_FORMATS: u16 = 11;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
+const KEY_SHARE: u16 = 51;
 
 /// What a ClientHello says. GREASE values (RFC 8701) are left out of every list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,19 +44,32 @@ pub struct ClientHello {
     pub server_name: Option<String>,
     /// Protocols inside that the client offers (ALPN, RFC 7301), in order.
     pub alpn: Vec<Vec<u8>>,
+    /// Groups of the key shares, in order.
+    pub key_shares: Vec<u16>,
+    /// Every key share, GREASE too, is of a group that is listed.
+    pub lists_its_shares: bool,
 }
 
 impl ClientHello {
     /// The ClientHello at the beginning of what a client sent; `None` when there is none, or not yet all of it.
     pub fn read(records: &[u8]) -> Option<Self> {
+        Self::find(records)?
+    }
+
+    /// The same, and `Some(None)` for a message that is there as a whole and is none.
+    #[expect(clippy::option_option, reason = "what has not come is not what is wrong")]
+    fn find(records: &[u8]) -> Option<Option<Self>> {
         let mut message = Vec::new();
         let mut records = Reader(records);
         while let Some(HANDSHAKE) = records.byte() {
             records.take(2)?;
             let len = records.u16()?;
             message.extend_from_slice(records.take_up_to(usize::from(len)));
+            if message.first().is_some_and(|&kind| kind != CLIENT_HELLO) {
+                return Some(None);
+            }
             if let Some(body) = Reader(&message).client_hello() {
-                return Self::parse(Reader(body));
+                return Some(Self::parse(Reader(body)));
             }
         }
         None
@@ -63,7 +79,11 @@ impl ClientHello {
         let mut hello = Self { version: body.u16()?, ..Self::default() };
         body.take(32)?;
         body.vector8()?;
-        hello.ciphers = without_grease(body.vector16()?.numbers());
+        let ciphers = body.vector16()?;
+        if ciphers.0.len() % 2 != 0 {
+            return None;
+        }
+        hello.ciphers = without_grease(ciphers.numbers());
         body.vector8()?;
         // Before TLS 1.2 a ClientHello may end here.
         let mut extensions = body.vector16().unwrap_or(Reader(&[]));
@@ -73,14 +93,26 @@ impl ClientHello {
                 hello.extension(kind, content);
             }
         }
+        hello.lists_its_shares = hello.key_shares.iter().all(|share| hello.groups.contains(share));
+        hello.groups.retain(|&group| !is_grease(group));
+        hello.key_shares.retain(|&group| !is_grease(group));
         Some(hello)
     }
 
     fn extension(&mut self, kind: u16, mut content: Reader<'_>) {
-        let mut numbers16 = || content.vector16().map(|list| without_grease(list.numbers())).unwrap_or_default();
         match kind {
-            SUPPORTED_GROUPS => self.groups = numbers16(),
-            SIGNATURE_ALGORITHMS => self.signature_algorithms = numbers16(),
+            SUPPORTED_GROUPS => {
+                self.groups = content.vector16().map(|list| list.numbers().collect()).unwrap_or_default();
+            }
+            KEY_SHARE => {
+                let mut list = content.vector16().unwrap_or(Reader(&[]));
+                let share = || list.u16().filter(|_| list.vector16().is_some());
+                self.key_shares = std::iter::from_fn(share).collect();
+            }
+            SIGNATURE_ALGORITHMS => {
+                self.signature_algorithms =
+                    content.vector16().map(|list| without_grease(list.numbers())).unwrap_or_default();
+            }
             SUPPORTED_VERSIONS => {
                 self.supported_versions =
                     content.vector8().map(|list| without_grease(list.numbers())).unwrap_or_default();
@@ -155,6 +187,8 @@ impl ClientHello {
 #[derive(Debug, Default)]
 pub(super) struct HelloReader {
     gathered: Vec<u8>,
+    /// The first bytes of all.
+    beginning: Vec<u8>,
     hello: Option<Box<ClientHello>>,
     done: bool,
 }
@@ -165,11 +199,14 @@ impl HelloReader {
         if self.done {
             return;
         }
+        let missing = BEGINNING.saturating_sub(self.beginning.len());
+        self.beginning.extend(bytes.iter().take(missing));
         let room = MAX_HELLO.saturating_sub(self.gathered.len());
         self.gathered.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        self.hello = ClientHello::read(&self.gathered).map(Box::new);
+        let found = ClientHello::find(&self.gathered);
         let hopeless = self.gathered.first().is_some_and(|&first| first != HANDSHAKE);
-        self.done = self.hello.is_some() || hopeless || self.gathered.len() >= MAX_HELLO;
+        self.done = found.is_some() || hopeless || self.gathered.len() >= MAX_HELLO;
+        self.hello = found.flatten().map(Box::new);
         if self.done {
             self.gathered = Vec::new();
         }
@@ -177,6 +214,16 @@ impl HelloReader {
 
     pub(super) fn hello(&self) -> Option<&ClientHello> {
         self.hello.as_deref()
+    }
+
+    /// The headers of the first record and message, as far as they have come.
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.beginning
+    }
+
+    /// There is a ClientHello, or will not be one.
+    pub(super) const fn is_done(&self) -> bool {
+        self.done
     }
 }
 

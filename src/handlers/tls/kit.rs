@@ -7,13 +7,15 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, SerialNumber, date_time_ymd};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring::{Ticketer, default_provider};
+use rustls::crypto::ring::{Ticketer, default_provider, kx_group};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{NoServerSessionStorage, ProducesTickets};
+use rustls::server::{ProducesTickets, StoresServerSessions};
 use rustls::{CipherSuite, ServerConfig};
 
+use super::ClientHello;
+use super::openssl::{GROUPS, group};
 use crate::clock::Timestamp;
 use crate::handlers::Persona;
 
@@ -148,9 +150,9 @@ fn push_pem(text: &mut String, label: &str, der: &[u8]) {
     let _ = writeln!(text, "-----END {label}-----");
 }
 
-/// The library with its cipher suites in OpenSSL's order, which servers impose on their clients: AES-128 comes last.
-fn provider() -> CryptoProvider {
-    let mut provider = default_provider();
+/// The library with one group and its cipher suites in OpenSSL's order, which servers impose on their clients: AES-128 comes last.
+fn provider(group: &'static dyn SupportedKxGroup) -> CryptoProvider {
+    let mut provider = CryptoProvider { kx_groups: vec![group], ..default_provider() };
     provider.cipher_suites.sort_by_key(|suite| {
         matches!(
             suite.suite(),
@@ -160,6 +162,29 @@ fn provider() -> CryptoProvider {
         )
     });
     provider
+}
+
+/// Sessions are the visitors' to keep, by tickets. Whoever takes none hears of a session all the same, as of OpenSSL, which then knows it
+/// no more.
+#[derive(Debug)]
+struct Forgetful;
+
+impl StoresServerSessions for Forgetful {
+    fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
+        false
+    }
+
+    fn get(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn take(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn can_cache(&self) -> bool {
+        true
+    }
 }
 
 /// How long OpenSSL says that a session can be resumed, where its program says nothing.
@@ -193,7 +218,10 @@ impl ProducesTickets for Tickets {
 /// What TLS sessions need: certificate, key and settings. One for all sessions.
 #[derive(Debug, Clone)]
 pub struct TlsKit {
-    config: Arc<ServerConfig>,
+    /// One for each of [`GROUPS`]: rustls would go by the client's order, and OpenSSL does not.
+    configs: [Arc<ServerConfig>; GROUPS.len()],
+    /// A client that offers none of its names (ALPN) is served without one.
+    is_lenient: bool,
 }
 
 impl TlsKit {
@@ -202,18 +230,24 @@ impl TlsKit {
     /// # Errors
     /// Certificate and key do not fit.
     pub fn new(certificate: &Certificate) -> Result<Self, CertificateError> {
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.key.clone()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(failed)?
-            .with_no_client_auth()
-            .with_single_cert(vec![CertificateDer::from(certificate.der.clone())], key)
-            .map_err(failed)?;
-        config.ignore_client_order = true;
-        // Sessions are the visitors' to keep, as OpenSSL's are: nothing is held for them here.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = Arc::new(Tickets { keys: Ticketer::new().map_err(failed)?, lifetime: TICKET_LIFETIME });
-        Ok(Self { config: Arc::new(config) })
+        let keys = Ticketer::new().map_err(failed)?;
+        let config = |group| -> Result<Arc<ServerConfig>, CertificateError> {
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.key.clone()));
+            let mut config = ServerConfig::builder_with_provider(Arc::new(provider(group)))
+                .with_safe_default_protocol_versions()
+                .map_err(failed)?
+                .with_no_client_auth()
+                .with_single_cert(vec![CertificateDer::from(certificate.der.clone())], key)
+                .map_err(failed)?;
+            config.ignore_client_order = true;
+            config.session_storage = Arc::new(Forgetful);
+            config.ticketer = Arc::new(Tickets { keys: Arc::clone(&keys), lifetime: TICKET_LIFETIME });
+            Ok(Arc::new(config))
+        };
+        Ok(Self {
+            configs: [config(kx_group::X25519)?, config(kx_group::SECP256R1)?, config(kx_group::SECP384R1)?],
+            is_lenient: false,
+        })
     }
 
     /// The kit of [`Persona::example`].
@@ -230,26 +264,46 @@ impl TlsKit {
         Arc::clone(&EXAMPLE)
     }
 
+    fn with(&self, change: impl Fn(&mut ServerConfig)) -> Self {
+        Self { configs: self.configs.each_ref().map(|config| changed(config, &change)), ..*self }
+    }
+
     /// The same, for a protocol that negotiates its name (ALPN): the first of `names` that the client offers, too. A client that offers
     /// others only is refused (RFC 7301 section 3.2).
     #[must_use]
-    pub fn with_alpn(&self, names: &[&str]) -> Arc<Self> {
-        let mut config = ServerConfig::clone(&self.config);
-        config.alpn_protocols = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Arc::new(Self { config: Arc::new(config) })
+    pub fn with_alpn(&self, names: &[&str]) -> Self {
+        self.with(|config| config.alpn_protocols = names.iter().map(|name| name.as_bytes().to_vec()).collect())
+    }
+
+    /// The same, for a program that leaves the choice of ciphers and groups to its clients and serves those that offer no name of its own.
+    #[must_use]
+    pub fn by_client(&self) -> Self {
+        Self { is_lenient: true, ..self.with(|config| config.ignore_client_order = false) }
     }
 
     /// The same, for a program that says how long its sessions can be resumed.
     #[must_use]
-    pub fn with_ticket_lifetime(&self, lifetime: Duration) -> Arc<Self> {
-        let mut config = ServerConfig::clone(&self.config);
-        config.ticketer = Arc::new(Tickets { keys: Arc::clone(&config.ticketer), lifetime });
-        Arc::new(Self { config: Arc::new(config) })
+    pub fn with_ticket_lifetime(&self, lifetime: Duration) -> Self {
+        self.with(|config| config.ticketer = Arc::new(Tickets { keys: Arc::clone(&config.ticketer), lifetime }))
     }
 
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+    /// The configuration for a client.
+    pub(super) fn config(&self, hello: Option<&ClientHello>) -> Arc<ServerConfig> {
+        let [first, ..] = &self.configs;
+        let Some(hello) = hello else { return Arc::clone(first) };
+        let config = self.configs.get(group(hello, !first.ignore_client_order)).unwrap_or(first);
+        let is_offered = |name: &Vec<u8>| hello.alpn.contains(name);
+        if self.is_lenient && !hello.alpn.is_empty() && !config.alpn_protocols.iter().any(is_offered) {
+            return changed(config, |config| config.alpn_protocols.clear());
+        }
+        Arc::clone(config)
     }
+}
+
+fn changed(config: &ServerConfig, change: impl Fn(&mut ServerConfig)) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    change(&mut config);
+    Arc::new(config)
 }
 
 #[cfg(test)]

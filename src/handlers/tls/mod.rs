@@ -6,6 +6,7 @@
 
 mod client_hello;
 mod kit;
+mod openssl;
 mod session;
 mod stream;
 

@@ -2,23 +2,15 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::sync::Arc;
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConnection;
 
 use super::client_hello::HelloReader;
+use super::openssl::{Refusal, refusal};
 use super::{ClientHello, TlsKit};
 
 /// Plaintext that waits for the end of the handshake at most, in bytes; what is more is dropped.
 const MAX_EARLY: usize = 64 * 1024;
-
-/// Alerts: a version that is not spoken, and one below what both sides speak (RFC 7507).
-const PROTOCOL_VERSION: u8 = 70;
-const INAPPROPRIATE_FALLBACK: u8 = 86;
-/// The cipher suite that says so.
-const FALLBACK_SCSV: u16 = 0x5600;
-/// `legacy_version` of TLS 1.2 (RFC 5246 section 6.2.1).
-const TLS12: u16 = 0x0303;
 
 /// The client broke the protocol, or wants one that is not spoken here. An alert waits in the output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +23,10 @@ pub struct TlsFault {
 
 /// One TLS connection from the server's side.
 pub struct TlsStream {
-    config: Arc<ServerConfig>,
-    /// Made when the first byte comes: idle visitors cost nothing.
+    kit: TlsKit,
+    /// What came before the ClientHello was whole.
+    waiting: Vec<u8>,
+    /// Made for what the ClientHello says: idle visitors cost nothing.
     connection: Option<Box<ServerConnection>>,
     hello: HelloReader,
     output: Vec<u8>,
@@ -48,7 +42,14 @@ impl fmt::Debug for TlsStream {
 impl TlsStream {
     /// A connection of which nothing has come yet.
     pub fn new(kit: &TlsKit) -> Self {
-        Self { config: kit.config(), connection: None, hello: HelloReader::default(), output: Vec::new(), ended: false }
+        Self {
+            kit: kit.clone(),
+            waiting: Vec::new(),
+            connection: None,
+            hello: HelloReader::default(),
+            output: Vec::new(),
+            ended: false,
+        }
     }
 
     /// Takes bytes from the client, cut anywhere; gives the plaintext that they complete. Look at [`TlsStream::take_output`] afterwards.
@@ -60,14 +61,20 @@ impl TlsStream {
         if self.ended {
             return Ok(plain);
         }
-        self.hello.push(bytes);
-        if let Some((version, alert, reason)) = self.refusal() {
-            self.ended = true;
-            // Fatal, in a record of the client's own version: OpenSSL's answer.
-            self.output.extend([21, 3, version.to_be_bytes().last().copied().unwrap_or(1), 0, 2, 2, alert]);
-            return Err(TlsFault { plain, reason });
+        if self.connection.is_none() {
+            self.hello.push(bytes);
+            if let Some(Refusal { alert, reason }) = refusal(self.hello.beginning(), self.hello.hello()) {
+                self.ended = true;
+                self.output.extend(alert);
+                return Err(TlsFault { plain, reason: reason.to_owned() });
+            }
+            self.waiting.extend_from_slice(bytes);
+            if !self.hello.is_done() {
+                return Ok(plain);
+            }
         }
-        match self.process(bytes, &mut plain) {
+        let waiting = std::mem::take(&mut self.waiting);
+        match self.process(if waiting.is_empty() { bytes } else { &waiting }, &mut plain) {
             Ok(()) => Ok(plain),
             Err(reason) => {
                 self.ended = true;
@@ -76,24 +83,12 @@ impl TlsStream {
         }
     }
 
-    /// Why OpenSSL would refuse what rustls refuses for other reasons, or not at all: the version that the client wants, an alert
-    /// (RFC 8446 section 6), and words.
-    fn refusal(&self) -> Option<(u16, u8, String)> {
-        let hello = self.hello.hello().filter(|_| !self.is_established())?;
-        let version = hello.highest_version();
-        if version < TLS12 {
-            return Some((version, PROTOCOL_VERSION, format!("the client speaks no version above {version:#06x}")));
-        }
-        let is_fallback = version == TLS12 && hello.ciphers.contains(&FALLBACK_SCSV);
-        is_fallback.then(|| (version, INAPPROPRIATE_FALLBACK, "the client falls back to an older version".to_owned()))
-    }
-
     fn process(&mut self, mut bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), String> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => {
-                let mut connection =
-                    ServerConnection::new(Arc::clone(&self.config)).map_err(|error| error.to_string())?;
+                let config = self.kit.config(self.hello.hello());
+                let mut connection = ServerConnection::new(config).map_err(|error| error.to_string())?;
                 connection.set_buffer_limit(Some(MAX_EARLY));
                 none.insert(Box::new(connection))
             }

@@ -222,6 +222,7 @@ fn the_server_chooses_the_cipher_and_refuses_a_fallback_as_openssl_does() {
     let chosen = answer(&[0xc0, 0x2b, 0xc0, 0x2c]);
     // ServerHello: after 5 + 4 + 2 + 32 bytes the length of a session id, and the suite.
     let id = usize::from(chosen[43]);
+    assert_eq!(id, 32, "a session that could be resumed, for a client without tickets");
     assert_eq!(chosen[44 + id..46 + id], [0xc0, 0x2c]);
     assert_eq!(answer(&[0xc0, 0x2b, 0x56, 0]), [21, 3, 3, 0, 2, 2, 86]);
 }

@@ -21,5 +21,8 @@ fn impackets_dumpntlminfo_smbclient_and_rpcdump_see_windows_7() {
         &said,
         &["Protocol: [MS-SAMR]: Security Account Manager", "Protocol: [MS-TSCH]: Task Scheduler", "Received "],
     );
+    // Over TCP it takes no login.
+    let said = lab.client_says(&python("rpcdump.py"), &[&sensor()], b"");
+    holds(&said, &["[49155]", "ncacn_np:\\\\WIN-7K2Q9F0A3BD[\\pipe\\lsass]", "Event log TCPIP"]);
     engine.stop();
 }

@@ -68,6 +68,8 @@ pub(super) struct Docker {
 }
 
 impl Docker {
+    pub(super) const NAME: &str = "docker";
+
     pub(super) fn new(persona: &Persona) -> Self {
         let engine = Arc::new(Engine::new(persona));
         let device = Device::of_containers(persona, engine.kernel(), engine.size().1 / 1_024);
@@ -207,7 +209,7 @@ fn is_known(path: &str) -> bool {
 
 impl Family for Docker {
     fn name(&self) -> &'static str {
-        "docker"
+        Self::NAME
     }
 
     fn claims(&self, ask: &Ask<'_>) -> bool {

@@ -269,7 +269,7 @@ pub(super) struct Pipe {
 impl Pipe {
     fn input(&mut self, cx: &mut Context<'_>, bytes: &[u8], out: &mut Vec<u8>) {
         if self.tty && bytes.contains(&3) {
-            self.shell.interrupt();
+            self.shell.interrupt(cx);
             self.over = true;
             return;
         }

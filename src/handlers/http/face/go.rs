@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Framing};
 use super::super::ask::Ask;
+use super::super::reader::is_token;
 use super::head::{Length, http_date, line};
 use super::judge::is_host;
 use super::{Meta, Version};
@@ -20,10 +21,14 @@ pub(super) fn judge(ask: &Ask<'_>) -> Option<Answer> {
         if ask.host.is_empty() { "400 Bad Request: missing required Host header" } else { "400 Bad Request" }
     } else if !is_host(ask.host) {
         "400 Bad Request: malformed Host header"
+    } else if !head.headers.iter().all(|(name, _)| name.bytes().all(is_token)) {
+        "400 Bad Request: invalid header name"
+    } else if head.headers.iter().any(|(_, value)| value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control())) {
+        "400 Bad Request: invalid header value"
+    } else if ask.raw_path == "*" && head.method == "OPTIONS" {
+        return Some(Answer::empty(200).header("Content-Length", "0"));
     } else if head.values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
         return Some(Answer { status: 417, close: true, ..Answer::default() });
-    } else if head.method == "OPTIONS" && ask.raw_path == "*" {
-        return Some(Answer::empty(200).header("Content-Length", "0"));
     } else {
         return None;
     };
@@ -44,21 +49,11 @@ fn is_target(ask: &Ask<'_>) -> bool {
 }
 
 /// The answer to what is no request.
-pub(super) fn fault(status: u16, remains: &[u8]) -> Answer {
-    let mut lines = remains.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let first = lines.next().unwrap_or_default();
-    let is_old = first.ends_with(b" HTTP/0.9");
-    let is_named = |line: &[u8]| {
-        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
-        !line.contains(&b':') || !name.trim_ascii().contains(&b' ')
-    };
+pub(super) fn fault(status: u16) -> Answer {
     match status {
-        _ if status == 505 || is_old => refusal(505, "505 HTTP Version Not Supported: unsupported protocol version"),
+        505 => refusal(505, "505 HTTP Version Not Supported: unsupported protocol version"),
         501 => refusal(501, "Unsupported transfer encoding"),
         431 => refusal(431, "431 Request Header Fields Too Large"),
-        _ if !lines.take_while(|line| !line.is_empty()).all(is_named) => {
-            refusal(400, "400 Bad Request: invalid header name")
-        }
         _ => refusal(400, "400 Bad Request"),
     }
 }

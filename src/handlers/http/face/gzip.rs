@@ -2,7 +2,7 @@
 //! Apache has mod_deflate for what is found, and says that the answer varies.
 
 use super::super::Version;
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Measure};
 use super::super::ask::Ask;
 use crate::handlers::gzip::{USUAL, packed};
 
@@ -71,7 +71,7 @@ fn is_some_quality(text: &str) -> bool {
 pub(super) fn with_body(answer: Answer, body: Vec<u8>) -> Answer {
     let kept = answer.headers.into_iter().filter(|(name, _)| *name != "Accept-Ranges");
     let weak = kept.map(|(name, value)| if name == "ETag" { (name, format!("W/{value}")) } else { (name, value) });
-    Answer { headers: weak.collect(), body, packed: true, ..answer }.header("Content-Encoding", "gzip")
+    Answer { headers: weak.collect(), body, measure: Measure::Chunk, ..answer }.header("Content-Encoding", "gzip")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::super::Version;
-use super::super::answer::{Answer, Framing};
+use super::super::answer::{Answer, Framing, Measure};
 use super::Meta;
 use crate::clock::Timestamp;
 
@@ -24,8 +24,11 @@ impl Length {
             Some((Framing::Chunked, _)) => Self::Chunked,
             Some((Framing::Raw, _)) => Self::Nothing,
             None if matches!(answer.status, 101 | 204 | 304) => Self::Nothing,
-            None if answer.packed => Self::Chunked,
-            None => Self::Bytes(answer.body.len()),
+            None => match answer.measure {
+                Measure::Bytes => Self::Bytes(answer.body.len()),
+                Measure::Chunk => Self::Chunked,
+                Measure::Untold => Self::Nothing,
+            },
         }
     }
 
@@ -80,7 +83,7 @@ pub(super) fn apache_head(text: &mut String, server: &str, answer: &Answer, meta
     line(text, "Date", http_date(meta.now));
     line(text, "Server", server);
     let is_packed = answer.headers.iter().any(|(name, _)| *name == "Content-Encoding");
-    let is_late = |name: &str| name == "Vary" && !is_packed;
+    let is_late = |name: &str| name == "Content-Range" || name == "Vary" && !is_packed;
     for (name, value) in answer.headers.iter().filter(|(name, _)| !is_late(name)) {
         line(text, name, value);
     }
@@ -153,7 +156,7 @@ pub(super) fn jetty_head(
 }
 
 /// The time as `Date` and `Last-Modified` have it (RFC 9110 section 5.6.7); the epoch for a time that no calendar has.
-pub(in crate::handlers::http) fn http_date(time: Timestamp) -> String {
+pub(in crate::handlers) fn http_date(time: Timestamp) -> String {
     let seconds = i64::try_from(time.as_micros() / 1_000_000).unwrap_or(0);
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()

@@ -1,7 +1,7 @@
 //! Which requests each software refuses before it looks for a resource.
 
 use super::super::answer::Answer;
-use super::super::ask::Ask;
+use super::super::ask::{Ask, decoded};
 use super::super::{Head, Version};
 use super::{Face, Why, go};
 
@@ -45,50 +45,49 @@ impl Face {
             host => is_apache_host(host),
         };
         let asks_of_all = || head.target == "*" && head.method == "OPTIONS";
-        let is_target = !head.target.contains('#') && (ask.authority.is_none() || is_web(&head.target));
+        let is_target = !head.target.contains('#')
+            && (ask.authority.is_some() || ask.raw_path.starts_with('/') || asks_of_all() || head.method == "CONNECT")
+            && (head.method != "CONNECT" || !ask.raw_path.starts_with('/'));
         if head.method.len() + head.target.len() + 10 > MAX_LINE {
             Some(self.page(414, ask).closing())
         } else if head.headers.iter().any(|(name, value)| name.len() + value.len() + 2 > MAX_LINE) {
             Some(self.refusal(Why::LongField, ask))
         } else if !head.has_its_host() || !takes_host || has_several_lengths(head) || !is_target {
             Some(self.refusal(Why::Unsaid, ask))
+        } else if ask.authority.is_some() && !is_web(&head.target) {
+            Some(self.page(400, ask).closing())
         } else if is_other_expectation(head) {
-            Some(self.page(417, ask))
+            Some(self.page(417, ask).cut_off())
         } else if asks_of_all() {
             Some(Answer::empty(200))
         } else if !is_known(&head.method) {
             Some(self.page(501, ask).closing())
         } else if matches!(head.method.as_str(), "TRACE" | "CONNECT") {
             Some(self.page(405, ask))
+        } else if has_encoded_slash(ask) {
+            Some(self.not_found(ask))
         } else {
             ask.path.is_none().then(|| self.page(400, ask).closing())
         }
     }
 }
 
+/// `%2f` in a path that is encoded well (AllowEncodedSlashes Off).
+fn has_encoded_slash(ask: &Ask<'_>) -> bool {
+    ask.raw_path.to_ascii_lowercase().contains("%2f") && decoded(ask.raw_path).is_some()
+}
+
 fn has_several_lengths(head: &Head) -> bool {
     head.values("content-length").flat_map(|value| value.split(',')).count() > 1
 }
 
-/// The status for a line that is broken: that of a version that is not spoken, if it has one. Jetty looks at its first number, the others
-/// want digits, a dot and digits.
-pub(super) fn version_status(line: &[u8], face: &Face) -> u16 {
+/// The status that Jetty has for a line that is broken: that of a version that it does not speak, by its first number.
+pub(super) fn jetty_status(line: &[u8]) -> u16 {
     let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    let Some(number) = version.strip_prefix(b"HTTP/") else { return 400 };
-    let mut parts = number.splitn(2, |&byte| byte == b'.');
-    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
-    let (major, minor) = (parts.next().unwrap_or_default(), parts.next());
-    match face {
-        // The preface of HTTP/2: its target comes before its version.
-        Face::Apache { .. } if line.starts_with(b"PRI * ") => 400,
-        Face::Jetty { .. } if is_number(major) && major != b"1" && major != b"0" => 505,
-        Face::Apache { .. } | Face::Go
-            if is_number(major) && major > b"1".as_slice() && minor.is_some_and(is_number) =>
-        {
-            505
-        }
-        _ => 400,
-    }
+    let number = version.strip_prefix(b"HTTP/").unwrap_or_default();
+    let major = number.split(|&byte| byte == b'.').next().unwrap_or_default();
+    let is_number = !major.is_empty() && major.iter().all(u8::is_ascii_digit);
+    if is_number && major != b"1" && major != b"0" { 505 } else { 400 }
 }
 
 /// nginx takes one transfer coding, in HTTP/1.1.

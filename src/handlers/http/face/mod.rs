@@ -8,17 +8,18 @@ mod gzip;
 mod head;
 mod judge;
 mod page;
+mod range;
 
 use std::sync::OnceLock;
 
-use super::answer::Answer;
+use super::answer::{Answer, Measure};
 use super::ask::Ask;
 use super::{Fault, Grammar, Head, Version};
 use crate::clock::Timestamp;
 use crate::handlers::gzip::packed;
-pub(in crate::handlers::http) use head::http_date;
+pub(in crate::handlers) use head::http_date;
 use head::{Length, apache_head, esx_head, jetty_head, nginx_head, one_chunk};
-use judge::{MAX_LINE, version_status};
+use judge::{MAX_LINE, jetty_status};
 pub(in crate::handlers::http) use page::escaped;
 use page::{Why, apache_page, esx_page, jetty_page, nginx_padding, nginx_page};
 
@@ -76,12 +77,32 @@ impl Face {
     pub(super) fn not_found(&self, ask: &Ask<'_>) -> Answer {
         match self {
             Self::Apache { .. } => {
-                // What no file can be called.
-                let status = if ask.path().split('/').any(|part| part.len() > 255) { 403 } else { 404 };
-                self.method_refused(ask).unwrap_or_else(|| self.page(status, ask))
+                let status = if is_withheld(ask.path()) { 403 } else { 404 };
+                match self.method_refused(ask) {
+                    Some(options) if options.status == 200 => Answer { content_type: None, ..options },
+                    Some(refused) => refused,
+                    None => self.page(status, ask),
+                }
             }
             _ => self.page(404, ask),
         }
+    }
+
+    /// What it says when it has waited long enough for the rest of a request: of this host, or of one that is not known yet.
+    pub(super) fn timed_out(&self, ask: Option<&Ask<'_>>, host: &str, port: u16) -> Option<Answer> {
+        let Self::Apache { .. } = self else { return None };
+        let page = match ask {
+            Some(ask) => self.page(408, ask),
+            None => self.error_page(408, None, (host, port), Why::Unsaid),
+        };
+        Some(page.closing())
+    }
+
+    /// The answer to a body that is none, where its head was already being answered.
+    pub(super) fn broken_body(&self, fault: &Fault, ask: &Ask<'_>) -> Option<Answer> {
+        let Self::Apache { .. } = self else { return None };
+        let page = Answer { measure: Measure::Untold, ..self.page(fault.status, ask) };
+        Some(page.closing())
     }
 
     /// What this server takes for a head.
@@ -89,7 +110,8 @@ impl Face {
         match self {
             Self::Nginx { .. } => Grammar::Nginx,
             Self::Apache { .. } => Grammar::Apache,
-            Self::Go | Self::Esx | Self::Jetty { .. } => Grammar::Strict,
+            Self::Go => Grammar::Go,
+            Self::Esx | Self::Jetty { .. } => Grammar::Strict,
         }
     }
 
@@ -100,7 +122,10 @@ impl Face {
 
     /// The connection may carry another request after this one. nginx finds its words anywhere in the header; its last one counts.
     pub(super) fn keeps_alive(&self, head: &Head) -> bool {
-        let Self::Nginx { .. } = self else { return head.keeps_alive() };
+        let Self::Nginx { .. } = self else {
+            let is_left = matches!(self, Self::Apache { .. }) && leaves_doubt(head);
+            return head.keeps_alive() && !is_left;
+        };
         let said = head.values("connection").filter_map(|value| {
             let value = value.to_ascii_lowercase();
             let says_close = value.contains("close");
@@ -110,9 +135,9 @@ impl Face {
     }
 
     /// The answer as it was asked for: a file by the request's conditions and range, pages compressed.
-    pub(super) fn served(&self, ask: &Ask<'_>, mut answer: Answer) -> Answer {
+    pub(super) fn served(&self, ask: &Ask<'_>, mut answer: Answer, now: Timestamp) -> Answer {
         let answer = match answer.modified.take() {
-            Some(modified) => file::served(self, ask, answer, modified),
+            Some(modified) => file::served(self, ask, answer, modified, now),
             None => answer,
         };
         let (plain, padded) = match self {
@@ -159,12 +184,12 @@ impl Face {
             (431, Self::Apache { .. }) if line.len() > MAX_LINE => 414,
             (431, Self::Nginx { .. } | Self::Apache { .. }) => 400,
             (501, Self::Apache { .. }) => 400,
-            (400, Self::Apache { .. } | Self::Go | Self::Jetty { .. }) => version_status(line, self),
+            (400, Self::Jetty { .. }) => jetty_status(line),
             (status, _) => status,
         };
         match self {
             Self::Jetty { .. } => return Answer::empty(status).closing(),
-            Self::Go => return go::fault(status, remains),
+            Self::Go => return go::fault(status),
             _ => {}
         }
         let why = if fault.status == 431 && status == 400 { Why::LongField } else { Why::Unsaid };
@@ -180,12 +205,17 @@ impl Face {
             }
             Self::Apache { server, signed_by } => {
                 let signature = signed_by.as_ref().map_or_else(String::new, |name| {
-                    let host = escaped(if host.is_empty() { name } else { host });
+                    let host = escaped(if host.is_empty() { name } else { host.trim_matches(['[', ']']) });
                     format!("<hr>\n<address>{server} Server at {host} Port {port}</address>\n")
                 });
                 let page = apache_page(called, head, why, &signature);
                 let answer = Answer::new(status, "text/html; charset=iso-8859-1", page);
-                if matches!(status, 405 | 501) { answer.header("Allow", "GET,POST,OPTIONS,HEAD") } else { answer }
+                match status {
+                    // TraceEnable Off.
+                    405 if head.is_some_and(|head| head.method == "TRACE") => answer.header("Allow", ""),
+                    405 | 501 => answer.header("Allow", "GET,POST,OPTIONS,HEAD"),
+                    _ => answer,
+                }
             }
             Self::Go => {
                 let text = if status == 404 {
@@ -223,6 +253,7 @@ impl Face {
             405 if nginx => "Not Allowed",
             405 => "Method Not Allowed",
             406 => "Not Acceptable",
+            408 => "Request Timeout",
             409 => "Conflict",
             412 => "Precondition Failed",
             413 => "Request Entity Too Large",
@@ -272,9 +303,31 @@ impl Face {
     }
 }
 
+/// Apache ends a connection on which what comes next may be part of this request: a length besides chunks, and an expectation that nothing
+/// has met, for want of a body.
+fn leaves_doubt(head: &Head) -> bool {
+    let (length, is_coded) = (head.values("content-length").next(), head.values("transfer-encoding").next().is_some());
+    is_coded && length.is_some() || head.expects_continue() && !is_coded && length.is_none_or(|length| length == "0")
+}
+
+/// What Debian's Apache shows nobody (`.ht*`, mod_status, the listing of its icons), and what no file can be called.
+fn is_withheld(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    name.starts_with(".ht")
+        || matches!(path, "/icons/" | "/icons/small/")
+        || is_below("/server-status")
+        || path.split('/').any(|part| part.len() > 255)
+}
+
 impl Answer {
     pub(super) fn closing(mut self) -> Self {
         self.close = true;
+        self
+    }
+
+    pub(super) fn cut_off(mut self) -> Self {
+        self.cut = true;
         self
     }
 }

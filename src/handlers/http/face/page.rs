@@ -61,6 +61,7 @@ pub(super) fn apache_page((status, reason): (u16, &str), head: Option<&Head>, wh
         403 => "<p>You don't have permission to access this resource.</p>\n".into(),
         404 => "<p>The requested URL was not found on this server.</p>\n".into(),
         405 => format!("<p>The requested method {method} is not allowed for this URL.</p>\n").into(),
+        408 => "<p>Server timeout waiting for the HTTP request from the client.</p>\n".into(),
         412 => "<p>The precondition on the request\nfor the URL evaluated to false.</p>\n".into(),
         416 => "<p>None of the range-specifier values in the Range\nrequest-header field overlap the current extent\nof the selected resource.</p>\n"
             .into(),

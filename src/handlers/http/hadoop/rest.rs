@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::Context;
 use super::super::Version;
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Measure};
 use super::super::ask::Ask;
 use super::app::App;
 use super::layout::STATES;
@@ -36,7 +36,8 @@ impl Hadoop {
         });
         // JSON is written as it is made, XML when it is whole (the same documentation's examples).
         let is_piecemeal = !answer.body.is_empty() && ask.head.version == Version::Http11;
-        Some(if wants_xml { xml::of(answer) } else { Answer { packed: is_piecemeal, ..answer } })
+        let measure = if is_piecemeal { Measure::Chunk } else { Measure::Bytes };
+        Some(if wants_xml { xml::of(answer) } else { Answer { measure, ..answer } })
     }
 
     fn service(&self, cx: &mut Context<'_>, ask: &Ask<'_>, path: &str) -> Answer {

@@ -1,5 +1,6 @@
 //! Dialogues with the server and each of its families, whole, byte by byte and cut at random.
 
+mod apache;
 mod docker;
 mod dockerd;
 mod ethereum;

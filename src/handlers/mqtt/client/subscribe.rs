@@ -74,8 +74,8 @@ impl Client {
         Ok(Subscription {
             filter: filter.to_owned(),
             qos,
-            no_local: options & 0x04 != 0,
-            retain_as_published: options & 0x08 != 0,
+            no_local: options & 0x04 != 0 || self.is_bridge,
+            retain_as_published: options & 0x08 != 0 || self.is_bridge,
             identifier,
             served: 0,
         })
@@ -99,7 +99,6 @@ impl Client {
                 message,
                 qos: qos.min(sent_with),
                 retain: true,
-                duplicate: false,
                 identifier,
             }));
         }
@@ -166,7 +165,7 @@ impl Client {
             let Some(qos) = watches(turn, &it.name) else { continue };
             let message = turn.own_message(it);
             if let (Some(message), Some(session)) = (message, turn.broker.session(self.link)) {
-                session.post(Delivery { message, qos, retain: false, duplicate: false, identifier: None });
+                session.post(Delivery { message, qos, retain: false, identifier: None });
             }
         }
     }

@@ -8,48 +8,57 @@ use super::super::file_system::Fault;
 use super::super::run::{Io, Leaving, Run};
 use super::{Program, condition, job, lossy, number, operands, printf, read, set, setting, text, trap};
 
+/// What the shell does itself, in the order of `help`.
+pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
+    (".", source),
+    (":", succeed),
+    ("[", condition::test),
+    ("[[", condition::test),
+    ("alias", setting::alias),
+    ("bg", job::foreground),
+    ("break", leave_loop),
+    ("cd", cd),
+    ("chdir", cd),
+    ("command", command),
+    ("continue", next_round),
+    ("echo", text::echo),
+    ("eval", eval),
+    ("exec", exec),
+    ("exit", exit),
+    ("export", export),
+    ("false", fail),
+    ("fg", job::foreground),
+    ("getopts", set::getopts),
+    ("hash", hash),
+    ("help", help),
+    ("history", history),
+    ("jobs", job::jobs),
+    ("kill", job::kill),
+    ("let", calculate),
+    ("local", local),
+    ("printf", printf::printf),
+    ("pwd", pwd),
+    ("read", read::read),
+    ("readonly", readonly),
+    ("return", leave_function),
+    ("set", set::set),
+    ("shift", shift),
+    ("source", source),
+    ("test", condition::test),
+    ("times", times_used),
+    ("trap", trap::trap),
+    ("true", succeed),
+    ("type", kind_of),
+    ("ulimit", setting::ulimit),
+    ("umask", setting::umask),
+    ("unalias", setting::unalias),
+    ("unset", unset),
+    ("wait", job::wait),
+];
+
 /// The builtin of this name.
 pub(in super::super) fn builtin(name: &[u8]) -> Option<Program> {
-    Some(match name {
-        b":" | b"true" => succeed,
-        b"false" => fail,
-        b"." | b"source" => source,
-        b"[" | b"[[" | b"test" => condition::test,
-        b"alias" => setting::alias,
-        b"bg" | b"fg" => job::foreground,
-        b"getopts" => set::getopts,
-        b"hash" | b"history" => succeed,
-        b"jobs" => job::jobs,
-        b"trap" => trap::trap,
-        b"wait" => job::wait,
-        b"let" => calculate,
-        b"local" => local,
-        b"readonly" => readonly,
-        b"return" => leave_function,
-        b"ulimit" => setting::ulimit,
-        b"umask" => setting::umask,
-        b"unalias" => setting::unalias,
-        b"break" => leave_loop,
-        b"continue" => next_round,
-        b"cd" | b"chdir" => cd,
-        b"command" => command,
-        b"echo" => text::echo,
-        b"eval" => eval,
-        b"exec" => exec,
-        b"exit" | b"logout" => exit,
-        b"export" => export,
-        b"help" => help,
-        b"kill" => job::kill,
-        b"printf" => printf::printf,
-        b"pwd" => pwd,
-        b"read" => read::read,
-        b"set" => set::set,
-        b"shift" => shift,
-        b"times" => times_used,
-        b"type" => kind_of,
-        b"unset" => unset,
-        _ => return None,
-    })
+    BUILTINS.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, program)| *program)
 }
 
 pub(super) fn succeed(_: &mut Run<'_, '_>, _: &[Vec<u8>], _: Io) -> u8 {
@@ -89,7 +98,7 @@ fn local(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let at = word.iter().position(|&b| b == b'=').unwrap_or(word.len());
         let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
         if !run.make_local(name) {
-            run.complain_of(io, b"local", b"not in a function");
+            run.give_up_in(io, b"local", b"not in a function");
             return 2;
         }
         if let Some(value) = value.get(1..) {
@@ -143,7 +152,11 @@ pub(super) fn pwd(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if let Some(word) = words.get(1).filter(|word| number(word).is_none()) {
+        run.give_up_in(io, b"exit", &[b"Illegal number: ", &word[..]].concat());
+        return 2;
+    }
     run.leaving = Some(Leaving::Exit);
     let status = words.get(1).and_then(|word| number(word)).unwrap_or(u64::from(run.state.status));
     u8::try_from(status % 256).unwrap_or(0)
@@ -189,8 +202,12 @@ fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     0
 }
 
-fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     for name in operands(words) {
+        if run.state.fixed.contains(name) {
+            run.give_up(io, &format!("unset: {}: is read only", lossy(name)));
+            return 2;
+        }
         run.unset(name);
         if super::has_flag(words, b'f') {
             run.state.functions.remove(name);
@@ -291,10 +308,26 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 fn help(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
-    run.print(
-        io.out,
-        b"Built-in commands:\n------------------\n\t. : [ [[ alias bg break cd chdir command continue echo eval exec\n\texit export false fg getopts hash help history jobs kill let\n\tlocal printf pwd read readonly return set shift source test times\n\ttrap true type ulimit umask unalias unset wait\n",
-    );
+    let mut text = "Built-in commands:\n------------------\n".to_owned();
+    let mut column = 0;
+    for (name, _) in BUILTINS {
+        text.push(if column == 0 { '\t' } else { ' ' });
+        text.push_str(name);
+        column += name.len() + 1;
+        if column > 60 {
+            text.push('\n');
+            column = 0;
+        }
+    }
+    run.print_line(io.out, text.trim_end_matches('\n'));
+    0
+}
+
+/// `history`: what was typed, with numbers.
+fn history(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+    let lines: String =
+        run.state.history.iter().enumerate().map(|(at, line)| format!("{at:4} {}\n", lossy(line))).collect();
+    run.print(io.out, lines.as_bytes());
     0
 }
 
@@ -319,6 +352,10 @@ fn kind_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let found = super::system::where_is(run, name);
         let shown = lossy(name);
         match found {
+            _ if run.state.alias(name).is_some() => {
+                let text = run.state.alias(name).map(lossy).unwrap_or_default();
+                run.print_line(io.out, &format!("{shown} is an alias for {text}"));
+            }
             _ if run.state.functions.contains_key(name) => run.print_line(io.out, &format!("{shown} is a function")),
             _ if super::super::parse::KEYWORDS.contains(&name.as_slice()) => {
                 run.print_line(io.out, &format!("{shown} is a shell keyword"));
@@ -329,6 +366,18 @@ fn kind_of(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
                 status = 127;
                 run.print_line(io.out, &format!("{shown}: not found"));
             }
+        }
+    }
+    status
+}
+
+/// `hash NAME...`: they are looked for, and that is all.
+fn hash(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let mut status = 0;
+    for name in operands(words) {
+        if builtin(name).is_none() && super::system::where_is(run, name).is_none() {
+            run.complain_of(io, b"hash", &[&name[..], b": not found"].concat());
+            status = 1;
         }
     }
     status

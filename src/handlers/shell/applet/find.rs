@@ -7,7 +7,7 @@ use super::super::file_system::{Fault, base_name};
 use super::super::glob;
 use super::super::run::{Io, Run};
 use super::super::tree::{Kind, Node};
-use super::{file, lossy};
+use super::{file, lossy, usage};
 use expression::{Measure, Primary, Term, Wish};
 
 /// Command lines of `-exec ... +` hold no more names.
@@ -46,7 +46,10 @@ pub(super) fn find(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let now = run.cx.now();
     let wish = match expression::read(rest.get(tops.len()..).unwrap_or_default()) {
         Ok(wish) => wish,
-        Err(why) => return run.fail(io, words, &why),
+        Err(why) => {
+            run.fail(io, words, &why);
+            return usage(run, "find", io);
+        }
     };
     let tops = if tops.is_empty() { vec![b".".to_vec()] } else { tops };
     let mut search =

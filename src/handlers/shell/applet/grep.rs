@@ -1,17 +1,18 @@
 //! `grep`, `egrep`, `fgrep`.
 
-use regex::bytes::Regex;
-
 use super::super::file_system::{Fault, base_name};
 use super::super::run::{Io, Run};
-use super::{has_flag, lossy, number, operands_beside, pattern, usage, value_of};
+use super::pattern::{self, Pattern};
+use super::{has_flag, lossy, number, operands_beside, usage, value_of};
 
 /// What is wanted of the lines.
 struct Wish {
-    regex: Regex,
+    pattern: Pattern,
     inverted: bool,
     counts: bool,
     lists: bool,
+    /// Those are listed that have nothing.
+    lists_others: bool,
     quiet: bool,
     only: bool,
     numbered: bool,
@@ -27,15 +28,16 @@ pub(super) fn grep(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         return usage(run, "grep", io);
     }
     let name = base_name(words.first().map(Vec::as_slice).unwrap_or_default());
-    let Some(regex) = compile(&patterns, words, name) else {
+    let Some(pattern) = compile(&patterns, words, name) else {
         return run.fail(io, words, &format!("bad regex '{}'", patterns.join("\n"))) + 1;
     };
     let lines = |flag| value_of(words, flag).and_then(number).map_or(0, |count| usize::try_from(count).unwrap_or(0));
     let wish = Wish {
-        regex,
+        pattern,
         inverted: has_flag(words, b'v'),
         counts: has_flag(words, b'c'),
-        lists: has_flag(words, b'l'),
+        lists: has_flag(words, b'l') || has_flag(words, b'L'),
+        lists_others: has_flag(words, b'L'),
         quiet: has_flag(words, b'q'),
         only: has_flag(words, b'o'),
         numbered: has_flag(words, b'n'),
@@ -61,6 +63,7 @@ pub(super) fn grep(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let shown = name.as_deref().unwrap_or(b"(standard input)");
         matched += search(run, io, &bytes, &wish, shown, with_names);
     }
+    run.charge(wish.pattern.cost());
     match (matched, failed) {
         (1.., _) if wish.quiet => 0,
         (_, true) => 2,
@@ -94,23 +97,19 @@ fn patterns(run: &mut Run<'_, '_>, words: &[Vec<u8>], rest: &mut Vec<&[u8]>) -> 
     found
 }
 
-fn compile(patterns: &[String], words: &[Vec<u8>], name: &[u8]) -> Option<Regex> {
+fn compile(patterns: &[String], words: &[Vec<u8>], name: &[u8]) -> Option<Pattern> {
     let is_fixed = name == b"fgrep" || has_flag(words, b'F');
     let is_extended = name == b"egrep" || has_flag(words, b'E');
     let mut all = Vec::new();
     for text in patterns {
-        let one = if is_fixed {
-            regex::escape(text)
-        } else {
-            pattern::compile(text, is_extended, false)?.as_str().to_owned()
-        };
+        let one = if is_fixed { regex::escape(text) } else { pattern::translated(text, is_extended) };
         all.push(match (has_flag(words, b'x'), has_flag(words, b'w')) {
             (true, _) => format!("^(?:{one})$"),
             (_, true) => format!("\\b(?:{one})\\b"),
             _ => one,
         });
     }
-    pattern::build(&all.join("|"), has_flag(words, b'i'))
+    Pattern::of_translated(&all.join("|"), has_flag(words, b'i'))
 }
 
 /// Files that are searched; `None` is the input.
@@ -156,7 +155,7 @@ fn search(run: &mut Run<'_, '_>, io: Io, bytes: &[u8], wish: &Wish, name: &[u8],
         if matched >= wish.most || (matched > 0 && (wish.quiet || wish.lists)) {
             break;
         }
-        if wish.regex.is_match(line) == wish.inverted {
+        if wish.pattern.is_match(line) == wish.inverted {
             continue;
         }
         matched += 1;
@@ -169,7 +168,7 @@ fn search(run: &mut Run<'_, '_>, io: Io, bytes: &[u8], wish: &Wish, name: &[u8],
         }
         let to = (at + 1 + wish.after).min(lines.len());
         for (place, line) in lines.iter().enumerate().take(to).skip(from) {
-            let is_context = wish.regex.is_match(line) == wish.inverted;
+            let is_context = wish.pattern.is_match(line) == wish.inverted;
             print(run, io, wish, (place, line), with_names.then_some(name), if is_context { b"-" } else { b":" });
         }
         shown_to = to;
@@ -178,7 +177,7 @@ fn search(run: &mut Run<'_, '_>, io: Io, bytes: &[u8], wish: &Wish, name: &[u8],
     if wish.counts {
         let prefix = if with_names { [name, b":"].concat() } else { Vec::new() };
         run.print(io.out, &[&prefix[..], format!("{matched}\n").as_bytes()].concat());
-    } else if wish.lists && matched > 0 {
+    } else if wish.lists && (matched > 0) != wish.lists_others {
         run.print(io.out, &[name, b"\n"].concat());
     }
     matched
@@ -193,7 +192,9 @@ fn print(run: &mut Run<'_, '_>, io: Io, wish: &Wish, (at, line): (usize, &[u8]),
     if !wish.only || wish.inverted {
         return run.print(io.out, &[&head[..], line, b"\n"].concat());
     }
-    for found in wish.regex.find_iter(line).filter(|found| !found.is_empty()) {
-        run.print(io.out, &[&head[..], found.as_bytes(), b"\n"].concat());
+    for found in wish.pattern.places(line).filter_map(|places| line.get(places.first()?.clone()?)) {
+        if !found.is_empty() {
+            run.print(io.out, &[&head[..], found, b"\n"].concat());
+        }
     }
 }

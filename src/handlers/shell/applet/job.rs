@@ -1,6 +1,6 @@
 //! Programs in the background: `jobs`, `wait`, `fg`, `bg`, `kill`.
 
-use super::super::run::{Io, Run};
+use super::super::run::{Io, Leaving, Run};
 use super::{lossy, number, trap};
 
 /// A process number, or `%N` for one of the programs in the background.
@@ -17,30 +17,13 @@ fn pid_of(run: &Run<'_, '_>, word: &[u8]) -> Option<u32> {
 
 /// `jobs`, the latest first; `jobs -p`: their numbers.
 pub(super) fn jobs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let numbers_only = super::has_flag(words, b'p');
-    let last = run.jobs.running.len();
-    let lines: Vec<String> = run
-        .jobs
-        .running
-        .iter()
-        .enumerate()
-        .rev()
-        .map(|(at, job)| {
-            if numbers_only {
-                return job.pid.to_string();
-            }
-            let sign = if at + 1 == last {
-                '+'
-            } else if at + 2 == last {
-                '-'
-            } else {
-                ' '
-            };
-            format!("[{}]{sign} {:<28}{}", at + 1, " Running", lossy(&job.command))
-        })
-        .collect();
-    for line in lines {
-        run.print_line(io.out, &line);
+    let lines = if super::has_flag(words, b'p') {
+        run.jobs.running.iter().map(|job| job.pid.to_string().into_bytes()).collect()
+    } else {
+        run.jobs.lines()
+    };
+    for line in lines.iter().rev() {
+        run.print(io.out, &[line, &b"\n"[..]].concat());
     }
     0
 }
@@ -48,16 +31,20 @@ pub(super) fn jobs(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 /// `fg` and `bg`: the program goes on where nobody sees it.
 pub(super) fn foreground(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let name = words.first().map(Vec::as_slice).unwrap_or_default();
-    let Some(job) = run.jobs.running.last() else {
+    let Some(job) = run.jobs.running.last_mut() else {
         run.complain_of(io, name, b"No current job");
         return 2;
     };
+    job.is_stopped = false;
     let (line, until) = (lossy(&job.command), job.until);
     run.print_line(io.out, &line);
     if name == b"fg" {
         run.jobs.running.pop();
         let now = run.cx.now();
-        run.wait(until.map_or_else(Default::default, |until| until.saturating_since(now)));
+        match until {
+            Some(until) => run.wait(until.saturating_since(now)),
+            None => run.leaving = Some(Leaving::Hang),
+        }
     }
     0
 }
@@ -130,7 +117,11 @@ pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut status = 0;
     for word in rest {
         let Some(pid) = pid_of(run, word.strip_prefix(b"-").unwrap_or(word)) else {
-            run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
+            if word.starts_with(b"%") {
+                run.complain_of(io, b"kill", &[word, b": no such job"].concat());
+            } else {
+                run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
+            }
             status = 1;
             continue;
         };

@@ -3,13 +3,17 @@
 mod archive;
 mod awk;
 mod builtin;
+mod cat;
 mod column;
 mod condition;
 mod container;
+mod dd;
+mod disk;
 mod dump;
 mod fetch;
 mod file;
 mod find;
+mod firewall;
 mod grep;
 mod job;
 mod launch;
@@ -25,6 +29,7 @@ mod printf;
 mod process;
 mod read;
 mod sed;
+mod service;
 mod set;
 mod setting;
 mod sum;
@@ -37,7 +42,9 @@ use super::device::Flavor;
 use super::file_system::Fault;
 use super::run::{Io, Run};
 
-pub(super) use self::builtin::builtin;
+pub(super) use self::builtin::{BUILTINS, builtin};
+pub(in crate::handlers) use self::fetch::named_addresses;
+pub(super) use self::system::user;
 pub(super) use self::table::{APPLETS, Applet, OF_CONTAINERS, Program};
 
 /// The program of this name.
@@ -60,7 +67,32 @@ fn start(run: &mut Run<'_, '_>, applet: &Applet, words: &[Vec<u8>], io: Io) -> u
     if applet.is_busybox && words.get(1).is_some_and(|word| word == b"--help") {
         return usage(run, applet.name, io);
     }
+    if let Some(why) = applet.options.and_then(|options| wrong_option(words, options)) {
+        run.print_line(io.err, &format!("{}: {why}", applet.name));
+        return usage(run, applet.name, io);
+    }
     (applet.run)(run, words, io)
+}
+
+/// What getopt(3) says of the first option that is none of these.
+fn wrong_option(words: &[Vec<u8>], options: &str) -> Option<String> {
+    let mut rest = words.iter().skip(1).take_while(|word| *word != b"--");
+    while let Some(word) = rest.next() {
+        let Some((b'-', letters)) = word.split_first() else { continue };
+        for (at, letter) in letters.iter().enumerate() {
+            let shown = char::from(*letter);
+            let Some(place) = options.find(shown).filter(|_| !matches!(letter, b'-' | b':')) else {
+                return Some(format!("invalid option -- '{shown}'"));
+            };
+            if options.as_bytes().get(place + 1) == Some(&b':') {
+                if at + 1 == letters.len() && rest.next().is_none() {
+                    return Some(format!("option requires an argument -- '{shown}'"));
+                }
+                break;
+            }
+        }
+    }
+    None
 }
 
 fn no_such_applet(run: &mut Run<'_, '_>, name: &[u8], io: Io) -> u8 {

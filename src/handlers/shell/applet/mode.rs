@@ -90,11 +90,13 @@ pub(super) fn chmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 pub(super) fn chown(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let names: Vec<&Vec<u8>> = operands(words).collect();
     let Some((owner, files)) = names.split_first().filter(|(_, files)| !files.is_empty()) else {
-        return usage(run, "chown", io);
+        let name = lossy(super::super::file_system::base_name(words.first().map(Vec::as_slice).unwrap_or_default()));
+        return usage(run, &name, io);
     };
     let is_known = |name: &[u8]| name.iter().all(u8::is_ascii_digit) || super::system::user(name).is_some();
     if let Some(unknown) = owner.split(|b| matches!(b, b':' | b'.')).find(|name| !name.is_empty() && !is_known(name)) {
-        return run.fail(io, words, &format!("unknown user {}", lossy(unknown)));
+        let kind = if words.first().is_some_and(|name| name.ends_with(b"chgrp")) { "group" } else { "user" };
+        return run.fail(io, words, &format!("unknown {kind} {}", lossy(unknown)));
     }
     let mut status = 0;
     for name in files {

@@ -49,21 +49,28 @@ pub(super) fn ifconfig(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn ip(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let network = network(run);
-    let mut rest = operands(words).map(Vec::as_slice);
-    let object = rest.next().unwrap_or_default();
-    if rest.next().is_some_and(|verb| [&b"add"[..], b"del", b"set", b"flush", b"replace"].contains(&verb)) {
+    let rest: Vec<&[u8]> = operands(words).map(Vec::as_slice).collect();
+    let (object, rest) = rest.split_first().map_or((&b""[..], &rest[..]), |(object, rest)| (*object, rest));
+    let is = |name: &[u8]| !object.is_empty() && name.starts_with(object);
+    if rest.first().is_some_and(|verb| [&b"add"[..], b"del", b"delete", b"set", b"flush", b"replace"].contains(verb)) {
+        if is(b"route") {
+            change_route(run, rest);
+        }
         return 0;
     }
-    let is = |name: &[u8]| !object.is_empty() && name.starts_with(object);
+    let card = rest.iter().copied().rfind(|word| ![&b"show"[..], b"list", b"ls", b"dev", b"s", b"sh"].contains(word));
     let text = if is(b"address") || is(b"link") {
-        cards(&network, is(b"address"))
+        let all = cards(&network, is(b"address"));
+        match card.map(|card| (card, all.iter().find(|(name, _)| name.as_bytes() == card))) {
+            Some((card, None)) => return run.fail(io, words, &format!("can't find device '{}'", lossy(card))),
+            Some((_, Some((_, text)))) => text.clone(),
+            None => all.map(|(_, text)| text).concat(),
+        }
     } else if is(b"route") {
-        let (name, address) = (network.card, network.address);
-        format!(
-            "default via {} dev {name}\n{}/24 dev {name} scope link  src {address}\n",
-            network.gateway(),
-            network.net()
-        )
+        let (name, address, net) = (network.card, network.address, network.net());
+        let way_out =
+            if has_way_out(run) { format!("default via {} dev {name}\n", network.gateway()) } else { String::new() };
+        format!("{way_out}{net}/24 dev {name} scope link  src {address}\n")
     } else if is(b"neigh") {
         format!(
             "{} dev {} lladdr {} ref 1 used 0/0/0 probes 1 REACHABLE\n",
@@ -78,18 +85,19 @@ pub(super) fn ip(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `ip link`, and with addresses `ip address`.
-fn cards(network: &Network, with_addresses: bool) -> String {
+/// What `ip link`, and with addresses `ip address`, says of each card.
+fn cards(network: &Network, with_addresses: bool) -> [(&str, String); 2] {
     let (name, address, mac) = (network.card, network.address, mac_text(network.mac));
     let for_ever = "       valid_lft forever preferred_lft forever\n";
     let shown = |text: String| if with_addresses { text + for_ever } else { String::new() };
+    let loopback = "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue qlen 1\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00\n";
+    let card = format!(
+        "2: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo_fast qlen 1000\n    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n"
+    );
     [
-        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue qlen 1\n    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00\n".to_owned(),
-        shown("    inet 127.0.0.1/8 scope host lo\n".to_owned()),
-        format!("2: {name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc pfifo_fast qlen 1000\n    link/ether {mac} brd ff:ff:ff:ff:ff:ff\n"),
-        shown(format!("    inet {address}/24 brd {} scope global {name}\n", network.broadcast())),
+        ("lo", loopback.to_owned() + &shown("    inet 127.0.0.1/8 scope host lo\n".to_owned())),
+        (name, card + &shown(format!("    inet {address}/24 brd {} scope global {name}\n", network.broadcast()))),
     ]
-    .concat()
 }
 
 /// `arp`, `arp -a`, `arp -n`.
@@ -103,20 +111,45 @@ pub(super) fn arp(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-/// `route`; names for what is everything, with `-n` numbers. What is added or deleted is not shown.
+/// The way to everything else was taken away: it stays so for its source.
+const NO_WAY_OUT: &str = "no default route";
+
+fn has_way_out(run: &Run<'_, '_>) -> bool {
+    run.settings.value(NO_WAY_OUT).is_none()
+}
+
+/// `route add|del`, `ip route add|del`: of what is changed only the default route is seen.
+fn change_route(run: &mut Run<'_, '_>, words: &[&[u8]]) {
+    if !words.iter().any(|word| matches!(*word, b"default" | b"0.0.0.0" | b"0.0.0.0/0")) && words != [b"flush"] {
+        return;
+    }
+    match words.first() {
+        Some(&b"del" | &b"delete" | &b"flush") => run.settings.set(NO_WAY_OUT.to_owned(), String::new()),
+        _ => run.settings.remove(NO_WAY_OUT),
+    }
+}
+
+/// `route [add|del ...]`; names for what is everything, with `-n` numbers.
 pub(super) fn route(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if operands(words).next().is_some() {
-        return 0;
+    let rest: Vec<&[u8]> = operands(words).map(Vec::as_slice).collect();
+    match rest.first() {
+        None => {}
+        Some(&b"add" | &b"del" | &b"delete") => {
+            change_route(run, &rest);
+            return 0;
+        }
+        Some(_) => return usage(run, "route", io),
     }
     let network = network(run);
     let (any, none) = if has_flag(words, b'n') { ("0.0.0.0", "0.0.0.0") } else { ("default", "*") };
     let (name, net, gateway) = (network.card, network.net().to_string(), network.gateway().to_string());
+    let way_out = format!("{any:<15} {gateway:<15} 0.0.0.0         UG    0      0        0 {name}\n");
+    let way_out = if has_way_out(run) { way_out } else { String::new() };
     run.print(
         io.out,
         format!(
             "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n\
-             {any:<15} {gateway:<15} 0.0.0.0         UG    0      0        0 {name}\n\
-             {net:<15} {none:<15} 255.255.255.0   U     0      0        0 {name}\n"
+             {way_out}{net:<15} {none:<15} 255.255.255.0   U     0      0        0 {name}\n"
         )
         .as_bytes(),
     );
@@ -188,21 +221,6 @@ fn connections(network: &Network, words: &[Vec<u8>], shell: u32, with_tcp: bool)
         text += &row(&here.to_string(), &there.to_string(), "ESTABLISHED", owner);
     }
     text
-}
-
-/// `iptables`: the chains without their rules; what is changed is in the record.
-pub(super) fn iptables(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    const CHAINS: [&str; 3] = ["INPUT", "FORWARD", "OUTPUT"];
-    if has_flag(words, b'L') {
-        let chain = |name: &&str| {
-            format!("Chain {name} (policy ACCEPT)\ntarget     prot opt source               destination         \n")
-        };
-        let text = CHAINS.iter().map(chain).collect::<Vec<_>>().join("\n");
-        run.print(io.out, text.as_bytes());
-    } else if has_flag(words, b'S') {
-        CHAINS.iter().for_each(|name| run.print_line(io.out, &format!("-P {name} ACCEPT")));
-    }
-    0
 }
 
 pub(super) fn ping(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {

@@ -5,8 +5,9 @@ use super::super::run::{Io, Run};
 use super::super::tree::{Content, Kind};
 use super::{has_flag, lossy, operands, operands_beside};
 
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
     "android",
+    "com.android.launcher3",
     "com.android.providers.settings",
     "com.android.settings",
     "com.android.shell",

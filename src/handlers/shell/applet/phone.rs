@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::super::run::{Io, Leaving, Run};
-use super::package::{am, pm};
 use super::{lossy, operands};
 
 pub(super) fn getprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -39,29 +38,6 @@ pub(super) fn setprop(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         _ => {
             run.print_line(io.err, "usage: setprop NAME VALUE");
             1
-        }
-    }
-}
-
-/// `cmd package ...` and its kin: what `pm`, `am`, `settings` and `wm` do.
-pub(super) fn cmd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest = words.get(1..).unwrap_or_default();
-    match rest.first().map(Vec::as_slice) {
-        Some(b"package") => pm(run, rest, io),
-        Some(b"activity") => am(run, rest, io),
-        Some(b"settings") => settings(run, rest, io),
-        Some(b"window") => wm(run, rest, io),
-        Some(b"-l") => {
-            run.print_line(io.out, "Currently running services:\n  activity\n  package\n  settings\n  window");
-            0
-        }
-        Some(service) => {
-            run.print_line(io.err, &format!("cmd: Can't find service: {}", lossy(service)));
-            20
-        }
-        None => {
-            run.print_line(io.err, "cmd: no service specified; use -l to list all services");
-            20
         }
     }
 }
@@ -154,25 +130,4 @@ pub(super) fn bug_report(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8
     run.wait_about(2_000, 5_000);
     run.print_line(io.out, "FAIL:Could not open bugreport service");
     1
-}
-
-pub(super) fn dumpsys(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    match words.get(1).map(Vec::as_slice) {
-        Some(b"battery") => run.print_line(
-            io.out,
-            "Current Battery Service state:\n  AC powered: true\n  USB powered: false\n  Wireless powered: false\n  status: 5\n  health: 2\n  present: true\n  level: 100\n  scale: 100\n  voltage: 4312\n  temperature: 264\n  technology: Li-ion",
-        ),
-        Some(service) => run.print_line(io.out, &format!("Can't find service: {}", lossy(service))),
-        None => run.print_line(io.out, "Currently running services:\n  activity\n  battery\n  package\n  window"),
-    }
-    0
-}
-
-pub(super) fn wm(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    match words.get(1).map(Vec::as_slice) {
-        Some(b"size") => run.print_line(io.out, "Physical size: 1080x1920"),
-        Some(b"density") => run.print_line(io.out, "Physical density: 420"),
-        _ => {}
-    }
-    0
 }

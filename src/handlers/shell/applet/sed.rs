@@ -2,11 +2,10 @@
 
 mod script;
 
-use regex::bytes::Regex;
-
 use super::super::MAX_OUTPUT;
 use super::super::run::{Io, Run};
 use super::super::tree::Content;
+use super::pattern::Pattern;
 use super::usage;
 use script::{Action, Address, Arguments, Command, Piece, Reader, arguments};
 
@@ -49,7 +48,8 @@ pub(super) fn sed(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     for (name, bytes) in all {
         let mut editor = Editor::new(&bytes, is_silent);
         editor.edit(run, &mut commands);
-        run.charge(editor.commands_run / COMMANDS_OF_A_STEP + bytes.len() / 4_096);
+        let tried: usize = commands.iter().map(Command::cost).sum();
+        run.charge(editor.commands_run / COMMANDS_OF_A_STEP + bytes.len() / 4_096 + tried);
         if run.is_spent() {
             return 1;
         }
@@ -214,8 +214,8 @@ impl<'b> Editor<'b> {
     /// What a command does that is followed by the next one.
     fn act(&mut self, run: &mut Run<'_, '_>, action: &Action) {
         match action {
-            Action::Substitute { regex, text, place, everywhere, prints, file } => {
-                let Some(changed) = substituted(regex, &self.space, text, *place, *everywhere) else { return };
+            Action::Substitute { pattern, text, place, everywhere, prints, file } => {
+                let Some(changed) = substituted(pattern, &self.space, text, *place, *everywhere) else { return };
                 self.space = changed;
                 self.has_changed = true;
                 if *prints {
@@ -282,7 +282,7 @@ impl<'b> Editor<'b> {
             Address::Line(line) => number == *line,
             Address::Last => self.is_last(),
             Address::Further(_) => false,
-            Address::Fitting(regex) => regex.is_match(&self.space),
+            Address::Fitting(pattern) => pattern.is_match(&self.space),
         };
         let is_in = match (&command.from, &command.to) {
             (None, _) => true,
@@ -321,26 +321,27 @@ fn push(out: &mut Vec<u8>, line: &[u8]) {
     out.push(b'\n');
 }
 
-fn substituted(regex: &Regex, line: &[u8], text: &[u8], place: usize, everywhere: bool) -> Option<Vec<u8>> {
+fn substituted(pattern: &Pattern, line: &[u8], text: &[u8], place: usize, everywhere: bool) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut from = 0;
     let mut changed = false;
-    for (count, found) in regex.captures_iter(line).enumerate() {
-        let Some(whole) = found.get(0) else { continue };
+    for (count, found) in pattern.places(line).enumerate() {
+        let group = |at: usize| found.get(at).cloned().flatten();
+        let Some(whole) = group(0) else { continue };
         if count + 1 < place || (changed && !everywhere) || out.len() > MAX_OUTPUT {
             continue;
         }
-        out.extend_from_slice(line.get(from..whole.start()).unwrap_or_default());
-        from = whole.end();
+        out.extend_from_slice(line.get(from..whole.start).unwrap_or_default());
+        from = whole.end;
         changed = true;
         let mut rest = text.iter().copied();
         while let Some(byte) = rest.next() {
             match byte {
-                b'&' => out.extend_from_slice(whole.as_bytes()),
+                b'&' => out.extend_from_slice(line.get(whole.clone()).unwrap_or_default()),
                 b'\\' => match rest.next() {
                     Some(digit @ b'0'..=b'9') => {
-                        let group = found.get(usize::from(digit - b'0'));
-                        out.extend_from_slice(group.map_or(b"", |group| group.as_bytes()));
+                        let group = group(usize::from(digit - b'0'));
+                        out.extend_from_slice(group.and_then(|group| line.get(group)).unwrap_or_default());
                     }
                     Some(b'n') => out.push(b'\n'),
                     Some(b't') => out.push(b'\t'),

@@ -1,33 +1,41 @@
 //! What a login sets for itself: aliases, limits, the mask of new files.
 
+use super::super::ALIAS;
 use super::super::run::{Io, Run};
 use super::{lossy, operands};
 
-/// Aliases are taken note of under a name that no variable can have, and shown; they are not expanded.
+/// `alias`, `alias NAME`, `alias NAME=TEXT`.
 pub(super) fn alias(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if words.len() == 1 {
+        let all: Vec<String> = run.state.aliases().map(|(name, text)| shown(name, text)).collect();
+        all.iter().for_each(|line| run.print_line(io.out, line));
+    }
     let mut status = 0;
     for word in operands(words) {
-        match word.iter().position(|&b| b == b'=') {
-            Some(at) => {
-                let (name, value) = word.split_at(at);
-                run.set_variable(&[b"alias ", name].concat(), value.get(1..).unwrap_or_default().to_vec());
+        if let Some(at) = word.iter().position(|&b| b == b'=') {
+            let (name, value) = word.split_at(at);
+            run.set_variable(&[ALIAS, name].concat(), value.get(1..).unwrap_or_default().to_vec());
+            continue;
+        }
+        match run.state.alias(word).map(|text| shown(word, text)) {
+            Some(line) => run.print_line(io.out, &line),
+            None => {
+                run.print_line(io.err, &format!("alias: {} not found", lossy(word)));
+                status = 1;
             }
-            None => match run.variable(&[b"alias ", &word[..]].concat()) {
-                Some(value) => run.print_line(io.out, &format!("{}='{}'", lossy(word), lossy(&value))),
-                None => {
-                    run.print_line(io.err, &format!("alias: {} not found", lossy(word)));
-                    status = 1;
-                }
-            },
         }
     }
     status
 }
 
+fn shown(name: &[u8], text: &[u8]) -> String {
+    format!("{}='{}'", lossy(name), lossy(text))
+}
+
 pub(super) fn unalias(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let mut status = 0;
     for word in operands(words) {
-        if run.state.variables.remove(&[b"alias ", &word[..]].concat()).is_none() {
+        if run.state.variables.remove(&[ALIAS, &word[..]].concat()).is_none() {
             run.print_line(io.err, &format!("unalias: {} not found", lossy(word)));
             status = 1;
         }
@@ -49,13 +57,11 @@ pub(super) fn umask(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         run.print_line(io.out, &format!("u={},g={},o={}", letters(6), letters(3), letters(0)));
         return 0;
     }
-    match std::str::from_utf8(wanted)
-        .ok()
-        .and_then(|text| u16::from_str_radix(text, 8).ok())
-        .filter(|mask| *mask <= 0o777)
-    {
-        Some(mask) => {
-            run.state.mask = mask;
+    let (mask, is_octal) = (run.state.mask, wanted.first().is_some_and(u8::is_ascii_digit));
+    let allowed = super::mode::changed_mode(wanted, !mask & 0o777).filter(|mode| *mode <= 0o777);
+    match allowed {
+        Some(mode) => {
+            run.state.mask = if is_octal { mode } else { !mode & 0o777 };
             0
         }
         None => {

@@ -1,8 +1,9 @@
 //! Programs about the device and who is on it.
 
+use super::super::HOST_NAME;
 use super::super::calendar;
 use super::super::device::Flavor;
-use super::super::run::{Io, Run};
+use super::super::run::{Io, Run, TERMINAL};
 use super::{builtin, has_flag, lossy, operands, usage};
 
 /// Does its work without a word.
@@ -22,6 +23,9 @@ pub(super) fn arch(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
 }
 
 pub(super) fn uname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if operands(words).next().is_some() {
+        return usage(run, "uname", io);
+    }
     let device = run.device;
     let host = run.host();
     let all = has_flag(words, b'a');
@@ -43,6 +47,7 @@ pub(super) fn uname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// What the host is called; a new name stays for its source.
 pub(super) fn hostname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let host = run.host();
     let shown = match words.get(1).map(Vec::as_slice) {
@@ -50,14 +55,42 @@ pub(super) fn hostname(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         // As `/etc/hosts` has it.
         Some(b"-i") => "127.0.1.1".to_owned(),
         Some(b"-d") => String::new(),
-        Some(_) => return 0,
+        Some(_) if !run.state.is_root || run.device.is_container() => {
+            return run.fail(io, words, "sethostname: Operation not permitted");
+        }
+        Some(b"-F") => {
+            let path = words.get(2).map(|name| run.path(name)).unwrap_or_default();
+            let text = run.files.content(&path).map(|text| lossy(text.trim_ascii())).unwrap_or_default();
+            run.settings.set(HOST_NAME.to_owned(), text);
+            return 0;
+        }
+        Some(name) => {
+            run.settings.set(HOST_NAME.to_owned(), lossy(name));
+            return 0;
+        }
     };
     run.print_line(io.out, &shown);
     0
 }
 
+/// `stty [-a | size | SETTING...]`; settings are taken, and stay as they are.
+pub(super) fn stty(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if io.input != TERMINAL {
+        return run.fail(io, words, "standard input: Inappropriate ioctl for device");
+    }
+    match words.get(1).map(Vec::as_slice) {
+        None => run.print_line(io.out, "speed 38400 baud; line = 0;\n-brkint -imaxbel"),
+        Some(b"size") => run.print_line(io.out, "24 80"),
+        Some(b"speed") => run.print_line(io.out, "38400"),
+        Some(b"-g") => run.print_line(io.out, "500:5:bf:8a3b:3:1c:7f:15:4:0:1:0:11:13:1a:0:12:f:17:16:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0"),
+        Some(b"-a") => run.print_line(io.out, "speed 38400 baud; rows 24; columns 80; line = 0;\nintr = ^C; quit = ^\\; erase = ^?; kill = ^U; eof = ^D; eol = <undef>;\neol2 = <undef>; swtch = <undef>; start = ^Q; stop = ^S; susp = ^Z; rprnt = ^R;\nwerase = ^W; lnext = ^V; flush = ^O; min = 1; time = 0;\n-parenb -parodd -cmspar cs8 -hupcl -cstopb cread -clocal -crtscts\n-ignbrk -brkint -ignpar -parmrk -inpck -istrip -inlcr -igncr icrnl ixon -ixoff\n-iuclc -ixany -imaxbel -iutf8\nopost -olcuc -ocrnl onlcr -onocr -onlret -ofill -ofdel nl0 cr0 tab3 bs0 vt0 ff0\nisig icanon iexten echo echoe echok -echonl -noflsh -xcase -tostop -echoprt\nechoctl echoke -flusho -extproc"),
+        Some(_) => {}
+    }
+    0
+}
+
 /// The number of a user or a group that a small device has.
-pub(super) fn user(name: &[u8]) -> Option<u32> {
+pub(in super::super) fn user(name: &[u8]) -> Option<u32> {
     match name {
         b"root" => Some(0),
         b"daemon" => Some(1),
@@ -143,10 +176,25 @@ pub(super) fn nproc(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// `date [-u] [-d TIME | -r FILE | -s TIME] [+FORMAT]`; the clock itself stays as it is.
 pub(super) fn date(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let wanted = words.iter().skip(1).find_map(|word| word.strip_prefix(b"+"));
     let format = wanted.map_or_else(|| "%a %b %e %H:%M:%S UTC %Y".to_owned(), lossy);
-    let text = calendar::format(run.cx.now(), &format);
+    let mut time = run.cx.now();
+    if let Some(text) = super::value_of(words, b'd').or_else(|| super::value_of(words, b's')) {
+        let text = lossy(text);
+        match calendar::read(&text, time) {
+            Some(read) => time = read,
+            None => return run.fail(io, words, &format!("invalid date '{text}'")),
+        }
+    } else if let Some(name) = super::value_of(words, b'r') {
+        let path = run.path(name);
+        match run.files.find(&path).map(|(_, node)| node.changed) {
+            Ok(changed) => time = changed,
+            Err(fault) => return run.fail_at(io, words, "", name, fault),
+        }
+    }
+    let text = calendar::format(time, &format);
     run.print_line(io.out, &text);
     0
 }
@@ -169,56 +217,6 @@ pub(super) fn free(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         ),
     );
     run.print_line(io.out, "Swap:           0          0          0");
-    0
-}
-
-pub(super) fn df(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let human = has_flag(words, b'h');
-    let size = |kib: u64| match (human, kib) {
-        (false, kib) => kib.to_string(),
-        (true, 0) => "0".to_owned(),
-        (true, kib) if kib >= 1 << 20 => format!("{}.{}G", kib >> 20, ((kib & 0xf_ffff) * 10) >> 20),
-        (true, kib) if kib >= 1 << 10 => format!("{}.{}M", kib >> 10, ((kib & 0x3ff) * 10) >> 10),
-        (true, kib) => format!("{kib}.0K"),
-    };
-    let head = if human {
-        "Filesystem                Size      Used Available Use% Mounted on"
-    } else {
-        "Filesystem           1K-blocks      Used Available Use% Mounted on"
-    };
-    run.print_line(io.out, head);
-    let memory = run.device.memory_kib();
-    for line in run.device.mounts().lines() {
-        let mut fields = line.split(' ');
-        let (source, place) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        let (total, used) = match (source, place) {
-            ("proc" | "sysfs", _) => continue,
-            (_, "/dev") => (512, 0),
-            ("tmpfs" | "rootfs", _) => (memory / 2, memory / 900),
-            _ => (run.device.root_kib(), run.device.root_kib() * 61 / 100),
-        };
-        let row = format!(
-            "{source:<20} {:>9} {:>9} {:>9} {:>3}% {place}",
-            size(total),
-            size(used),
-            size(total - used),
-            used * 100 / total.max(1)
-        );
-        run.print_line(io.out, &row);
-    }
-    0
-}
-
-pub(super) fn mount(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if words.len() > 1 {
-        return 0;
-    }
-    for line in run.device.mounts().lines() {
-        let fields: Vec<&str> = line.split(' ').collect();
-        if let [source, place, kind, options, ..] = fields.as_slice() {
-            run.print_line(io.out, &format!("{source} on {place} type {kind} ({options})"));
-        }
-    }
     0
 }
 
@@ -284,7 +282,11 @@ pub(super) fn lsmod(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
 pub(super) fn insmod(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     match operands(words).next() {
         None => usage(run, "insmod", io),
-        Some(name) => run.fail(io, words, &format!("can't insert '{}': invalid module format", lossy(name))),
+        Some(name) => {
+            let path = run.path(name);
+            let why = if run.files.exists(&path) { "invalid module format" } else { "No such file or directory" };
+            run.fail(io, words, &format!("can't insert '{}': {why}", lossy(name)))
+        }
     }
 }
 

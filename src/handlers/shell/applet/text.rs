@@ -7,7 +7,8 @@ use super::super::escape::unescape;
 use super::super::file_system::{base_name, parent};
 use super::super::run::{Io, Leaving, Run, TERMINAL};
 use super::super::tree::Content;
-use super::{has_flag, lossy, number, operands, operands_beside, pattern, usage, value_of};
+use super::pattern::Pattern;
+use super::{has_flag, lossy, number, operands, operands_beside, usage, value_of};
 
 /// `echo -n -e -E`: options in any combination, as long as each word of them holds no other letter.
 pub(in super::super) fn echo(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -240,7 +241,7 @@ pub(super) fn expr(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             text.chars().skip(start.saturating_sub(1)).take(if start > 0 { place(length) } else { 0 }).collect()
         }
         ["index", text, set] => text.find(|c| set.contains(c)).map_or(0, |at| at + 1).to_string(),
-        [text, ":", wanted] | ["match", text, wanted] => fitting(text, wanted),
+        [text, ":", wanted] | ["match", text, wanted] => fitting(run, text, wanted),
         [a, "=", b] if number(a).is_err() || number(b).is_err() => i64::from(a == b).to_string(),
         [a, "!=", b] if number(a).is_err() || number(b).is_err() => i64::from(a != b).to_string(),
         [a, "|", b] => (if a.is_empty() || *a == "0" { b } else { a }).to_string(),
@@ -271,16 +272,16 @@ pub(super) fn expr(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 /// `TEXT : PATTERN`: the length that fits at the beginning, or what is in brackets.
-fn fitting(text: &str, wanted: &str) -> String {
+fn fitting(run: &mut Run<'_, '_>, text: &str, wanted: &str) -> String {
     let has_group = wanted.contains("\\(");
-    let regex = pattern::compile(&format!("^{}", wanted.trim_start_matches('^')), false, false);
-    let found = regex.as_ref().and_then(|regex| regex.captures(text.as_bytes()));
-    match (found, has_group) {
-        (Some(found), true) => found.get(1).map(|group| lossy(group.as_bytes())).unwrap_or_default(),
-        (Some(found), false) => found.get(0).map_or(0, |whole| whole.len()).to_string(),
-        (None, true) => String::new(),
-        (None, false) => "0".to_owned(),
+    let pattern = Pattern::new(&format!("^{}", wanted.trim_start_matches('^')), false, false);
+    let found = pattern.as_ref().and_then(|pattern| pattern.places(text.as_bytes()).next());
+    run.charge(pattern.as_ref().map_or(0, Pattern::cost));
+    let group = |at: usize| found.as_ref().and_then(|places| places.get(at).cloned().flatten());
+    if has_group {
+        return group(1).and_then(|range| text.as_bytes().get(range)).map(lossy).unwrap_or_default();
     }
+    group(0).map_or(0, |whole| whole.len()).to_string()
 }
 
 /// Runs a program with the words of the input: all at once, `-n` at a time, or with `-I` a line at a time in the place of a sign.

@@ -44,7 +44,7 @@ impl Device {
             shadow,
             processes,
             properties,
-            without: without.iter().cloned().chain(OF_CONTAINERS.map(str::to_owned)).collect(),
+            without: without.iter().cloned().chain(missing(flavor).map(str::to_owned)).collect(),
             is_container: false,
             program: architecture.echo(),
             tree: OnceLock::new(),
@@ -83,6 +83,12 @@ impl Device {
             sources: Sources::new(1, KEEP),
         })
     }
+}
+
+/// Programs that devices of this family have not: a phone's user build has no `su`.
+fn missing(flavor: Flavor) -> impl Iterator<Item = &'static str> {
+    let su = if flavor == Flavor::Android { Some("su") } else { None };
+    OF_CONTAINERS.into_iter().chain(su)
 }
 
 /// When the device's software was built.

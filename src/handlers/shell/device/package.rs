@@ -64,7 +64,43 @@ impl Settings {
     }
 }
 
+/// Ports that the device is asked to listen on for a client (`adb reverse`), and where they lead.
+#[derive(Debug)]
+pub(in crate::handlers) struct Forwards<'s>(&'s mut Settings);
+
+impl Forwards<'_> {
+    const PREFIX: &'static str = "reverse ";
+
+    /// From where to where, in order.
+    pub(in crate::handlers) fn list(&self) -> impl Iterator<Item = (String, String)> {
+        self.0.under(Self::PREFIX).into_iter()
+    }
+
+    pub(in crate::handlers) fn add(&mut self, from: &str, to: &str) {
+        self.0.set(format!("{}{from}", Self::PREFIX), to.to_owned());
+    }
+
+    /// True when it was there.
+    pub(in crate::handlers) fn remove(&mut self, from: &str) -> bool {
+        self.0.0.remove(&format!("{}{from}", Self::PREFIX)).is_some()
+    }
+
+    pub(in crate::handlers) fn clear(&mut self) {
+        self.0.0.retain(|name, _| !name.starts_with(Self::PREFIX));
+    }
+}
+
 impl Device {
+    /// The forwards of a source.
+    pub(in crate::handlers) fn forwards<R>(
+        &self,
+        source: IpAddr,
+        now: Timestamp,
+        work: impl FnOnce(&mut Forwards<'_>) -> R,
+    ) -> R {
+        self.remembered(source, now, |kept| work(&mut Forwards(&mut kept.settings)))
+    }
+
     /// A source has installed the package in this file (`adb install`).
     pub(in crate::handlers) fn install(&self, source: IpAddr, now: Timestamp, file: &[u8]) {
         self.remembered(source, now, |kept| Package::add(&mut kept.packages, Package::of(file)));

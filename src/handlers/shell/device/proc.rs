@@ -17,6 +17,17 @@ pub(in crate::handlers::shell) fn process_status(name: &str, state: &str, pid: &
 }
 
 impl Device {
+    /// Where the file system is mounted that has this path.
+    pub(in crate::handlers::shell) fn mounted_at(&self, path: &[u8]) -> String {
+        let mounts = self.mounts();
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        let holds = |place: &&str| {
+            path.strip_prefix(place.trim_end_matches('/').as_bytes())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        places.filter(holds).max_by_key(|place| place.len()).unwrap_or("/").to_owned()
+    }
+
     /// `/proc/mounts`. Everything that it calls writable is.
     pub(in crate::handlers::shell) fn mounts(&self) -> String {
         let kernel = "proc /proc proc ro,relatime 0 0\nsysfs /sys sysfs ro,relatime 0 0\n";

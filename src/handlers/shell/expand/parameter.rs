@@ -6,6 +6,10 @@ use super::super::lex::operand;
 use super::super::run::{Io, Run};
 use super::super::{MAX_VARIABLES, arithmetic, glob};
 
+/// Variables that a shell sets for itself; programs are not given them.
+pub(in crate::handlers::shell) const OWN_VARIABLES: [(&str, &str); 5] =
+    [("IFS", " \t\n"), ("OPTIND", "1"), ("PS1", "\\w \\$ "), ("PS2", "> "), ("PS4", "+ ")];
+
 impl Run<'_, '_> {
     /// `${name}`, `${#name}`, `${name:-word}` and its kin, `${name#pattern}`, `${name%pattern}`, and of ash's own `${name:at:length}`,
     /// `${name/pattern/text}`.
@@ -161,11 +165,12 @@ impl Run<'_, '_> {
                 Some(value) => return Some(value.clone()),
                 None if self.state.gone.contains(name) => return None,
                 None => {
-                    return self
-                        .environment()
-                        .iter()
-                        .find(|(known, _)| known.as_bytes() == name)
-                        .map(|(_, value)| value.clone().into_bytes());
+                    let own = OWN_VARIABLES.iter().find(|(known, _)| known.as_bytes() == name);
+                    let given = self.environment().into_iter().find(|(known, _)| known.as_bytes() == name);
+                    return given
+                        .map(|(_, value)| value)
+                        .or(own.map(|(_, value)| (*value).to_owned()))
+                        .map(String::into_bytes);
                 }
             },
         };

@@ -107,8 +107,10 @@ pub(in crate::handlers::shell) enum RedirectionKind {
     ReadWrite,
     /// `<<`: the target is the document itself.
     Document,
-    /// `>`, `>|`
+    /// `>`
     To,
+    /// `>|`: also where `set -C` forbids it.
+    Over,
     /// `>>`
     Append,
     /// `>&`, `<&`

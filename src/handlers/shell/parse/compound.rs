@@ -1,6 +1,6 @@
 //! Loops, `if` and `case` (POSIX.1-2017, Shell Command Language 2.9.4).
 
-use super::{Body, Fault, List, Parser, Token, plain};
+use super::{Body, Fault, List, Parser, Token, is_name, plain};
 
 impl Parser {
     pub(super) fn do_group(&mut self) -> Result<List, Fault> {
@@ -12,8 +12,8 @@ impl Parser {
 
     pub(super) fn for_loop(&mut self) -> Result<Body, Fault> {
         self.at += 1;
-        let Some(Token::Word(word)) = self.next() else { return Err(self.unexpected_before()) };
-        let name = plain(&word).map(<[u8]>::to_vec).ok_or_else(|| Fault::Unexpected("word".to_owned()))?;
+        let Some(Token::Word(word)) = self.next() else { return Err(Fault::ForWhat) };
+        let name = plain(&word).filter(|name| is_name(name)).ok_or(Fault::ForWhat)?.to_vec();
         self.skip_lines();
         let mut words = None;
         if self.take_keyword(b"in") {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::{Io, Run, Script};
-use crate::handlers::shell::device::Flavor;
 use crate::handlers::shell::file_system::{Fault, base_name};
 use crate::handlers::shell::option::Options;
 use crate::handlers::shell::tree::{Content, Kind, Node};
@@ -32,13 +31,11 @@ impl Run<'_, '_> {
         if let Some(builtin) = applet::builtin(name) {
             return builtin(self, words, io);
         }
-        let directories: &[&str] = match self.device.flavor() {
-            Flavor::BusyBox => &["/sbin/", "/usr/sbin/", "/bin/", "/usr/bin/"],
-            Flavor::Android => &["/sbin/", "/system/bin/", "/system/xbin/"],
-        };
-        let found = directories
+        let found = self
+            .device
+            .program_directories()
             .iter()
-            .map(|directory| [directory.as_bytes(), name].concat())
+            .map(|directory| [directory.as_bytes(), b"/", name].concat())
             .find(|path| self.files.exists(path));
         match found {
             Some(path) => self.execute(&path, words, io),
@@ -80,7 +77,7 @@ impl Run<'_, '_> {
         };
         match content {
             Some(empty) if empty.is_empty() && !self.state.has_dropped => 0,
-            Some(text) if !text.is_empty() && is_text(&text) => {
+            Some(text) if !text.is_empty() && !is_program(&text) => {
                 self.script(&text, words, Script::File, Options::default(), io)
             }
             program => {
@@ -102,8 +99,8 @@ fn said_by(program: &[u8]) -> Option<&'static [u8]> {
     if holds(b"MIRAI\n") && holds(b"FIN\n") { Some(b"MIRAI\nFIN\n") } else { None }
 }
 
-/// A shell would take it as a script: no control bytes but those of text.
-fn is_text(bytes: &[u8]) -> bool {
-    !bytes.starts_with(b"\x7fELF")
-        && bytes.iter().take(512).all(|&b| b >= b' ' || matches!(b, b'\n' | b'\r' | b'\t' | 0x0c))
+/// The kernel would run it: an ELF file with a whole header of 32 bits (ELF specification 1.2, 1-3). Anything else is a script to the shell.
+fn is_program(bytes: &[u8]) -> bool {
+    const HEADER: usize = 52;
+    bytes.starts_with(b"\x7fELF") && bytes.len() >= HEADER
 }

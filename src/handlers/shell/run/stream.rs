@@ -79,15 +79,15 @@ impl Run<'_, '_> {
                     self.set_input(&mut io, redirection.descriptor, input);
                 }
                 RedirectionKind::ReadWrite => {
-                    let sink = self.create(&target, true, io)?;
+                    let sink = self.create(&target, RedirectionKind::Append, io)?;
                     let path = self.path(&target);
                     let input = self.open(&path).ok()?;
                     self.set_input(&mut io, redirection.descriptor, input);
                     self.set_output(&mut io, redirection.descriptor, sink);
                 }
                 RedirectionKind::Duplicate => self.duplicate(&mut io, redirection.descriptor, &target)?,
-                RedirectionKind::To | RedirectionKind::Append | RedirectionKind::Both => {
-                    let sink = self.create(&target, redirection.kind == RedirectionKind::Append, io)?;
+                RedirectionKind::To | RedirectionKind::Over | RedirectionKind::Append | RedirectionKind::Both => {
+                    let sink = self.create(&target, redirection.kind, io)?;
                     if redirection.kind == RedirectionKind::Both {
                         io.err = sink;
                         io.out = sink;
@@ -153,14 +153,15 @@ impl Run<'_, '_> {
     }
 
     /// Opens a file for output, as a redirection does.
-    fn create(&mut self, target: &[u8], appends: bool, io: Io) -> Option<usize> {
+    fn create(&mut self, target: &[u8], kind: RedirectionKind, io: Io) -> Option<usize> {
+        let appends = kind == RedirectionKind::Append;
         let path = self.path(target);
         match self.files.find(&path) {
             Ok((_, Node { kind: Kind::Special(Special::Terminal), .. })) => return Some(TERMINAL),
             Ok((_, Node { kind: Kind::Special(_), .. })) => return Some(self.add_sink(Sink::Null)),
             _ => {}
         }
-        if !appends && self.state.options.has(b'C') && self.files.find(&path).is_ok() {
+        if !appends && kind != RedirectionKind::Over && self.state.options.has(b'C') && self.files.find(&path).is_ok() {
             self.complain(io, &[b"can't create ", target, b": File exists"].concat());
             return None;
         }

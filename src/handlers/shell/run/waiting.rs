@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::stream::{ERRORS, Input, Io, TERMINAL};
 use super::{Leaving, Run};
 use crate::handlers::shell::Act;
+use crate::handlers::shell::applet::user;
 use crate::handlers::shell::file_system::base_name;
 use crate::handlers::shell::lex::Part;
 use crate::handlers::shell::parse::{Body, Command, Item, Redirection, RedirectionKind};
@@ -18,6 +19,8 @@ pub(in crate::handlers::shell) struct Waiting {
     /// Lines that are enough; `None`: all up to the end of the input.
     lines: Option<usize>,
     is_password: bool,
+    /// `cat`: each line is shown when it has come.
+    mirrors: bool,
 }
 
 impl Waiting {
@@ -27,6 +30,12 @@ impl Waiting {
 
     pub(in crate::handlers::shell) fn has_enough(&self) -> bool {
         self.lines.is_some_and(|lines| self.lines_read() >= lines)
+    }
+
+    /// The lines that have come since the last call, where they are shown at once.
+    pub(in crate::handlers::shell) fn mirrored(&mut self) -> Option<Vec<u8>> {
+        let end = memchr::memrchr(b'\n', &self.input).filter(|_| self.mirrors)?;
+        Some(self.input.drain(..=end).collect())
     }
 
     pub(in crate::handlers::shell) const fn echoes(&self) -> bool {
@@ -57,8 +66,9 @@ impl Run<'_, '_> {
                 if is_password {
                     self.print(io.out, b"Changing password for root\n");
                 }
+                let mirrors = is_plain_cat(&item) && is_interactive;
                 items.push_front(item);
-                return Some(Waiting { input: Vec::new(), rest: items, lines, is_password });
+                return Some(Waiting { input: Vec::new(), rest: items, lines, is_password, mirrors });
             }
             if let Some(terminal) = self.inputs.first_mut() {
                 *terminal = Input::new(input.take().unwrap_or_default());
@@ -87,6 +97,15 @@ impl Run<'_, '_> {
     }
 }
 
+/// `cat` alone, from the terminal to the terminal.
+fn is_plain_cat(item: &Item) -> bool {
+    let [Command { body: Body::Simple { words, .. }, redirections, .. }] = item.first.commands.as_slice() else {
+        return false;
+    };
+    let [word] = words.as_slice() else { return false };
+    redirections.is_empty() && matches!(word.as_slice(), [Part::Text { bytes, .. }] if base_name(bytes) == b"cat")
+}
+
 /// Whether a command, as typed, reads the terminal: how many lines (`None`: all), and whether they are passwords.
 fn reads_terminal(item: &Item) -> Option<(Option<usize>, bool)> {
     let Command { body: Body::Simple { words, .. }, redirections, .. } = item.first.commands.first()? else {
@@ -113,7 +132,7 @@ fn reads_terminal(item: &Item) -> Option<(Option<usize>, bool)> {
         b"grep" => arguments.len() == 1,
         b"dd" => !arguments.iter().any(|argument| argument.starts_with(b"if=")),
         b"read" => return Some((Some(1), false)),
-        b"passwd" => return Some((Some(2), true)),
+        b"passwd" => return arguments.first().is_none_or(|name| user(name).is_some()).then_some((Some(2), true)),
         _ => false,
     };
     reads.then_some((None, false))

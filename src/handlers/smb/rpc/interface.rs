@@ -1,5 +1,7 @@
-//! Which pipes there are, which process is behind each, and which interfaces a process has: one is found behind every pipe of its process and
-//! behind no other.
+//! Which pipes and ports there are, which process is behind each, and which interfaces a process has: one is found behind every endpoint of its
+//! process and behind no other.
+
+use uuid::{Uuid, uuid};
 
 use super::super::status::Status;
 
@@ -19,6 +21,9 @@ pub(super) enum Interface {
     Spoolss,
     Eventlog,
     Epmapper,
+    Exporter,
+    /// What starts objects for other machines.
+    Activator(&'static str),
     Management,
     /// One of the others in 64-bit NDR.
     Wide(&'static str),
@@ -42,9 +47,15 @@ impl Interface {
             Self::Spoolss => "spoolss",
             Self::Eventlog => "eventlog",
             Self::Epmapper => "epmapper",
+            Self::Exporter => "IObjectExporter",
             Self::Management => "mgmt",
-            Self::Wide(name) | Self::Other(name) => name,
+            Self::Activator(name) | Self::Wide(name) | Self::Other(name) => name,
         }
+    }
+
+    /// Whether it is there for who comes by TCP: the file server's interfaces and the registry's answer over pipes alone.
+    pub(super) const fn is_on_ports(self) -> bool {
+        !matches!(self, Self::Srvsvc | Self::Wkssvc | Self::Winreg | Self::Spoolss | Self::Efsrpc)
     }
 }
 
@@ -77,6 +88,15 @@ pub(super) struct Registered {
     pub(super) process: Option<Process>,
 }
 
+/// One of the endpoint mapper's process that only its own machine uses.
+const fn local(uuid: Uuid, version: [u16; 2], name: &'static str) -> Registered {
+    registered(&uuid.to_bytes_le(), version, Interface::Other(name), Process::Mapper)
+}
+
+const fn activator(uuid: Uuid, name: &'static str) -> Registered {
+    registered(&uuid.to_bytes_le(), [0, 0], Interface::Activator(name), Process::Mapper)
+}
+
 const fn registered(uuid: &[u8; 16], version: [u16; 2], interface: Interface, process: Process) -> Registered {
     Registered { uuid: *uuid, version, interface, process: Some(process) }
 }
@@ -89,7 +109,7 @@ const MANAGEMENT: Registered = Registered {
     process: None,
 };
 
-pub(super) const INTERFACES: [Registered; 16] = [
+pub(super) const INTERFACES: [Registered; 27] = [
     registered(
         b"\xc8\x4f\x32\x4b\x70\x16\xd3\x01\x12\x78\x5a\x47\xbf\x6e\xe1\x88",
         [3, 0],
@@ -180,10 +200,26 @@ pub(super) const INTERFACES: [Registered; 16] = [
         Interface::Spoolss,
         Process::Spooler,
     ),
+    registered(
+        &uuid!("99fcfec4-5260-101b-bbcb-00aa0021347a").to_bytes_le(),
+        [0, 0],
+        Interface::Exporter,
+        Process::Mapper,
+    ),
+    activator(uuid!("4d9f4ab8-7d1c-11cf-861e-0020af6e7c57"), "IActivation"),
+    activator(uuid!("000001a0-0000-0000-c000-000000000046"), "IRemoteSCMActivator"),
+    local(uuid!("00000136-0000-0000-c000-000000000046"), [0, 0], "ISCMLocalActivator"),
+    local(uuid!("0b0a6584-9e0f-11cf-a3cf-00805f68cb1b"), [1, 1], "localepmp"),
+    local(uuid!("1d55b526-c137-46c5-ab79-638f2a68e869"), [1, 0], "DbgIdl"),
+    local(uuid!("412f241e-c12a-11ce-abff-0020af6e7a17"), [0, 2], "ISCM"),
+    local(uuid!("64fe0b7f-9ef5-4553-a7db-9a1975777554"), [1, 0], "FwIdl"),
+    local(uuid!("b9e79e60-3d52-11ce-aaa1-00006901293f"), [0, 2], "IROT"),
+    local(uuid!("c6f3ee72-ce7e-11d1-b71e-00c04fc3111a"), [1, 0], "IMachineActivatorControl"),
+    local(uuid!("e60c73e6-88f9-11cf-9af1-0020af6e72f4"), [2, 0], "ILocalObjectExporter"),
     MANAGEMENT,
 ];
 
-/// A pipe.
+/// A pipe or a port.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) name: &'static str,
@@ -192,10 +228,32 @@ pub(super) struct Known {
     pub(super) process: Process,
     /// Visitors without account may open it.
     for_all: bool,
+    /// Its number, where it is a port of TCP.
+    pub(super) port: Option<u16>,
 }
 
 const fn pipe(name: &'static str, address: &'static str, process: Process, for_all: bool) -> Known {
-    Known { name, address, process, for_all }
+    Known { name, address, process, for_all, port: None }
+}
+
+const fn port(name: &'static str, number: u16, process: Process) -> Known {
+    Known { name, address: name, process, for_all: true, port: Some(number) }
+}
+
+/// The endpoint mapper's, and those that the first services of a Windows 7 are given in the order in which they start.
+pub(super) static PORTS: [Known; 6] = [
+    port("135", 135, Process::Mapper),
+    port("49152", 49_152, Process::Wininit),
+    port("49153", 49_153, Process::Eventlog),
+    port("49154", 49_154, Process::Netsvcs),
+    port("49155", 49_155, Process::Lsass),
+    port("49156", 49_156, Process::Services),
+];
+
+/// What is behind a port: on one that is nobody's, the mapper.
+pub(super) fn find_port(number: u16) -> &'static Known {
+    let [mapper, ..] = &PORTS;
+    PORTS.iter().find(|known| known.port == Some(number)).unwrap_or(mapper)
 }
 
 static PIPES: [Known; 20] = [

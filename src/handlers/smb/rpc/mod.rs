@@ -1,13 +1,16 @@
-//! Named pipes and the RPC behind them (C706 chapter 12, MS-RPCE 2.2): bind, requests in fragments, answers, faults.
+//! Named pipes, ports, and the RPC behind them (C706 chapter 12, MS-RPCE 2.2): bind, requests in fragments, answers, faults.
 
 mod activity;
 mod coerced;
+mod dcom;
 mod endpoint;
 mod handle;
 mod installed;
 mod interface;
 mod lsarpc;
+mod mapped;
 mod ndr;
+mod port;
 mod principal;
 mod registry;
 mod samr;
@@ -24,20 +27,25 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 pub(super) use self::installed::serves_registry;
-use self::interface::{Interface, Known, find, find_pipe};
+use self::interface::{Interface, Known, find, find_pipe, find_port};
+pub(in crate::handlers) use self::port::BUILTIN;
 pub(super) use self::registry::Set;
-pub(super) use self::security::Judge;
-use self::security::{Security, Verified};
+use self::security::{Judge, Security, Verified};
 pub(super) use self::service::Created;
+use super::account::{Exchange, User};
 use super::host::Host;
 use super::status::Status;
 use super::wire::{Fields, Put, patch};
 use crate::clock::Timestamp;
 use crate::events::Event;
-use crate::handlers::Random;
+use crate::handlers::{Context, Random};
 
-/// Bytes of one fragment, both ways: what Windows agrees to over named pipes.
+/// Bytes of one fragment, both ways: what Windows agrees to over named pipes and over TCP, and what everybody must take (C706 section 12.6.3.1).
 const FRAGMENT: u16 = 4280;
+const PORT_FRAGMENT: u16 = 5840;
+const LEAST_FRAGMENT: u16 = 1432;
+/// Bytes of the header of every PDU.
+const COMMON: usize = 16;
 /// Bytes of the header of a request or an answer.
 const HEADER: usize = 24;
 /// Bytes of a request's parameters, all fragments together: a thousand SIDs are asked for at once.
@@ -58,6 +66,9 @@ const ALTER_CONTEXT: u8 = 14;
 const ALTER_CONTEXT_RESPONSE: u8 = 15;
 /// The last leg of a login (MS-RPCE 2.2.2.5), which has no answer.
 const AUTH3: u8 = 16;
+/// Why a bind is refused (C706 section 12.6.3.1).
+const PROTOCOL_VERSION_NOT_SUPPORTED: u16 = 4;
+const AUTHENTICATION_TYPE_NOT_RECOGNIZED: u16 = 8;
 /// First and last fragment.
 const WHOLE: u8 = 3;
 
@@ -89,6 +100,8 @@ pub(super) struct Caller<'a> {
     pub(super) host: &'a Host,
     pub(super) now: Timestamp,
     pub(super) source: IpAddr,
+    /// The address that it dialled, over TCP.
+    pub(super) dialled: Option<IpAddr>,
     /// What handles of this session are drawn with.
     pub(super) seed: u64,
     /// The account; empty for nobody's.
@@ -106,6 +119,7 @@ struct States {
     services: service::Services,
     registry: winreg::Registry,
     tasks: task::Tasks,
+    mapper: endpoint::Mapper,
 }
 
 impl States {
@@ -131,7 +145,9 @@ impl States {
             Interface::Tasks => self.tasks.call(caller, operation, stub, events),
             Interface::Spoolss => spoolss::spoolss(caller, operation, stub, events),
             Interface::Eventlog => coerced::eventlog(caller, operation, stub, events),
-            Interface::Epmapper => endpoint::mapper(caller, operation, stub),
+            Interface::Epmapper => self.mapper.call(caller, operation, stub),
+            Interface::Exporter => dcom::exporter(caller, operation),
+            Interface::Activator(name) => dcom::activate(name, stub, events),
             Interface::Management => endpoint::management(known.process, operation, stub),
             Interface::Wide(_) => Err(BAD_STUB),
             Interface::Other(_) => Err(DENIED),
@@ -139,7 +155,7 @@ impl States {
     }
 }
 
-/// An open pipe.
+/// An open pipe or port.
 #[derive(Debug)]
 pub(super) struct Pipe {
     known: &'static Known,
@@ -152,6 +168,8 @@ pub(super) struct Pipe {
     /// Their bytes.
     unread: usize,
     contexts: Vec<(u16, Interface)>,
+    /// Bytes of one fragment, as agreed to.
+    fragment: u16,
     security: Security,
     states: Box<States>,
     /// What calls were worth telling.
@@ -161,31 +179,65 @@ pub(super) struct Pipe {
 impl Pipe {
     /// Opens the pipe of this name.
     pub(super) fn open(path: &str, is_admin: bool, serves_registry: bool) -> Result<Self, Status> {
-        Ok(Self {
-            known: find_pipe(path, is_admin, serves_registry)?,
+        find_pipe(path, is_admin, serves_registry).map(Self::new)
+    }
+
+    /// What is behind a port of TCP.
+    fn on_port(number: u16) -> Self {
+        Self::new(find_port(number))
+    }
+
+    fn new(known: &'static Known) -> Self {
+        Self {
+            known,
             input: Vec::new(),
             stub: Vec::new(),
             output: VecDeque::new(),
             unread: 0,
             contexts: Vec::new(),
+            fragment: if known.port.is_some() { PORT_FRAGMENT } else { FRAGMENT },
             security: Security::default(),
             states: Box::default(),
             events: Vec::new(),
-        })
+        }
     }
 
     pub(super) const fn name(&self) -> &'static str {
         self.known.name
     }
 
-    /// Takes what the visitor writes; answers wait to be read. `judge` is asked about logins.
-    pub(super) fn write(&mut self, caller: &Caller<'_>, bytes: &[u8], judge: &mut Judge<'_>) -> Result<(), Status> {
+    /// Takes what a visitor writes; answers wait to be read. `id` tells the pipes of a session apart.
+    pub(super) fn take(
+        &mut self,
+        host: &Host,
+        cx: &mut Context<'_>,
+        user: &User,
+        id: u16,
+        bytes: &[u8],
+    ) -> Result<(), Status> {
+        let (now, session) = (cx.now(), cx.session());
+        let (source, seed) = (session.client.ip(), session.seed);
+        let dialled = self.known.port.map(|_| session.dialled.ip());
+        let caller = Caller { host, now, source, dialled, seed, user: &user.name, is_admin: !user.is_anonymous };
+        // No two legs of a session draw the same challenge.
+        let mut judge = |exchange: &mut Exchange, leg: u32, blob: &[u8]| {
+            let mut random = Random::new(seed ^ (u64::from(id) << 32 | u64::from(leg)));
+            exchange.step(host, cx, &mut random, blob)
+        };
+        let result = self.write(&caller, bytes, &mut judge);
+        self.events.drain(..).for_each(|event| cx.event(event));
+        result
+    }
+
+    /// The same, with who is asked about logins.
+    fn write(&mut self, caller: &Caller<'_>, bytes: &[u8], judge: &mut Judge<'_>) -> Result<(), Status> {
         if self.unread > MAX_UNREAD || self.input.len() + bytes.len() > MAX_STUB {
             return Err(Status::INSUFF_SERVER_RESOURCES);
         }
         self.input.extend_from_slice(bytes);
         while let Some(len) = self.input.as_slice().at16(8).filter(|len| *len <= self.input.len()) {
-            if len < 16 || self.input.first() != Some(&5) {
+            if len < COMMON || self.input.first() != Some(&5) {
+                self.refuse(call_of(&self.input), PROTOCOL_VERSION_NOT_SUPPORTED);
                 self.input.clear();
                 return Err(Status::INVALID_PARAMETER);
             }
@@ -217,17 +269,12 @@ impl Pipe {
         (self.unread, self.output.front().map_or(0, Vec::len))
     }
 
-    /// Events of the calls since the last time.
-    pub(super) fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
-    }
-
     fn pdu(&mut self, caller: &Caller<'_>, pdu: &mut [u8], judge: &mut Judge<'_>) {
         let (Some(kind), Some(flags), Some(call)) = (pdu.byte(2), pdu.byte(3), pdu.le32(12)) else { return };
         match kind {
             BIND | ALTER_CONTEXT => match self.security.take(pdu, judge) {
                 Verified::Answer(verifier) => self.bind(caller, pdu, &verifier),
-                Verified::Refused if kind == BIND => self.refuse(call),
+                Verified::Refused if kind == BIND => self.refuse(call, AUTHENTICATION_TYPE_NOT_RECOGNIZED),
                 Verified::Refused => self.fault(call, 0, DENIED),
             },
             // One that is refused is told so by the fault of its next call.
@@ -244,7 +291,10 @@ impl Pipe {
         // A new association group has a number that Windows counts up from its start.
         let drawn = || u32::try_from(Random::new(caller.seed ^ 0x0067_726f_7570).bits() & 0xffff).unwrap_or(0).max(1);
         let group = pdu.le32(20).filter(|group| *group != 0).unwrap_or_else(drawn);
-        body.put16(FRAGMENT).put16(FRAGMENT).put32(group);
+        if let (BIND_ACK, Some(taken)) = (answer, pdu.le16(18)) {
+            self.fragment = self.fragment.min(taken).max(LEAST_FRAGMENT);
+        }
+        body.put16(self.fragment).put16(self.fragment).put32(group);
         // The address has its end mark, and none at all in an alter_context answer (its length alone remains).
         let address = if answer == BIND_ACK { format!("{}\0", self.known.address) } else { String::new() };
         body.put_len16(address.len()).put(address.as_bytes());
@@ -257,11 +307,10 @@ impl Pipe {
         self.send(framed(answer, WHOLE, pdu.le32(12).unwrap_or(0), &body, verifier));
     }
 
-    /// bind_nak (C706 section 12.6.4.5): the authentication is of a kind that is not known; version 5.0 is what is spoken.
-    fn refuse(&mut self, call: u32) {
-        const AUTHENTICATION_TYPE_NOT_RECOGNIZED: u16 = 8;
+    /// bind_nak (C706 section 12.6.4.5): why, and that version 5.0 is what is spoken.
+    fn refuse(&mut self, call: u32, reason: u16) {
         let mut body = Vec::new();
-        body.put16(AUTHENTICATION_TYPE_NOT_RECOGNIZED).put(&[1, 5, 0]).align(4);
+        body.put16(reason).put(&[1, 5, 0]).align(4);
         self.send(framed(BIND_NAK, WHOLE, call, &body, &[]));
     }
 
@@ -335,7 +384,11 @@ impl Pipe {
             self.events.push(called(interface, operation, &stub, false));
             return self.fault(call, context, DENIED);
         };
-        let answer = self.states.call((self.known, interface), caller, operation, &stub, &mut self.events);
+        let answer = if self.known.port.is_none() || interface.is_on_ports() {
+            self.states.call((self.known, interface), caller, operation, &stub, &mut self.events)
+        } else {
+            Err(DENIED)
+        };
         self.events.push(called(interface, operation, &stub, answer.is_ok()));
         match answer {
             Ok(stub) => self.respond(call, context, &stub),
@@ -344,7 +397,7 @@ impl Pipe {
     }
 
     fn respond(&mut self, call: u32, context: u16, stub: &[u8]) {
-        let chunk = usize::from(FRAGMENT) - HEADER - self.security.room();
+        let chunk = usize::from(self.fragment) - HEADER - self.security.room();
         let count = stub.len().div_ceil(chunk).max(1);
         for number in 0..count {
             let part = stub.get(number * chunk..).map(|rest| rest.get(..chunk).unwrap_or(rest)).unwrap_or_default();
@@ -367,6 +420,17 @@ impl Pipe {
         self.unread += pdu.len();
         self.output.push_back(pdu);
     }
+}
+
+/// Whether numbers of a PDU have their lowest byte first (C706 section 14.1).
+fn is_little(pdu: &[u8]) -> bool {
+    pdu.byte(4).is_some_and(|representation| representation & 0xf0 != 0)
+}
+
+/// The number of a call in the header of whatever came.
+fn call_of(pdu: &[u8]) -> u32 {
+    let call = pdu.le32(12).unwrap_or(0);
+    if is_little(pdu) { call } else { call.swap_bytes() }
 }
 
 /// A PDU with a verifier, whose length counts its token alone.

@@ -1,8 +1,7 @@
 //! The script of `sed`: its commands and their addresses.
 
-use regex::bytes::Regex;
-
-use super::super::{lossy, pattern};
+use super::super::lossy;
+use super::super::pattern::Pattern;
 
 /// Commands of one script.
 const MAX_COMMANDS: usize = 128;
@@ -16,12 +15,12 @@ pub(super) enum Address {
     Last,
     /// `+N` after a first address: so many lines more.
     Further(usize),
-    Fitting(Regex),
+    Fitting(Pattern),
 }
 
 pub(super) enum Action {
     Substitute {
-        regex: Regex,
+        pattern: Pattern,
         text: Vec<u8>,
         place: usize,
         everywhere: bool,
@@ -72,6 +71,17 @@ pub(super) struct Command {
     /// Within its range, which ends after so many lines more where `+N` says so.
     pub(super) open: bool,
     pub(super) left: usize,
+}
+
+impl Command {
+    /// What its patterns have cost, in commands of the shell.
+    pub(super) fn cost(&self) -> usize {
+        let addresses = [&self.from, &self.to].into_iter().flatten();
+        let fitting =
+            addresses.filter_map(|address| if let Address::Fitting(pattern) = address { Some(pattern) } else { None });
+        let own = if let Action::Substitute { pattern, .. } = &self.action { Some(pattern) } else { None };
+        fitting.chain(own).map(Pattern::cost).sum()
+    }
 }
 
 /// Where a piece of the script comes from.
@@ -237,8 +247,8 @@ impl Reader<'_> {
         self.at += 1;
         let text = self.until(mark)?;
         let ignores_case = self.take(b'I');
-        let regex = pattern::compile(&lossy(&text), self.is_extended, ignores_case);
-        regex.map(|regex| Some(Address::Fitting(regex))).ok_or_else(|| format!("bad regex '{}'", lossy(&text)))
+        let pattern = Pattern::new(&lossy(&text), self.is_extended, ignores_case);
+        pattern.map(|pattern| Some(Address::Fitting(pattern))).ok_or_else(|| format!("bad regex '{}'", lossy(&text)))
     }
 
     fn number(&mut self) -> usize {
@@ -304,9 +314,9 @@ impl Reader<'_> {
             }
             self.at += 1;
         }
-        let regex = pattern::compile(&lossy(&wanted), self.is_extended, ignores_case);
-        let regex = regex.ok_or_else(|| format!("bad regex '{}'", lossy(&wanted)))?;
-        Ok(Action::Substitute { regex, text, place, everywhere, prints, file })
+        let pattern = Pattern::new(&lossy(&wanted), self.is_extended, ignores_case);
+        let pattern = pattern.ok_or_else(|| format!("bad regex '{}'", lossy(&wanted)))?;
+        Ok(Action::Substitute { pattern, text, place, everywhere, prints, file })
     }
 
     fn transliteration(&mut self) -> Result<Action, String> {

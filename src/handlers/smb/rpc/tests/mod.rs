@@ -21,7 +21,7 @@ fn host(settings: &str) -> Arc<Host> {
 fn caller<'a>(host: &'a Host, user: &'a str) -> Caller<'a> {
     let now = Timestamp::from_micros(1_700_000_000_000_000);
     let source = IpAddr::from([192, 0, 2, 1]);
-    Caller { host, now, source, seed: 7, user, is_admin: !user.is_empty() }
+    Caller { host, now, source, dialled: None, seed: 7, user, is_admin: !user.is_empty() }
 }
 
 /// Judges no login.
