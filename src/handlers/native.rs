@@ -26,13 +26,15 @@ pub(super) fn is_within_tls(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Transport;
     use crate::handlers::Registry;
 
     #[test]
     fn native_ports_are_in_order_and_neither_those_of_a_handler_nor_usual_for_the_web() {
         assert!(PORTS.is_sorted() && WITHIN_TLS.iter().all(|&port| is_native(port)));
         let registry = Registry::builtin();
-        let own = registry.entries().flat_map(|entry| entry.default_ports().iter().copied());
+        let of_tcp = registry.entries().filter(|entry| entry.serves(Transport::Tcp));
+        let own = of_tcp.flat_map(|entry| entry.default_ports().iter().copied());
         let web = [81, 3_000, 5_000, 5_601, 7_001, 8_081, 9_000, 9_200, 10_000];
         assert_eq!(own.chain(web).find(|&port| is_native(port)), None);
     }

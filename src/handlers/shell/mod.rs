@@ -25,6 +25,7 @@ mod glob;
 mod lex;
 mod option;
 mod parse;
+mod prompt;
 mod run;
 mod terminal;
 #[cfg(test)]
@@ -253,32 +254,6 @@ impl Shell {
                 )
             }
             Flavor::Android => String::new(),
-        }
-    }
-
-    /// What stands before the next line: the prompt, `> ` within an unfinished command, nothing while a program reads.
-    pub(super) fn prompt(&self) -> String {
-        if let Some(waiting) = &self.waiting {
-            return waiting.prompt().to_owned();
-        }
-        if !self.unfinished.is_empty() {
-            return "> ".to_owned();
-        }
-        let sign = if self.state.is_root { '#' } else { '$' };
-        let cwd = String::from_utf8_lossy(&self.state.cwd);
-        if let Some(prompt) = self.container.as_ref().and_then(|container| container.prompt(&cwd)) {
-            return prompt;
-        }
-        match self.device.flavor() {
-            Flavor::BusyBox => match cwd.strip_prefix("/root") {
-                Some("") => format!("~ {sign} "),
-                Some(rest) if rest.starts_with('/') => format!("~{rest} {sign} "),
-                _ => format!("{cwd} {sign} "),
-            },
-            Flavor::Android => {
-                let user = if self.state.is_root { "root" } else { "shell" };
-                format!("{user}@{}:{cwd} {sign} ", self.device.host())
-            }
         }
     }
 

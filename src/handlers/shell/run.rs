@@ -289,9 +289,32 @@ impl<'r, 'c> Run<'r, 'c> {
         }
     }
 
+    /// What would happen after this time does not; false where nothing would. A program that runs without end is cut off as well.
+    pub(super) fn cut_off(&mut self, limit: Duration) -> bool {
+        let mut passed = Duration::ZERO;
+        let over = self.acts.iter().position(|act| {
+            passed += if let Act::Wait(time) = act { *time } else { Duration::ZERO };
+            passed > limit
+        });
+        let hangs = self.leaving == Some(Leaving::Hang);
+        match over {
+            Some(at) => {
+                let left = waits(self.acts.iter().take(at));
+                self.acts.truncate(at);
+                self.wait(limit.saturating_sub(left));
+            }
+            None if hangs => self.wait(limit.saturating_sub(self.waited())),
+            None => return false,
+        }
+        if hangs && self.steps <= MAX_STEPS {
+            self.leaving = None;
+        }
+        true
+    }
+
     /// How long nothing has happened so far.
     pub(super) fn waited(&self) -> Duration {
-        waits(&self.acts)
+        waits(self.acts.iter())
     }
 
     /// Nothing happens for a time between these milliseconds.
@@ -363,8 +386,8 @@ impl<'r, 'c> Run<'r, 'c> {
 }
 
 /// How long nothing happens in these.
-fn waits(acts: &Acts) -> Duration {
-    acts.iter().filter_map(|act| if let Act::Wait(time) = act { Some(*time) } else { None }).sum()
+fn waits<'a>(acts: impl Iterator<Item = &'a Act>) -> Duration {
+    acts.filter_map(|act| if let Act::Wait(time) = act { Some(*time) } else { None }).sum()
 }
 
 /// A word as `set -x` shows it: in quotes where a shell would take it for something else.

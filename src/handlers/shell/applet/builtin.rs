@@ -152,9 +152,18 @@ pub(super) fn pwd(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// The argument of a builtin, if there is one, is a number.
+fn has_number(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> bool {
+    let Some([name, wrong]) = words.get(..2).filter(|words| words.iter().skip(1).any(|word| number(word).is_none()))
+    else {
+        return true;
+    };
+    run.give_up_in(io, name, &[b"Illegal number: ", &wrong[..]].concat());
+    false
+}
+
 fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if let Some(word) = words.get(1).filter(|word| number(word).is_none()) {
-        run.give_up_in(io, b"exit", &[b"Illegal number: ", &word[..]].concat());
+    if !has_number(run, words, io) {
         return 2;
     }
     run.leaving = Some(Leaving::Exit);
@@ -177,6 +186,15 @@ pub(super) fn assign_exported(run: &mut Run<'_, '_>, word: &[u8]) {
 /// `export NAME=VALUE`; without arguments what is set.
 fn export(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     for word in operands(words) {
+        let name = word.split(|&b| b == b'=').next().unwrap_or(word);
+        if !super::super::parse::is_name(name) {
+            run.give_up_in(io, b"export", &[name, b": bad variable name"].concat());
+            return 2;
+        }
+        if super::has_flag(words, b'n') {
+            run.state.exported.remove(name);
+            continue;
+        }
         assign_exported(run, word);
     }
     if words.len() == 1 {
@@ -188,7 +206,15 @@ fn export(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 /// `readonly NAME=VALUE...`
-fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if words.len() == 1 || words.get(1).is_some_and(|word| word == b"-p") {
+        let fixed: Vec<Vec<u8>> = run.state.fixed.iter().cloned().collect();
+        for name in fixed {
+            let value = run.variable(&name).unwrap_or_default();
+            run.print_line(io.out, &format!("readonly {}='{}'", lossy(&name), lossy(&value)));
+        }
+        return 0;
+    }
     for word in operands(words) {
         let (name, value) = word.split_at(word.iter().position(|&b| b == b'=').unwrap_or(word.len()));
         if let Some(value) = value.get(1..) {
@@ -248,7 +274,8 @@ fn command(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         None => 0,
         Some(b"-v") => {
             let Some(name) = rest.get(1) else { return 0 };
-            if builtin(name).is_some() || run.state.functions.contains_key(name) {
+            let is_keyword = super::super::parse::KEYWORDS.contains(&name.as_slice());
+            if is_keyword || builtin(name).is_some() || run.state.functions.contains_key(name) {
                 run.print_line(io.out, &lossy(name));
                 return 0;
             }
@@ -301,7 +328,7 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             run.state.status
         }
         Err(_) => {
-            run.complain_of(io, b".", &[b"can't open '", &name[..], b"': No such file or directory"].concat());
+            run.give_up_in(io, b".", &[b"can't open '", &name[..], b"': No such file or directory"].concat());
             2
         }
     }
@@ -337,7 +364,10 @@ fn times_used(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if !has_number(run, words, io) {
+        return 2;
+    }
     let count = usize::try_from(times(words)).unwrap_or(usize::MAX);
     if run.state.arguments.len() <= count {
         return 1;

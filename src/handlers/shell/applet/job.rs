@@ -119,10 +119,11 @@ pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let Some(pid) = pid_of(run, word.strip_prefix(b"-").unwrap_or(word)) else {
             if word.starts_with(b"%") {
                 run.complain_of(io, b"kill", &[word, b": no such job"].concat());
+                status |= 2;
             } else {
                 run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
+                status |= 1;
             }
-            status = 1;
             continue;
         };
         status |= u8::from(!send(run, pid, signal.unwrap_or(15), io));

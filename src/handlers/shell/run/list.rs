@@ -56,7 +56,7 @@ impl Run<'_, '_> {
         let (before, running) = (self.acts.len(), self.jobs.running.len());
         self.apart(|run| run.and_or(item, io));
         let since = self.acts.split_off(before.min(self.acts.len()));
-        let time = waits(&since);
+        let time = waits(since.iter());
         self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
         let newest = self.newest_pid();
         let started = self.jobs.running.get(running..).and_then(<[_]>::last).map(|job| job.pid);
