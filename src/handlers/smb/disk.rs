@@ -4,7 +4,7 @@
 use super::access;
 use super::change::{Action, kind};
 use super::claim::Owner;
-use super::drive::{DRIVE, Static, root};
+use super::drive::{DRIVE, HIDDEN, Static, root};
 use super::host::{Host, Share, Visitor};
 use super::lock::Lock;
 use super::path::{below, same, split};
@@ -94,7 +94,7 @@ impl View<'_> {
             let entry = self.find_full(&full).unwrap_or_else(|_| self.made(&full, name, &Static::Directory));
             Entry { name: name.to_owned(), ..entry }
         });
-        let is_inside = |path: &str| !path.is_empty() && same(split(path).0, &full);
+        let is_inside = |path: &str| !path.is_empty() && same(split(path).0, &full) && path != HIDDEN;
         let known = DRIVE.iter().filter(|(path, _)| is_inside(path) && self.written(path).is_none());
         let known = known.map(|(path, kind)| self.made(path, split(path).1, kind));
         let written = self.visitor.written.iter().filter(|one| is_inside(&one.path)).map(Written::entry);

@@ -18,8 +18,13 @@ const SYSTEM_INI: &str = "; for 16-bit app support\r\n[386Enh]\r\nwoafont=dosapp
 
 use Static::{Directory, Locked, Text};
 
+/// What NTFS keeps for itself and lists nowhere.
+pub(super) const HIDDEN: &str = "$Extend";
+
 /// The drive, which all shares show parts of.
 pub(super) const DRIVE: &[(&str, Static)] = &[
+    (HIDDEN, Directory),
+    ("$Extend\\$Quota", Directory),
     ("$Recycle.Bin", Directory),
     ("pagefile.sys", Locked(4_294_967_296)),
     ("PerfLogs", Directory),

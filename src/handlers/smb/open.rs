@@ -8,6 +8,7 @@ use super::disk::{View, view};
 use super::host::{Host, Kind, Share};
 use super::lock::Lock;
 use super::path::{fits, normal};
+use super::pool::Held;
 use super::remote::RemCom;
 use super::rpc::Pipe;
 use super::status::Status;
@@ -65,7 +66,8 @@ pub(super) struct File {
 /// An open directory, or a search of SMB1.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    listing: Option<Vec<Entry>>,
+    /// The entries, and what they take out of the budget.
+    listing: Option<(Vec<Entry>, Held)>,
     at: usize,
 }
 
@@ -317,19 +319,23 @@ impl File {
 }
 
 impl Directory {
-    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it is the first.
-    pub(super) fn fill(&mut self, view: &View<'_>, path: &str, pattern: &str, restart: bool) -> bool {
+    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it is the first. Refused where there is no memory
+    /// for them.
+    pub(super) fn fill(&mut self, view: &View<'_>, path: &str, pattern: &str, restart: bool) -> Result<bool, Status> {
         let is_first = self.listing.is_none();
         if restart || is_first {
-            let entries = view.list(path).into_iter().filter(|entry| fits(pattern, &entry.name)).collect();
-            (self.listing, self.at) = (Some(entries), 0);
+            self.listing = None;
+            let entries: Vec<_> = view.list(path).into_iter().filter(|entry| fits(pattern, &entry.name)).collect();
+            let bytes = entries.iter().map(|entry| size_of::<Entry>() + entry.name.len()).sum();
+            let held = Held::elsewhere(&view.host.uploads, bytes).ok_or(Status::INSUFFICIENT_RESOURCES)?;
+            (self.listing, self.at) = (Some((entries, held)), 0);
         }
-        is_first
+        Ok(is_first)
     }
 
     /// The entry that comes next.
     pub(super) fn peek(&self) -> Option<&Entry> {
-        self.listing.as_ref()?.get(self.at)
+        self.listing.as_ref()?.0.get(self.at)
     }
 
     /// It was sent.

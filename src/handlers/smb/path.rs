@@ -6,10 +6,19 @@ use super::status::Status;
 const MAX_NAME: usize = 255;
 const MAX_PATH: usize = 1024;
 
+/// Where NTFS keeps quotas.
+const QUOTAS: &str = "$Extend\\$Quota";
+
 /// A path below the root of its share: no slashes around it, no dots in it.
 pub(super) fn normal(path: &str) -> Result<String, Status> {
     // The stream that every file has may be named.
-    let path = pattern(path.strip_suffix("::$DATA").unwrap_or(path))?;
+    let path = path.strip_suffix("::$DATA").unwrap_or(path);
+    // The index of quotas is opened by the name of a stream (MS-FSCC 2.4.33).
+    let path = pattern(
+        path.strip_suffix(":$Q:$INDEX_ALLOCATION")
+            .filter(|path| same(path.trim_start_matches('\\'), QUOTAS))
+            .unwrap_or(path),
+    )?;
     let is_bad = |letter: char| letter < ' ' || "\"*:<>?|".contains(letter);
     if path.contains(is_bad) { Err(Status::OBJECT_NAME_INVALID) } else { Ok(path) }
 }
@@ -106,6 +115,8 @@ mod tests {
         assert_eq!(normal("a/../.."), Err(Status::OBJECT_PATH_SYNTAX_BAD));
         assert_eq!(normal("\\").as_deref(), Ok(""));
         assert_eq!(normal("a::$DATA").as_deref(), Ok("a"));
+        assert_eq!(normal("\\$Extend\\$Quota:$Q:$INDEX_ALLOCATION").as_deref(), Ok(QUOTAS));
+        assert_eq!(normal("a:$Q:$INDEX_ALLOCATION"), Err(Status::OBJECT_NAME_INVALID));
         for name in ["a*b", "a:b", "a|b", "a<b", "a?", "\u{1}a"] {
             assert_eq!(normal(name), Err(Status::OBJECT_NAME_INVALID), "{name}");
         }

@@ -13,6 +13,7 @@ impl Status {
     /// A watched directory is closed.
     pub(super) const NOTIFY_CLEANUP: Self = Self(0x0000_010b);
     pub(super) const NO_MORE_FILES: Self = Self(0x8000_0006);
+    pub(super) const NO_MORE_ENTRIES: Self = Self(0x8000_001a);
     pub(super) const INVALID_SMB: Self = Self(0x0001_0002);
     pub(super) const SMB_BAD_TID: Self = Self(0x0005_0002);
     pub(super) const SMB_BAD_COMMAND: Self = Self(0x0016_0002);

@@ -69,6 +69,8 @@ impl One {
             }
             // A file that is open is not renamed by this, whatever the answer says.
             RENAME => Ok(Some(asked.answer(&[], &[]))),
+            // Quotas of users: none are kept.
+            7 => Err(Status::NO_MORE_ENTRIES),
             _ => Err(Status::NOT_SUPPORTED),
         }
     }

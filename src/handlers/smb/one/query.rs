@@ -96,7 +96,7 @@ fn find_first(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>, share: Share) ->
             return Err(Status::NOT_A_DIRECTORY);
         }
         let mut search = Directory::default();
-        search.fill(view, directory, wanted, true);
+        search.fill(view, directory, wanted, true)?;
         Ok(search)
     })?;
     if search.peek().is_none() {

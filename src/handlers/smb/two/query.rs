@@ -38,10 +38,7 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
     if pattern.is_empty() {
         return Err(Status::OBJECT_NAME_INVALID);
     }
-    let mut is_first = false;
-    view(host, cx, share, |view, _| {
-        is_first = search.fill(view, path, &pattern, flags & RESTART != 0);
-    });
+    let is_first = view(host, cx, share, |view, _| search.fill(view, path, &pattern, flags & RESTART != 0))?;
     let (mut out, mut last) = (Vec::new(), None);
     while let Some(entry) = search.peek() {
         let mut one = Vec::new();
@@ -128,6 +125,8 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
         (1, Some(entry)) => info::file(class, entry, &format!("\\{}", open.path), (open.access, open.position)),
         (1, None) => info::pipe(class),
         (2, _) => info::volume(class, host),
+        // Quotas of users: none are kept.
+        (4, _) => return Err(Status::NO_MORE_ENTRIES),
         (3, _) => Some(open.security(host, cx, body.le32(16).unwrap_or(0))?),
         _ => return Err(Status::INVALID_PARAMETER),
     };
