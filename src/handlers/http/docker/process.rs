@@ -183,6 +183,7 @@ impl Attached {
             tty,
             wanted,
             is_script,
+            is_echo: !tty && matches!(words, [program] if program.rsplit('/').next() == Some("cat")),
             acts,
             due: None,
             hangs: false,
@@ -255,6 +256,8 @@ pub(super) struct Pipe {
     tty: bool,
     wanted: Wanted,
     is_script: bool,
+    /// It is `cat`: what comes in goes out at once.
+    is_echo: bool,
     acts: Acts,
     due: Option<Timestamp>,
     hangs: bool,
@@ -269,6 +272,9 @@ impl Pipe {
             self.shell.interrupt(cx);
             self.over = true;
             return;
+        }
+        if self.is_echo {
+            return self.print(Channel::Out, bytes, out);
         }
         let room = MAX_AHEAD.saturating_sub(self.ahead.len());
         self.ahead.extend_from_slice(bytes.get(..room).unwrap_or(bytes));

@@ -20,6 +20,8 @@ use crate::clock::Timestamp;
 const KILLED: i32 = 137;
 /// How often a container is looked at that a client waits for.
 const LOOK: Duration = Duration::from_millis(200);
+/// What it takes to start a command. Clients that read the answer's head from a buffer lose what comes with it.
+const STARTING: Duration = Duration::from_millis(60);
 /// Time that a client may wait for something that never ends.
 const MAX_LOOKS: u32 = 5 * 3_600;
 /// Bytes that are kept of what a client sends ahead.
@@ -349,6 +351,9 @@ impl Session {
 impl Stream for Session {
     fn next(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Progress {
         self.looks += 1;
+        if self.looks == 1 && self.process.is_none() {
+            return Progress::After(STARTING);
+        }
         self.process(cx, out).wake(cx, out);
         if self.looks > MAX_LOOKS { Progress::Ended } else { self.progress(cx) }
     }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::super::Context;
 use super::super::record::command_event;
+use super::argument::{Arguments, missing};
 use super::chain::{Block, hash, number_at, quantity};
-use super::{Account, Ethereum};
+use super::{Account, Ethereum, token};
 
 /// Wei in the unit that balances are drawn in.
 const BALANCE_UNIT: u128 = 1_000_000_000_000;
@@ -29,7 +30,8 @@ impl Ethereum {
         }
         check_count(method, params)?;
         let head = number_at(cx.now());
-        let text = |at: usize| params.get(at).and_then(Value::as_str).ok_or_else(|| missing(at));
+        let given = Arguments(params);
+        let text = |at: usize| given.text(at);
         Ok(match method {
             "web3_clientVersion" => self.version.into(),
             "net_version" => "1".into(),
@@ -44,42 +46,61 @@ impl Ethereum {
             "personal_listWallets" => self.accounts.iter().map(wallet).collect(),
             "eth_coinbase" | "eth_etherbase" => self.accounts.first().map(|a| a.address.clone()).into(),
             "eth_getBalance" => {
-                quantity(self.account(address(text(0)?)?).map_or(0, |a| u128::from(a.balance) * BALANCE_UNIT))
+                let account = self.account(given.address(0)?);
+                given.block(1, head)?;
+                quantity(account.map_or(0, |account| u128::from(account.balance) * BALANCE_UNIT))
             }
-            "eth_getTransactionCount" => quantity(self.account(address(text(0)?)?).map_or(0, |a| a.nonce.into())),
-            "eth_getCode" => address(text(0)?).map(|_| "0x".into())?,
-            "eth_call" => params.first().map(|_| "0x".into()).ok_or_else(|| missing(0))?,
-            "eth_getStorageAt" => text(1).map(|_| zeros().into())?,
+            "eth_getTransactionCount" => {
+                let account = self.account(given.address(0)?);
+                given.block(1, head)?;
+                quantity(account.map_or(0, |account| account.nonce.into()))
+            }
+            "eth_getCode" => {
+                let address = given.address(0)?;
+                given.block(1, head)?;
+                token::code(address).into()
+            }
+            "eth_call" => {
+                let field = |name| params.first().and_then(|call| call.get(name)).and_then(Value::as_str);
+                given.block(1, head)?;
+                let data = field("data").or_else(|| field("input")).unwrap_or_default();
+                let returned = token::called(field("to").unwrap_or_default(), data);
+                returned.map_err(|()| Fail::new(-32000, "execution reverted"))?.into()
+            }
+            "eth_getStorageAt" => {
+                given.address(0)?;
+                given.block(2, head)?;
+                zeros().into()
+            }
             "eth_estimateGas" => params.first().map(|_| "0x5208".into()).ok_or_else(|| missing(0))?,
             "eth_gasPrice" => quantity(Block::at(head).base_fee() + 1_500_000_000),
             "eth_maxPriorityFeePerGas" => quantity(1_500_000_000),
             "eth_feeHistory" => self.fee_history(head, params),
             "eth_getBlockByNumber" => {
-                let full = params.get(1).and_then(Value::as_bool).ok_or_else(|| missing(1))?;
-                let number = block_number(text(0)?, head)?;
+                let (number, full) = (given.block(0, head)?, given.flag(1)?);
                 if number > head { Value::Null } else { Block::at(number).to_value(full) }
             }
             "eth_getBlockTransactionCountByNumber" => {
-                let number = block_number(text(0)?, head)?;
+                let number = given.block(0, head)?;
                 quantity(Block::at(number).transactions().len() as u128)
             }
             "eth_getBlockByHash" => {
-                let full = params.get(1).and_then(Value::as_bool).ok_or_else(|| missing(1))?;
-                Block::of_hash(text(0)?, head).map_or(Value::Null, |block| block.to_value(full))
+                let (hash, full) = (given.hash(0)?, given.flag(1)?);
+                Block::of_hash(hash, head).map_or(Value::Null, |block| block.to_value(full))
             }
             "eth_getBlockTransactionCountByHash" => {
-                Block::of_hash(text(0)?, head).map_or(Value::Null, |block| quantity(block.count() as u128))
+                Block::of_hash(given.hash(0)?, head).map_or(Value::Null, |block| quantity(block.count() as u128))
             }
             "eth_getTransactionByHash" => {
-                Block::of_transaction(text(0)?, head).map_or(Value::Null, |(block, at)| block.transaction(at))
+                Block::of_transaction(given.hash(0)?, head).map_or(Value::Null, |(block, at)| block.transaction(at))
             }
             "eth_getTransactionReceipt" => {
-                Block::of_transaction(text(0)?, head).map_or(Value::Null, |(block, at)| block.receipt(at))
+                Block::of_transaction(given.hash(0)?, head).map_or(Value::Null, |(block, at)| block.receipt(at))
             }
             "eth_getTransactionByBlockHashAndIndex" | "eth_getTransactionByBlockNumberAndIndex" => {
                 let block = match method.ends_with("HashAndIndex") {
-                    true => Block::of_hash(text(0)?, head),
-                    false => Some(block_number(text(0)?, head)?).filter(|number| *number <= head).map(Block::at),
+                    true => Block::of_hash(given.hash(0)?, head),
+                    false => Some(given.block(0, head)?).filter(|number| *number <= head).map(Block::at),
                 };
                 let at = text(1)?.strip_prefix("0x").and_then(|digits| usize::from_str_radix(digits, 16).ok());
                 let found = block.zip(at).filter(|(block, at)| *at < block.count());
@@ -220,33 +241,12 @@ fn zeros() -> String {
     format!("0x{:064}", 0)
 }
 
-fn missing(at: usize) -> Fail {
-    Fail::new(-32602, format!("missing value for required argument {at}"))
-}
-
 fn locked() -> Fail {
     Fail::new(-32000, "authentication needed: password or unlock")
 }
 
 fn poor() -> Fail {
     Fail::new(-32000, "insufficient funds for gas * price + value")
-}
-
-/// An address, as geth reads arguments.
-fn address(text: &str) -> Result<&str, Fail> {
-    let why = match text.strip_prefix("0x") {
-        None => "hex string without 0x prefix",
-        Some(digits) if digits.len() % 2 == 1 => "hex string of odd length",
-        Some(digits) if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => "invalid hex string",
-        Some(digits) if digits.len() != 40 => {
-            let message =
-                format!("invalid argument 0: hex string has length {}, want 40 for common.Address", digits.len());
-            return Err(Fail::new(-32602, message));
-        }
-        Some(_) => return Ok(text),
-    };
-    let message = format!("invalid argument 0: json: cannot unmarshal {why} into Go value of type common.Address");
-    Err(Fail::new(-32602, message))
 }
 
 /// Arguments of a method: those that it needs, and the most that it takes.
@@ -281,20 +281,4 @@ fn check_count(method: &str, params: &[Value]) -> Result<(), Fail> {
         return Err(Fail::new(-32602, format!("too many arguments, want at most {most}")));
     }
     if given < least { Err(missing(given)) } else { Ok(()) }
-}
-
-/// A block number or tag (execution API, BlockNumberOrTag).
-fn block_number(text: &str, head: u64) -> Result<u64, Fail> {
-    match text {
-        "latest" | "pending" => Ok(head),
-        "safe" => Ok(head.saturating_sub(32)),
-        "finalized" => Ok(head.saturating_sub(64)),
-        "earliest" => Ok(0),
-        _ => {
-            let digits = text
-                .strip_prefix("0x")
-                .ok_or_else(|| Fail::new(-32602, "invalid argument 0: hex string without 0x prefix"))?;
-            u64::from_str_radix(digits, 16).map_err(|_| Fail::new(-32602, "invalid argument 0: invalid hex string"))
-        }
-    }
 }

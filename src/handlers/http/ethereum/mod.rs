@@ -3,9 +3,12 @@
 //! The chain moves: a block about every 12 seconds since the merge. Accounts and balances are the persona's. Nothing that a visitor
 //! sends goes to a network; every call is recorded, those that would move money as `command` events.
 
+mod argument;
 mod call;
 mod chain;
 mod filter;
+mod stack;
+mod token;
 
 use std::sync::Arc;
 
@@ -21,8 +24,6 @@ use super::site::draw;
 use call::Fail;
 use filter::Filters;
 
-/// Bytes of a request that geth takes (rpc, maxRequestContentLength).
-const MAX_BODY: u64 = 5 << 20;
 /// Calls in one batch that are answered; geth refuses longer ones in the same way.
 const MAX_BATCH: usize = 100;
 /// Calls that the event shows.
@@ -132,11 +133,6 @@ impl Ethereum {
     }
 }
 
-/// What Go's `http.Error` writes.
-fn refusal(status: u16, text: &str) -> Answer {
-    Answer::new(status, "text/plain; charset=utf-8", format!("{text}\n")).header("X-Content-Type-Options", "nosniff")
-}
-
 /// One line of JSON, as Go's encoder ends it.
 fn line(status: u16, value: &Value) -> Answer {
     Answer::new(status, "application/json", format!("{value}\n"))
@@ -188,26 +184,6 @@ impl Family for Ethereum {
     }
 
     fn answer(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Option<Answer> {
-        let is_json = || {
-            ask.head.values("content-type").any(|kind| {
-                let kind = kind.split(';').next().unwrap_or_default().trim();
-                matches!(kind, "application/json" | "application/json-rpc" | "application/jsonrequest")
-            })
-        };
-        let length =
-            ask.head.values("content-length").next().and_then(|length| length.trim().parse().ok()).unwrap_or(0);
-        let answer = match ask.head.method.as_str() {
-            "PUT" | "DELETE" => refusal(405, "method not allowed"),
-            "GET" if length == 0 && ask.query.is_empty() => Answer::empty(200),
-            _ if length > MAX_BODY => refusal(413, &format!("content length too large ({length}>{MAX_BODY})")),
-            "OPTIONS" => self.rpc(cx, ask.body),
-            _ if is_json() => self.rpc(cx, ask.body),
-            // Every attempt is answered as it deserves, but none is lost for a wrong type: geth says no, the event says what.
-            _ => {
-                let calls = serde_json::from_slice(ask.body).map(|request| decoded(&request)).unwrap_or_default();
-                refusal(415, "invalid content type, only application/json is supported").decoded("calls", calls)
-            }
-        };
-        Some(answer.header("Vary", "Origin"))
+        Some(self.through_the_stack(cx, ask))
     }
 }

@@ -11,7 +11,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// Bytes that a program may write before the head has to go out without a length (net/http, bufferBeforeChunkingSize).
 const BUFFER: usize = 2_048;
 
-/// Refuses what the library refuses.
+/// Answers what the library answers itself.
 pub(super) fn judge(ask: &Ask<'_>) -> Option<Answer> {
     let head = ask.head;
     let wrong = if !is_target(ask) {

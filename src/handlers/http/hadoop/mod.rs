@@ -2,6 +2,7 @@
 //! Kerberos. The command of the application master's container is the attack.
 
 mod app;
+mod layout;
 mod page;
 mod rest;
 mod servlet;
@@ -222,9 +223,11 @@ impl Family for Hadoop {
         }
         match path {
             "" | "/index.html" => Some(Answer::empty(302).header("Location", format!("{}/cluster", ask.origin()))),
-            "/cluster/cluster" => Some(page::about(self)),
-            "/cluster/nodes" => Some(page::nodes(self)),
-            "/cluster" | "/cluster/apps" | "/cluster/scheduler" => Some(page::apps(self, cx.now(), "")),
+            "/cluster/cluster" => Some(page::about(self, cx.now())),
+            "/cluster/nodes" => Some(page::nodes(self, cx.now())),
+            "/cluster/nodelabels" => Some(page::labels(self, cx.now())),
+            "/cluster/scheduler" => Some(page::scheduler(self, cx.now())),
+            "/cluster" | "/cluster/apps" => Some(page::apps(self, cx.now(), "")),
             _ => match path.strip_prefix("/cluster/apps/").map(|state| (state, state.to_ascii_uppercase())) {
                 Some((given, state)) if given == state => Some(page::apps(self, cx.now(), &state)),
                 Some(_) => None,

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::super::Context;
-use super::super::answer::Answer;
+use super::super::Version;
+use super::super::answer::{Answer, Measure};
 use super::super::ask::Ask;
 use super::app::App;
+use super::layout::STATES;
 use super::{CORES, Hadoop, MEMORY, exception, no_such_app, xml};
 use crate::clock::Timestamp;
 
@@ -32,7 +34,10 @@ impl Hadoop {
             let kinds = kinds.to_ascii_lowercase();
             kinds.contains("application/xml") && !kinds.contains("application/json")
         });
-        Some(if wants_xml { xml::of(answer) } else { answer })
+        // JSON is written as it is made, XML when it is whole (the same documentation's examples).
+        let is_piecemeal = !answer.body.is_empty() && ask.head.version == Version::Http11;
+        let measure = if is_piecemeal { Measure::Chunk } else { Measure::Bytes };
+        Some(if wants_xml { xml::of(answer) } else { Answer { measure, ..answer } })
     }
 
     fn service(&self, cx: &mut Context<'_>, ask: &Ask<'_>, path: &str) -> Answer {
@@ -149,7 +154,7 @@ impl Hadoop {
         if is_there.is_none() { no_such_app(id) } else { Answer::json(200, &wanted) }
     }
 
-    fn scheduler(&self, now: Timestamp) -> Value {
+    pub(super) fn scheduler(&self, now: Timestamp) -> Value {
         let running = self.with(|cluster| cluster.apps.iter().filter(|app| app.state(now) == "RUNNING").count());
         let used = (running.min(3) * 2_048 * 100) as f64 / f64::from(MEMORY);
         json!({"scheduler": {"schedulerInfo": {
@@ -165,8 +170,6 @@ impl Hadoop {
     }
 
     fn statistics(&self, now: Timestamp, ask: &Ask<'_>) -> Value {
-        const STATES: [&str; 8] =
-            ["NEW", "NEW_SAVING", "SUBMITTED", "ACCEPTED", "RUNNING", "FINISHED", "FAILED", "KILLED"];
         let asked = ask.field("states").unwrap_or_default().to_ascii_uppercase();
         let wanted = STATES.iter().filter(|state| asked.is_empty() || asked.split(',').any(|name| name == **state));
         let count =

@@ -13,6 +13,8 @@ pub(super) fn answer(hadoop: &Hadoop, now: Timestamp, path: &str) -> Option<Answ
     Some(match path {
         "/conf" => configuration(hadoop),
         "/jmx" => metrics(hadoop, now),
+        // No context of the old metrics is configured.
+        "/metrics" => Answer::new(200, "text/plain; charset=utf-8", ""),
         "/stacks" => Answer::new(200, "text/plain; charset=utf-8", STACKS),
         "/logLevel" => Answer::html(
             "<html>\n<head>\n<link rel=\"stylesheet\" type=\"text/css\" href=\"/static/hadoop.css\" />\n<title>Log Level</title>\n</head>\n<body>\n<h1>Log Level</h1>\n\n<br /><hr /><h3>Get / Set</h3>\n\n<form>Log: <input type='text' size='50' name='log' /> <input type='submit' value='Get Log Level' /></form>\n</body></html>",

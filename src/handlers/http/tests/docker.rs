@@ -263,6 +263,25 @@ fn the_two_streams_of_a_command_are_told_apart_and_chosen() {
     assert_eq!(outcome.events.iter().filter(|event| event.kind == "command").count(), 2);
 }
 
+/// `docker run -i alpine cat`: nobody has to close a pipe to see what it brings.
+#[test]
+fn cat_gives_back_at_once_what_it_is_given() {
+    let exec = call("POST", "/containers/one/exec", json!({"Cmd": ["cat"], "AttachStdin": true, "AttachStdout": true}));
+    let made = [
+        call("POST", "/containers/create?name=one", json!({"Image": "alpine:3.14", "Cmd": ["sleep", "60"]})),
+        call("POST", "/containers/one/start", Value::Null),
+        exec,
+    ]
+    .concat();
+    let created = Transcript::tcp("docker", "").run(&[Step::Recv(made.as_bytes())]);
+    let id = serde_json::from_str::<Value>(&answers(&created)[2].2).unwrap()["Id"].as_str().unwrap().to_owned();
+    let start = call("POST", &format!("/exec/{id}/start"), json!({"Detach": false, "Tty": false}));
+    let outcome =
+        Transcript::tcp("docker", "").connections(&[[made, start, "abc\n".to_owned()].concat().as_bytes()]).remove(0);
+    let sent = text(&outcome);
+    assert!(sent.ends_with("raw-stream\r\n\r\n\x01\0\0\0\0\0\0\x04abc\n"), "{sent}");
+}
+
 #[test]
 fn what_happened_to_a_container_is_told_to_who_asks_for_events() {
     let config = json!({"Image": "alpine:3.14", "Cmd": ["sh", "-c", "exit 7"], "Labels": {"a": "b"}});

@@ -194,13 +194,85 @@ fn gos_library_refuses_what_it_refuses_before_geth_is_asked() {
         ("GET / HTTP/1.0\n\n", GIVEN),
         ("GET / HTTP/1.0\r\nA: b\r\n c\r\n\r\n", GIVEN),
         ("GET / HTTP/1.0\r\n: b\r\n\r\n", GIVEN),
-        ("GET /\u{fc} HTTP/1.0\r\n\r\n", GIVEN),
+        ("GET /\u{fc} HTTP/1.0\r\n\r\n", "HTTP/1.0 404 Not Found"),
     ] {
         let outcome = ask("ethereum", "", input.as_bytes());
         let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
         assert!(sent.starts_with(status_line), "{input:?}: {sent}");
         assert!(status_line != REFUSED || sent.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{input:?}: {sent}");
     }
-    // Without the end of a line Go waits for it.
-    assert_eq!(ask("ethereum", "", b"\x80\x00\x00\x28r\xfe\x1d\x13").sent(), b"");
+    // Go waits for the end of this line, and nmap with it.
+    assert!(text(&ask("ethereum", "", b"\x80\x00\x00\x28r\xfe\x1d\x13")).starts_with(REFUSED));
+}
+
+#[test]
+fn wrong_arguments_are_named_by_place_and_kind() {
+    let address = format!("0x{}", "0".repeat(40));
+    let cases = [
+        ("eth_getBalance", json!([address, "5"]), "invalid argument 1: hex string without 0x prefix"),
+        ("eth_getBalance", json!([address, "0x"]), "invalid argument 1: hex string \"0x\""),
+        ("eth_getBalance", json!([address, "0x05"]), "invalid argument 1: hex number with leading zero digits"),
+        ("eth_getBalance", json!([address, "0xg"]), "invalid argument 1: invalid hex string"),
+        (
+            "eth_getBalance",
+            json!([7, "latest"]),
+            "invalid argument 0: json: cannot unmarshal non-string into Go value of type common.Address",
+        ),
+        (
+            "eth_getBlockByNumber",
+            json!(["latest", "x"]),
+            "invalid argument 1: json: cannot unmarshal string into Go value of type bool",
+        ),
+        ("eth_getBlockByNumber", json!([5, true]), "invalid argument 0: hex string without 0x prefix"),
+        (
+            "eth_getTransactionByHash",
+            json!(["0x12"]),
+            "invalid argument 0: hex string has length 2, want 64 for common.Hash",
+        ),
+    ];
+    for (method, params, why) in cases {
+        let answer = results(&[(method, params)]).remove(0);
+        assert_eq!(answer["error"], json!({"code": -32602, "message": why}));
+    }
+    let usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7";
+    let called = results(&[
+        ("eth_call", json!([{"to": usdt, "data": "0x313ce567"}, "latest"])),
+        ("eth_call", json!([{"to": usdt, "data": "0x00000000"}, "latest"])),
+        ("eth_getBalance", json!([address, {"blockNumber": "0x1"}])),
+    ]);
+    assert_eq!(called[0]["result"], format!("0x{:064x}", 6));
+    assert_eq!(called[1]["error"]["message"], "execution reverted");
+    assert_eq!(called[2]["result"], "0x0");
+}
+
+/// As rs/cors answers that geth uses, and geth's own compression: read in their sources.
+#[test]
+fn browsers_may_ask_and_whoever_takes_gzip_gets_it() {
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}).to_string();
+    let with = |method: &str, path: &str, more: &str, body: &str| {
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{more}");
+        ask("ethereum", "", format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
+    };
+    let preflight =
+        "Origin: http://a\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type\r\n";
+    let said = text(&with("OPTIONS", "/", preflight, ""));
+    let wanted = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Headers: Content-Type\r\nAccess-Control-Allow-Methods: POST\r\n\
+        Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 600\r\nVary: Origin\r\nVary: Access-Control-Request-Method\r\n\
+        Vary: Access-Control-Request-Headers\r\nDate: ";
+    assert!(said.starts_with(wanted), "{said}");
+    let said = text(&with("POST", "/", "Origin: http://a\r\n", &call));
+    assert!(said.contains("Access-Control-Allow-Origin: *\r\n") && said.contains("0x1"), "{said}");
+    let said = text(&with("POST", "/nope", "", &call));
+    assert!(
+        said.starts_with("HTTP/1.1 404 Not Found\r\nDate: ") && said.ends_with("Content-Length: 0\r\n\r\n"),
+        "{said}"
+    );
+    let outcome = with("POST", "/", "Accept-Encoding: gzip, deflate\r\n", &call);
+    let sent = outcome.sent();
+    let body = sent.windows(4).position(|end| end == b"\r\n\r\n").map(|at| &sent[at + 4..]).unwrap();
+    assert!(text(&outcome).contains("Content-Encoding: gzip\r\n"));
+    assert_eq!(
+        crate::handlers::gzip::gunzip(body, 1_000).unwrap(),
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0x1\"}\n"
+    );
 }

@@ -45,7 +45,7 @@ fn yarn_takes_an_application_and_shows_it_afterwards() {
 #[test]
 fn yarn_tells_what_it_is_and_what_it_does_not_have() {
     let (status, head, body) = get("hadoop", "/ws/v1/cluster/info");
-    assert!(status == 200 && head.contains("Server: Jetty(6.1.26)"));
+    assert!(status == 200 && head.contains("Transfer-Encoding: chunked\r\nServer: Jetty(6.1.26)"));
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["clusterInfo"]["state"], "STARTED");
     assert!(get("hadoop", "/cluster/cluster").2.contains("ResourceManager state:"));
     assert_eq!(get("hadoop", "/nope").0, 404);
@@ -103,5 +103,35 @@ fn what_no_service_has_or_takes_is_refused_as_jersey_refuses_it() {
     );
     let xml = "GET /ws/v1/cluster/info HTTP/1.1\r\nHost: x\r\nAccept: application/xml\r\n\r\n";
     let (_, head, body) = answers(&super::ask("hadoop", "", xml)).remove(0);
-    assert!(head.contains("Content-Type: application/xml") && body.contains("<state>STARTED</state>"), "{body}");
+    assert!(
+        head.contains("Content-Type: application/xml\r\nContent-Length: ") && body.contains("<state>STARTED</state>"),
+        "{body}"
+    );
+}
+
+#[test]
+fn the_pages_show_what_the_cluster_does() {
+    let body = "{\"application-id\":\"application_1_0009\",\"application-name\":\"a</script>b\",\"application-type\":\"YARN\",\"am-container-spec\":{\"commands\":{\"command\":\"id\"}}}";
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+    answered(
+        "hadoop",
+        0,
+        &[
+            (post("/ws/v1/cluster/apps", "application/json", body), 202, ""),
+            (ask("/cluster"), 200, "Cluster Metrics"),
+            (ask("/cluster/apps"), 200, "a&lt;\\/script&gt;b"),
+            (
+                ask("/cluster/apps/ACCEPTED"),
+                200,
+                "[\"<a href='/cluster/app/application_1_0009'>application_1_0009</a>\",\"dr.who\"",
+            ),
+            (ask("/cluster/apps/KILLED"), 200, "var appsTableData=[\n]"),
+            (ask("/cluster/app/application_1_0009"), 200, "ACCEPTED: waiting for AM container to be allocated"),
+            (ask("/cluster/app/nope"), 200, "Invalid Application ID: nope"),
+            (ask("/cluster/scheduler"), 200, "'default' Queue Status"),
+            (ask("/cluster/nodes"), 200, "/default-rack"),
+            (ask("/cluster/nodelabels"), 200, "DEFAULT_PARTITION"),
+            (ask("/metrics"), 200, ""),
+        ],
+    );
 }
