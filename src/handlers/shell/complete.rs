@@ -1,7 +1,6 @@
 //! What a name that is being typed can become.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 use super::Shell;
 use super::applet::BUILTINS;
@@ -21,26 +20,32 @@ impl Shell {
         let slash = word.iter().rposition(|&byte| byte == b'/');
         let (place, start) = word.split_at(slash.map_or(0, |at| at + 1));
 
-        let kept = self.kept(cx);
-        let kept = &mut *kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = FileSystem::new(&self.device, &mut kept.overlay, cx.now(), self.state.is_root);
-        let mut names = BTreeSet::new();
-        if is_command && slash.is_none() {
-            names.extend(BUILTINS.iter().map(|(name, _)| name.as_bytes().to_vec()));
-            for directory in self.device.program_directories() {
-                names.extend(files.names(directory.as_bytes()));
-            }
-            names.retain(|name| name.starts_with(start));
-        } else {
-            let directory = files.absolute(&self.state.cwd, place);
-            let fits = |name: &Vec<u8>| name.starts_with(start) && (start.starts_with(b".") || !name.starts_with(b"."));
-            for mut name in files.names(&directory).into_iter().filter(fits) {
-                if files.is_directory(&files.absolute(&directory, &name)) {
-                    name.push(b'/');
-                }
-                names.insert(name);
-            }
-        }
+        let names = self.files(cx, |files| {
+            if is_command && slash.is_none() { self.commands(files, start) } else { self.paths(files, place, start) }
+        });
         (word_start + place.len(), names.into_iter().take(MAX_NAMES).collect())
+    }
+
+    /// Builtins and programs whose names begin so.
+    fn commands(&self, files: &FileSystem<'_>, start: &[u8]) -> BTreeSet<Vec<u8>> {
+        let mut names: BTreeSet<Vec<u8>> = BUILTINS.iter().map(|(name, _)| name.as_bytes().to_vec()).collect();
+        for directory in self.device.program_directories() {
+            names.extend(files.names(directory.as_bytes()));
+        }
+        names.retain(|name| name.starts_with(start));
+        names
+    }
+
+    /// What is in a place and begins so; names with a dot only where that was typed.
+    fn paths(&self, files: &FileSystem<'_>, place: &[u8], start: &[u8]) -> BTreeSet<Vec<u8>> {
+        let directory = files.absolute(&self.state.cwd, place);
+        let fits = |name: &Vec<u8>| name.starts_with(start) && (start.starts_with(b".") || !name.starts_with(b"."));
+        let with_sign = |mut name: Vec<u8>| {
+            if files.is_directory(&files.absolute(&directory, &name)) {
+                name.push(b'/');
+            }
+            name
+        };
+        files.names(&directory).into_iter().filter(fits).map(with_sign).collect()
     }
 }

@@ -86,6 +86,11 @@ impl<'a> FileSystem<'a> {
         Self { present, ..self }
     }
 
+    /// A program of the device starts: it finds itself in `/proc/self`.
+    pub(super) fn starts(&mut self, words: &[Vec<u8>]) {
+        self.present.starts(words);
+    }
+
     /// The samples since the last call.
     pub(super) fn take_samples(&mut self) -> Vec<Sample> {
         std::mem::take(&mut self.samples)

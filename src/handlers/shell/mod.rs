@@ -273,18 +273,22 @@ impl Shell {
 
     /// The session is over: what the visitor has left in files is kept as samples.
     pub(super) fn closed(&mut self, cx: &mut Context<'_>) {
-        let now = cx.now();
-        let take = |files: &mut FileSystem<'_>| {
+        let samples = self.files(cx, |files| {
             files.keep_all_samples();
             files.take_samples()
-        };
-        let samples = match &self.container {
-            Some(container) => container.files(&self.device, now, take),
-            None => self.device.remembered(cx.session().client.ip(), now, |kept| {
-                take(&mut FileSystem::new(&self.device, &mut kept.overlay, now, true))
-            }),
-        };
+        });
         hand_in(cx, samples);
+    }
+
+    /// The files that this shell sees.
+    fn files<R>(&self, cx: &Context<'_>, work: impl FnOnce(&mut FileSystem<'_>) -> R) -> R {
+        let now = cx.now();
+        match &self.container {
+            Some(container) => container.files(&self.device, now, work),
+            None => self.device.remembered(cx.session().client.ip(), now, |kept| {
+                work(&mut FileSystem::new(&self.device, &mut kept.overlay, now, self.state.is_root))
+            }),
+        }
     }
 
     /// What was changed where this shell runs: in its container, or by its source.

@@ -72,6 +72,9 @@ impl Parser {
         match self.peek() {
             None => Fault::Incomplete,
             Some(Token::Line) => Fault::Unexpected("newline".to_owned()),
+            Some(Token::Operator(operator)) if operator.contains(['<', '>']) => {
+                Fault::Unexpected("redirection".to_owned())
+            }
             Some(Token::Operator(operator)) => Fault::Unexpected(format!("\"{operator}\"")),
             Some(Token::Descriptor(_)) => Fault::Unexpected("redirection".to_owned()),
             Some(Token::Word(word)) => match plain(word) {

@@ -237,6 +237,15 @@ fn processes_are_the_same_wherever_they_are_looked_at() {
 }
 
 #[test]
+fn a_program_finds_itself_in_proc() {
+    let lines = [
+        "cat /proc/self/cmdline | tr '\\0' ' '; head -n 1 /proc/self/status; cat /proc/self/comm; ls /proc/self/fd | wc -l; readlink /proc/$$/fd/0",
+    ];
+    let (said, _) = ask(&lines);
+    assert_eq!(String::from_utf8(said).unwrap(), "cat /proc/self/cmdline Name:\thead\ncat\n4\n/dev/pts/0\n");
+}
+
+#[test]
 fn who_tells_when_the_visitor_came_and_from_where() {
     let session = Session::example(Transport::Tcp, 23);
     let mut shell = Shell::new(device(), 1);

@@ -12,8 +12,27 @@ use crate::handlers::shell::tree::{Content, Kind, Node};
 #[derive(Debug, Default)]
 pub(in crate::handlers::shell) struct Present {
     pub(in crate::handlers::shell) nodes: BTreeMap<Vec<u8>, Node>,
-    /// The number of the program that looks.
+    /// The number of the program that looks, and of the shell that has started it.
     pub(in crate::handlers::shell) own: u32,
+    parent: u32,
+}
+
+impl Present {
+    /// The program that looks is this one.
+    pub(in crate::handlers::shell) fn starts(&mut self, words: &[Vec<u8>]) {
+        let program = String::from_utf8_lossy(words.first().map(Vec::as_slice).unwrap_or_default()).into_owned();
+        let name = program.rsplit('/').next().unwrap_or_default();
+        let texts = [
+            ("cmdline", [&words.join(&0)[..], b"\0"].concat()),
+            ("comm", format!("{name}\n").into_bytes()),
+            ("status", process_status(name, "R (running)", &self.own.to_string(), self.parent).into_bytes()),
+        ];
+        for (file, text) in texts {
+            if let Some(node) = self.nodes.get_mut(format!("/proc/{}/{file}", self.own).as_bytes()) {
+                node.kind = Kind::File { content: Content::Kept(text), fresh: false };
+            }
+        }
+    }
 }
 
 impl Device {
@@ -37,6 +56,7 @@ impl Device {
             moment.process(job.pid, state.pid, &String::from_utf8_lossy(&job.command), "S (sleeping)");
         }
         moment.process(own, state.pid, "cat", "R (running)");
+        moment.add(format!("/proc/{own}/fd/3"), Kind::Link(format!("/proc/{own}/fd").into_bytes()), 0o500);
         moment.add("/proc/self".to_owned(), Kind::Link(own.to_string().into_bytes()), 0o777);
         if let Some(process) = &state.process {
             for pid in [1, state.pid, own] {
@@ -47,7 +67,7 @@ impl Device {
         for (name, text) in [("arp", network.arp()), ("route", network.routes()), ("tcp", network.sockets())] {
             moment.text(format!("/proc/net/{name}"), text);
         }
-        Present { nodes: moment.nodes, own }
+        Present { nodes: moment.nodes, own, parent: state.pid }
     }
 
     /// The process that starts the visitors' shells.
@@ -82,6 +102,10 @@ impl Moment<'_> {
         self.text(at("maps"), String::new());
         self.text(at("mounts"), self.device.mounts());
         self.text(at("status"), process_status(name, state, &pid.to_string(), parent));
+        self.add(at("fd"), Kind::Directory, 0o500);
+        for descriptor in 0..3 {
+            self.add(at(&format!("fd/{descriptor}")), Kind::Link(b"/dev/pts/0".to_vec()), 0o700);
+        }
         let shared = if self.device.flavor == Flavor::Android { "/system/bin/toybox" } else { "/bin/busybox" };
         let file = if program.contains('/') { program } else { shared };
         self.add(at("exe"), Kind::Link(file.as_bytes().to_vec()), 0o777);

@@ -63,6 +63,7 @@ impl Run<'_, '_> {
             return 126;
         }
         if self.files.is_program(&node) {
+            self.files.starts(words);
             return applet::multi_call(self, base_name(name), words, io);
         }
         self.files.keep_sample(&path, true);
