@@ -11,7 +11,7 @@
 //!
 //! Memory: an idle session holds under 1 KiB, within TLS what rustls needs for a connection besides; a stanza on its way up to 64 KiB
 //! and its elements as much again; what a source keeps is bounded in `room`. An answer repeats at most the stanza and a few hundred
-//! bytes, or what was stored.
+//! bytes, or what was stored; one call answers 1 MiB and what the last stanza asked for.
 
 mod disco;
 mod element;

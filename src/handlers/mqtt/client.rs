@@ -241,13 +241,12 @@ impl Client {
         }
     }
 
-    /// Sends what the mailbox holds, as far as the client's window and one call's bound go. An error: the session has gone to another
+    /// Sends what the mailbox holds, as far as the client's window and the call's bound go. An error: the session has gone to another
     /// connection.
     pub(super) fn deliver(&mut self, turn: &mut Turn<'_>) -> Result<(), End> {
         turn.broker.publish_due(turn.now);
         self.watch_own_topics(turn);
-        let start = turn.out.len();
-        while turn.out.len() - start < MAX_DELIVERED {
+        while turn.out.len() < MAX_DELIVERED {
             let session = turn.broker.session(self.link).ok_or(End::TakenOver)?;
             let has_window = session.unsettled.in_flight.len() < self.window;
             let Some(delivery) = session.take(has_window, turn.now) else { break };

@@ -388,3 +388,15 @@ fn a_bridge_hears_what_is_retained_and_nothing_of_its_own() {
     other.says(&room, &publish);
     assert_eq!(bridge.hears(&mut room), HEXLOWER.encode(&publish));
 }
+
+#[test]
+fn one_breath_full_of_subscriptions_is_answered_with_half_a_megabyte() {
+    let mut room = room();
+    let mut visitor = room.visitor(1);
+    visitor.says(&room, connect4());
+    visitor.says(&room, packet(3, 1, &[text("r").as_slice(), &[b'x'; 200_000]].concat()));
+    let said = visitor.says(&room, subscribe("r", 0).repeat(100));
+    // Each byte is two digits.
+    assert!(said.len() < 2 * 800_000, "{}", said.len());
+    assert!(visitor.hears(&mut room).len() > 200_000, "the rest follows");
+}

@@ -19,10 +19,6 @@ impl Shell {
         if self.state.is_root { '#' } else { '$' }
     }
 
-    fn user(&self) -> &'static str {
-        if self.state.is_root { "root" } else { "shell" }
-    }
-
     /// The directory, with `~` for the home of a small device.
     fn directory(&self) -> String {
         let cwd = String::from_utf8_lossy(&self.state.cwd);
@@ -40,7 +36,7 @@ impl Shell {
         }
         match self.device.flavor() {
             Flavor::BusyBox => format!("{} {sign} ", self.directory()),
-            Flavor::Android => format!("{}@{}:{cwd} {sign} ", self.user(), self.device.host()),
+            Flavor::Android => format!("{}@{}:{cwd} {sign} ", self.state.user(), self.device.host()),
         }
     }
 
@@ -57,7 +53,7 @@ impl Shell {
             match rest.next() {
                 Some('w') => out.push_str(&self.directory()),
                 Some('W') => out.push_str(self.directory().rsplit('/').next().unwrap_or_default()),
-                Some('u') => out.push_str(self.user()),
+                Some('u') => out.push_str(&self.state.user()),
                 Some('h' | 'H') => out.push_str(self.device.host()),
                 Some('$') => out.push(self.sign()),
                 Some('n') => out.push('\n'),

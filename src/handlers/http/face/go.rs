@@ -29,8 +29,6 @@ pub(super) fn judge(ask: &Ask<'_>) -> Option<Answer> {
         return Some(Answer::empty(200).header("Content-Length", "0"));
     } else if head.values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
         return Some(Answer { status: 417, close: true, ..Answer::default() });
-    } else if head.method == "OPTIONS" && ask.raw_path == "*" {
-        return Some(Answer::empty(200).header("Content-Length", "0"));
     } else {
         return None;
     };

@@ -1,5 +1,6 @@
 //! Programs in the background: `jobs`, `wait`, `fg`, `bg`, `kill`.
 
+use super::super::device::Flavor;
 use super::super::run::{Io, Leaving, Run};
 use super::{lossy, number, trap};
 
@@ -143,7 +144,10 @@ fn send(run: &mut Run<'_, '_>, pid: u32, signal: u8, io: Io) -> bool {
     }
     let is_known = is_running || run.device.processes().iter().any(|process| process.pid == pid);
     if !is_known {
-        run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process"));
+        match run.device.flavor() {
+            Flavor::BusyBox => run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process")),
+            Flavor::Android => run.complain(io, format!("kill: {pid}: No such process").as_bytes()),
+        }
     }
     is_known
 }

@@ -3,8 +3,9 @@
 use super::super::device::Flavor;
 use super::super::option::Options;
 use super::super::run::{Io, Run, Script, TERMINAL};
-use super::builtin::{self, all_variables, assign_exported};
+use super::builtin;
 use super::lossy;
+use super::variable::{all_variables, assign_exported};
 
 /// `env`, perhaps with a program to run.
 pub(super) fn env(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {

@@ -38,6 +38,7 @@ mod system;
 mod table;
 mod text;
 mod trap;
+mod variable;
 
 use super::device::Flavor;
 use super::file_system::Fault;

@@ -2,12 +2,12 @@
 
 use super::super::option::{NAMES, Options};
 use super::super::run::{Io, Run};
-use super::{builtin, number};
+use super::{number, variable};
 
 /// `set`, `set -- ARGUMENT...`, `set -e`, `set -o NAME`.
 pub(super) fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if words.len() == 1 {
-        for (name, value) in builtin::all_variables(run, false) {
+        for (name, value) in variable::all_variables(run, false) {
             run.print_line(io.out, &format!("{name}='{value}'"));
         }
         return 0;

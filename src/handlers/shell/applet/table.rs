@@ -215,6 +215,7 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("wm", "", "", service::wm).apart(),
     row("service", "", "", service::service).apart(),
     row("getenforce", "", "", service::getenforce).apart(),
+    row("setenforce", "", "", service::setenforce).apart(),
     row("app_process", "", "", service::app_process).apart(),
     row("toybox", "", "", toybox).apart(),
 ];

@@ -1,7 +1,8 @@
 //! Lists, `&&` and `||`, pipelines, and what runs in the background (POSIX.1-2017, Shell Command Language 2.9.2, 2.9.3).
 
 use super::stream::Sink;
-use super::{Io, Leaving, Run, waits};
+use super::time::waits;
+use super::{Io, Leaving, Run};
 use crate::handlers::shell::Act;
 use crate::handlers::shell::option::PIPEFAIL;
 use crate::handlers::shell::parse::{Item, Joint, List, Pipeline};
