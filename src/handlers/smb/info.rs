@@ -140,7 +140,12 @@ pub(super) fn put_times(out: &mut Vec<u8>, entry: &Entry) {
 }
 
 /// Information about a file (MS-FSCC 2.4) by its class; `None` for one that there is not. `path` begins with a backslash.
-pub(super) fn file(class: u16, entry: &Entry, path: &str, (access, position): (u32, u64)) -> Option<Vec<u8>> {
+pub(super) fn file(
+    class: u16,
+    entry: &Entry,
+    path: &str,
+    (access, position, mode): (u32, u64, u32),
+) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let name: Vec<u16> = path.encode_utf16().collect();
     let basic = |out: &mut Vec<u8>| {
@@ -168,12 +173,18 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, (access, position): (u
             out.put64(position);
         }
         16 => {
-            out.put32(0);
+            out.put32(mode);
         }
         18 => {
             basic(&mut out);
             standard(&mut out);
-            out.put64(entry.index).put32(0).put32(access).put64(position).put32(0).put32(0).put_len32(2 * name.len());
+            out.put64(entry.index)
+                .put32(0)
+                .put32(access)
+                .put64(position)
+                .put32(mode)
+                .put32(0)
+                .put_len32(2 * name.len());
             for unit in name {
                 out.put16(unit);
             }

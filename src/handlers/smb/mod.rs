@@ -5,7 +5,7 @@
 //! with NTLM is recorded as john and hashcat read it.
 //!
 //! Memory: an idle session holds less than 1 KiB besides what it has sent (`max_tcp_payload`). Whatever comes, one session holds at most
-//! 32 open objects of 256 KiB and a transaction of 128 KiB. All connections of one source have at most 128 files and directories open, each with
+//! 32 open pipes of 256 KiB and a transaction of 128 KiB. All connections of one source have at most 128 files and directories open, each with
 //! 64 locks and a path of 1 KiB, and are to be told of 32 changes. Messages under way, uploads with listings, and the 2,048 files that a source has
 //! made or changed come out of three budgets of 96 MiB for the whole handler (`pool.rs`).
 

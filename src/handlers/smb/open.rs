@@ -39,6 +39,8 @@ pub(super) struct Open {
     pub(super) access: u32,
     /// Where reading or writing has ended, or what was set as that.
     pub(super) position: u64,
+    /// FileModeInformation (MS-FSCC 2.4.31), as it was set.
+    pub(super) mode: u32,
     /// Nothing else of this source was open there when it was opened.
     pub(super) is_alone: bool,
 }
@@ -85,6 +87,7 @@ impl Open {
             action: 1,
             access: access::READ,
             position: 0,
+            mode: 0,
             is_alone: false,
         }
     }

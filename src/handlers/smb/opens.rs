@@ -15,8 +15,9 @@ use crate::clock::Timestamp;
 use crate::events::Event;
 use crate::handlers::Context;
 
-/// Open at once in one session.
-const MAX_OPEN: usize = 32;
+/// Open at once in one session, and how many of them may be pipes.
+const MAX_OPEN: usize = 128;
+const MAX_PIPES: usize = 32;
 /// CreateOptions.
 const DIRECTORY_FILE: u32 = 0x0000_0001;
 const NON_DIRECTORY_FILE: u32 = 0x0000_0040;
@@ -53,6 +54,9 @@ impl Opens {
         if self.is_full() {
             return Err(Status::TOO_MANY_OPENED_FILES);
         }
+        if share.kind == Kind::Pipe && self.list.iter().filter(|open| open.is_pipe()).count() >= MAX_PIPES {
+            return Err(Status::TOO_MANY_OPENED_FILES);
+        }
         let id = self.free_id();
         let access = access::granted(wanted.access);
         let (object, entry, path, action, is_alone) = match share.kind {
@@ -77,7 +81,7 @@ impl Opens {
                 (object, Some(entry), path, action, is_alone)
             }
         };
-        self.list.push(Open { id, tree, share, path, entry, object, action, access, position: 0, is_alone });
+        self.list.push(Open { id, tree, share, path, entry, object, action, access, position: 0, mode: 0, is_alone });
         self.find(id).ok_or(Status::TOO_MANY_OPENED_FILES)
     }
 

@@ -218,7 +218,7 @@ fn query(
         // SMB_INFO_IS_NAME_VALID says so by its success.
         (6, Some(_)) => return Ok(asked.answer(&[], &[])),
         (0x0107, Some(entry)) => Some(info::all(entry, path)),
-        (_, Some(entry)) => info::file(class, entry, path, (access::ALL, position)),
+        (_, Some(entry)) => info::file(class, entry, path, (access::ALL, position, 0)),
         (_, None) => info::pipe(class),
     };
     data.map(|data| asked.answer(&[0, 0], &data)).ok_or(unknown(level))

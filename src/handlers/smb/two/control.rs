@@ -61,19 +61,18 @@ pub(super) fn control(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &Use
         _ => peer.note(Event::new("request", format!("SMB2 IOCTL {code:#010x}"))),
     }
     let id = find(peer, request, 8)?.id;
-    let bytes = if COPY_CHUNK.contains(&code) {
-        copy(peer, request, user, (id, input))?
-    } else {
-        let (guid, open) = (peer.host.guid, find(peer, request, 8)?);
-        let bytes = match open.share.kind {
-            Kind::Pipe => on_pipe(code, open)?,
-            Kind::Disk => on_disk(code, open, (request.seed, guid))?,
-        };
-        if bytes.len() > max {
-            return Err(Status::INVALID_PARAMETER);
-        }
-        bytes
+    if COPY_CHUNK.contains(&code) {
+        let (status, bytes) = copy(peer, request, user, (id, input))?;
+        return Ok(Reply { status, ..controlled(code, file_id(request.seed, id), &bytes) });
+    }
+    let (guid, open) = (peer.host.guid, find(peer, request, 8)?);
+    let bytes = match open.share.kind {
+        Kind::Pipe => on_pipe(code, open)?,
+        Kind::Disk => on_disk(code, open, (request.seed, guid))?,
     };
+    if bytes.len() > max {
+        return Err(Status::INVALID_PARAMETER);
+    }
     Ok(controlled(code, file_id(request.seed, id), &bytes))
 }
 
@@ -137,37 +136,52 @@ fn on_disk(code: u32, open: &Open, (seed, guid): (u64, [u8; 16])) -> Result<Vec<
     Ok(out)
 }
 
-/// FSCTL_SRV_COPYCHUNK (MS-SMB2 3.3.5.15.6): pieces of the file that a key names are copied into this one.
+/// FSCTL_SRV_COPYCHUNK (MS-SMB2 3.3.5.15.6): pieces of the file that a key names are copied into this one. How it ended, and how many pieces and
+/// bytes were copied; who asks for too much is told the limits instead.
 fn copy(
     peer: &mut Peer<'_, '_>,
     request: &Request<'_>,
     user: &User,
     (to, input): (u16, &[u8]),
-) -> Result<Vec<u8>, Status> {
+) -> Result<(Status, Vec<u8>), Status> {
     let from = Request { body: input, ..*request }.file(0).ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
     let count = input.le32(24).ok_or(Status::INVALID_PARAMETER)?;
-    let mut out = Vec::new();
     let pieces = input.get(32..).unwrap_or_default().chunks_exact(24);
     let len = |piece: &[u8]| piece.le32(16).unwrap_or(u32::MAX);
     let all = pieces.clone().map(len).fold(0, u32::saturating_add);
-    if count > MAX_CHUNKS || all > MAX_COPY || pieces.clone().any(|piece| len(piece) > MAX_CHUNK) {
-        return Err(Status::INVALID_PARAMETER);
+    let mut out = Vec::new();
+    if count > MAX_CHUNKS || all > MAX_COPY || pieces.clone().any(|piece| len(piece) > MAX_CHUNK || len(piece) == 0) {
+        out.put32(MAX_CHUNKS).put32(MAX_CHUNK).put32(MAX_COPY);
+        return Ok((Status::INVALID_PARAMETER, out));
     }
-    let opens = &mut peer.core.opens;
-    let mut copied = 0;
+    let (mut copied, mut done, mut status) = (0, 0, Status::OK);
     for piece in pieces.take(usize::try_from(count).unwrap_or(0)) {
-        let (Some(source), Some(target), Some(len)) = (piece.le64(0), piece.le64(8), piece.at32(16)) else { break };
-        let open = opens.find(from).ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
-        let (bytes, _) = open.read(peer.host, peer.cx, (source, 0), len)?;
-        if bytes.len() < len {
-            return Err(Status::INVALID_VIEW_SIZE);
+        match copy_piece(peer, user, (from, to), piece) {
+            Ok(bytes) => (copied, done) = (copied + bytes, done + 1),
+            Err(why) => {
+                status = why;
+                break;
+            }
         }
-        let open = opens.find(to).ok_or(Status::FILE_CLOSED)?;
-        open.write(peer.host, peer.cx, user, (target, 0), &bytes)?;
-        copied += bytes.len();
     }
-    out.put32(count).put32(0).put_len32(copied);
-    Ok(out)
+    out.put32(done).put32(0).put_len32(copied);
+    Ok((status, out))
+}
+
+/// One piece: where it lies, where it goes, how long it is.
+fn copy_piece(peer: &mut Peer<'_, '_>, user: &User, (from, to): (u16, u16), piece: &[u8]) -> Result<usize, Status> {
+    let (Some(source), Some(target), Some(len)) = (piece.le64(0), piece.le64(8), piece.at32(16)) else {
+        return Err(Status::INVALID_PARAMETER);
+    };
+    let opens = &mut peer.core.opens;
+    let open = opens.find(from).ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
+    let (bytes, _) = open.read(peer.host, peer.cx, (source, 0), len)?;
+    if bytes.len() < len {
+        return Err(Status::INVALID_VIEW_SIZE);
+    }
+    let open = opens.find(to).ok_or(Status::FILE_CLOSED)?;
+    open.write(peer.host, peer.cx, user, (target, 0), &bytes)?;
+    Ok(bytes.len())
 }
 
 /// The answer to an IOCTL (MS-SMB2 2.2.32).

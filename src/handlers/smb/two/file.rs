@@ -24,6 +24,8 @@ const MAX_IMPERSONATION: u32 = 3;
 const CREATED: u32 = 2;
 /// CreateOptions that there are (MS-SMB2 2.2.13).
 const OPTIONS: u32 = 0x00ff_ffff;
+/// Those that no server takes: CREATE_TREE_CONNECTION, OPEN_BY_FILE_ID, RESERVE_OPFILTER (MS-SMB2 3.3.5.9).
+const NOT_SUPPORTED: u32 = 0x0010_2080;
 
 /// What the FileId at this place of the body names, in the tree of the request.
 pub(super) fn find<'a>(peer: &'a mut Peer<'_, '_>, request: &Request<'_>, at: usize) -> Result<&'a mut Open, Status> {
@@ -63,6 +65,9 @@ pub(super) fn create(
     contexts.check()?;
     if wanted.options & !OPTIONS != 0 || wanted.shared & !7 != 0 {
         return Err(Status::INVALID_PARAMETER);
+    }
+    if wanted.options & NOT_SUPPORTED != 0 {
+        return Err(Status::NOT_SUPPORTED);
     }
     if body.le32(4).is_some_and(|level| level > MAX_IMPERSONATION) {
         return Err(Status::BAD_IMPERSONATION_LEVEL);

@@ -13,6 +13,8 @@ use super::{HEADER, Peer, Reply, Request, file};
 
 /// Bytes of a listing in one answer.
 const MAX_LISTING: usize = 64 * 1024;
+/// Modes that may be set (MS-FSCC 2.4.31): what is written goes through, reading is sequential, and two of waiting.
+const MODES: u32 = 0x36;
 /// RESTART_SCANS, RETURN_SINGLE_ENTRY, REOPEN (MS-SMB2 2.2.33).
 const RESTART: u8 = 0x11;
 const SINGLE: u8 = 0x02;
@@ -122,7 +124,9 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
         (1, Some(_)) if class == 15 => return Err(Status::NO_EAS_ON_FILE),
         // FileNormalizedNameInformation, which only the newest dialect has.
         (1, _) if class == 48 => return Err(Status::NOT_SUPPORTED),
-        (1, Some(entry)) => info::file(class, entry, &format!("\\{}", open.path), (open.access, open.position)),
+        (1, Some(entry)) => {
+            info::file(class, entry, &format!("\\{}", open.path), (open.access, open.position, open.mode))
+        }
         (1, None) => info::pipe(class),
         (2, _) => info::volume(class, host),
         // Quotas of users: none are kept.
@@ -184,8 +188,13 @@ pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Repl
             open.set_basic(host, peer.cx, times, attributes)?;
         }
         (1, 14) => open.position = data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?,
-        // The mode, which only the machine's own programs use.
-        (1, 16) => {}
+        (1, 16) => {
+            let mode = data.le32(0).ok_or(Status::INFO_LENGTH_MISMATCH)?;
+            if mode & !MODES != 0 {
+                return Err(Status::INVALID_PARAMETER);
+            }
+            open.mode = mode;
+        }
         (1, 19) => open.allocate(host, peer.cx, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
         (3, _) => open.set_security(host, peer.cx, data, body.le32(12).unwrap_or(0))?,
         _ => return Err(Status::INVALID_INFO_CLASS),

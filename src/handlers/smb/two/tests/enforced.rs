@@ -224,6 +224,8 @@ fn a_file_is_copied_by_the_server_and_other_codes_are_answered() {
         patch(&mut beyond, 48, &[99]);
         let mut unknown = pieces.clone();
         patch(&mut unknown, 0, &[0; 16]);
+        let mut long = pieces.clone();
+        patch(&mut long, 48, &(1024 * 1024 + 1_u32).to_le_bytes());
         vec![
             open(session, "from", (ALL, 7), 0, &[]),
             write(session, 0, b"xhello"),
@@ -236,13 +238,19 @@ fn a_file_is_copied_by_the_server_and_other_codes_are_answered() {
             control(session, 0, 0x0009_003c, &[]),
             control(session, 0, 0x0014_4064, &[]),
             control(session, 0, 0x0012_3456, &[]),
+            control(session, 1, copy, &long),
         ]
     });
-    let expected = [0, 0, 0, 0, 0, 0, 0xc000_001f, 0xc000_0034, 0, 0, 0xc000_0010];
+    let expected = [0, 0, 0, 0, 0, 0, 0xc000_001f, 0xc000_0034, 0, 0, 0xc000_0010, 0xc000_000d];
     assert_eq!(statuses(&replies), expected);
     assert_eq!(replies[3][112..128], file(0), "a key that names the file");
     assert_eq!((replies[4].le32(112), replies[4].le32(120)), (Some(1), Some(4)), "one piece, four bytes");
     assert_eq!(replies[5][80..], *b"hell");
+    assert_eq!(
+        [112, 116, 120].map(|at| replies[11].le32(at)),
+        [Some(256), Some(1 << 20), Some(16 << 20)],
+        "the limits"
+    );
 }
 
 #[test]
