@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::builtin::Builtin;
 use super::http::{
-    Fault, Found, Grammar, Head, Reader, Request, Version, fault_event, http_date, record_addresses, request_event,
+    Fault, Found, Grammar, Head, Reader, Request, Version, http_date, record_addresses, record_fault, request_event,
 };
 use super::recording::{Direction, Recording};
 use super::registry::{Environment, Maker, boxed};
@@ -135,15 +135,13 @@ impl Handler for LogHttp {
 
     fn closed(&mut self, cx: &mut Context<'_>) {
         if let Some((fault, recording)) = self.faulty.take() {
-            cx.event(
-                fault_event(fault.reason, recording.bytes(), recording.is_truncated()).with("status", fault.status),
-            );
+            record_fault(cx, fault.reason, &recording, Some(fault.status));
         } else if let Some(request) = self.reader.take_request() {
             self.record(cx, &request, ("incomplete", true.into()));
         } else if !self.reader.remains().is_empty() {
-            let remains = self.reader.remains();
-            let kept = remains.get(..self.limit).unwrap_or(remains);
-            cx.event(fault_event("the request ends early", kept, kept.len() < remains.len()));
+            let mut recording = Recording::new(self.limit);
+            recording.push(self.reader.remains());
+            record_fault(cx, "the request ends early", &recording, None);
         } else if self.requests == 0 {
             cx.event(Recording::new(0).event(Direction::Recv));
         }

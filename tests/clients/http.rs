@@ -83,7 +83,7 @@ fn nmap_names_every_service_and_no_honeypot() {
     let engine = lab.engine().rules(RULES).start();
     let target = SENSOR[0].to_string();
     let ports = "80,443,2375,8080,8088,8545";
-    let said = lab.client_says("nmap", &["-n", "-Pn", "-sV", "-p", ports, "--host-timeout", "55s", &target], b"");
+    let said = lab.client_for(100, "nmap", &["-n", "-Pn", "-sV", "-p", ports, "--host-timeout", "90s", &target], b"");
     for expected in
         ["80/tcp   open  http ", "443/tcp  open  ssl/http ", "2375/tcp open  docker ", "8088/tcp open  http "]
     {

@@ -47,6 +47,13 @@ pub(super) fn addresses(request: &Request) -> Vec<(&'static str, String)> {
     found
 }
 
+/// What bytes name that are no request: bots that write blanks into a path.
+pub(super) fn addresses_in(bytes: &[u8]) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    look(&String::from_utf8_lossy(bytes.get(..LOOKED_AT).unwrap_or(bytes)), &mut found);
+    found
+}
+
 /// Finds what a text names, and what is encoded in it.
 fn look(text: &str, found: &mut Vec<(&'static str, String)>) {
     let mut text = plain(text);

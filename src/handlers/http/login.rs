@@ -13,6 +13,7 @@ use super::face::escaped;
 use super::family::Family;
 use super::record::basic_credentials;
 use super::site::draw;
+use super::xmlrpc;
 use crate::clock::Timestamp;
 use crate::events::Event;
 
@@ -243,29 +244,32 @@ impl Family for Login {
 /// A user name and a password.
 type Pair = (Vec<u8>, Vec<u8>);
 
-/// The credentials that a request carries: in its header, in its form.
-fn credentials_of(ask: &Ask<'_>) -> [Option<Pair>; 2] {
-    let in_header = basic_credentials(ask.head);
+/// The credentials that a request carries: in its header, in its form, in its calls.
+fn credentials_of(ask: &Ask<'_>) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = basic_credentials(ask.head).into_iter().collect();
     if ask.head.method != "POST" || ask.body.is_empty() {
-        return [in_header, None];
+        return pairs;
     }
+    pairs.extend(
+        xmlrpc::logins(ask.body).into_iter().map(|(name, password)| (name.into_bytes(), password.into_bytes())),
+    );
     let form = ask.form();
     let of = |names: &[&str]| {
         form.iter().find(|(key, _)| names.contains(&key.to_ascii_lowercase().as_str())).map(|(_, value)| value)
     };
     let name = of(&USER_FIELDS).cloned().unwrap_or_default();
-    [in_header, of(&PASSWORD_FIELDS).map(|password| (name.into_bytes(), password.clone().into_bytes()))]
+    pairs.extend(of(&PASSWORD_FIELDS).map(|password| (name.into_bytes(), password.clone().into_bytes())));
+    pairs
 }
 
 /// Judges and records what a request carries of credentials; true when they are let in.
 pub(super) fn record_credentials(cx: &mut Context<'_>, credentials: &Credentials, ask: &Ask<'_>) -> bool {
-    let pairs = credentials_of(ask).into_iter().flatten();
-    pairs.fold(false, |_, (name, password)| credentials.judge(cx, &name, &password))
+    credentials_of(ask).into_iter().fold(false, |_, (name, password)| credentials.judge(cx, &name, &password))
 }
 
 /// Records credentials that nothing asked for.
 pub(super) fn refuse_credentials(cx: &mut Context<'_>, ask: &Ask<'_>) {
-    for (name, password) in credentials_of(ask).into_iter().flatten() {
+    for (name, password) in credentials_of(ask) {
         let msg = format!("login {}:{} refused", name.escape_ascii(), password.escape_ascii());
         let event = with_text(with_text(Event::new("login", msg), "username", &name), "password", &password);
         cx.event(event.with("success", false));

@@ -30,15 +30,17 @@ mod reader;
 mod record;
 mod server;
 mod site;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod vmware;
 mod wallet;
+mod xmlrpc;
 
 pub(super) use face::http_date;
 pub(super) use head::{Head, Version};
 pub(super) use reader::{Fault, Found, Grammar, Reader, Request};
-pub(super) use record::{fault_event, record_addresses, request_event};
+pub(super) use record::{record_addresses, record_fault, request_event};
 pub(super) use site::{DOCKER, ETHEREUM, HADOOP, HTTP, HTTPS};
 
 /// Bytes of one request head: what nginx's buffers hold, and the end of a line that no longer fits.

@@ -214,18 +214,25 @@ impl Draft {
         Ok(None)
     }
 
-    /// A piece of a line was added, perhaps its last: the head, when it is complete.
-    fn strictly(&mut self, ended: bool, grammar: Grammar) -> Result<Option<Head>, Fault> {
-        let bytes = &mut self.bytes;
-        if bytes.len() >= MAX_HEAD {
+    /// The head fits, and begins with what a method can begin with, or with an empty line.
+    fn check_method(&self) -> Result<(), Fault> {
+        if self.bytes.len() >= MAX_HEAD {
             return Err(Fault::new(431, "the head is too long"));
         }
-        if bytes.first().is_some_and(|&byte| !is_token(byte) && !matches!(byte, b'\r' | b'\n')) {
+        let is_wrong = |&byte: &u8| !is_token(byte) && !matches!(byte, b'\r' | b'\n');
+        if self.bytes.first().is_some_and(is_wrong) {
             return Err(Fault::bad_request("not a method or target"));
         }
+        Ok(())
+    }
+
+    /// A piece of a line was added, perhaps its last: the head, when it is complete.
+    fn strictly(&mut self, ended: bool, grammar: Grammar) -> Result<Option<Head>, Fault> {
+        self.check_method()?;
         if !ended {
             return Ok(None);
         }
+        let bytes = &mut self.bytes;
         let is_first = std::mem::replace(&mut self.line, bytes.len()) == 0;
         if matches!(bytes.as_slice(), b"\r\n" | b"\n") {
             // An empty line before a request is let pass (RFC 9112 section 2.2).
@@ -238,11 +245,10 @@ impl Draft {
         Ok(None)
     }
 
-    /// The same, as Go has it.
+    /// The same, as Go has it; but what can never begin a method is refused at once, where Go waits for the end of its line: a scanner that
+    /// waits with it for every probe gives the host up.
     fn as_go(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
-        if self.bytes.len() >= MAX_HEAD {
-            return Err(Fault::new(431, "the head is too long"));
-        }
+        self.check_method()?;
         if !ended {
             return Ok(None);
         }

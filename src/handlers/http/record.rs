@@ -4,7 +4,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde_json::{Map, Value};
 
 use super::super::Context;
-use super::super::recording::{with_payload, with_text};
+use super::super::recording::{Recording, with_payload, with_text};
 use super::{Head, Request, injected};
 use crate::events::Event;
 
@@ -45,10 +45,20 @@ pub(super) fn with_answer(event: Event, family: &str, status: u16, decoded: Map<
     if decoded.is_empty() { event } else { event.with("decoded", decoded) }
 }
 
-/// What came is no request.
-pub(in crate::handlers) fn fault_event(reason: &str, bytes: &[u8], truncated: bool) -> Event {
+/// What came is no request: the `request_malformed` event with the status that it got, and what is named in it.
+pub(in crate::handlers) fn record_fault(
+    cx: &mut Context<'_>,
+    reason: &str,
+    recording: &Recording,
+    status: Option<u16>,
+) {
     let event = Event::new("request_malformed", format!("no HTTP request: {reason}")).with("direction", "recv");
-    with_payload(event, bytes, truncated)
+    let event = with_payload(event, recording.bytes(), recording.is_truncated());
+    cx.event(match status {
+        Some(status) => event.with("status", status),
+        None => event,
+    });
+    download(cx, injected::addresses_in(recording.bytes()));
 }
 
 /// A body worth keeping as a file: longer than the event shows, or sent as an upload.
@@ -67,7 +77,11 @@ pub(super) fn record_sample(cx: &mut Context<'_>, request: &Request, limit: usiz
 
 /// The addresses that it would have something fetched from.
 pub(in crate::handlers) fn record_addresses(cx: &mut Context<'_>, request: &Request) {
-    for (tool, address) in injected::addresses(request) {
+    download(cx, injected::addresses(request));
+}
+
+fn download(cx: &mut Context<'_>, addresses: Vec<(&'static str, String)>) {
+    for (tool, address) in addresses {
         cx.download(&address, tool);
     }
 }

@@ -7,14 +7,15 @@ use serde_json::Map;
 
 use super::super::recording::{Direction, Recording};
 use super::super::{Context, Handler};
-use super::answer::{Answer, Framing, Progress, Stream};
+use super::answer::{Answer, Framing, Progress};
 use super::ask::Ask;
 use super::docker::Docker;
 use super::face::{Face, Meta};
 use super::login::refuse_credentials;
 use super::patience::{Awaits, Patience};
-use super::record::{fault_event, record_addresses, record_sample, request_event, with_answer};
+use super::record::{record_addresses, record_fault, record_sample, request_event, with_answer};
 use super::site::{NO_FAMILY, Site};
+use super::streaming::Streaming;
 use super::{Fault, Found, Head, Reader, Request, Version};
 use crate::clock::Timestamp;
 use crate::events::Event;
@@ -61,44 +62,6 @@ enum Phase {
     Faulty(Fault, Recording),
     /// An answer is under way.
     Streaming(Box<Streaming>),
-}
-
-struct Streaming {
-    stream: Box<dyn Stream>,
-    framing: Framing,
-    /// The connection may carry another request afterwards.
-    keep: bool,
-    /// What the client sent ahead.
-    ahead: Vec<u8>,
-}
-
-impl Streaming {
-    /// Sends a piece; true when there are more to come.
-    fn send(&self, cx: &mut Context<'_>, piece: &[u8], progress: Progress) -> bool {
-        match self.framing {
-            Framing::Raw => cx.send(piece),
-            Framing::Chunked if !piece.is_empty() => {
-                cx.send(format!("{:x}\r\n", piece.len()));
-                cx.send(piece);
-                cx.send("\r\n");
-            }
-            Framing::Chunked => {}
-        }
-        match progress {
-            // A delay of zero keeps the deadline that stands.
-            Progress::After(Duration::ZERO) => true,
-            Progress::After(delay) => {
-                cx.deadline_in(delay);
-                true
-            }
-            Progress::Ended => {
-                if self.framing == Framing::Chunked {
-                    cx.send("0\r\n\r\n");
-                }
-                false
-            }
-        }
-    }
 }
 
 impl Connection {
@@ -387,8 +350,7 @@ impl Handler for Connection {
         let limit = self.site.shown_of_body;
         match std::mem::replace(&mut self.phase, Phase::Requests) {
             Phase::Faulty(fault, recording) => {
-                let event = fault_event(fault.reason, recording.bytes(), recording.is_truncated());
-                return cx.event(event.with("status", fault.status));
+                return record_fault(cx, fault.reason, &recording, Some(fault.status));
             }
             Phase::Streaming(mut streaming) => {
                 streaming.stream.closed(cx);
@@ -410,9 +372,9 @@ impl Handler for Connection {
                 .with("incomplete", true)
             });
         } else if !self.reader.remains().is_empty() {
-            let remains = self.reader.remains();
-            let kept = remains.get(..limit).unwrap_or(remains);
-            cx.event(fault_event("the request ends early", kept, kept.len() < remains.len()));
+            let mut recording = Recording::new(limit);
+            recording.push(self.reader.remains());
+            record_fault(cx, "the request ends early", &recording, None);
         } else if self.requests == 0 {
             cx.event(Recording::new(0).event(Direction::Recv));
         }

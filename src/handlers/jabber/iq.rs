@@ -123,12 +123,20 @@ fn get(query: &Element, asked: Asked, bare: &str, user: &User, place: &mut Place
         // The user is here.
         ("jabber:iq:last", Asked::Own) => "<query xmlns='jabber:iq:last' seconds='0'/>".to_owned(),
         ("jabber:iq:last", Asked::Server) => format!("<query xmlns='jabber:iq:last' seconds='{}'/>", place.uptime),
-        ("jabber:iq:last", Asked::Other) => return Err(Wrong::FORBIDDEN),
+        ("jabber:iq:last", Asked::Other) => return last_of(bare, &own, place),
         ("urn:xmpp:time", Asked::Own | Asked::Server) => {
             format!("<time xmlns='urn:xmpp:time'><tzo>00:00</tzo><utc>{}</utc></time>", place.utc)
         }
         _ => return Err(Wrong::UNAVAILABLE),
     })
+}
+
+/// How long an account has been away, for those who may hear of its presence (XEP-0012 section 4).
+fn last_of(bare: &str, asker: &str, place: &Place<'_>) -> Reply {
+    let account = place.room.known(bare).filter(|it| it.roster.find(asker).is_some_and(|contact| contact.from));
+    let left = account.ok_or(Wrong::FORBIDDEN)?.left;
+    let seconds = if place.available(bare).is_empty() { place.uptime.saturating_sub(left) } else { 0 };
+    Ok(format!("<query xmlns='jabber:iq:last' seconds='{seconds}'/>"))
 }
 
 fn set(query: &Element, user: &User, place: &mut Place<'_>) -> Reply {

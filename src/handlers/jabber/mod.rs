@@ -11,7 +11,7 @@
 //!
 //! Memory: an idle session holds under 1 KiB, within TLS what rustls needs for a connection besides; a stanza on its way up to 64 KiB
 //! and its elements as much again; what a source keeps is bounded in `room`. An answer repeats at most the stanza and a few hundred
-//! bytes, or what was stored.
+//! bytes, or what was stored; one call answers 1 MiB and what the last stanza asked for.
 
 mod disco;
 mod element;
@@ -53,7 +53,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     aliases: &["xmpp"],
     transports: &[Transport::Tcp],
     default_ports: &[5_222, 5_269],
-    about: "XMPP as ejabberd speaks it: STARTTLS, SASL, binding, stanzas; server streams",
+    about: "XMPP as ejabberd speaks it: STARTTLS, SASL, binding, stanzas, chat rooms, nodes; server streams",
     prepare,
 };
 

@@ -75,6 +75,10 @@ pub(super) fn leave(user: &User, place: &mut Place<'_>) {
     go(&Element { name: "presence".to_owned(), attributes, ..Element::default() }, user, place);
     if let Some(link) = user.link {
         place.room.leave(link);
+        let (bare, now) = (user.bare(place.host), place.uptime);
+        if let Some(account) = place.room.account(&bare) {
+            account.left = now;
+        }
     }
 }
 

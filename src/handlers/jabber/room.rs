@@ -38,6 +38,8 @@ pub(super) struct Account {
     bare: String,
     pub(super) roster: Roster,
     pub(super) privacy: Privacy,
+    /// When its last session ended, in seconds since the server's start.
+    pub(super) left: u64,
     /// By name and namespace.
     stored: Vec<(String, Kept)>,
     offline: Vec<Kept>,
@@ -151,6 +153,7 @@ impl Room {
                     bare: bare.to_owned(),
                     roster: Roster::default(),
                     privacy: Privacy::default(),
+                    left: 0,
                     stored: Vec::new(),
                     offline: Vec::new(),
                 }

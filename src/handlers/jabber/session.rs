@@ -1,6 +1,7 @@
 //! One session: streams, TLS within them, the login, and what is recorded of it all.
 
 mod login;
+mod secure;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::management::Management;
 use super::room::Room;
 use super::sasl::Pending;
 use super::stanza::{self, Place};
+use super::text::Wrong;
 use super::xml::{Fault, Found, Parser};
 use super::{Kind, Shared, User, presence, text};
 use crate::events::Event;
@@ -29,6 +31,8 @@ const LOGIN_TIME: Duration = Duration::from_secs(120);
 const FAULT_TIME: Duration = Duration::from_millis(40);
 /// How often a client looks into its mailbox at least, while something goes on.
 const LISTEN: Duration = Duration::from_millis(60);
+/// Bytes that one call answers: who asks for more in one breath is refused.
+const MAX_ANSWERED: usize = 1024 * 1024;
 /// Streams in one session: the first, after TLS, after SASL, and some to spare.
 const MAX_STREAMS: u32 = 8;
 
@@ -55,6 +59,8 @@ pub(super) struct Jabber {
     look: Look,
     tries: u32,
     streams: u32,
+    /// Bytes that this call has answered.
+    answered: usize,
     records_left: u32,
     unrecorded: u64,
     recorded: bool,
@@ -84,6 +90,7 @@ impl Jabber {
             look: Look::default(),
             tries: 0,
             streams: 0,
+            answered: 0,
             records_left: shared.settings.max_records,
             unrecorded: 0,
             recorded: false,
@@ -93,6 +100,7 @@ impl Jabber {
     }
 
     fn send(&mut self, cx: &mut Context<'_>, text: &str) {
+        self.answered += text.len();
         match &mut self.tls {
             Some(tls) => {
                 tls.send(text.as_bytes());
@@ -277,8 +285,13 @@ impl Jabber {
             return self.fail(cx, "invalid-from", "");
         }
         self.management.count();
+        let is_too_much = self.answered > MAX_ANSWERED;
         let text = self.with_place(cx, |user, place| {
-            stanza::take(stanza, user, place);
+            match is_too_much {
+                // Without what was asked, which would be an answer as long.
+                true => place.refuse(&Element { children: Vec::new(), ..stanza.clone() }, user, Wrong::NO_ROOM),
+                false => stanza::take(stanza, user, place),
+            }
             std::mem::take(&mut place.out)
         });
         self.send_stanzas(cx, text.unwrap_or_default());
@@ -327,44 +340,6 @@ impl Jabber {
         let text = text::answer(stanza, "invalid", stanza.attribute("from").unwrap_or_default(), None, "");
         self.send(cx, &text);
     }
-
-    /// Bytes of the TLS connection.
-    fn encrypted(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) {
-        if self.awaits_hello {
-            // Some clients end `<starttls/>` with a line's end.
-            bytes = bytes.trim_ascii_start();
-            self.awaits_hello = bytes.is_empty();
-            if bytes.is_empty() {
-                return;
-            }
-        }
-        let Some(tls) = &mut self.tls else { return };
-        let received = tls.receive(bytes);
-        cx.send(tls.take_output());
-        if !self.said_hello
-            && let Some(hello) = tls.fingerprint()
-        {
-            self.said_hello = true;
-            let name = hello.server_name.as_deref().unwrap_or("no name");
-            let msg = format!("TLS hello for {name}, {}", hello.ja4());
-            cx.event(Event::new("tls", msg).with("tls", hello.to_value()));
-        }
-        let has_ended = tls.has_ended();
-        match received {
-            Ok(plain) => {
-                self.read(cx, &plain);
-                if has_ended && !self.over {
-                    self.end(cx, "</stream:stream>");
-                }
-            }
-            Err(fault) => {
-                self.read(cx, &fault.plain);
-                cx.event(Event::new("tls_fault", format!("TLS: {}", fault.reason)).with("reason", fault.reason));
-                self.over = true;
-                cx.close();
-            }
-        }
-    }
 }
 
 impl Handler for Jabber {
@@ -377,6 +352,7 @@ impl Handler for Jabber {
             return;
         }
         self.look.liven(cx.now());
+        self.answered = 0;
         match self.tls {
             Some(_) => self.encrypted(cx, bytes),
             None => self.read(cx, bytes),

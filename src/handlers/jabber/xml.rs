@@ -9,6 +9,10 @@ const MAX_STANZA: usize = 65_536;
 const MAX_DEPTH: usize = 24;
 /// Attributes of one element.
 const MAX_ATTRIBUTES: usize = 32;
+/// Prefixes that are bound at a time.
+const MAX_PREFIXES: usize = 64;
+/// A byte order mark, which may begin a stream.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Elements of one stanza: each costs more memory than its bytes.
 const MAX_ELEMENTS: usize = 512;
 
@@ -51,8 +55,12 @@ pub(super) struct Parser {
     part: Vec<u8>,
     /// Everything since the header or the last stanza.
     raw: Vec<u8>,
+    /// Bytes of the stream so far, as far as its first tag.
+    before: usize,
     /// The root's name, once its start tag has come.
     root: Option<String>,
+    /// Prefixes that are bound, and how deep (Namespaces in XML, section 6).
+    prefixes: Vec<(usize, String)>,
     /// Open elements within the root.
     open: Vec<Element>,
     elements: usize,
@@ -80,8 +88,12 @@ impl Parser {
     fn push(&mut self, byte: u8) -> Result<Option<Found>, Fault> {
         let between = self.open.is_empty() && self.state == State::Text;
         if between && byte != b'<' {
+            self.before += 1;
+            if self.root.is_none() && MARK.get(self.before - 1) == Some(&byte) {
+                return Ok(None);
+            }
             // White space keeps connections alive (RFC 6120 section 4.6.1); ejabberd passes over other text, too, once it is in a stream.
-            let fits = byte.is_ascii_whitespace() || (self.root.is_some() && byte != b'&');
+            let fits = byte.is_ascii_whitespace() || (self.root.is_some() && byte != b'&' && byte >= b' ');
             if !fits {
                 self.raw.push(byte);
                 return Err(Fault::NotWellFormed);
@@ -132,7 +144,8 @@ impl Parser {
             (State::Data, _) => {
                 self.part.push(byte);
                 if let Some(data) = self.part.strip_suffix(b"]]>") {
-                    let text = std::str::from_utf8(data).map_err(|_| Fault::NotWellFormed)?;
+                    let text = std::str::from_utf8(data).ok().filter(|text| text.chars().all(may_stand));
+                    let text = text.ok_or(Fault::NotWellFormed)?;
                     if let Some(element) = self.open.last_mut() {
                         element.text.push_str(text);
                     }
@@ -159,11 +172,14 @@ impl Parser {
         }
         if let Some(instruction) = tag.strip_prefix('?') {
             // The declaration comes before anything else.
-            let fits = instruction.ends_with('?') && (self.root.is_none() || !instruction.starts_with("xml "));
+            let is_first = self.root.is_none() && matches!(self.before, 0 | 3);
+            let fits = instruction.ends_with('?') && (is_first || !instruction.starts_with("xml "));
+            self.before += instruction.len();
             return if fits { Ok(None) } else { Err(Fault::NotWellFormed) };
         }
         let (tag, is_empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
         let element = start_tag(tag)?;
+        self.bind(&element, is_empty && self.root.is_some())?;
         if self.root.is_none() {
             self.root = Some(element.name.clone());
             return Ok(Some(Found::Header(element, std::mem::take(&mut self.raw))));
@@ -177,6 +193,26 @@ impl Parser {
         }
         self.open.push(element);
         Ok(None)
+    }
+
+    /// Notes the prefixes that an element declares, and finds those that it uses; `is_over`: nothing is within it.
+    fn bind(&mut self, element: &Element, is_over: bool) -> Result<(), Fault> {
+        let depth = self.open.len() + usize::from(self.root.is_some());
+        self.prefixes.retain(|(of, _)| *of < depth);
+        let known = self.prefixes.len();
+        let declared = element.attributes.iter().filter_map(|(name, _)| name.strip_prefix("xmlns:"));
+        self.prefixes.extend(declared.map(|prefix| (depth, prefix.to_owned())));
+        if self.prefixes.len() > MAX_PREFIXES {
+            return Err(Fault::TooBig);
+        }
+        let names = element.attributes.iter().map(|(name, _)| name).chain([&element.name]);
+        let mut used = names.filter_map(|name| name.split_once(':')).map(|(prefix, _)| prefix);
+        let is_bound = |used| matches!(used, "xml" | "xmlns") || self.prefixes.iter().any(|(_, prefix)| prefix == used);
+        let fits = used.all(is_bound);
+        if is_over {
+            self.prefixes.truncate(known);
+        }
+        if fits { Ok(()) } else { Err(Fault::NotWellFormed) }
     }
 
     fn close(&mut self, name: &str) -> Result<Option<Found>, Fault> {
@@ -237,6 +273,9 @@ fn is_name(name: &str) -> bool {
 /// Text with its references resolved: the predefined entities and characters by number.
 fn unescaped(bytes: &[u8]) -> Result<String, Fault> {
     let mut rest = std::str::from_utf8(bytes).map_err(|_| Fault::NotWellFormed)?;
+    if !rest.chars().all(may_stand) {
+        return Err(Fault::NotWellFormed);
+    }
     let mut out = String::with_capacity(rest.len());
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
@@ -246,6 +285,11 @@ fn unescaped(bytes: &[u8]) -> Result<String, Fault> {
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// A character that XML knows (section 2.2).
+fn may_stand(c: char) -> bool {
+    c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}') || matches!(c, '\t' | '\n' | '\r')
 }
 
 fn reference(name: &str) -> Option<char> {
@@ -261,7 +305,7 @@ fn reference(name: &str) -> Option<char> {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => digits.parse().ok()?,
             };
-            char::from_u32(number).filter(|&c| c >= ' ' || matches!(c, '\t' | '\n' | '\r'))
+            char::from_u32(number).filter(|&c| may_stand(c))
         }
     }
 }
@@ -311,22 +355,46 @@ mod tests {
             "<a b='1'c='2'/>",
             "<1/>",
             "<a b='<'/>",
+            "<a>\0</a>",
+            "<a b='\x01'/>",
+            "<a>\u{ffff}</a>",
+            "\x02",
+            "<x:y/>",
+            "<a x:b=''/>",
+            "<a xmlns:x='u'/><x:b/>",
         ];
         for text in inside {
-            let found = all(&format!("<s:s>{text}"));
+            let found = all(&format!("<s:s xmlns:s='x'>{text}"));
             assert_eq!(found.last(), Some(&Found::Fault(Fault::NotWellFormed)), "{text}");
         }
         for text in ["GET / HTTP/1.0\r\n\r\n", "\0", "</a>"] {
             assert_eq!(all(text), [Found::Fault(Fault::NotWellFormed)], "{text}");
         }
+        let found = all("\n<?xml version='1.0'?><s:s xmlns:s='x'>");
+        assert_eq!(found, [Found::Fault(Fault::NotWellFormed)], "the declaration comes first");
+    }
+
+    #[test]
+    fn prefixes_hold_as_long_as_what_declares_them_and_a_mark_may_come_first() {
+        for text in [
+            "\u{feff}<?xml version='1.0'?><s:s xmlns:s='x'><a/>",
+            "\n<s:s xmlns:s='x'><s:a xml:lang='en'/>",
+            "<s:s xmlns:s='x'><a xmlns:y='u'><b><y:c/></b></a><a/>",
+        ] {
+            let found = all(text);
+            assert!(!found.iter().any(|found| matches!(found, Found::Fault(_))), "{text}: {found:?}");
+        }
     }
 
     #[test]
     fn a_stanza_that_grows_and_grows_is_refused() {
-        let text = format!("<s:s><a>{}", "x".repeat(MAX_STANZA));
+        let text = format!("<s:s xmlns:s='x'><a>{}", "x".repeat(MAX_STANZA));
         assert_eq!(all(&text).last(), Some(&Found::Fault(Fault::TooBig)));
-        assert_eq!(all(&format!("<s:s>{}", "<a>".repeat(MAX_DEPTH + 1))).last(), Some(&Found::Fault(Fault::TooBig)));
-        let many = format!("<s:s><x>{}", "<a/>".repeat(MAX_ELEMENTS + 1));
+        assert_eq!(
+            all(&format!("<s:s xmlns:s='x'>{}", "<a>".repeat(MAX_DEPTH + 1))).last(),
+            Some(&Found::Fault(Fault::TooBig))
+        );
+        let many = format!("<s:s xmlns:s='x'><x>{}", "<a/>".repeat(MAX_ELEMENTS + 1));
         assert_eq!(all(&many).last(), Some(&Found::Fault(Fault::TooBig)));
     }
 }

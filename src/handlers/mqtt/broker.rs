@@ -112,12 +112,11 @@ impl Broker {
     }
 
     /// The connection ends. What is not settled waits for the client's return, if the session lives on.
-    pub(super) fn disconnect(&mut self, link: u64, unsettled: Unsettled, now: Timestamp) {
+    pub(super) fn disconnect(&mut self, link: u64, now: Timestamp) {
         if let Some(session) = self.session(link) {
             session.link = None;
             session.left = now;
             session.mailbox.retain(|delivery| delivery.qos > 0);
-            session.unsettled = unsettled;
         }
         self.forget_expired(now);
     }
@@ -296,7 +295,7 @@ mod tests {
         let due = now + std::time::Duration::from_secs(5);
         for (clean, wills) in [(false, 0), (true, 1)] {
             let (link, _) = broker.connect("c", clean, None, now).unwrap();
-            broker.disconnect(link, Unsettled::default(), now);
+            broker.disconnect(link, now);
             let message = broker.message(&total, "gone", b"x", Vec::new(), None).unwrap();
             broker.delay_will("c", due, message, 1, false);
             broker.publish_due(now);
@@ -325,7 +324,7 @@ mod tests {
         let (mut broker, total, now) = (Broker::default(), Held::default(), Timestamp::default());
         let (link, _) = broker.connect("away", false, None, now).unwrap();
         broker.session(link).unwrap().subscribe(subscription("a/#")).unwrap();
-        broker.disconnect(link, Unsettled::default(), now);
+        broker.disconnect(link, now);
         let message = broker.message(&total, "a/b", b"x", Vec::new(), None).unwrap();
         assert!(broker.publish(&message, 1, false, 99));
         assert!(broker.publish(&message, 0, false, 99), "it matches, but is not kept");

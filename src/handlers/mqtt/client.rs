@@ -95,7 +95,6 @@ pub(super) struct Client {
     max_packet: usize,
     /// It is a bridge: what it subscribes to shows what is retained, and nothing of its own.
     is_bridge: bool,
-    unsettled: Unsettled,
     aliases: Vec<(u16, String)>,
     /// The last publication of `$SYS` that was sent.
     sys: Option<u64>,
@@ -121,7 +120,6 @@ impl Client {
             window: usize::from(connect.window),
             max_packet: connect.max_packet,
             is_bridge: connect.is_bridge,
-            unsettled: Unsettled::default(),
             aliases: Vec::new(),
             sys: None,
             unasked: MAX_UNASKED,
@@ -143,10 +141,10 @@ impl Client {
         let has_flags = packet.flags == 2 || self.version == 3;
         match packet.kind {
             packet::PUBLISH => self.publish(packet, turn)?,
-            packet::PUBACK => self.acknowledged(&mut reader, false)?,
+            packet::PUBACK => self.acknowledged(&mut reader, false, turn)?,
             packet::PUBREC => self.received(&mut reader, turn)?,
             packet::PUBREL if has_flags => self.released(&mut reader, turn)?,
-            packet::PUBCOMP => self.acknowledged(&mut reader, true)?,
+            packet::PUBCOMP => self.acknowledged(&mut reader, true, turn)?,
             packet::SUBSCRIBE if has_flags => self.subscribe(&mut reader, turn)?,
             packet::UNSUBSCRIBE if has_flags => self.unsubscribe(&mut reader, turn)?,
             packet::PUBREL | packet::SUBSCRIBE | packet::UNSUBSCRIBE => return Err(Fault::Malformed.into()),
@@ -171,22 +169,27 @@ impl Client {
         turn.broker.publish(message, qos, retain, self.link)
     }
 
-    fn received(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
+    fn unsettled<'a>(&self, turn: &'a mut Turn<'_>) -> Result<&'a mut Unsettled, End> {
+        turn.broker.session(self.link).map(|session| &mut session.unsettled).ok_or(End::TakenOver)
+    }
+
+    fn received(&self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let (id, reason) = self.acknowledgement(reader)?;
+        let unsettled = self.unsettled(turn)?;
         if reason >= REFUSED {
-            self.unsettled.in_flight.retain(|sent| sent.id != id);
+            unsettled.settle(|sent| sent.id == id);
             return Ok(());
         }
-        if let Some(sent) = self.unsettled.in_flight.iter_mut().find(|sent| sent.id == id) {
+        if let Some(sent) = unsettled.in_flight.iter_mut().find(|sent| sent.id == id) {
             sent.received = true;
         }
         self.acknowledge(packet::PUBREL, 2, id, 0, turn);
         Ok(())
     }
 
-    fn acknowledged(&mut self, reader: &mut Reader<'_>, completes: bool) -> Result<(), End> {
+    fn acknowledged(&self, reader: &mut Reader<'_>, completes: bool, turn: &mut Turn<'_>) -> Result<(), End> {
         let (id, _) = self.acknowledgement(reader)?;
-        self.unsettled.in_flight.retain(|sent| sent.id != id || (sent.delivery.qos == 2) != completes);
+        self.unsettled(turn)?.settle(|sent| sent.id == id && (sent.delivery.qos == 2) == completes);
         Ok(())
     }
 
@@ -238,74 +241,59 @@ impl Client {
         }
     }
 
-    /// Sends what the mailbox holds, as far as the client's window and one call's bound go. An error: the session has gone to another
+    /// Sends what the mailbox holds, as far as the client's window and the call's bound go. An error: the session has gone to another
     /// connection.
     pub(super) fn deliver(&mut self, turn: &mut Turn<'_>) -> Result<(), End> {
         turn.broker.publish_due(turn.now);
         self.watch_own_topics(turn);
-        let start = turn.out.len();
-        while turn.out.len() - start < MAX_DELIVERED {
-            let has_window = self.unsettled.in_flight.len() < self.window;
+        while turn.out.len() < MAX_DELIVERED {
             let session = turn.broker.session(self.link).ok_or(End::TakenOver)?;
+            let has_window = session.unsettled.in_flight.len() < self.window;
             let Some(delivery) = session.take(has_window, turn.now) else { break };
-            self.send(delivery, None, turn);
+            let id = if delivery.qos > 0 { session.unsettled.fresh_id() } else { 0 };
+            if self.send(&delivery, id, false, turn) && id > 0 {
+                self.unsettled(turn)?.in_flight.push(InFlight { id, delivery, received: false });
+            }
         }
         Ok(())
     }
 
     /// Goes on where the session's last connection ended: what was not acknowledged comes again, what was only received is released.
-    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
-        let Some(session) = turn.broker.session(self.link) else { return };
-        let Unsettled { in_flight, unreleased, last_id } = std::mem::take(&mut session.unsettled);
-        (self.unsettled.unreleased, self.unsettled.last_id) = (unreleased, last_id);
-        for sent in in_flight {
-            if sent.received {
-                self.acknowledge(packet::PUBREL, 2, sent.id, 0, turn);
-                self.unsettled.in_flight.push(sent);
-            } else {
-                self.send(sent.delivery, Some(sent.id), turn);
+    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) -> Result<(), End> {
+        for InFlight { id, delivery, received } in self.unsettled(turn)?.in_flight.clone() {
+            if received {
+                self.acknowledge(packet::PUBREL, 2, id, 0, turn);
+            } else if !self.send(&delivery, id, true, turn) {
+                self.unsettled(turn)?.settle(|sent| sent.id == id);
             }
         }
+        self.deliver(turn)
     }
 
-    /// Sends a message; `again` with the identifier that it had before.
-    fn send(&mut self, delivery: Delivery, again: Option<u16>, turn: &mut Turn<'_>) {
-        let message = Arc::clone(&delivery.message);
+    /// Sends a message, perhaps `again`; false when it is too large for this client.
+    fn send(&mut self, delivery: &Delivery, id: u16, again: bool, turn: &mut Turn<'_>) -> bool {
+        let message = &delivery.message;
         let mut body = Vec::with_capacity(message.topic.len() + message.payload.len() + 16);
         put_binary(&mut body, message.topic.as_bytes());
-        let id = if delivery.qos > 0 { again.unwrap_or_else(|| self.fresh_id()) } else { 0 };
         if id > 0 {
             body.extend(id.to_be_bytes());
         }
         if self.version == 5 {
-            let properties = sent_properties(&delivery, turn.now);
+            let properties = sent_properties(delivery, turn.now);
             put_length(&mut body, properties.len());
             body.extend(properties);
         }
         body.extend_from_slice(&message.payload);
         if packet::is_oversize(body.len(), self.max_packet) {
             turn.broker.traffic.publish_dropped += 1;
-            return;
+            return false;
         }
-        let flags = u8::from(again.is_some()) << 3 | delivery.qos << 1 | u8::from(delivery.retain);
+        let flags = u8::from(again) << 3 | delivery.qos << 1 | u8::from(delivery.retain);
         self.heard_others |= !message.topic.starts_with("$SYS");
         turn.broker.traffic.publish_sent += 1;
         turn.broker.traffic.publish_bytes_sent += message.payload.len() as u64;
         turn.send(packet::PUBLISH, flags, &body);
-        if id > 0 {
-            self.unsettled.in_flight.push(InFlight { id, delivery, received: false });
-        }
-    }
-
-    /// A packet identifier that no message in flight has: there are fewer of those than identifiers.
-    fn fresh_id(&mut self) -> u16 {
-        loop {
-            let id = self.unsettled.last_id.wrapping_add(1);
-            self.unsettled.last_id = id;
-            if id != 0 && !self.unsettled.in_flight.iter().any(|sent| sent.id == id) {
-                return id;
-            }
-        }
+        true
     }
 
     /// Another client's message was sent since this was last asked.
@@ -343,6 +331,6 @@ impl Client {
         if let Some(will) = self.will.take().filter(|_| !will_is_void) {
             self.publish_will(will, turn);
         }
-        turn.broker.disconnect(self.link, std::mem::take(&mut self.unsettled), turn.now);
+        turn.broker.disconnect(self.link, turn.now);
     }
 }

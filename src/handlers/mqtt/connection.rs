@@ -157,8 +157,7 @@ impl Mqtt {
             turn.out.extend(bytes);
             let mut connected = Client::new(link, connect, now);
             // What waited for its return.
-            connected.resume(turn);
-            let _ = connected.deliver(turn);
+            let _ = connected.resume(turn);
             *client = Some(Box::new(connected));
             Ok(())
         })

@@ -1,19 +1,21 @@
 //! `mqtt`: mosquitto 2.0 with its defaults, MQTT 3.1, 3.1.1 and 5; a broker that delivers between the clients of one source.
 //!
 //! `packet` cuts the stream, `property` and `topic` know the fields, `connect` lets in, `client` serves a connection after that,
-//! `connection` leads both, `session` and `broker` hold what outlives it, `sys` tells about the server.
+//! `connection` leads both, `session` and `broker` hold what outlives it, `sys` tells about the server, with the averages of
+//! `load`.
 //!
 //! A connection with subscriptions looks into its mailbox every `connection::LISTEN`, and more rarely the longer it has been quiet (`look`):
 //! a client that pings once a minute hears within a second. Others look every `connection::LOOK`, to learn that another connection has
 //! taken their session.
 //!
 //! Memory: an idle connection holds under 1 KiB, a packet on its way up to 256 KiB, a source 4 KiB for `$SYS`; what sessions keep is
-//! bounded in `broker`. A call delivers at most 512 KiB for each packet that came.
+//! bounded in `broker`. A call delivers at most 512 KiB and a message; the rest follows when the connection looks again.
 
 mod broker;
 mod client;
 mod connect;
 mod connection;
+mod load;
 mod packet;
 mod property;
 mod session;

@@ -21,7 +21,7 @@ pub(super) struct Delivery {
 }
 
 /// A message that the client has not acknowledged.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct InFlight {
     pub(super) id: u16,
     pub(super) delivery: Delivery,
@@ -38,7 +38,24 @@ pub(super) struct Unsettled {
     pub(super) in_flight: Vec<InFlight>,
     pub(super) unreleased: Vec<Unreleased>,
     /// The packet identifier that was used last.
-    pub(super) last_id: u16,
+    last_id: u16,
+}
+
+impl Unsettled {
+    /// A packet identifier that no message in flight has: there are fewer of those than identifiers.
+    pub(super) fn fresh_id(&mut self) -> u16 {
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            if self.last_id != 0 && !self.in_flight.iter().any(|sent| sent.id == self.last_id) {
+                return self.last_id;
+            }
+        }
+    }
+
+    /// A message is settled, or never will be.
+    pub(super) fn settle(&mut self, is_it: impl Fn(&InFlight) -> bool) {
+        self.in_flight.retain(|sent| !is_it(sent));
+    }
 }
 
 /// One subscription.
@@ -82,7 +99,6 @@ pub(super) struct Session {
     /// How long it lives without a connection; `None` for ever.
     pub(super) expiry_secs: Option<u32>,
     pub(super) left: Timestamp,
-    /// While the client is away.
     pub(super) unsettled: Unsettled,
     /// A message comes once for each subscription that it matches, as MQTT 5 clients of mosquitto get it; else for the first only.
     pub(super) hears_each: bool,

@@ -8,22 +8,19 @@ use std::fmt;
 use std::time::Duration;
 
 use super::broker::Broker;
+use super::load::{Load, SPANS};
 use super::topic;
 use crate::clock::Timestamp;
 
 /// Seconds between two publications: mosquitto waits until more than its `sys_interval` of ten has passed.
 const INTERVAL_SECS: u64 = 11;
-const INTERVAL: f64 = 11.0;
+pub(super) const INTERVAL: f64 = 11.0;
 /// The broker's own retained messages before the first has expired.
 const WHOLE: u64 = 53;
 /// The message expiry of a published value.
 const LIFE: Duration = Duration::from_secs(60);
 /// A load average that has moved less since the publication before is not published.
 const LEAST_MOVE: f64 = 0.01;
-/// Spans of the load averages, in minutes.
-const SPANS: [(u32, &str); 3] = [(1, "1min"), (5, "5min"), (15, "15min")];
-/// Ticks after which an average of fifteen minutes has nothing left to lose.
-const MAX_TICKS: u64 = 1_000;
 
 /// What the broker counts for one source.
 #[derive(Debug, Clone, Default)]
@@ -85,29 +82,6 @@ pub(super) struct Topic {
     /// The publication that it is from.
     pub(super) tick: u64,
     pub(super) expires: Option<Timestamp>,
-}
-
-/// Load averages of one counter, per minute.
-#[derive(Debug, Clone, Copy, Default)]
-struct Load {
-    counted: u64,
-    averages: [f64; 3],
-}
-
-impl Load {
-    /// `ticks` intervals have passed since the last call; what was counted since falls into the first.
-    fn advance(&mut self, count: u64, ticks: u64) {
-        let minutes_each = 60.0 / INTERVAL;
-        let mut rate = f64::from(u32::try_from(count - self.counted.min(count)).unwrap_or(u32::MAX)) * minutes_each;
-        self.counted = count;
-        for _ in 0..ticks.min(MAX_TICKS) {
-            for (average, (minutes, _)) in self.averages.iter_mut().zip(SPANS) {
-                let keeps = (-INTERVAL / (60.0 * f64::from(minutes))).exp();
-                *average = rate.mul_add(1.0 - keeps, *average * keeps);
-            }
-            rate = 0.0;
-        }
-    }
 }
 
 /// Names of the counts before and after the load averages, below `$SYS/broker/`.
@@ -335,18 +309,6 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn loads_rise_with_traffic_and_fade_without() {
-        let mut load = Load::default();
-        load.advance(3, 1);
-        assert!((load.averages[0] - 2.74).abs() < 0.005, "mosquitto says 2.74: {load:?}");
-        assert!(load.averages[0] > load.averages[1] && load.averages[1] > load.averages[2]);
-        load.advance(3, 6);
-        assert!((load.averages[0] - 0.91).abs() < 0.01, "{load:?}");
-        load.advance(3, u64::MAX);
-        assert!(load.averages[2] < 0.01);
-    }
 
     /// Names, below `$SYS/broker/`, that a new subscriber gets.
     fn seen(server: &Server, broker: &mut Broker, secs: u64) -> Vec<String> {

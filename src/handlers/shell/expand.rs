@@ -69,7 +69,7 @@ impl Run<'_, '_> {
             let (bytes, quoted) = self.part(part, io);
             text.push(&bytes, quoted);
         }
-        tilde(word, &mut text.bytes);
+        tilde(self, word, &mut text.bytes);
         text.bytes
     }
 
@@ -86,9 +86,15 @@ impl Run<'_, '_> {
     fn fields(&mut self, word: &Word, io: Io) -> Vec<Field> {
         let mut done = Vec::new();
         let mut field: Option<Field> = None;
+        let is_all = |part: &Part| matches!(part, Part::Variable { expression, quoted: true } if expression == b"@");
+        // Without arguments `"$@"` is no field at all; the quotes around it are none either.
+        let has_all = word.iter().any(is_all);
         for part in word {
-            if matches!(part, Part::Variable { expression, quoted: true } if expression == b"@") {
+            if is_all(part) {
                 self.arguments_apart(&mut done, &mut field);
+                continue;
+            }
+            if has_all && matches!(part, Part::Text { bytes, .. } if bytes.is_empty()) {
                 continue;
             }
             let (bytes, quoted) = self.part(part, io);
@@ -100,7 +106,7 @@ impl Run<'_, '_> {
         }
         done.extend(field);
         if let Some(first) = done.first_mut() {
-            tilde(word, &mut first.bytes);
+            tilde(self, word, &mut first.bytes);
         }
         done
     }
@@ -204,12 +210,22 @@ impl arithmetic::Variables for Run<'_, '_> {
     }
 }
 
-/// `~` at the beginning of a word is the home.
-fn tilde(word: &Word, text: &mut Vec<u8>) {
+/// `~` at the beginning of a word is the home, `~NAME` that of a user.
+fn tilde(run: &Run<'_, '_>, word: &Word, text: &mut Vec<u8>) {
     let Some(Part::Text { bytes, quoted: false }) = word.first() else { return };
-    let rest = bytes.strip_prefix(b"~root").or_else(|| bytes.strip_prefix(b"~"));
-    if rest.is_some_and(|rest| rest.starts_with(b"/") || rest.is_empty() && word.len() == 1) {
-        let name = if bytes.starts_with(b"~root") { 5 } else { 1 };
-        text.splice(..name, *b"/root");
+    let Some(rest) = bytes.strip_prefix(b"~") else { return };
+    let end = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+    if end == rest.len() && word.len() > 1 {
+        return;
+    }
+    let home = match rest.get(..end) {
+        Some(b"") => run.variable(b"HOME"),
+        Some(b"root") => Some(b"/root".to_vec()),
+        Some(b"daemon") => Some(b"/usr/sbin".to_vec()),
+        Some(b"nobody") => Some(b"/home".to_vec()),
+        _ => None,
+    };
+    if let Some(home) = home {
+        text.splice(..=end, home);
     }
 }

@@ -25,23 +25,24 @@ mod glob;
 mod lex;
 mod option;
 mod parse;
+mod prompt;
 mod run;
+mod state;
 mod terminal;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::{Deref, DerefMut};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::device::Remembered;
 use self::file_system::FileSystem;
 use self::lex::Fault;
-use self::option::Options;
 use self::parse::Item;
-use self::run::{Function, Run, Waiting};
+use self::run::{Run, Waiting};
+use self::state::{State, Surroundings};
 use super::recording::with_text;
 use super::{Context, Random};
 use crate::clock::Timestamp;
@@ -94,109 +95,6 @@ pub(super) enum Act {
 
 /// What a command does, in order.
 pub(super) type Acts = VecDeque<Act>;
-
-/// What a subshell has for itself.
-#[derive(Debug, Default, Clone)]
-struct Surroundings {
-    cwd: Vec<u8>,
-    /// What differs from the environment of a fresh login.
-    variables: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Variables that programs are given.
-    exported: BTreeSet<Vec<u8>>,
-    functions: BTreeMap<Vec<u8>, Function>,
-    /// `$0`, `$1`, ...; empty: those of a login shell.
-    arguments: Vec<Vec<u8>>,
-    /// Bits that new files do not get.
-    mask: u16,
-    /// `set -e` and its kin.
-    options: Options,
-    /// Commands by signal; 0 is the end of the shell.
-    traps: BTreeMap<u8, Vec<u8>>,
-    /// Variables of a fresh login that were taken away.
-    gone: BTreeSet<Vec<u8>>,
-    /// Variables that keep their values.
-    fixed: BTreeSet<Vec<u8>>,
-    /// Where `getopts` is: the argument, and the letter in it; a letter of 0: nowhere.
-    option_index: usize,
-    option_at: usize,
-}
-
-/// What a shell carries from line to line.
-#[derive(Debug, Default)]
-struct State {
-    surroundings: Surroundings,
-    /// `$?`
-    status: u8,
-    /// Shells within this one (`sh`).
-    levels: u32,
-    /// `$$`, once a command has run.
-    pid: u32,
-    /// When that was: the login, for `who`.
-    since: Timestamp,
-    is_root: bool,
-    /// What it is in a container.
-    process: Option<Box<container::Process>>,
-    /// What is taken for `/` in shells from this level on, the last first in force.
-    roots: Vec<(u32, Vec<u8>)>,
-    /// A program of the visitor's has run: it may have filled empty files beside it, as Mirai's dropper does.
-    has_dropped: bool,
-    exited: bool,
-    /// What was typed at the prompt, the newest last.
-    history: VecDeque<Vec<u8>>,
-}
-
-impl State {
-    /// What was given another name, and that name's text.
-    fn aliases(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.variables.iter().filter_map(|(name, text)| Some((name.strip_prefix(ALIAS)?, text.as_slice())))
-    }
-
-    fn alias(&self, name: &[u8]) -> Option<&[u8]> {
-        self.variables.get(&[ALIAS, name].concat()).map(Vec::as_slice)
-    }
-
-    /// Notes a line that was typed: BusyBox forgets empty ones and repetitions.
-    fn remember(&mut self, line: &[u8]) {
-        if line.is_empty() || self.history.back().is_some_and(|last| last == line) {
-            return;
-        }
-        self.history.push_back(line.to_vec());
-        let mut bytes: usize = self.history.iter().map(Vec::len).sum();
-        while self.history.len() > MAX_HISTORY || bytes > MAX_HISTORY_BYTES {
-            bytes -= self.history.pop_front().map_or(bytes, |oldest| oldest.len());
-        }
-    }
-}
-
-impl State {
-    /// What is taken for `/` at this level; empty: what it is.
-    fn root(&self) -> &[u8] {
-        let level = self.levels;
-        self.roots.iter().rev().find(|(from, _)| *from <= level).map_or(&b""[..], |(_, root)| root)
-    }
-
-    /// The name of its user.
-    fn user(&self) -> String {
-        match &self.process {
-            Some(process) => process.user.name.clone().unwrap_or_else(|| process.user.uid.to_string()),
-            None => if self.is_root { "root" } else { "shell" }.to_owned(),
-        }
-    }
-}
-
-impl Deref for State {
-    type Target = Surroundings;
-
-    fn deref(&self) -> &Surroundings {
-        &self.surroundings
-    }
-}
-
-impl DerefMut for State {
-    fn deref_mut(&mut self) -> &mut Surroundings {
-        &mut self.surroundings
-    }
-}
 
 /// One login on a device.
 #[derive(Debug)]
@@ -253,32 +151,6 @@ impl Shell {
                 )
             }
             Flavor::Android => String::new(),
-        }
-    }
-
-    /// What stands before the next line: the prompt, `> ` within an unfinished command, nothing while a program reads.
-    pub(super) fn prompt(&self) -> String {
-        if let Some(waiting) = &self.waiting {
-            return waiting.prompt().to_owned();
-        }
-        if !self.unfinished.is_empty() {
-            return "> ".to_owned();
-        }
-        let sign = if self.state.is_root { '#' } else { '$' };
-        let cwd = String::from_utf8_lossy(&self.state.cwd);
-        if let Some(prompt) = self.container.as_ref().and_then(|container| container.prompt(&cwd)) {
-            return prompt;
-        }
-        match self.device.flavor() {
-            Flavor::BusyBox => match cwd.strip_prefix("/root") {
-                Some("") => format!("~ {sign} "),
-                Some(rest) if rest.starts_with('/') => format!("~{rest} {sign} "),
-                _ => format!("{cwd} {sign} "),
-            },
-            Flavor::Android => {
-                let user = if self.state.is_root { "root" } else { "shell" };
-                format!("{user}@{}:{cwd} {sign} ", self.device.host())
-            }
         }
     }
 

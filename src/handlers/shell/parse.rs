@@ -350,7 +350,7 @@ fn assignment(word: &Word) -> Option<(Vec<u8>, Word)> {
 }
 
 /// A variable can have this name.
-fn is_name(name: &[u8]) -> bool {
+pub(super) fn is_name(name: &[u8]) -> bool {
     name.first().is_some_and(|first| !first.is_ascii_digit())
         && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }

@@ -7,16 +7,16 @@ mod list;
 mod program;
 mod script;
 mod stream;
+mod time;
 mod waiting;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::device::{Device, Flavor, Jobs, Package, Remembered, Settings};
 use super::file_system::{Below, FileSystem, Sample};
 use super::lex::Word;
 use super::parse::{Body, Command};
-use super::{Act, Acts, MAX_STEPS, State};
+use super::{Acts, MAX_STEPS, State};
 use crate::handlers::{Context, Random};
 use stream::{Descriptor, Input, Sink};
 
@@ -282,24 +282,6 @@ impl<'r, 'c> Run<'r, 'c> {
         self.abandon();
     }
 
-    /// Nothing happens for a time.
-    pub(super) fn wait(&mut self, time: Duration) {
-        if !time.is_zero() {
-            self.acts.push_back(Act::Wait(time));
-        }
-    }
-
-    /// How long nothing has happened so far.
-    pub(super) fn waited(&self) -> Duration {
-        waits(&self.acts)
-    }
-
-    /// Nothing happens for a time between these milliseconds.
-    pub(super) fn wait_about(&mut self, from_ms: u64, to_ms: u64) {
-        let time = self.random.within(&(from_ms..=to_ms));
-        self.wait(Duration::from_millis(time));
-    }
-
     /// The shell's own error line.
     pub(super) fn complain(&mut self, io: Io, what: &[u8]) {
         let line = match &self.origin {
@@ -360,11 +342,6 @@ impl<'r, 'c> Run<'r, 'c> {
     pub(super) fn next_pid(&mut self) -> u32 {
         self.jobs.next_pid(self.newest_pid())
     }
-}
-
-/// How long nothing happens in these.
-fn waits(acts: &Acts) -> Duration {
-    acts.iter().filter_map(|act| if let Act::Wait(time) = act { Some(*time) } else { None }).sum()
 }
 
 /// A word as `set -x` shows it: in quotes where a shell would take it for something else.

@@ -10,12 +10,34 @@ pub(super) struct Wanted {
     /// DesiredAccess and ShareAccess.
     pub(super) access: u32,
     pub(super) shared: u32,
+    /// FileAttributes that a new file gets.
+    pub(super) attributes: u32,
 }
 
 impl Wanted {
-    /// By old commands, which name neither options nor rights: everything, shared.
-    pub(super) const fn old(path: String, disposition: u32) -> Self {
-        Self { path, disposition, options: 0, access: ALL, shared: 7 }
+    /// By old commands, whose mode names rights and what others may have (MS-CIFS 2.2.4.3.1): nobody may delete it.
+    pub(super) fn old(path: String, disposition: u32, mode: u16) -> Self {
+        const READS: u32 = 0x0012_0089;
+        const WRITES: u32 = 0x0012_0116;
+        let access = match mode & 7 {
+            1 => WRITES,
+            2 => READS | WRITES,
+            3 => READS | EXECUTE,
+            _ => READS,
+        };
+        let is_program = path.get(path.len().saturating_sub(4)..).is_some_and(|end| {
+            [".exe", ".com", ".dll", ".sym"].iter().any(|program| end.eq_ignore_ascii_case(program))
+        });
+        let shared = match (mode >> 4 & 7, mode & 7) {
+            (2, _) => 1,
+            (3, _) => 2,
+            (4, _) => 3,
+            // As DOS had it.
+            (0, _) if is_program => 3,
+            (0, 0 | 3) => 1,
+            _ => 0,
+        };
+        Self { path, disposition, options: 0, access, shared, attributes: 0 }
     }
 }
 
@@ -24,6 +46,8 @@ pub(super) const READ: u32 = 0x01;
 pub(super) const WRITE: u32 = 0x02;
 pub(super) const APPEND: u32 = 0x04;
 pub(super) const EXECUTE: u32 = 0x20;
+pub(super) const READ_CONTROL: u32 = 0x0002_0000;
+pub(super) const WRITE_ATTRIBUTES: u32 = 0x0100;
 pub(super) const DELETE: u32 = 0x0001_0000;
 pub(super) const SYSTEM_SECURITY: u32 = 0x0100_0000;
 pub(super) const ALL: u32 = 0x001f_01ff;

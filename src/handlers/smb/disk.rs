@@ -1,183 +1,28 @@
-//! What lies on the shares: a few files of every Windows, and what the source itself has written there.
+//! What lies on the shares: a few files of every Windows, and what the source itself has written there or changed about them. All connections of
+//! a source see the same.
 
-use std::sync::Arc;
-
+use super::access;
+use super::change::{Action, kind};
+use super::claim::Owner;
+use super::drive::{DRIVE, HIDDEN, Static, root};
 use super::host::{Host, Share, Visitor};
+use super::lock::Lock;
+use super::path::{below, same, split};
 use super::pool::Held;
 use super::status::Status;
+use super::written::{ARCHIVE, Content, DIRECTORY, Entry, MAX_UPLOAD, READ_ONLY, SETTABLE, TEMPORARY, Times, Written};
 use crate::clock::Timestamp;
 use crate::handlers::{Context, Random};
 
-/// Files and directories that are remembered of one source; the oldest makes room.
-const MAX_WRITTEN: usize = 32;
-/// Bytes of a written file that can be read back; a longer one is in use, as if a scanner looked at it.
+/// Files and directories that are remembered of one source; the oldest that is not open makes room. What one takes besides its path and content.
+const MAX_WRITTEN: usize = 2048;
+const WRITTEN: usize = 256;
+/// Bytes of all files of one source that can be read back once they are closed.
+const MAX_KEPT_ALL: usize = 2 * 1024 * 1024;
+/// Bytes of a security descriptor.
+const MAX_DESCRIPTOR: usize = 4096;
+/// Bytes of a file that can be read back once it is closed; a longer one is in use, as if a scanner looked at it.
 const MAX_KEPT: usize = 64 * 1024;
-
-/// Something a source has written.
-#[derive(Debug, Clone)]
-pub(super) struct Written {
-    share: &'static str,
-    path: String,
-    is_directory: bool,
-    time: Timestamp,
-    size: u64,
-    content: Content,
-}
-
-/// A file or directory as a visitor sees it.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// The last part of its path.
-    pub(super) name: String,
-    pub(super) is_directory: bool,
-    pub(super) size: u64,
-    pub(super) time: Timestamp,
-    /// A number of its own, as long as its path is the same.
-    pub(super) index: u64,
-    pub(super) content: Content,
-}
-
-/// What reading gives.
-#[derive(Debug, Clone)]
-pub(super) enum Content {
-    Text(&'static str),
-    Written(Arc<Held>),
-    /// In use by the system.
-    Locked,
-}
-
-impl Content {
-    /// The bytes; `None` when another has them open.
-    pub(super) fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Text(text) => Some(text.as_bytes()),
-            Self::Written(held) => Some(held.bytes()),
-            Self::Locked => None,
-        }
-    }
-}
-
-/// FILE_ATTRIBUTE_* (MS-FSCC 2.6).
-const DIRECTORY: u32 = 0x10;
-const ARCHIVE: u32 = 0x20;
-
-impl Entry {
-    pub(super) const fn attributes(&self) -> u32 {
-        if self.is_directory { DIRECTORY } else { ARCHIVE }
-    }
-
-    /// What it takes in clusters of 4 KiB.
-    pub(super) const fn allocated(&self) -> u64 {
-        self.size.next_multiple_of(4096)
-    }
-}
-
-/// A path and what lies there: nothing for a directory, a size for a file that is in use, a text.
-enum Static {
-    Directory,
-    Locked(u64),
-    Text(&'static str),
-}
-
-const DESKTOP_INI: &str =
-    "\r\n[.ShellClassInfo]\r\nLocalizedResourceName=@%SystemRoot%\\system32\\shell32.dll,-21813\r\n";
-const HOSTS: &str = "# Copyright (c) 1993-2009 Microsoft Corp.\r\n#\r\n# localhost name resolution is handled within DNS itself.\r\n#\t127.0.0.1       localhost\r\n#\t::1             localhost\r\n";
-const WIN_INI: &str =
-    "; for 16-bit app support\r\n[fonts]\r\n[extensions]\r\n[mci extensions]\r\n[files]\r\n[Mail]\r\nMAPI=1\r\n";
-const SYSTEM_INI: &str = "; for 16-bit app support\r\n[386Enh]\r\nwoafont=dosapp.fon\r\nEGA80WOA.FON=EGA80WOA.FON\r\nEGA40WOA.FON=EGA40WOA.FON\r\nCGA80WOA.FON=CGA80WOA.FON\r\nCGA40WOA.FON=CGA40WOA.FON\r\n\r\n[drivers]\r\nwave=mmdrv.dll\r\ntimer=timer.drv\r\n\r\n[mci]\r\n";
-
-use Static::{Directory, Locked, Text};
-
-/// The drive, which all shares show parts of.
-const DRIVE: &[(&str, Static)] = &[
-    ("$Recycle.Bin", Directory),
-    ("pagefile.sys", Locked(4_294_967_296)),
-    ("PerfLogs", Directory),
-    ("Program Files", Directory),
-    ("Program Files\\Common Files", Directory),
-    ("Program Files\\Internet Explorer", Directory),
-    ("Program Files\\Windows Defender", Directory),
-    ("Program Files (x86)", Directory),
-    ("Program Files (x86)\\Common Files", Directory),
-    ("Program Files (x86)\\Internet Explorer", Directory),
-    ("ProgramData", Directory),
-    ("ProgramData\\Microsoft", Directory),
-    ("Users", Directory),
-    ("Users\\Administrator", Directory),
-    ("Users\\Administrator\\Desktop", Directory),
-    ("Users\\Administrator\\Documents", Directory),
-    ("Users\\Default", Directory),
-    ("Users\\desktop.ini", Text(DESKTOP_INI)),
-    ("Users\\Public", Directory),
-    ("Users\\Public\\Documents", Directory),
-    ("Users\\Public\\Downloads", Directory),
-    ("Users\\Public\\Pictures", Directory),
-    ("Windows", Directory),
-    ("Windows\\explorer.exe", Locked(2_871_808)),
-    ("Windows\\Fonts", Directory),
-    ("Windows\\inf", Directory),
-    ("Windows\\notepad.exe", Locked(193_536)),
-    ("Windows\\regedit.exe", Locked(427_008)),
-    ("Windows\\System32", Directory),
-    ("Windows\\System32\\cmd.exe", Locked(345_088)),
-    ("Windows\\System32\\config", Directory),
-    ("Windows\\System32\\config\\SAM", Locked(262_144)),
-    ("Windows\\System32\\config\\SYSTEM", Locked(12_845_056)),
-    ("Windows\\System32\\drivers", Directory),
-    ("Windows\\System32\\drivers\\etc", Directory),
-    ("Windows\\System32\\drivers\\etc\\hosts", Text(HOSTS)),
-    ("Windows\\System32\\kernel32.dll", Locked(1_163_264)),
-    ("Windows\\system.ini", Text(SYSTEM_INI)),
-    ("Windows\\SysWOW64", Directory),
-    ("Windows\\Temp", Directory),
-    ("Windows\\win.ini", Text(WIN_INI)),
-];
-
-/// Where the root of a share lies on the drive.
-fn root(share: &Share) -> &'static str {
-    match share.name {
-        "ADMIN$" => "Windows",
-        "Users" => "Users",
-        _ => "",
-    }
-}
-
-/// Longest name and path of NTFS as this machine takes them, in bytes.
-const MAX_NAME: usize = 255;
-const MAX_PATH: usize = 1024;
-
-/// A path below the root of its share: no slashes around it, no dots in it.
-pub(super) fn normal(path: &str) -> Result<String, Status> {
-    // The stream that every file has may be named.
-    let path = pattern(path.strip_suffix("::$DATA").unwrap_or(path))?;
-    let is_bad = |letter: char| letter < ' ' || "\"*:<>?|".contains(letter);
-    if path.contains(is_bad) { Err(Status::OBJECT_NAME_INVALID) } else { Ok(path) }
-}
-
-/// The same for a search, whose last part may have what no name has. One that leaves the share is badly written, one that is too long no name.
-pub(super) fn pattern(path: &str) -> Result<String, Status> {
-    if path.len() > MAX_PATH || path.split(['\\', '/']).any(|part| part.len() > MAX_NAME) {
-        return Err(Status::OBJECT_NAME_INVALID);
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split(['\\', '/']).filter(|part| !part.is_empty() && *part != ".") {
-        if part == ".." {
-            parts.pop().ok_or(Status::OBJECT_PATH_SYNTAX_BAD)?;
-        } else {
-            parts.push(part);
-        }
-    }
-    Ok(parts.join("\\"))
-}
-
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('\\').unwrap_or(("", path))
-}
-
-fn same(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
-}
-
 /// A share with what this source has written there.
 pub(super) struct View<'a> {
     pub(super) host: &'a Host,
@@ -185,8 +30,18 @@ pub(super) struct View<'a> {
     pub(super) visitor: &'a mut Visitor,
 }
 
+/// What is left of something that was closed.
+#[derive(Debug)]
+pub(super) struct Closed {
+    /// Below the root of its share.
+    pub(super) path: String,
+    pub(super) is_deleted: bool,
+    /// What it holds, where that is asked for.
+    pub(super) bytes: Vec<u8>,
+}
+
 impl View<'_> {
-    fn full(&self, path: &str) -> String {
+    pub(super) fn full(&self, path: &str) -> String {
         match (root(&self.share), path) {
             ("", path) => path.to_owned(),
             (root, "") => root.to_owned(),
@@ -194,22 +49,39 @@ impl View<'_> {
         }
     }
 
+    /// What a path on the drive is called on this share.
+    pub(super) fn shown(&self, full: &str) -> String {
+        below(full, root(&self.share)).unwrap_or(full).to_owned()
+    }
+
+    fn written(&self, full: &str) -> Option<&Written> {
+        self.visitor.written.iter().find(|one| same(&one.path, full))
+    }
+
+    fn written_mut(&mut self, full: &str) -> Option<&mut Written> {
+        self.visitor.written.iter_mut().find(|one| same(&one.path, full))
+    }
+
     /// What lies at a normal path.
     pub(super) fn find(&self, path: &str) -> Result<Entry, Status> {
-        let full = self.full(path);
-        if full.is_empty() || path.is_empty() {
-            return Ok(self.made("", "", &Directory));
+        self.find_full(&self.full(path)).map(|entry| Entry {
+            // The root of a share has no name.
+            name: if path.is_empty() { String::new() } else { entry.name },
+            ..entry
+        })
+    }
+
+    fn find_full(&self, full: &str) -> Result<Entry, Status> {
+        if full.is_empty() {
+            return Ok(self.made("", "", &Static::Directory));
         }
-        let written = self.visitor.written.iter().find(|one| same(&one.path, path) && one.share == self.share.name);
-        if let Some(written) = written {
-            return Ok(shown(written));
+        if let Some(written) = self.written(full) {
+            return Ok(written.entry());
         }
-        let known = DRIVE.iter().find(|(one, _)| same(one, &full));
-        if let Some((one, kind)) = known {
+        if let Some((one, kind)) = DRIVE.iter().find(|(one, _)| same(one, full)) {
             return Ok(self.made(one, split(one).1, kind));
         }
-        let (parent, _) = split(path);
-        Err(match self.find(parent) {
+        Err(match self.find_full(split(full).0) {
             Ok(entry) if entry.is_directory => Status::OBJECT_NAME_NOT_FOUND,
             _ => Status::OBJECT_PATH_NOT_FOUND,
         })
@@ -218,85 +90,357 @@ impl View<'_> {
     /// What lies in a directory, `.` and `..` first.
     pub(super) fn list(&self, directory: &str) -> Vec<Entry> {
         let full = self.full(directory);
-        let dots = [".", ".."].map(|name| self.made(&full, name, &Directory));
-        let known = DRIVE.iter().filter(|(path, _)| same(split(path).0, &full));
+        let dots = [".", ".."].map(|name| {
+            let entry = self.find_full(&full).unwrap_or_else(|_| self.made(&full, name, &Static::Directory));
+            Entry { name: name.to_owned(), ..entry }
+        });
+        let is_inside = |path: &str| !path.is_empty() && same(split(path).0, &full) && path != HIDDEN;
+        let known = DRIVE.iter().filter(|(path, _)| is_inside(path) && self.written(path).is_none());
         let known = known.map(|(path, kind)| self.made(path, split(path).1, kind));
-        let in_share = self.visitor.written.iter().filter(|one| one.share == self.share.name);
-        let written = in_share.filter(|one| same(split(&one.path).0, directory)).map(shown);
+        let written = self.visitor.written.iter().filter(|one| is_inside(&one.path)).map(Written::entry);
         dots.into_iter().chain(known).chain(written).collect()
     }
 
-    fn made(&self, path: &str, name: &str, kind: &Static) -> Entry {
+    fn made(&self, path: &str, name: &str, what: &Static) -> Entry {
         let index = index_of(path);
         // Files of one system differ by minutes, not by years.
         let time = Timestamp::from_micros(self.host.installed.as_micros() + Random::new(index).bits() % 1_800_000_000);
-        let (is_directory, size, content) = match kind {
-            Directory => (true, 0, Content::Text("")),
-            Locked(size) => (false, *size, Content::Locked),
-            Text(text) => (false, text.len() as u64, Content::Text(text)),
+        let (is_directory, size) = match what {
+            Static::Directory => (true, 0),
+            Static::Locked(size) => (false, *size),
+            Static::Text(text) => (false, text.len() as u64),
         };
-        Entry { name: name.to_owned(), is_directory, size, time, index, content }
+        let is_locked = matches!(what, Static::Locked(_));
+        let settable = if is_directory { 0 } else { ARCHIVE };
+        let (name, times) = (name.to_owned(), Times::at(time));
+        Entry { name, is_directory, is_doomed: false, is_locked, size, reserved: 0, times, settable, index }
     }
 
-    /// Remembers a file or directory; one of this path is replaced.
-    pub(super) fn put(&mut self, path: &str, is_directory: bool, bytes: &[u8], now: Timestamp) {
-        self.remove(path);
-        let mut kept = Held::new(&self.host.memory);
-        let is_kept = bytes.len() <= MAX_KEPT && kept.write_at(0, bytes, MAX_KEPT);
-        let content = if is_kept { Content::Written(Arc::new(kept)) } else { Content::Locked };
-        let size = bytes.len() as u64;
-        let written = &mut self.visitor.written;
-        if written.len() >= MAX_WRITTEN {
-            written.remove(0);
+    /// Makes room for one more, where something may be forgotten.
+    fn make_room(&mut self, path: &str) -> Result<Held, Status> {
+        if self.visitor.written.len() >= MAX_WRITTEN {
+            let claims = &self.visitor.claims;
+            let is_free = |one: &Written| !claims.is_open(&one.path) && !claims.is_open_below(&one.path);
+            let at = self.visitor.written.iter().position(is_free).ok_or(Status::DISK_FULL)?;
+            self.visitor.written.remove(at);
         }
-        written.push(Written { share: self.share.name, path: path.to_owned(), is_directory, time: now, size, content });
+        Held::elsewhere(&self.host.memory, WRITTEN + path.len()).ok_or(Status::DISK_FULL)
     }
 
-    /// Whether what lies there can be deleted: what the source has written, and no directory with something in it.
+    /// Makes an empty file or a directory where nothing lies.
+    pub(super) fn make(
+        &mut self,
+        path: &str,
+        is_directory: bool,
+        attributes: u32,
+        now: Timestamp,
+    ) -> Result<(), Status> {
+        let path = self.full(path);
+        let room = self.make_room(&path)?;
+        self.visitor.made += 1;
+        if let Some(parent) = self.written_mut(split(&path).0) {
+            parent.touch(now);
+        }
+        let (times, content) = (Times::at(now), Content::Text(""));
+        let index = index_of(&format!("{path} {}", self.visitor.made));
+        let attributes = attributes & SETTABLE | if is_directory { 0 } else { ARCHIVE };
+        self.changed(&path, Action::Added, name_kind(is_directory));
+        let (is_own, is_doomed, descriptor) = (true, false, None);
+        self.visitor.written.push(Written {
+            path,
+            is_directory,
+            is_own,
+            is_doomed,
+            times,
+            attributes,
+            index,
+            content,
+            reserved: 0,
+            descriptor,
+            _room: room,
+        });
+        Ok(())
+    }
+
+    /// Remembers a file that the machine itself has written.
+    pub(super) fn put(&mut self, path: &str, bytes: &[u8], now: Timestamp) {
+        if self.find(path).is_err() && self.make(path, false, 0, now).is_err() {
+            return;
+        }
+        // What has no room is cut: the file is there.
+        let host = self.host;
+        if let Ok(written) = self.own(path)
+            && let Ok(held) = written.upload(host)
+            && held.resize(0)
+        {
+            held.write_at(0, bytes, MAX_KEPT);
+        }
+    }
+
+    /// What can be changed: a file of every Windows becomes one that the source has changed.
+    fn own(&mut self, path: &str) -> Result<&mut Written, Status> {
+        let full = self.full(path);
+        if self.written(&full).is_none() {
+            let entry = self.find(path)?;
+            let what = DRIVE.iter().find(|(one, _)| same(one, &full));
+            let (name, what) = what.ok_or(Status::ACCESS_DENIED)?;
+            let room = self.make_room(&full)?;
+            self.visitor.written.push(Written {
+                path: (*name).to_owned(),
+                is_directory: entry.is_directory,
+                is_own: false,
+                is_doomed: false,
+                times: entry.times,
+                attributes: entry.settable,
+                index: entry.index,
+                content: match what {
+                    Static::Directory => Content::Text(""),
+                    Static::Text(text) => Content::Text(text),
+                    Static::Locked(size) => Content::Locked(*size),
+                },
+                reserved: 0,
+                descriptor: None,
+                _room: room,
+            });
+        }
+        self.written_mut(&full).ok_or(Status::OBJECT_NAME_NOT_FOUND)
+    }
+
+    /// Up to `max` bytes of a file.
+    pub(super) fn read(&self, path: &str, offset: u64, max: usize) -> Result<Vec<u8>, Status> {
+        let full = self.full(path);
+        let fixed = DRIVE.iter().find(|(one, _)| same(one, &full)).and_then(|(_, what)| match what {
+            Static::Text(text) => Some(text.as_bytes()),
+            Static::Directory | Static::Locked(_) => None,
+        });
+        let bytes = self.written(&full).map_or(fixed, |written| written.content.bytes());
+        let bytes = bytes.ok_or(Status::SHARING_VIOLATION)?;
+        let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+        let part = rest.get(..max).unwrap_or(rest);
+        if part.is_empty() && max > 0 { Err(Status::END_OF_FILE) } else { Ok(part.to_vec()) }
+    }
+
+    /// Writes; what was set as the time of the last write stays where `keeps_time`.
+    pub(super) fn write(
+        &mut self,
+        path: &str,
+        (offset, bytes): (u64, &[u8]),
+        now: Timestamp,
+        keeps_time: bool,
+    ) -> Result<(), Status> {
+        let host = self.host;
+        let written = self.own(path)?;
+        if !written.upload(host)?.write_at(offset, bytes, MAX_UPLOAD) {
+            return Err(Status::DISK_FULL);
+        }
+        if !keeps_time {
+            written.touch(now);
+        }
+        let full = written.path.clone();
+        self.changed(&full, Action::Modified, kind::SIZE | kind::WRITTEN);
+        Ok(())
+    }
+
+    /// Cuts a file or fills it up with zeros.
+    pub(super) fn resize(&mut self, path: &str, len: u64, now: Timestamp) -> Result<(), Status> {
+        let len = usize::try_from(len).ok().filter(|len| *len <= MAX_UPLOAD).ok_or(Status::DISK_FULL)?;
+        let host = self.host;
+        let written = self.own(path)?;
+        if !written.upload(host)?.resize(len) {
+            return Err(Status::DISK_FULL);
+        }
+        written.touch(now);
+        let full = written.path.clone();
+        self.changed(&full, Action::Modified, kind::SIZE | kind::WRITTEN);
+        Ok(())
+    }
+
+    /// Keeps bytes for what will be written; fewer than there are cut the file (MS-FSA 2.1.5.14.1).
+    pub(super) fn allocate(&mut self, path: &str, len: u64, now: Timestamp) -> Result<(), Status> {
+        const MOST: u64 = 1 << 32;
+        if len < self.find(path)?.size {
+            self.resize(path, len, now)?;
+        }
+        self.own(path)?.reserved = len.min(MOST);
+        Ok(())
+    }
+
+    /// Empties a file, which then has these attributes.
+    pub(super) fn overwrite(&mut self, path: &str, attributes: u32, now: Timestamp) -> Result<(), Status> {
+        self.resize(path, 0, now)?;
+        self.own(path)?.attributes = attributes & SETTABLE | ARCHIVE;
+        Ok(())
+    }
+
+    /// Sets times and attributes (MS-FSA 2.1.5.14.2): what is 0 stays, as do times whose changes are to be left out (all ones).
+    pub(super) fn set_basic(&mut self, path: &str, times: [u64; 4], attributes: u32) -> Result<(), Status> {
+        let written = self.own(path)?;
+        let is_other = if written.is_directory { attributes & TEMPORARY != 0 } else { attributes & DIRECTORY != 0 };
+        if is_other {
+            return Err(Status::INVALID_PARAMETER);
+        }
+        let is_time = |time: u64| time != 0 && time < u64::MAX - 1;
+        for (time, set) in written.times.0.iter_mut().zip(times).filter(|(_, set)| is_time(*set)) {
+            *time = set;
+        }
+        if attributes != 0 {
+            written.attributes = attributes & SETTABLE;
+        }
+        let [created, accessed, last, _] = times.map(is_time);
+        let kinds = [(created, kind::CREATED), (accessed, kind::ACCESSED), (last, kind::WRITTEN)];
+        let kinds = kinds.into_iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, one)| all | one);
+        let full = written.path.clone();
+        self.changed(&full, Action::Modified, kinds | if attributes != 0 { kind::ATTRIBUTES } else { 0 });
+        Ok(())
+    }
+
+    /// The security descriptor that was set, if one was.
+    pub(super) fn descriptor(&self, path: &str) -> Option<&[u8]> {
+        self.written(&self.full(path))?.descriptor.as_ref().map(Held::bytes)
+    }
+
+    pub(super) fn set_descriptor(&mut self, path: &str, descriptor: &[u8]) -> Result<(), Status> {
+        let mut held = Held::new(&self.host.memory);
+        if !held.write_at(0, descriptor, MAX_DESCRIPTOR) {
+            return Err(Status::INSUFFICIENT_RESOURCES);
+        }
+        let written = self.own(path)?;
+        written.descriptor = Some(held);
+        let full = written.path.clone();
+        self.changed(&full, Action::Modified, kind::SECURITY);
+        Ok(())
+    }
+
+    /// Whether what lies there can be deleted: what the source has made and not protected, and no directory with something in it.
     pub(super) fn may_remove(&self, path: &str) -> Result<(), Status> {
         let entry = self.find(path)?;
         if entry.is_directory && self.list(path).len() > 2 {
             return Err(Status::DIRECTORY_NOT_EMPTY);
         }
-        let is_written = self.visitor.written.iter().any(|one| one.share == self.share.name && same(&one.path, path));
-        match entry.content {
-            _ if is_written => Ok(()),
-            Content::Locked => Err(Status::CANNOT_DELETE),
+        match self.written(&self.full(path)) {
+            Some(written) if written.attributes & READ_ONLY != 0 => Err(Status::CANNOT_DELETE),
+            Some(written) if written.is_own => Ok(()),
+            _ if entry.is_locked => Err(Status::CANNOT_DELETE),
             _ => Err(Status::ACCESS_DENIED),
         }
     }
 
+    /// Has it deleted when nobody has it open any more, or not.
+    pub(super) fn doom(&mut self, path: &str, is_doomed: bool) -> Result<(), Status> {
+        if is_doomed {
+            self.may_remove(path)?;
+        }
+        let full = self.full(path);
+        if let Some(written) = self.written_mut(&full) {
+            written.is_doomed = is_doomed;
+        }
+        Ok(())
+    }
+
+    /// Deletes what nobody has open.
+    pub(super) fn delete(&mut self, path: &str) -> Result<(), Status> {
+        self.may_remove(path)?;
+        let full = self.full(path);
+        self.visitor.claims.suffer(&full, access::DELETE, 7)?;
+        self.doom(path, true)?;
+        self.settle(&full);
+        Ok(())
+    }
+
     /// Gives what the source has written another path, with all that lies below it.
     pub(super) fn rename(&mut self, from: &str, to: &str, replaces: bool) -> Result<(), Status> {
-        self.find(from)?;
+        let is_directory = self.find(from)?.is_directory;
+        let (source, target) = (self.full(from), self.full(to));
+        let is_own = self.written(&source).is_some_and(|written| written.is_own);
         match self.find(to) {
             Ok(_) if same(from, to) => {}
             Ok(_) if !replaces => return Err(Status::OBJECT_NAME_COLLISION),
-            Ok(_) => {
+            Ok(entry) => {
+                if entry.is_directory || self.visitor.claims.is_open(&target) {
+                    return Err(Status::ACCESS_DENIED);
+                }
                 self.may_remove(to)?;
-                self.remove(to);
+                self.visitor.written.retain(|one| !same(&one.path, &target));
+                self.changed(&target, Action::Removed, name_kind(false));
             }
             Err(Status::OBJECT_NAME_NOT_FOUND) => {}
             Err(status) => return Err(status),
         }
-        let share = self.share.name;
-        let is_below = |path: &str| path.get(..from.len()).is_some_and(|start| same(start, from));
-        let moved = |path: &str| path.len() == from.len() || path.as_bytes().get(from.len()) == Some(&b'\\');
-        let mut has_moved = false;
-        for one in self.visitor.written.iter_mut().filter(|one| one.share == share) {
-            if is_below(&one.path) && moved(&one.path) {
-                has_moved |= one.path.len() == from.len();
-                one.path = format!("{to}{}", one.path.get(from.len()..).unwrap_or_default());
-            }
+        // The other directory is opened for adding to it.
+        self.visitor.claims.suffer(split(&target).0, access::WRITE, 3)?;
+        if !is_own || self.visitor.claims.is_open_below(&source) {
+            return Err(Status::ACCESS_DENIED);
         }
-        if has_moved { Ok(()) } else { Err(Status::ACCESS_DENIED) }
+        for one in &mut self.visitor.written {
+            let moved = match below(&one.path, &source) {
+                Some("") => target.clone(),
+                Some(rest) => format!("{target}\\{rest}"),
+                None => continue,
+            };
+            one.path = moved;
+        }
+        self.visitor.claims.rename(&source, &target);
+        let is_here = same(split(&source).0, split(&target).0);
+        let (gone, came) =
+            if is_here { (Action::RenamedFrom, Action::RenamedTo) } else { (Action::Removed, Action::Added) };
+        self.changed(&source, gone, name_kind(is_directory));
+        self.changed(&target, came, name_kind(is_directory));
+        Ok(())
     }
 
-    /// Forgets what the source has written at this path; false when it has not.
-    pub(super) fn remove(&mut self, path: &str) -> bool {
-        let before = self.visitor.written.len();
-        self.visitor.written.retain(|one| !(one.share == self.share.name && same(&one.path, path)));
-        self.visitor.written.len() < before
+    /// What it has open is closed: the last one to close it has it deleted, where that was wanted, or kept.
+    pub(super) fn close(&mut self, owner: Owner, wants_bytes: bool) -> Option<Closed> {
+        let claim = self.visitor.claims.remove(owner)?;
+        let path = self.shown(&claim.path);
+        if claim.deletes {
+            // What has come to lie in a directory in the meantime keeps it.
+            let _ = self.doom(&path, true);
+        }
+        let content = self.written(&claim.path).filter(|_| wants_bytes).and_then(|written| written.content.bytes());
+        let bytes = content.unwrap_or_default().to_vec();
+        let is_deleted = self.settle(&claim.path);
+        if !self.visitor.claims.is_watched() {
+            self.visitor.changes.forget();
+        }
+        Some(Closed { path, is_deleted, bytes })
+    }
+
+    /// What nobody has open any more is deleted (true), or kept in memory for what is closed.
+    fn settle(&mut self, full: &str) -> bool {
+        if self.visitor.claims.is_open(full) {
+            return false;
+        }
+        let memory = &self.host.memory;
+        let held = |one: &Written| if let Content::Written(held) = &one.content { held.bytes().len() } else { 0 };
+        let all: usize = self.visitor.written.iter().map(held).sum();
+        let Some(written) = self.written_mut(full) else { return false };
+        if written.is_doomed {
+            let is_directory = written.is_directory;
+            self.visitor.written.retain(|one| !same(&one.path, full));
+            self.changed(full, Action::Removed, name_kind(is_directory));
+            return true;
+        }
+        written.reserved = 0;
+        if let Content::Written(held) = &written.content {
+            let mut kept = Held::new(memory);
+            let has_room = held.bytes().len() <= MAX_KEPT && all <= MAX_KEPT_ALL;
+            let is_kept = has_room && kept.write_at(0, held.bytes(), MAX_KEPT);
+            let size = held.bytes().len() as u64;
+            written.content = if is_kept { Content::Written(kept) } else { Content::Locked(size) };
+        }
+        false
+    }
+
+    /// Whether a range of what it has open may be touched.
+    pub(super) fn may_touch(&self, owner: Owner, range: Lock) -> Result<(), Status> {
+        self.visitor.claims.may_touch(owner, range)
+    }
+
+    /// Tells those that watch.
+    fn changed(&mut self, full: &str, action: Action, kinds: u32) {
+        if self.visitor.claims.is_watched() {
+            self.visitor.changes.add(full, action, kinds);
+        }
     }
 }
 
@@ -311,15 +455,8 @@ pub(super) fn view<R>(
     host.visitors.with(cx.session().client.ip(), now, |visitor| work(&mut View { host, share, visitor }, now))
 }
 
-fn shown(written: &Written) -> Entry {
-    Entry {
-        name: split(&written.path).1.to_owned(),
-        is_directory: written.is_directory,
-        size: written.size,
-        time: written.time,
-        index: index_of(&written.path),
-        content: written.content.clone(),
-    }
+const fn name_kind(is_directory: bool) -> u32 {
+    if is_directory { kind::DIRECTORY_NAME } else { kind::FILE_NAME }
 }
 
 /// FNV-1a, spread: file numbers that look like those of NTFS.
@@ -328,67 +465,4 @@ fn index_of(path: &str) -> u64 {
         (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
     });
     0x0001_0000_0000_0000 | (hash >> 20 & 0xffff)
-}
-
-/// Whether a name fits a pattern with `*` and `?`, and the DOS forms `<`, `>` and `"` of MS-FSCC 2.1.4, which few visitors send.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    if pattern.is_empty() || pattern == ['*', '.', '*'] {
-        return true;
-    }
-    // The greedy walk: on a mismatch go back to the last star and let it take one more.
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while let Some(&letter) = name.get(n) {
-        match pattern.get(p) {
-            Some('*' | '<') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some('?' | '>') => (p, n) = (p + 1, n + 1),
-            Some('"') if letter == '.' => (p, n) = (p + 1, n + 1),
-            Some(&wanted) if wanted == letter => (p, n) = (p + 1, n + 1),
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, n) = (at + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(p..).is_none_or(|rest| rest.iter().all(|letter| matches!(letter, '*' | '<')))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_are_those_of_windows() {
-        for (pattern, name, fit) in [
-            ("*", "a", true),
-            ("*.*", "Windows", true),
-            ("*.ini", "desktop.INI", true),
-            ("*.ini", "desktop.inf", false),
-            ("win?.exe", "wins.exe", true),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "aXbYbZ", false),
-            ("", "x", true),
-            ("Windows", "windows", true),
-        ] {
-            assert_eq!(fits(pattern, name), fit, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn no_path_leaves_its_share() {
-        assert_eq!(normal("\\a\\.\\b\\..\\c\\").as_deref(), Ok("a\\c"));
-        assert_eq!(normal("a/../.."), Err(Status::OBJECT_PATH_SYNTAX_BAD));
-        assert_eq!(normal("\\").as_deref(), Ok(""));
-        assert_eq!(normal("a::$DATA").as_deref(), Ok("a"));
-        for name in ["a*b", "a:b", "a|b", "a<b", "a?", "\u{1}a"] {
-            assert_eq!(normal(name), Err(Status::OBJECT_NAME_INVALID), "{name}");
-        }
-    }
 }

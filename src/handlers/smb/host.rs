@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::disk::Written;
+use super::change::Changes;
+use super::claim::Claims;
 use super::pool::Pool;
 use super::rpc::{Created, Set};
+use super::written::Written;
 use crate::clock::Timestamp;
 use crate::handlers::{Count, Credentials, Environment, Persona, Policy, Sources};
 
@@ -124,8 +126,12 @@ pub(super) struct Visitor {
     pub(super) services: Vec<(&'static str, bool)>,
     /// What it has set in the registry.
     pub(super) set: Vec<Set>,
-    /// Files and directories that it made.
+    /// Files and directories that it made or changed, and how many it has made.
     pub(super) written: Vec<Written>,
+    pub(super) made: u64,
+    /// What its connections have open on the drive, and what has changed there for those that watch.
+    pub(super) claims: Claims,
+    pub(super) changes: Changes,
 }
 
 /// The machine.

@@ -1,18 +1,22 @@
 //! Directory entries and file information (MS-FSCC 2.4, 2.5), the same for SMB1 and SMB2.
 
-use super::disk::Entry;
 use super::host::Host;
-use super::wire::{Put, filetime, utf16};
-use crate::clock::Timestamp;
+use super::wire::{EPOCH, Put, filetime, utf16};
+use super::written::Entry;
 
-/// UTIME (MS-CIFS 2.2.1.4.3): seconds since 1970.
-pub(super) fn seconds(time: Timestamp) -> u32 {
-    u32::try_from(time.as_micros() / 1_000_000).unwrap_or(u32::MAX)
+/// UTIME (MS-CIFS 2.2.1.4.3) of a FILETIME: seconds since 1970.
+pub(super) fn seconds(time: u64) -> u32 {
+    u32::try_from(time.saturating_sub(EPOCH) / 10_000_000).unwrap_or(u32::MAX)
+}
+
+/// The FILETIME of a UTIME; 0, which leaves a time as it is, for 0 and all ones.
+pub(super) fn time_of_seconds(seconds: u32) -> u64 {
+    if matches!(seconds, 0 | u32::MAX) { 0 } else { u64::from(seconds) * 10_000_000 + EPOCH }
 }
 
 /// Date and time as DOS has them (MS-CIFS 2.2.1.4.1, 2.2.1.4.2): years from 1980 on, two seconds a step.
-fn dos_time(time: Timestamp) -> [u16; 2] {
-    let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+fn dos_time(time: u64) -> [u16; 2] {
+    let micros = i64::try_from(time.saturating_sub(EPOCH) / 10).unwrap_or(i64::MAX);
     let Ok(time) = jiff::Timestamp::from_microsecond(micros) else { return [0; 2] };
     let time = time.to_zoned(jiff::tz::TimeZone::UTC);
     let field = |value: i8| u16::try_from(value).unwrap_or(0);
@@ -25,7 +29,8 @@ fn dos_time(time: Timestamp) -> [u16; 2] {
 pub(super) fn standard(entry: &Entry, level: u16) -> Vec<u8> {
     let mut out = Vec::new();
     if level != 4 {
-        for part in [dos_time(entry.time); 3].as_flattened() {
+        let [created, accessed, written, _] = entry.times.0.map(dos_time);
+        for part in [created, accessed, written].as_flattened() {
             out.put16(*part);
         }
         for size in [entry.size, entry.allocated()] {
@@ -40,11 +45,12 @@ pub(super) fn standard(entry: &Entry, level: u16) -> Vec<u8> {
 }
 
 /// SMB_QUERY_FILE_ALL_INFO (MS-CIFS 2.2.8.3.8), which is shorter than the class of NT with this name.
-pub(super) fn all(entry: &Entry, path: &str, deletes: bool) -> Vec<u8> {
+pub(super) fn all(entry: &Entry, path: &str) -> Vec<u8> {
     let mut out = Vec::new();
     put_times(&mut out, entry);
-    out.put32(entry.attributes()).put32(0).put64(entry.allocated()).put64(entry.size).put32(1);
-    out.put8(deletes.into()).put8(entry.is_directory.into()).put16(0).put32(0);
+    out.put32(entry.attributes()).put32(0).put64(entry.allocated()).put64(entry.size);
+    out.put32(u32::from(!entry.is_doomed));
+    out.put8(entry.is_doomed.into()).put8(entry.is_directory.into()).put16(0).put32(0);
     out.put_len32(2 * path.encode_utf16().count()).put_utf16(path);
     out
 }
@@ -94,13 +100,14 @@ pub(super) fn directory_entry(out: &mut Vec<u8>, class: u8, entry: &Entry, is_un
         0x02 => {
             out.put32(0);
         }
-        // FileBothDirectoryInformation: EaSize, no short name.
+        // FileBothDirectoryInformation: EaSize, a short name.
         0x03 => {
-            out.put32(0).put(&[0; 26]);
+            put_short_name(out.put32(0), &entry.name);
         }
         // FileIdBothDirectoryInformation
         0x25 => {
-            out.put32(0).put(&[0; 26]).put16(0).put64(entry.index);
+            put_short_name(out.put32(0), &entry.name);
+            out.put16(0).put64(entry.index);
         }
         // FileIdFullDirectoryInformation
         0x26 => {
@@ -116,15 +123,24 @@ pub(super) fn directory_entry(out: &mut Vec<u8>, class: u8, entry: &Entry, is_un
     true
 }
 
+/// The short name that a name has besides itself: its length, something reserved, twelve letters.
+fn put_short_name(out: &mut Vec<u8>, name: &str) {
+    let short = Some(short_name(name)).filter(|short| short != name && short != ".").unwrap_or_default();
+    let mut text = utf16(&short);
+    let len = u8::try_from(text.len()).unwrap_or(0);
+    text.resize(24, 0);
+    out.put8(len).put8(0).put(&text);
+}
+
 /// Four times (MS-FSCC 2.4.7): creation, last access, last write, change.
 pub(super) fn put_times(out: &mut Vec<u8>, entry: &Entry) {
-    for _ in 0..4 {
-        out.put64(filetime(entry.time));
+    for time in entry.times.0 {
+        out.put64(time);
     }
 }
 
 /// Information about a file (MS-FSCC 2.4) by its class; `None` for one that there is not. `path` begins with a backslash.
-pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool, access: u32) -> Option<Vec<u8>> {
+pub(super) fn file(class: u16, entry: &Entry, path: &str, (access, position): (u32, u64)) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let name: Vec<u16> = path.encode_utf16().collect();
     let basic = |out: &mut Vec<u8>| {
@@ -132,8 +148,8 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool, access:
         out.put32(entry.attributes()).put32(0);
     };
     let standard = |out: &mut Vec<u8>| {
-        out.put64(entry.allocated()).put64(entry.size).put32(1);
-        out.put8(deletes.into()).put8(entry.is_directory.into()).put16(0);
+        out.put64(entry.allocated()).put64(entry.size).put32(u32::from(!entry.is_doomed));
+        out.put8(entry.is_doomed.into()).put8(entry.is_directory.into()).put16(0);
     };
     match class {
         4 => basic(&mut out),
@@ -149,7 +165,7 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool, access:
             out.put32(access);
         }
         14 => {
-            out.put64(0);
+            out.put64(position);
         }
         16 => {
             out.put32(0);
@@ -157,7 +173,7 @@ pub(super) fn file(class: u16, entry: &Entry, path: &str, deletes: bool, access:
         18 => {
             basic(&mut out);
             standard(&mut out);
-            out.put64(entry.index).put32(0).put32(access).put64(0).put32(0).put32(0).put_len32(2 * name.len());
+            out.put64(entry.index).put32(0).put32(access).put64(position).put32(0).put32(0).put_len32(2 * name.len());
             for unit in name {
                 out.put16(unit);
             }
@@ -268,6 +284,7 @@ pub(super) fn pipe(class: u16) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn short_names_are_those_of_ntfs() {
@@ -288,7 +305,9 @@ mod tests {
     #[test]
     fn times_of_dos_have_two_seconds_a_step() {
         // 2024-12-19 08:48:15 UTC.
-        assert_eq!(dos_time(Timestamp::from_micros(1_734_598_095_000_000)), [0x5993, 0x4607]);
-        assert_eq!(dos_time(Timestamp::from_micros(0)), [0x0021, 0]);
+        let time = filetime(Timestamp::from_micros(1_734_598_095_000_000));
+        assert_eq!(dos_time(time), [0x5993, 0x4607]);
+        assert_eq!(dos_time(EPOCH), [0x0021, 0]);
+        assert_eq!(time_of_seconds(seconds(time)), time);
     }
 }

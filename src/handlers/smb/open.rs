@@ -2,18 +2,21 @@
 
 use super::access;
 use super::account::User;
-use super::disk::{Content, Entry, View, fits, normal, view};
+use super::claim::Owner;
+use super::descriptor::{changed, descriptor, parts, rights_to_set};
+use super::disk::{View, view};
 use super::host::{Host, Kind, Share};
 use super::lock::Lock;
+use super::path::{fits, normal};
 use super::pool::Held;
 use super::remote::RemCom;
 use super::rpc::Pipe;
 use super::status::Status;
+use super::written::Entry;
+use crate::clock::Timestamp;
 use crate::events::Event;
 use crate::handlers::Context;
 
-/// Bytes of an uploaded file.
-const MAX_UPLOAD: usize = 16 * 1024 * 1024;
 /// A write may begin this many bytes, and this many times what was written, after the start of the file: what lies between is stored, too.
 const MAX_GAP: u64 = 64 * 1024;
 const MAX_SPREAD: u64 = 16;
@@ -25,17 +28,19 @@ pub(super) struct Open {
     /// The tree that it was opened in.
     pub(super) tree: u32,
     pub(super) share: Share,
+    /// Below the root of its share: as it was when it was looked at last, as are the next two.
     pub(super) path: String,
+    /// Of a file or directory.
+    pub(super) entry: Option<Entry>,
     pub(super) object: Object,
-    /// FILE_OPENED 1, CREATED 2, OVERWRITTEN 3.
+    /// FILE_SUPERSEDED 0, OPENED 1, CREATED 2, OVERWRITTEN 3.
     pub(super) action: u32,
-    pub(super) deletes: bool,
-    /// Rights that it was opened with, and what others may have.
+    /// Rights that it was opened with.
     pub(super) access: u32,
-    pub(super) shared: u32,
-    /// Nothing else of this connection was open there when it was opened.
+    /// Where reading or writing has ended, or what was set as that.
+    pub(super) position: u64,
+    /// Nothing else of this source was open there when it was opened.
     pub(super) is_alone: bool,
-    pub(super) locks: Vec<Lock>,
 }
 
 /// What is open.
@@ -50,54 +55,66 @@ pub(super) enum Object {
 /// An open file.
 #[derive(Debug)]
 pub(super) struct File {
-    pub(super) entry: Entry,
-    /// Its new content, once the visitor has written.
-    upload: Option<Held>,
-    /// Bytes that it has written: gaps in the file are bounded by them.
+    /// Its content was changed over this handle: it is stored when that is closed.
+    pub(super) is_changed: bool,
+    /// Bytes that were written: gaps in the file are bounded by them.
     written: u64,
+    /// The time of the last write was set, and stays.
+    keeps_time: bool,
 }
 
 /// An open directory, or a search of SMB1.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Directory {
-    pub(super) entry: Entry,
-    listing: Option<Vec<Entry>>,
+    /// The entries, and what they take out of the budget.
+    listing: Option<(Vec<Entry>, Held)>,
     at: usize,
 }
 
 impl Open {
     /// One that a search of SMB1 goes on in.
     pub(super) const fn search(tree: u32, share: Share, path: String, directory: Directory) -> Self {
+        let object = Object::Directory(directory);
         Self {
             id: 0,
             tree,
             share,
             path,
-            object: Object::Directory(directory),
+            entry: None,
+            object,
             action: 1,
-            deletes: false,
             access: access::READ,
-            shared: 7,
+            position: 0,
             is_alone: false,
-            locks: Vec::new(),
         }
     }
 
-    pub(super) fn is_same_place(&self, other: &Self) -> bool {
-        self.is_at(other.share, &other.path)
+    pub(super) const fn is_pipe(&self) -> bool {
+        matches!(self.object, Object::Pipe(_) | Object::RemCom(_))
     }
 
-    pub(super) fn is_at(&self, share: Share, path: &str) -> bool {
-        share.kind == Kind::Disk && self.share.name == share.name && self.path.eq_ignore_ascii_case(path)
+    pub(super) fn owner(&self, cx: &Context<'_>) -> Owner {
+        Owner { session: cx.session().seed, id: self.id }
     }
 
-    /// Whether it may be opened again with these rights, and these for others.
-    pub(super) fn suffers(&self, wanted: u32, shared: u32) -> bool {
-        access::suffers((self.access, self.shared), (wanted, shared))
+    /// Looks again: other handles may have written there, or renamed it.
+    pub(super) fn refresh(&mut self, host: &Host, cx: &Context<'_>) {
+        if self.share.kind == Kind::Pipe {
+            return;
+        }
+        let owner = self.owner(cx);
+        let found = view(host, cx, self.share, |view, _| {
+            let path = view.visitor.claims.find(owner).map(|claim| view.shown(&claim.path))?;
+            let entry = view.find(&path).ok()?;
+            Some((path, entry))
+        });
+        if let Some((path, entry)) = found {
+            (self.path, self.entry) = (path, Some(entry));
+        }
     }
 
     /// Files and directories only do what they were opened for.
-    const fn may(&self, rights: u32) -> Result<(), Status> {
+    pub(super) const fn may(&self, rights: u32) -> Result<(), Status> {
         if self.access & rights != 0 || matches!(self.share.kind, Kind::Pipe) {
             Ok(())
         } else {
@@ -105,21 +122,28 @@ impl Open {
         }
     }
 
-    /// The entry of a file or directory, with the size that it has by now.
-    pub(super) fn entry(&self) -> Option<Entry> {
-        match &self.object {
-            Object::Pipe(_) | Object::RemCom(_) => None,
-            Object::File(file) => {
-                let size = file.upload.as_ref().map_or(file.entry.size, |held| held.bytes().len() as u64);
-                Some(Entry { size, ..file.entry.clone() })
-            }
-            Object::Directory(directory) => Some(directory.entry.clone()),
+    /// Works on what lies there.
+    pub(super) fn on_disk<R>(
+        &self,
+        host: &Host,
+        cx: &Context<'_>,
+        work: impl FnOnce(&mut View<'_>, &str, Timestamp) -> Result<R, Status>,
+    ) -> Result<R, Status> {
+        if self.share.kind != Kind::Disk {
+            return Err(Status::INVALID_DEVICE_REQUEST);
         }
+        view(host, cx, self.share, |view, now| work(view, &self.path, now))
     }
 
-    pub(super) fn read(&mut self, offset: u64, max: usize) -> Result<(Vec<u8>, bool), Status> {
+    pub(super) fn read(
+        &mut self,
+        host: &Host,
+        cx: &Context<'_>,
+        (offset, process): (u64, u16),
+        max: usize,
+    ) -> Result<(Vec<u8>, bool), Status> {
         self.may(access::READ | access::EXECUTE)?;
-        let file = match &mut self.object {
+        match &mut self.object {
             Object::Pipe(pipe) => {
                 let (bytes, more) = pipe.read(max);
                 return if bytes.is_empty() { Err(Status::PIPE_EMPTY) } else { Ok((bytes, more)) };
@@ -129,15 +153,17 @@ impl Open {
                 return if bytes.is_empty() { Err(Status::PIPE_EMPTY) } else { Ok((bytes, false)) };
             }
             Object::Directory(_) => return Err(Status::INVALID_DEVICE_REQUEST),
-            Object::File(file) => file,
-        };
-        let bytes = match &file.upload {
-            Some(held) => held.bytes(),
-            None => file.entry.content.bytes().ok_or(Status::SHARING_VIOLATION)?,
-        };
-        let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
-        let part = rest.get(..max).unwrap_or(rest);
-        if part.is_empty() && max > 0 { Err(Status::END_OF_FILE) } else { Ok((part.to_vec(), false)) }
+            Object::File(_) => {}
+        }
+        let owner = self.owner(cx);
+        self.on_disk(host, cx, |view, path, _| {
+            view.may_touch(owner, Lock { offset, len: max as u64, is_exclusive: false, process })?;
+            view.read(path, offset, max)
+        })
+        .map(|bytes| {
+            self.position = offset.saturating_add(bytes.len() as u64);
+            (bytes, false)
+        })
     }
 
     /// Writes to a file or a pipe; events of the calls in the pipe are recorded.
@@ -146,37 +172,39 @@ impl Open {
         host: &Host,
         cx: &mut Context<'_>,
         user: &User,
-        offset: u64,
+        (offset, process): (u64, u16),
         bytes: &[u8],
     ) -> Result<(), Status> {
         self.may(access::WRITE | access::APPEND)?;
-        match &mut self.object {
-            Object::Pipe(pipe) => pipe.take(host, cx, user, self.id, bytes),
+        let id = self.id;
+        let file = match &mut self.object {
+            Object::Pipe(pipe) => return pipe.take(host, cx, user, id, bytes),
             Object::RemCom(remote) => {
                 remote.write(cx, bytes);
-                Ok(())
+                return Ok(());
             }
-            Object::Directory(_) => Err(Status::INVALID_DEVICE_REQUEST),
-            Object::File(file) => {
-                file.written = file.written.saturating_add(bytes.len() as u64);
-                let most = file.written.saturating_mul(MAX_SPREAD).saturating_add(MAX_GAP);
-                let content = file.content(host)?;
-                if offset > most {
-                    return Err(Status::DISK_FULL);
-                }
-                if content.write_at(offset, bytes, MAX_UPLOAD) { Ok(()) } else { Err(Status::DISK_FULL) }
-            }
+            Object::Directory(_) => return Err(Status::INVALID_DEVICE_REQUEST),
+            Object::File(file) => file,
+        };
+        file.written = file.written.saturating_add(bytes.len() as u64);
+        let keeps_time = file.keeps_time;
+        if offset > file.written.saturating_mul(MAX_SPREAD).saturating_add(MAX_GAP) {
+            return Err(Status::DISK_FULL);
         }
+        file.is_changed = true;
+        let owner = self.owner(cx);
+        self.on_disk(host, cx, |view, path, now| {
+            view.may_touch(owner, Lock { offset, len: bytes.len() as u64, is_exclusive: true, process })?;
+            view.write(path, (offset, bytes), now, keeps_time)
+        })?;
+        self.position = offset.saturating_add(bytes.len() as u64);
+        Ok(())
     }
 
-    /// Has it deleted when it is closed, or not.
+    /// Has it deleted when nobody has it open any more, or not.
     pub(super) fn delete(&mut self, host: &Host, cx: &Context<'_>, deletes: bool) -> Result<(), Status> {
         self.may(access::DELETE)?;
-        if deletes && self.share.kind == Kind::Disk {
-            view(host, cx, self.share, |view, _| view.may_remove(&self.path))?;
-        }
-        self.deletes = deletes;
-        Ok(())
+        self.on_disk(host, cx, |view, path, _| view.doom(path, deletes))
     }
 
     /// Gives it another path on its share.
@@ -186,7 +214,7 @@ impl Open {
         }
         self.may(access::DELETE)?;
         let to = normal(to)?;
-        view(host, cx, self.share, |view, _| view.rename(&self.path, &to, replaces))?;
+        self.on_disk(host, cx, |view, path, _| view.rename(path, &to, replaces))?;
         let name = format!("\\\\{}\\{}\\", host.name, self.share.name);
         let event = Event::new("request", format!("{name}{} renamed to {to}", self.path));
         cx.event(event.with("path", format!("{name}{to}")));
@@ -196,73 +224,118 @@ impl Open {
 
     /// Gives a file that the visitor has written another name besides its own (MS-FSA 2.1.5.14.6).
     pub(super) fn link(&self, host: &Host, cx: &Context<'_>, to: &str) -> Result<(), Status> {
-        let Object::File(File { entry: Entry { content: Content::Written(held), .. }, .. }) = &self.object else {
-            return Err(Status::ACCESS_DENIED);
-        };
         let to = normal(to)?;
-        view(host, cx, self.share, |view, now| match view.find(&to) {
-            Ok(_) => Err(Status::OBJECT_NAME_COLLISION),
-            Err(Status::OBJECT_NAME_NOT_FOUND) => {
-                view.put(&to, false, held.bytes(), now);
-                Ok(())
+        self.on_disk(host, cx, |view, path, now| {
+            view.may_remove(path)?;
+            match view.find(&to) {
+                Ok(_) => return Err(Status::OBJECT_NAME_COLLISION),
+                Err(Status::OBJECT_NAME_NOT_FOUND) => {}
+                Err(status) => return Err(status),
             }
-            Err(status) => Err(status),
+            let bytes = view.read(path, 0, usize::MAX).or_else(|status| match status {
+                Status::END_OF_FILE => Ok(Vec::new()),
+                other => Err(other),
+            })?;
+            view.put(&to, &bytes, now);
+            Ok(())
         })
     }
 
-    /// Sets the length of a file. Only what is written makes it longer: clients announce the length before.
-    pub(super) fn resize(&mut self, host: &Host, len: u64) -> Result<(), Status> {
+    /// Sets the length of a file. Only what is written makes it longer than that: clients announce the length before.
+    pub(super) fn resize(&mut self, host: &Host, cx: &Context<'_>, len: u64) -> Result<(), Status> {
         self.may(access::WRITE)?;
         let Object::File(file) = &mut self.object else { return Err(Status::INVALID_PARAMETER) };
-        let len = usize::try_from(len).ok().filter(|len| *len <= MAX_UPLOAD).ok_or(Status::DISK_FULL)?;
-        let content = file.content(host)?;
-        if len >= content.bytes().len() || content.resize(len) { Ok(()) } else { Err(Status::DISK_FULL) }
+        let most = file.written.saturating_mul(MAX_SPREAD).saturating_add(MAX_GAP);
+        file.is_changed = true;
+        self.on_disk(host, cx, |view, path, now| {
+            let size = view.find(path)?.size;
+            if len > size && len > most { Ok(()) } else { view.resize(path, len, now) }
+        })
+    }
+
+    /// FileAllocationInformation (MS-FSCC 2.4.4).
+    pub(super) fn allocate(&mut self, host: &Host, cx: &Context<'_>, len: u64) -> Result<(), Status> {
+        self.may(access::WRITE)?;
+        if !matches!(self.object, Object::File(_)) {
+            return Err(Status::INVALID_PARAMETER);
+        }
+        self.on_disk(host, cx, |view, path, now| view.allocate(path, len, now))
+    }
+
+    /// FileBasicInformation (MS-FSCC 2.4.7): four times, attributes.
+    pub(super) fn set_basic(
+        &mut self,
+        host: &Host,
+        cx: &Context<'_>,
+        times: [u64; 4],
+        attributes: u32,
+    ) -> Result<(), Status> {
+        self.may(access::WRITE_ATTRIBUTES)?;
+        let [_, _, last, _] = times;
+        if let Object::File(file) = &mut self.object {
+            file.keeps_time |= last != 0;
+        }
+        self.on_disk(host, cx, |view, path, _| view.set_basic(path, times, attributes))
+    }
+}
+
+impl Open {
+    /// The parts of the security descriptor that are asked for.
+    pub(super) fn security(&self, host: &Host, cx: &Context<'_>, asked: u32) -> Result<Vec<u8>, Status> {
+        if asked != 0 {
+            self.may(access::READ_CONTROL)?;
+        }
+        if self.share.kind == Kind::Pipe {
+            return descriptor(host, false, None, asked);
+        }
+        self.on_disk(host, cx, |view, path, _| {
+            descriptor(host, view.find(path)?.is_directory, view.descriptor(path), asked)
+        })
+    }
+
+    /// Gives what was just made the parts that this has.
+    pub(super) fn describe(&self, host: &Host, cx: &Context<'_>, given: &[u8]) -> Result<(), Status> {
+        self.on_disk(host, cx, |view, path, _| {
+            let whole = changed(host, view.find(path)?.is_directory, None, (given, parts(given)))?;
+            view.set_descriptor(path, &whole)
+        })
+    }
+
+    /// Sets these parts of it.
+    pub(super) fn set_security(&self, host: &Host, cx: &Context<'_>, given: &[u8], which: u32) -> Result<(), Status> {
+        self.may(rights_to_set(which))?;
+        self.on_disk(host, cx, |view, path, _| {
+            let whole = changed(host, view.find(path)?.is_directory, view.descriptor(path), (given, which))?;
+            view.set_descriptor(path, &whole)
+        })
     }
 }
 
 impl File {
-    /// One whose new content there is none of yet, or that is emptied.
-    pub(super) const fn new(entry: Entry, upload: Option<Held>) -> Self {
-        Self { entry, upload, written: 0 }
-    }
-
-    /// What was written, when it is closed.
-    pub(super) fn take(&mut self) -> Option<Held> {
-        self.upload.take()
-    }
-
-    /// What can be written to: a copy of what was there.
-    fn content(&mut self, host: &Host) -> Result<&mut Held, Status> {
-        if self.upload.is_none() {
-            let bytes = self.entry.content.bytes().ok_or(Status::ACCESS_DENIED)?;
-            let mut held = Held::new(&host.uploads);
-            if !held.write_at(0, bytes, MAX_UPLOAD) {
-                return Err(Status::DISK_FULL);
-            }
-            self.upload = Some(held);
-        }
-        self.upload.as_mut().ok_or(Status::DISK_FULL)
+    /// One that may have been emptied by being opened.
+    pub(super) const fn new(is_changed: bool) -> Self {
+        Self { is_changed, written: 0, keeps_time: false }
     }
 }
 
 impl Directory {
-    pub(super) const fn new(entry: Entry) -> Self {
-        Self { entry, listing: None, at: 0 }
-    }
-
-    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it is the first.
-    pub(super) fn fill(&mut self, view: &View<'_>, path: &str, pattern: &str, restart: bool) -> bool {
+    /// Decides on the first call, and with `restart`, which entries fit the pattern; true when it is the first. Refused where there is no memory
+    /// for them.
+    pub(super) fn fill(&mut self, view: &View<'_>, path: &str, pattern: &str, restart: bool) -> Result<bool, Status> {
         let is_first = self.listing.is_none();
         if restart || is_first {
-            let entries = view.list(path).into_iter().filter(|entry| fits(pattern, &entry.name)).collect();
-            (self.listing, self.at) = (Some(entries), 0);
+            self.listing = None;
+            let entries: Vec<_> = view.list(path).into_iter().filter(|entry| fits(pattern, &entry.name)).collect();
+            let bytes = entries.iter().map(|entry| size_of::<Entry>() + entry.name.len()).sum();
+            let held = Held::elsewhere(&view.host.uploads, bytes).ok_or(Status::INSUFFICIENT_RESOURCES)?;
+            (self.listing, self.at) = (Some((entries, held)), 0);
         }
-        is_first
+        Ok(is_first)
     }
 
     /// The entry that comes next.
     pub(super) fn peek(&self) -> Option<&Entry> {
-        self.listing.as_ref()?.get(self.at)
+        self.listing.as_ref()?.0.get(self.at)
     }
 
     /// It was sent.

@@ -35,6 +35,12 @@ impl Held {
         Self { pool: Arc::clone(pool), bytes: Vec::new(), counted: 0 }
     }
 
+    /// Counts bytes that are held elsewhere; `None` when the budget has no more.
+    pub(super) fn elsewhere(pool: &Arc<Pool>, count: usize) -> Option<Self> {
+        let counted = if pool.take(count) { count } else { return None };
+        Some(Self { pool: Arc::clone(pool), bytes: Vec::new(), counted })
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

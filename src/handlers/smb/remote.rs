@@ -68,7 +68,7 @@ pub(super) fn ran(host: &Host, source: std::net::IpAddr, now: Timestamp, command
     host.visitors.with(source, now, |visitor| {
         visitor.has_services = true;
         let Some((share, path, printed)) = printed(host, command).or_else(|| redirected(host, command)) else { return };
-        View { host, share, visitor }.put(&path, false, printed.as_bytes(), now);
+        View { host, share, visitor }.put(&path, printed.as_bytes(), now);
     });
 }
 
@@ -80,7 +80,7 @@ fn printed(host: &Host, line: &str) -> Option<(Share, String, String)> {
     let (_, path) = after.split_once('\\')?;
     let (share, path) = path.split_once('\\')?;
     let share = Host::share(share).filter(|share| share.kind == Kind::Disk)?;
-    let path = super::disk::normal(path.split(' ').next()?).ok()?;
+    let path = super::path::normal(path.split(' ').next()?).ok()?;
     Some((share, path, output(host, command)))
 }
 
@@ -89,7 +89,7 @@ fn redirected(host: &Host, line: &str) -> Option<(Share, String, String)> {
     let (before, after) = line.split_once(" > %windir%\\")?;
     let at = before.to_ascii_lowercase().find("/c ")?;
     let command = before.get(at + 3..)?.trim();
-    let path = super::disk::normal(after.split(' ').next()?).ok()?;
+    let path = super::path::normal(after.split(' ').next()?).ok()?;
     Some((Host::share("ADMIN$")?, path, output(host, command)))
 }
 

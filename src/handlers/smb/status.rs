@@ -13,10 +13,13 @@ impl Status {
     /// A watched directory is closed.
     pub(super) const NOTIFY_CLEANUP: Self = Self(0x0000_010b);
     pub(super) const NO_MORE_FILES: Self = Self(0x8000_0006);
+    pub(super) const NO_MORE_ENTRIES: Self = Self(0x8000_001a);
     pub(super) const INVALID_SMB: Self = Self(0x0001_0002);
     pub(super) const SMB_BAD_TID: Self = Self(0x0005_0002);
     pub(super) const SMB_BAD_COMMAND: Self = Self(0x0016_0002);
     pub(super) const SMB_BAD_UID: Self = Self(0x005b_0002);
+    pub(super) const OS2_ATOMIC_LOCKS_NOT_SUPPORTED: Self = Self(0x00ae_0001);
+    pub(super) const OS2_CANCEL_VIOLATION: Self = Self(0x00ad_0001);
     pub(super) const OS2_INVALID_LEVEL: Self = Self(0x007c_0001);
     pub(super) const NOT_IMPLEMENTED: Self = Self(0xc000_0002);
     pub(super) const INVALID_INFO_CLASS: Self = Self(0xc000_0003);
@@ -39,6 +42,10 @@ impl Status {
     pub(super) const DELETE_PENDING: Self = Self(0xc000_0056);
     pub(super) const FILE_LOCK_CONFLICT: Self = Self(0xc000_0054);
     pub(super) const LOCK_NOT_GRANTED: Self = Self(0xc000_0055);
+    pub(super) const INVALID_OWNER: Self = Self(0xc000_005a);
+    pub(super) const INVALID_SECURITY_DESCRIPTOR: Self = Self(0xc000_0079);
+    /// More has changed than there is room for: the directory is to be listed again.
+    pub(super) const NOTIFY_ENUM_DIR: Self = Self(0x0000_010c);
     pub(super) const NO_EAS_ON_FILE: Self = Self(0xc000_0052);
     pub(super) const PRIVILEGE_NOT_HELD: Self = Self(0xc000_0061);
     pub(super) const LOGON_FAILURE: Self = Self(0xc000_006d);

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 
 /// 100-nanosecond steps from 1601-01-01 to 1970-01-01 (MS-DTYP 2.3.3).
-const EPOCH: u64 = 116_444_736_000_000_000;
+pub(super) const EPOCH: u64 = 116_444_736_000_000_000;
 
 /// Fields of a message by their offset; `None` where the message ends before.
 pub(super) trait Fields {

@@ -1,19 +1,8 @@
+mod bots;
+
 use super::super::transcript::{Outcome, Step as Do, Transcript};
 use super::super::{Guise, Output, Persona, Registry};
 use super::*;
-
-#[path = "../../../tests/dialogues/loader.rs"]
-mod loader;
-
-use loader::{Loader, Wish};
-
-const MIRAI_WGET: &str = include_str!("../../../tests/dialogues/telnet/mirai-wget.txt");
-const MIRAI_TFTP: &str = include_str!("../../../tests/dialogues/telnet/mirai-tftp.txt");
-const MIRAI_ECHO: &str = include_str!("../../../tests/dialogues/telnet/mirai-echo.txt");
-const HAJIME: &str = include_str!("../../../tests/dialogues/telnet/hajime.txt");
-
-const GAFGYT: &str = include_str!("../../../tests/dialogues/telnet/gafgyt.txt");
-const MOZI: &str = include_str!("../../../tests/dialogues/telnet/mozi.txt");
 
 /// What follows the opening and the prompt for the name.
 fn visit(settings: &str, steps: &[Do<'_>]) -> Outcome {
@@ -55,44 +44,6 @@ fn shell_at(lines: &[&str], wait_ms: u64) -> (String, Outcome) {
         text = text.replacen(&format!("{}\n", line.replace('\x03', "")), "", 1);
     }
     (["~ # ", "/tmp # "].iter().fold(text, |text, prompt| text.replace(prompt, "")), outcome)
-}
-
-/// Leads a loader's dialogue to its end; what the visitor did, to be played again in any cut.
-fn lead(dialogue: &str, settings: &str) -> Outcome {
-    let mut registry = Registry::builtin();
-    let table: toml::Table = format!("[telnet]\n{settings}").parse().unwrap();
-    registry.configure(&table, 4_096, &Guise::example()).unwrap();
-    let session = Session::example(Transport::Tcp, 23);
-    let mut handler = registry.find("telnet").unwrap().make(&session);
-    let mut out = Output::default();
-    let mut now = Timestamp::from_micros(1_700_000_000_000_000);
-    let mut loader = Loader::new(dialogue, "root", "xc3511", false);
-    let mut steps: Vec<(Vec<u8>, u64)> = Vec::new();
-    handler.open(&mut Context::new(&session, now, &mut out));
-    let mut deadline = None;
-    loop {
-        deadline = out.deadline.unwrap_or(deadline);
-        loader.receive(out.bytes());
-        out.clear();
-        match loader.next() {
-            Wish::Send(bytes) => {
-                handler.data(&mut Context::new(&session, now, &mut out), &bytes);
-                steps.push((bytes, 0));
-            }
-            Wish::Wait(what) => {
-                let due: Timestamp = deadline.take().unwrap_or_else(|| panic!("waits for {what}"));
-                let wait = due.saturating_since(now);
-                assert!(wait < Duration::from_secs(30), "waits for {what}");
-                steps.push((Vec::new(), u64::try_from(wait.as_millis()).unwrap() + 1));
-                now = now + wait + Duration::from_millis(1);
-                handler.deadline(&mut Context::new(&session, now, &mut out));
-            }
-            Wish::Done => break,
-        }
-    }
-    let steps: Vec<Do<'_>> =
-        steps.iter().map(|(bytes, wait)| if bytes.is_empty() { Do::Wait(*wait) } else { Do::Recv(bytes) }).collect();
-    visit(settings, &steps)
 }
 
 fn commands(outcome: &Outcome) -> Vec<&str> {
@@ -170,52 +121,6 @@ fn a_login_that_takes_too_long_is_ended() {
     assert!(String::from_utf8_lossy(&outcome.sent()).ends_with("Login timed out after 60 seconds\r\n"));
     assert!(outcome.closed);
     assert_eq!(outcome.the_event("login").fields["username"], "root", "a name without a password is recorded");
-}
-
-#[test]
-fn mirai_goes_through_with_wget() {
-    let outcome = lead(MIRAI_WGET, "");
-    assert_eq!(outcome.the_event("login").fields["password"], "xc3511");
-    let urls = urls(&outcome);
-    assert!(urls.len() == 1 && urls[0].starts_with("http://198.51.100.9:80/bins/mirai."), "{urls:?}");
-    let commands = commands(&outcome);
-    for part in ["enable", "/proc/mounts", "\\x6b\\x61\\x6d\\x69", "-O - > dvrHelper", "./dvrHelper telnet."] {
-        assert!(commands.iter().any(|command| command.contains(part)), "{part} is missing in {commands:#?}");
-    }
-}
-
-#[test]
-fn mirai_goes_through_with_tftp() {
-    let outcome = lead(MIRAI_TFTP, "without = ['wget']");
-    assert!(urls(&outcome)[0].starts_with("tftp://198.51.100.9/mirai."));
-}
-
-#[test]
-fn mirai_goes_through_with_echo_and_the_sample_is_whole() {
-    let outcome = lead(MIRAI_ECHO, "without = ['wget', 'tftp']");
-    let samples: Vec<_> = outcome.samples.iter().filter(|sample| sample.name.ends_with("upnp")).collect();
-    assert_eq!(samples.len(), 1);
-    assert_eq!(samples[0].bytes, loader::dropper());
-}
-
-#[test]
-fn hajime_goes_through() {
-    let outcome = lead(HAJIME, "");
-    assert_eq!(urls(&outcome), ["http://198.51.100.9:41231/.i"]);
-    assert!(commands(&outcome).last().unwrap().ends_with("./.i; exit"));
-}
-
-#[test]
-fn gafgyt_goes_through() {
-    let outcome = lead(GAFGYT, "");
-    assert_eq!(urls(&outcome), ["http://198.51.100.9/bins.sh", "tftp://198.51.100.9/t.sh"]);
-}
-
-#[test]
-fn mozi_goes_through() {
-    let outcome = lead(MOZI, "");
-    let urls = urls(&outcome);
-    assert!(urls.len() == 1 && urls[0].starts_with("http://198.51.100.9:8080/Mozi."), "{urls:?}");
 }
 
 #[test]

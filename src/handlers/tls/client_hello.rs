@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 const MAX_HELLO: usize = 16 * 1024;
 /// Bytes of the headers of a record and a message.
 const BEGINNING: usize = 9;
+/// Bytes until behind the version of a hello of SSL 2.0.
+const SSL2_VERSION: usize = 5;
 /// Record type of handshake messages (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 22;
 /// Handshake type of a ClientHello.
@@ -204,7 +206,12 @@ impl HelloReader {
         let room = MAX_HELLO.saturating_sub(self.gathered.len());
         self.gathered.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         let found = ClientHello::find(&self.gathered);
-        let hopeless = self.gathered.first().is_some_and(|&first| first != HANDSHAKE);
+        let hopeless = match *self.beginning {
+            // Whether it is one of SSL 2.0 shows its version.
+            [first, ..] if first & 0x80 != 0 => self.beginning.len() >= SSL2_VERSION,
+            [first, ..] => first != HANDSHAKE,
+            [] => false,
+        };
         self.done = found.is_some() || hopeless || self.gathered.len() >= MAX_HELLO;
         self.hello = found.flatten().map(Box::new);
         if self.done {

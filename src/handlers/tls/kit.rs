@@ -11,7 +11,7 @@ use rustls::crypto::ring::{Ticketer, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{ProducesTickets, StoresServerSessions};
+use rustls::server::{NoServerSessionStorage, ProducesTickets, StoresServerSessions};
 use rustls::{CipherSuite, ServerConfig};
 
 use super::ClientHello;
@@ -164,8 +164,10 @@ fn provider(group: &'static dyn SupportedKxGroup) -> CryptoProvider {
     provider
 }
 
-/// Sessions are the visitors' to keep, by tickets. Whoever takes none hears of a session all the same, as of OpenSSL, which then knows it
-/// no more.
+/// The extension of clients that take tickets (RFC 5077).
+const SESSION_TICKET: u16 = 35;
+
+/// Sessions are the visitors' to keep, by tickets. Whoever takes none hears of a session all the same, as from OpenSSL, and it is not held.
 #[derive(Debug)]
 struct Forgetful;
 
@@ -240,7 +242,7 @@ impl TlsKit {
                 .with_single_cert(vec![CertificateDer::from(certificate.der.clone())], key)
                 .map_err(failed)?;
             config.ignore_client_order = true;
-            config.session_storage = Arc::new(Forgetful);
+            config.session_storage = Arc::new(NoServerSessionStorage {});
             config.ticketer = Arc::new(Tickets { keys: Arc::clone(&keys), lifetime: TICKET_LIFETIME });
             Ok(Arc::new(config))
         };
@@ -293,10 +295,19 @@ impl TlsKit {
         let Some(hello) = hello else { return Arc::clone(first) };
         let config = self.configs.get(group(hello, !first.ignore_client_order)).unwrap_or(first);
         let is_offered = |name: &Vec<u8>| hello.alpn.contains(name);
-        if self.is_lenient && !hello.alpn.is_empty() && !config.alpn_protocols.iter().any(is_offered) {
-            return changed(config, |config| config.alpn_protocols.clear());
+        let is_nameless = self.is_lenient && !hello.alpn.is_empty() && !config.alpn_protocols.iter().any(is_offered);
+        let takes_tickets = hello.extensions.contains(&SESSION_TICKET);
+        if takes_tickets && !is_nameless {
+            return Arc::clone(config);
         }
-        Arc::clone(config)
+        changed(config, |config| {
+            if is_nameless {
+                config.alpn_protocols.clear();
+            }
+            if !takes_tickets {
+                config.session_storage = Arc::new(Forgetful);
+            }
+        })
     }
 }
 

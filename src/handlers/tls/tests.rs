@@ -105,8 +105,12 @@ struct Sensor {
 
 impl Sensor {
     fn new() -> Self {
+        Self::of(TlsKit::example())
+    }
+
+    fn of(kit: Arc<TlsKit>) -> Self {
         let mut sensor = Self {
-            handler: Tls::new(TlsKit::example(), Shouter::default()),
+            handler: Tls::new(kit, Shouter::default()),
             session: Session::example(Transport::Tcp, 443),
             out: Output::default(),
             events: Vec::new(),
@@ -259,4 +263,48 @@ fn a_visitor_that_sends_nothing_is_a_connect_event() {
     sensor.call(|handler, cx| handler.closed(cx));
     assert!(sensor.closed);
     assert_eq!(sensor.kinds(), ["connect"]);
+}
+
+/// What a server says first, as the record has it.
+fn essence(said: &[u8]) -> String {
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    match said {
+        [] => "closed".to_owned(),
+        [22, ..] => {
+            let id = usize::from(said[43]);
+            let (fixed, rest) = said[44 + id..].split_at(5);
+            let length = usize::from(u16::from_be_bytes([fixed[3], fixed[4]]));
+            let mut extensions = &rest[..length];
+            let mut shown = Vec::new();
+            while let [high, low, length_high, length_low, after @ ..] = extensions {
+                let [kind, length] = [[*high, *low], [*length_high, *length_low]].map(u16::from_be_bytes);
+                let (content, after) = after.split_at(usize::from(length));
+                let group = content.get(..2).map(|group| u16::from_be_bytes([group[0], group[1]]));
+                shown.push(if kind == 51 { format!("51/{}", group.unwrap()) } else { kind.to_string() });
+                extensions = after;
+            }
+            shown.sort();
+            let again = said[11..].starts_with(&[0xcf, 0x21, 0xad, 0x74]);
+            shown.extend(again.then(|| "again".to_owned()));
+            let start = format!("hello {} {} id{id}", hex(&said[9..11]), hex(&fixed[..2]));
+            std::iter::once(start).chain(shown).collect::<Vec<_>>().join(" ")
+        }
+        _ => format!("alert {}", hex(said)),
+    }
+}
+
+#[test]
+fn odd_hellos_and_jarms_are_answered_as_openssl_answers_them() {
+    let recorded = include_str!("../../../tests/dialogues/hellos.txt").lines().filter(|line| !line.starts_with('#'));
+    let lines: Vec<&str> = recorded.map(str::trim_start).collect();
+    assert!(lines.len() > 200, "{}", lines.len());
+    let kit = Arc::new(TlsKit::example().with_alpn(&["http/1.1", "http/1.0", "http/0.9"]));
+    for entry in lines.chunks_exact(3) {
+        let hello = data_encoding::HEXLOWER.decode(entry[1].as_bytes()).unwrap();
+        for piece in [1, hello.len()] {
+            let mut sensor = Sensor::of(Arc::clone(&kit));
+            let said = hello.chunks(piece).flat_map(|bytes| sensor.call(|handler, cx| handler.data(cx, bytes)));
+            assert_eq!(essence(&said.collect::<Vec<u8>>()), entry[2], "{} in pieces of {piece}", entry[0]);
+        }
+    }
 }

@@ -168,6 +168,43 @@ fn arguments_are_counted_as_geth_counts_them() {
     assert_eq!(error("eth_chainId", json!([1])), (-32602, "too many arguments, want at most 0".to_owned()));
 }
 
+/// Recorded from a server of Go 1.19.
+#[test]
+fn gos_library_refuses_what_it_refuses_before_geth_is_asked() {
+    const REFUSED: &str = "HTTP/1.1 400 Bad Request";
+    const GIVEN: &str = "HTTP/1.0 200 OK";
+    for (input, status_line) in [
+        ("\r\n\r\n", REFUSED),
+        ("\n", REFUSED),
+        ("HELP\r\n", REFUSED),
+        ("\r\nGET / HTTP/1.0\r\n\r\n", REFUSED),
+        ("GET  / HTTP/1.0\r\n\r\n", REFUSED),
+        ("GET / HTTP/1.0 \r\n\r\n", REFUSED),
+        ("GET / HTTP/1.0\r\r\n\r\n", REFUSED),
+        ("GET /\r\n\r\n", REFUSED),
+        ("GET / HTTP/1.0\r\nAb\r\n\r\n", REFUSED),
+        ("GET / HTTP/1.0\r\n A: b\r\n\r\n", REFUSED),
+        ("GET / HTTP/1.0\r\nA : b\r\n\r\n", "HTTP/1.1 400 Bad Request: invalid header name"),
+        ("GET / HTTP/1.0\r\nA(: b\r\n\r\n", "HTTP/1.1 400 Bad Request: invalid header name"),
+        ("GET / HTTP/1.0\r\nA: \u{1}\r\n\r\n", "HTTP/1.1 400 Bad Request: invalid header value"),
+        ("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request: missing required Host header"),
+        ("GET / HTTP/3.0\r\n\r\n", "HTTP/1.1 505 HTTP Version Not Supported: unsupported protocol version"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 501 Not Implemented"),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: "),
+        ("GET / HTTP/1.0\n\n", GIVEN),
+        ("GET / HTTP/1.0\r\nA: b\r\n c\r\n\r\n", GIVEN),
+        ("GET / HTTP/1.0\r\n: b\r\n\r\n", GIVEN),
+        ("GET /\u{fc} HTTP/1.0\r\n\r\n", "HTTP/1.0 404 Not Found"),
+    ] {
+        let outcome = ask("ethereum", "", input.as_bytes());
+        let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
+        assert!(sent.starts_with(status_line), "{input:?}: {sent}");
+        assert!(status_line != REFUSED || sent.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{input:?}: {sent}");
+    }
+    // Go waits for the end of this line, and nmap with it.
+    assert!(text(&ask("ethereum", "", b"\x80\x00\x00\x28r\xfe\x1d\x13")).starts_with(REFUSED));
+}
+
 #[test]
 fn wrong_arguments_are_named_by_place_and_kind() {
     let address = format!("0x{}", "0".repeat(40));
@@ -238,42 +275,4 @@ fn browsers_may_ask_and_whoever_takes_gzip_gets_it() {
         crate::handlers::gzip::gunzip(body, 1_000).unwrap(),
         b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0x1\"}\n"
     );
-}
-
-/// Recorded from a server of Go 1.19.
-#[test]
-fn gos_library_refuses_what_it_refuses_before_geth_is_asked() {
-    const REFUSED: &str = "HTTP/1.1 400 Bad Request";
-    const GIVEN: &str = "HTTP/1.0 200 OK";
-    for (input, status_line) in [
-        ("\r\n\r\n", REFUSED),
-        ("\n", REFUSED),
-        ("HELP\r\n", REFUSED),
-        ("\r\nGET / HTTP/1.0\r\n\r\n", REFUSED),
-        ("GET  / HTTP/1.0\r\n\r\n", REFUSED),
-        ("GET / HTTP/1.0 \r\n\r\n", REFUSED),
-        ("GET / HTTP/1.0\r\r\n\r\n", REFUSED),
-        ("GET /\r\n\r\n", REFUSED),
-        ("GET / HTTP/1.0\r\nAb\r\n\r\n", REFUSED),
-        ("GET / HTTP/1.0\r\n A: b\r\n\r\n", REFUSED),
-        ("GET / HTTP/1.0\r\nA : b\r\n\r\n", "HTTP/1.1 400 Bad Request: invalid header name"),
-        ("GET / HTTP/1.0\r\nA(: b\r\n\r\n", "HTTP/1.1 400 Bad Request: invalid header name"),
-        ("GET / HTTP/1.0\r\nA: \u{1}\r\n\r\n", "HTTP/1.1 400 Bad Request: invalid header value"),
-        ("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request: missing required Host header"),
-        ("GET / HTTP/3.0\r\n\r\n", "HTTP/1.1 505 HTTP Version Not Supported: unsupported protocol version"),
-        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 501 Not Implemented"),
-        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDate: "),
-        ("GET / HTTP/1.0\n\n", GIVEN),
-        ("GET / HTTP/1.0\r\nA: b\r\n c\r\n\r\n", GIVEN),
-        ("GET / HTTP/1.0\r\n: b\r\n\r\n", GIVEN),
-        // geth has one path.
-        ("GET /\u{fc} HTTP/1.0\r\n\r\n", "HTTP/1.0 404 Not Found"),
-    ] {
-        let outcome = ask("ethereum", "", input.as_bytes());
-        let sent = String::from_utf8_lossy(&outcome.sent()).into_owned();
-        assert!(sent.starts_with(status_line), "{input:?}: {sent}");
-        assert!(status_line != REFUSED || sent.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{input:?}: {sent}");
-    }
-    // Without the end of a line Go waits for it.
-    assert_eq!(ask("ethereum", "", b"\x80\x00\x00\x28r\xfe\x1d\x13").sent(), b"");
 }

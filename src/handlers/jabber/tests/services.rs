@@ -268,3 +268,14 @@ fn what_a_source_makes_the_server_keep_is_bounded() {
     }
     assert!(answers.contains("resource-constraint"), "{answers}");
 }
+
+#[test]
+fn one_breath_full_of_questions_is_answered_with_a_megabyte() {
+    let room = room();
+    let mut a = client(&room, 1, "a", "r");
+    let card = format!("<vCard xmlns='vcard-temp'><NOTE>{}</NOTE></vCard>", "x".repeat(50_000));
+    a.says(&room, format!("<iq type='set' id='1'>{card}</iq>"));
+    let said = a.says(&room, "<iq type='get' id='2'><vCard xmlns='vcard-temp'/></iq>".repeat(1_000));
+    assert!((1_000_000..2_000_000).contains(&said.len()), "{}", said.len());
+    assert!(said.ends_with("<resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"));
+}

@@ -68,8 +68,13 @@ fn contacts_that_ask_and_agree_hear_of_each_others_presence() {
     let order = ["<item subscription='to' jid='b@example.org'/>", "type='subscribed'/>", "<status>here</status>"]
         .map(|part| heard.find(part).unwrap_or_else(|| panic!("{part} in {heard}")));
     assert!(order.is_sorted(), "{heard}");
+    let last = "<iq type='get' id='l' to='b@example.org'><query xmlns='jabber:iq:last'/></iq>";
+    assert!(a.says(&room, last).contains("<query xmlns='jabber:iq:last' seconds='0'/>"), "it is there");
     b.says(&room, "</stream:stream>");
     assert_eq!(a.hears(&mut room), "<presence from='b@example.org/r' to='a@example.org/r' type='unavailable'/>");
+    room.now = room.now + std::time::Duration::from_secs(40);
+    let said = a.call(room.now, |handler, cx| handler.data(cx, last.as_bytes()));
+    assert!(said.contains(" seconds='40'/>"), "{said}");
 }
 
 #[test]

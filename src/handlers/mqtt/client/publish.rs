@@ -101,12 +101,13 @@ impl Client {
         reason: u8,
         turn: &mut Turn<'_>,
     ) -> Result<(), End> {
-        if reason == 0 && !self.unsettled.unreleased.iter().any(|(known, _, _)| *known == id) {
-            let most = if self.version == 5 { usize::from(RECEIVE_MAXIMUM) } else { MAX_UNRELEASED };
-            if self.unsettled.unreleased.len() >= most {
+        let most = if self.version == 5 { usize::from(RECEIVE_MAXIMUM) } else { MAX_UNRELEASED };
+        let unreleased = &mut self.unsettled(turn)?.unreleased;
+        if reason == 0 && !unreleased.iter().any(|(known, _, _)| *known == id) {
+            if unreleased.len() >= most {
                 return Err(End::Reason(RECEIVE_MAXIMUM_EXCEEDED));
             }
-            self.unsettled.unreleased.push((id, message, retain));
+            unreleased.push((id, message, retain));
         }
         self.acknowledge(packet::PUBREC, 0, id, reason, turn);
         Ok(())
@@ -114,11 +115,10 @@ impl Client {
 
     pub(super) fn released(&mut self, reader: &mut Reader<'_>, turn: &mut Turn<'_>) -> Result<(), End> {
         let (id, _) = self.acknowledgement(reader)?;
-        if let Some(at) = self.unsettled.unreleased.iter().position(|(known, _, _)| *known == id) {
-            let (_, message, retain) = self.unsettled.unreleased.remove(at);
-            if let Some(message) = message {
-                self.pass_on(&message, 2, retain, turn);
-            }
+        let unreleased = &mut self.unsettled(turn)?.unreleased;
+        let held = unreleased.iter().position(|(known, _, _)| *known == id).map(|at| unreleased.remove(at));
+        if let Some((_, Some(message), retain)) = held {
+            self.pass_on(&message, 2, retain, turn);
         }
         self.deliver(turn)?;
         self.acknowledge(packet::PUBCOMP, 0, id, 0, turn);

@@ -280,6 +280,9 @@ fn create(run: &mut Run<'_, '_>, words: &[Vec<u8>], wish: &Wish, packs: bool, ar
     }
     let top = wish.directory.as_ref().map_or_else(|| run.state.cwd.clone(), |directory| run.path(directory));
     let (mut out, mut status) = (Vec::new(), 0);
+    if wish.names.iter().any(|name| name.starts_with(b"/")) {
+        run.fail(io, words, "removing leading '/' from member names");
+    }
     for name in &wish.names {
         let path = run.files.absolute(&top, name);
         if let Err(fault) = run.files.find_link(&path).map(drop) {

@@ -6,7 +6,7 @@ use super::super::arithmetic;
 use super::super::device::Flavor;
 use super::super::file_system::Fault;
 use super::super::run::{Io, Leaving, Run};
-use super::{Program, condition, job, lossy, number, operands, printf, read, set, setting, text, trap};
+use super::{Program, condition, job, lossy, number, operands, printf, read, set, setting, text, trap, variable};
 
 /// What the shell does itself, in the order of `help`.
 pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
@@ -25,7 +25,7 @@ pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
     ("eval", eval),
     ("exec", exec),
     ("exit", exit),
-    ("export", export),
+    ("export", variable::export),
     ("false", fail),
     ("fg", job::foreground),
     ("getopts", set::getopts),
@@ -35,11 +35,11 @@ pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
     ("jobs", job::jobs),
     ("kill", job::kill),
     ("let", calculate),
-    ("local", local),
+    ("local", variable::local),
     ("printf", printf::printf),
     ("pwd", pwd),
     ("read", read::read),
-    ("readonly", readonly),
+    ("readonly", variable::readonly),
     ("return", leave_function),
     ("set", set::set),
     ("shift", shift),
@@ -52,7 +52,7 @@ pub(in super::super) const BUILTINS: &[(&str, Program)] = &[
     ("ulimit", setting::ulimit),
     ("umask", setting::umask),
     ("unalias", setting::unalias),
-    ("unset", unset),
+    ("unset", variable::unset),
     ("wait", job::wait),
 ];
 
@@ -90,22 +90,6 @@ fn leave_function(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
     }
     let status = words.get(1).and_then(|word| number(word)).unwrap_or(u64::from(run.state.status));
     u8::try_from(status % 256).unwrap_or(0)
-}
-
-/// `local NAME=VALUE...`
-fn local(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    for word in operands(words) {
-        let at = word.iter().position(|&b| b == b'=').unwrap_or(word.len());
-        let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
-        if !run.make_local(name) {
-            run.give_up_in(io, b"local", b"not in a function");
-            return 2;
-        }
-        if let Some(value) = value.get(1..) {
-            run.set_variable(name, value.to_vec());
-        }
-    }
-    0
 }
 
 /// `let SUM...`
@@ -152,87 +136,23 @@ pub(super) fn pwd(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+/// The argument of a builtin, if there is one, is a number.
+fn has_number(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> bool {
+    let Some([name, wrong]) = words.get(..2).filter(|words| words.iter().skip(1).any(|word| number(word).is_none()))
+    else {
+        return true;
+    };
+    run.give_up_in(io, name, &[b"Illegal number: ", &wrong[..]].concat());
+    false
+}
+
 fn exit(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    if let Some(word) = words.get(1).filter(|word| number(word).is_none()) {
-        run.give_up_in(io, b"exit", &[b"Illegal number: ", &word[..]].concat());
+    if !has_number(run, words, io) {
         return 2;
     }
     run.leaving = Some(Leaving::Exit);
     let status = words.get(1).and_then(|word| number(word)).unwrap_or(u64::from(run.state.status));
     u8::try_from(status % 256).unwrap_or(0)
-}
-
-/// `NAME=VALUE`, or the name of a variable that is there: programs are given it.
-pub(super) fn assign_exported(run: &mut Run<'_, '_>, word: &[u8]) {
-    if let Some(at) = word.iter().position(|&b| b == b'=') {
-        let (name, value) = word.split_at_checked(at).unwrap_or((word, b""));
-        run.set_variable(name, value.get(1..).unwrap_or_default().to_vec());
-    }
-    let name = word.split(|&b| b == b'=').next().unwrap_or(word);
-    if run.state.variables.contains_key(name) {
-        run.state.exported.insert(name.to_vec());
-    }
-}
-
-/// `export NAME=VALUE`; without arguments what is set.
-fn export(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    for word in operands(words) {
-        assign_exported(run, word);
-    }
-    if words.len() == 1 {
-        for (name, value) in all_variables(run, true) {
-            run.print_line(io.out, &format!("export {name}='{value}'"));
-        }
-    }
-    0
-}
-
-/// `readonly NAME=VALUE...`
-fn readonly(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
-    for word in operands(words) {
-        let (name, value) = word.split_at(word.iter().position(|&b| b == b'=').unwrap_or(word.len()));
-        if let Some(value) = value.get(1..) {
-            run.set_variable(name, value.to_vec());
-        }
-        // As many as there is room for values.
-        if run.state.variables.contains_key(name) {
-            run.state.fixed.insert(name.to_vec());
-        }
-    }
-    0
-}
-
-fn unset(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    for name in operands(words) {
-        if run.state.fixed.contains(name) {
-            run.give_up(io, &format!("unset: {}: is read only", lossy(name)));
-            return 2;
-        }
-        run.unset(name);
-        if super::has_flag(words, b'f') {
-            run.state.functions.remove(name);
-        }
-    }
-    0
-}
-
-/// Variables that a name can call, sorted; of the visitor's own those that are exported, or all.
-pub(super) fn all_variables(run: &Run<'_, '_>, exported: bool) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = run
-        .environment()
-        .into_iter()
-        .filter(|(name, _)| {
-            !run.state.variables.contains_key(name.as_bytes()) && !run.state.gone.contains(name.as_bytes())
-        })
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-    let is_own =
-        |name: &[u8]| !name.contains(&b' ') && (!exported || name == b"OLDPWD" || run.state.exported.contains(name));
-    all.extend(
-        run.state.variables.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (lossy(name), lossy(value))),
-    );
-    all.sort();
-    all
 }
 
 fn eval(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -248,7 +168,8 @@ fn command(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         None => 0,
         Some(b"-v") => {
             let Some(name) = rest.get(1) else { return 0 };
-            if builtin(name).is_some() || run.state.functions.contains_key(name) {
+            let is_keyword = super::super::parse::KEYWORDS.contains(&name.as_slice());
+            if is_keyword || builtin(name).is_some() || run.state.functions.contains_key(name) {
                 run.print_line(io.out, &lossy(name));
                 return 0;
             }
@@ -301,7 +222,7 @@ fn source(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             run.state.status
         }
         Err(_) => {
-            run.complain_of(io, b".", &[b"can't open '", &name[..], b"': No such file or directory"].concat());
+            run.give_up_in(io, b".", &[b"can't open '", &name[..], b"': No such file or directory"].concat());
             2
         }
     }
@@ -337,7 +258,10 @@ fn times_used(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], _: Io) -> u8 {
+fn shift(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if !has_number(run, words, io) {
+        return 2;
+    }
     let count = usize::try_from(times(words)).unwrap_or(usize::MAX);
     if run.state.arguments.len() <= count {
         return 1;

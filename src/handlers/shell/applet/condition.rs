@@ -140,8 +140,8 @@ impl<'t> Test<'t, '_, '_> {
             b"-le" => numbers(i64::le),
             b"-gt" => numbers(i64::gt),
             b"-ge" => numbers(i64::ge),
-            b"-nt" => Some(Ok(changed(a) > changed(b))),
-            b"-ot" => Some(Ok(changed(a) < changed(b))),
+            b"-nt" => Some(Ok(changed(a).zip(changed(b)).is_some_and(|(a, b)| a > b))),
+            b"-ot" => Some(Ok(changed(a).zip(changed(b)).is_some_and(|(a, b)| a < b))),
             b"-ef" => Some(Ok(self.run.path(a) == self.run.path(b))),
             _ => None,
         }

@@ -40,6 +40,9 @@ pub(super) fn dd(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         Some(Some(block)) if block > 0 => block,
         Some(_) => {
             let text = option(b"bs").or_else(|| option(b"ibs")).unwrap_or_default();
+            if size(b"bs").or_else(|| size(b"ibs")) == Some(Some(0)) {
+                return run.fail(io, words, &format!("number {} is not in 1..9223372036854775807 range", lossy(text)));
+            }
             return run.fail(io, words, &format!("invalid number '{}'", lossy(text)));
         }
     };

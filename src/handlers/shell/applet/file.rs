@@ -93,6 +93,9 @@ fn copy_tree(run: &mut Run<'_, '_>, from: &[u8], to: &[u8]) -> Result<(), Fault>
 
 pub(super) fn rm(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let (forced, recursive) = (has_flag(words, b'f'), has_flag(words, b'r') || has_flag(words, b'R'));
+    if operands(words).next().is_none() && !forced {
+        return usage(run, "rm", io);
+    }
     let mut status = 0;
     for name in operands(words) {
         let path = run.path(name);
@@ -102,6 +105,11 @@ pub(super) fn rm(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             continue;
         }
         if path == b"/" {
+            for name in run.files.names(&path) {
+                // What the kernel shows cannot be removed, and nobody reads of each.
+                let _ = run.files.remove(&[b"/", &name[..]].concat());
+            }
+            status = run.fail(io, words, "can't remove '/': Device or resource busy");
             continue;
         }
         match run.files.remove(&path) {
@@ -144,6 +152,9 @@ pub(super) fn mkdir(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 }
 
 pub(super) fn rmdir(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if operands(words).next().is_none() {
+        return usage(run, "rmdir", io);
+    }
     let mut status = 0;
     for name in operands(words) {
         let path = run.path(name);
@@ -201,7 +212,7 @@ pub(super) fn readlink(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some(name) = operands(words).next() else { return usage(run, "readlink", io) };
     let path = run.path(name);
     let shown = if has_flag(words, b'f') {
-        run.files.find(&path).ok().map(|(path, _)| path)
+        true_path(run, &path).ok()
     } else {
         run.files
             .find_link(&path)
@@ -246,11 +257,26 @@ pub(super) fn walk(run: &Run<'_, '_>, top: &[u8]) -> Vec<(Vec<u8>, Node)> {
     found
 }
 
+/// The true path; its last part need not be there.
+fn true_path(run: &Run<'_, '_>, path: &[u8]) -> Result<Vec<u8>, Fault> {
+    match run.files.find(path) {
+        Ok((path, _)) => Ok(path),
+        Err(Fault::NotFound) => {
+            let above = run.files.find(super::super::file_system::parent(path)).map(|(above, _)| above)?;
+            Ok(run.files.absolute(&above, base_name(path)))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
 pub(super) fn realpath(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if operands(words).next().is_none() {
+        return usage(run, "realpath", io);
+    }
     let mut status = 0;
     for name in operands(words) {
         let path = run.path(name);
-        match run.files.find(&path).map(|(path, _)| path) {
+        match true_path(run, &path) {
             Ok(path) => run.print(io.out, &[&path[..], b"\n"].concat()),
             Err(fault) => status = run.fail_at(io, words, "", name, fault),
         }

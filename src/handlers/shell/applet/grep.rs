@@ -180,7 +180,7 @@ fn search(run: &mut Run<'_, '_>, io: Io, bytes: &[u8], wish: &Wish, name: &[u8],
     } else if wish.lists && (matched > 0) != wish.lists_others {
         run.print(io.out, &[name, b"\n"].concat());
     }
-    matched
+    if wish.lists_others { u64::from(matched == 0) } else { matched }
 }
 
 fn print(run: &mut Run<'_, '_>, io: Io, wish: &Wish, (at, line): (usize, &[u8]), name: Option<&[u8]>, sign: &[u8]) {

@@ -1,5 +1,6 @@
 //! Programs in the background: `jobs`, `wait`, `fg`, `bg`, `kill`.
 
+use super::super::device::Flavor;
 use super::super::run::{Io, Leaving, Run};
 use super::{lossy, number, trap};
 
@@ -119,10 +120,11 @@ pub(super) fn kill(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let Some(pid) = pid_of(run, word.strip_prefix(b"-").unwrap_or(word)) else {
             if word.starts_with(b"%") {
                 run.complain_of(io, b"kill", &[word, b": no such job"].concat());
+                status |= 2;
             } else {
                 run.print_line(io.err, &format!("sh: invalid number '{}'", lossy(word)));
+                status |= 1;
             }
-            status = 1;
             continue;
         };
         status |= u8::from(!send(run, pid, signal.unwrap_or(15), io));
@@ -142,7 +144,10 @@ fn send(run: &mut Run<'_, '_>, pid: u32, signal: u8, io: Io) -> bool {
     }
     let is_known = is_running || run.device.processes().iter().any(|process| process.pid == pid);
     if !is_known {
-        run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process"));
+        match run.device.flavor() {
+            Flavor::BusyBox => run.print_line(io.err, &format!("sh: can't kill pid {pid}: No such process")),
+            Flavor::Android => run.complain(io, format!("kill: {pid}: No such process").as_bytes()),
+        }
     }
     is_known
 }

@@ -3,8 +3,9 @@
 use super::super::device::Flavor;
 use super::super::option::Options;
 use super::super::run::{Io, Run, Script, TERMINAL};
-use super::builtin::{all_variables, assign_exported};
-use super::{lossy, operands};
+use super::builtin;
+use super::lossy;
+use super::variable::{all_variables, assign_exported};
 
 /// `env`, perhaps with a program to run.
 pub(super) fn env(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
@@ -92,10 +93,25 @@ pub(super) fn nice(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     run.call_program(&rest, io)
 }
 
-/// `timeout SECS PROG`: what would take longer is not cut off.
+/// `timeout SECS PROG`: what takes longer is cut off.
 pub(super) fn timeout(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let rest: Vec<Vec<u8>> = operands(words).skip(1).cloned().collect();
-    if rest.is_empty() { super::usage(run, "timeout", io) } else { run.call(&rest, io) }
+    const ENDED: u8 = 128 + 15;
+    let rest = super::operands_beside(words, b"skt");
+    // Older ones have `-t SECS PROG`.
+    let (seconds, rest) = match (super::value_of(words, b't'), rest.split_first()) {
+        (Some(seconds), _) => (builtin::duration(seconds), &rest[..]),
+        (None, Some((seconds, rest))) => (builtin::duration(seconds), rest),
+        (None, None) => (None, &rest[..]),
+    };
+    let (Some(limit), false) = (seconds, rest.is_empty()) else { return super::usage(run, "timeout", io) };
+    let rest: Vec<Vec<u8>> = rest.iter().map(|word| word.to_vec()).collect();
+    let before = run.waited();
+    let status = run.call(&rest, io);
+    if run.cut_off(before + limit) {
+        run.print_line(io.err, "Terminated");
+        return ENDED;
+    }
+    status
 }
 
 /// Options of a shell that begins: those of `sh -ex -c TEXT`. The letters that come before the script, and where the rest stands.
@@ -175,6 +191,11 @@ fn script_from(run: &mut Run<'_, '_>, io: Io, arguments: &[Vec<u8>], script: Scr
 
 /// On a device of this kind everybody is root.
 pub(super) fn su(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if let Some(name) = super::operands_beside(words, b"cs").first()
+        && super::user(name).is_none()
+    {
+        return run.fail(io, words, &format!("unknown user {}", lossy(name)));
+    }
     if let Some(text) = super::value_of(words, b'c') {
         let text = text.to_vec();
         return run.script(&text, &[], Script::Text, Options::default(), io);

@@ -64,6 +64,7 @@ pub(super) fn wc(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let show = |counts: [usize; 4], name: &[u8]| {
         let chosen: Vec<usize> = wanted.iter().filter_map(|at| counts.get(*at).copied()).collect();
         let numbers = match chosen.as_slice() {
+            [only] if many => format!("{only:>9}"),
             [only] => only.to_string(),
             many => many.iter().map(|count| format!("{count:>9}")).collect::<Vec<_>>().join(" "),
         };
@@ -213,7 +214,7 @@ pub(super) fn sort(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn uniq(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let paths = operands_beside(words, b"fsw");
-    let (found, status) = run.inputs(io, words, &paths, "");
+    let (found, status) = run.inputs(io, words, &paths, "can't open");
     let count = |flag| value_of(words, flag).and_then(number).and_then(|count| usize::try_from(count).ok());
     let (fields, bytes, most) = (count(b'f').unwrap_or(0).min(1_000), count(b's').unwrap_or(0), count(b'w'));
     let compared = |line: &[u8]| {

@@ -98,11 +98,17 @@ fn with_sign(words: &[Vec<u8>], name: Vec<u8>, node: &Node) -> Vec<u8> {
 }
 
 fn show(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, entries: Vec<(Vec<u8>, Node)>, is_directory: bool) {
-    let entries: Vec<(Vec<u8>, Node)> =
-        entries.into_iter().map(|(name, node)| (with_sign(words, name, &node), node)).collect();
+    let shows_blocks = has_flag(words, b's') && !has_flag(words, b'l');
+    let entries: Vec<(Vec<u8>, Node)> = entries
+        .into_iter()
+        .map(|(name, node)| {
+            let blocks = if shows_blocks { format!("{:6} ", blocks(run, &node)) } else { String::new() };
+            ([blocks.as_bytes(), &with_sign(words, name, &node)].concat(), node)
+        })
+        .collect();
     if has_flag(words, b'l') {
         if is_directory {
-            let blocks: u64 = entries.iter().map(|(_, node)| run.files.size(node).div_ceil(4_096) * 4).sum();
+            let blocks: u64 = entries.iter().map(|(_, node)| blocks(run, node)).sum();
             run.print_line(io.out, &format!("total {blocks}"));
         }
         for (name, node) in entries {
@@ -117,6 +123,11 @@ fn show(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io, entries: Vec<(Vec<u8>,
             run.print(io.out, &[&name[..], b"\n"].concat());
         }
     }
+}
+
+/// What it takes of the disk, in KiB.
+fn blocks(run: &Run<'_, '_>, node: &Node) -> u64 {
+    run.files.size(node).div_ceil(4_096) * 4
 }
 
 fn long(run: &Run<'_, '_>, name: &[u8], node: &Node) -> Vec<u8> {
@@ -163,7 +174,7 @@ fn date(changed: Timestamp, now: Timestamp) -> String {
 }
 
 /// Names side by side, sorted downwards, as on a terminal.
-fn columns(names: &[Vec<u8>]) -> Vec<u8> {
+pub(in super::super) fn columns(names: &[Vec<u8>]) -> Vec<u8> {
     let widest = names.iter().map(Vec::len).max().unwrap_or(0) + 2;
     let per_line = (WIDTH / widest).max(1);
     let lines = names.len().div_ceil(per_line);

@@ -10,6 +10,7 @@ mod container;
 mod dd;
 mod disk;
 mod dump;
+mod expr;
 mod fetch;
 mod file;
 mod find;
@@ -37,6 +38,7 @@ mod system;
 mod table;
 mod text;
 mod trap;
+mod variable;
 
 use super::device::Flavor;
 use super::file_system::Fault;
@@ -44,6 +46,7 @@ use super::run::{Io, Run};
 
 pub(super) use self::builtin::{BUILTINS, builtin};
 pub(in crate::handlers) use self::fetch::named_addresses;
+pub(super) use self::list::columns;
 pub(super) use self::system::user;
 pub(super) use self::table::{APPLETS, Applet, OF_CONTAINERS, Program};
 
@@ -78,10 +81,10 @@ fn start(run: &mut Run<'_, '_>, applet: &Applet, words: &[Vec<u8>], io: Io) -> u
 fn wrong_option(words: &[Vec<u8>], options: &str) -> Option<String> {
     let mut rest = words.iter().skip(1).take_while(|word| *word != b"--");
     while let Some(word) = rest.next() {
-        let Some((b'-', letters)) = word.split_first() else { continue };
+        let Some((b'-', letters)) = word.split_first().filter(|_| !word.starts_with(b"--")) else { continue };
         for (at, letter) in letters.iter().enumerate() {
             let shown = char::from(*letter);
-            let Some(place) = options.find(shown).filter(|_| !matches!(letter, b'-' | b':')) else {
+            let Some(place) = options.find(shown).filter(|_| *letter != b':') else {
                 return Some(format!("invalid option -- '{shown}'"));
             };
             if options.as_bytes().get(place + 1) == Some(&b':') {

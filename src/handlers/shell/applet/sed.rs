@@ -328,7 +328,7 @@ fn substituted(pattern: &Pattern, line: &[u8], text: &[u8], place: usize, everyw
     for (count, found) in pattern.places(line).enumerate() {
         let group = |at: usize| found.get(at).cloned().flatten();
         let Some(whole) = group(0) else { continue };
-        if count + 1 < place || (changed && !everywhere) || out.len() > MAX_OUTPUT {
+        if (count + 1 < place || changed) && !everywhere || out.len() > MAX_OUTPUT {
             continue;
         }
         out.extend_from_slice(line.get(from..whole.start).unwrap_or_default());

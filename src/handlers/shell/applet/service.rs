@@ -76,6 +76,11 @@ pub(super) fn getenforce(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
+pub(super) fn setenforce(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    let wanted = words.get(1).map(|word| lossy(word)).unwrap_or_default();
+    run.fail(io, words, &format!("Couldn't set enforcing status to '{wanted}': Permission denied"))
+}
+
 /// `app_process DIRECTORY CLASS`: what was brought runs, and says nothing.
 pub(super) fn app_process(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if let Some(jar) = run.variable(b"CLASSPATH") {

@@ -2,12 +2,12 @@
 
 use super::super::option::{NAMES, Options};
 use super::super::run::{Io, Run};
-use super::{builtin, number};
+use super::{number, variable};
 
 /// `set`, `set -- ARGUMENT...`, `set -e`, `set -o NAME`.
 pub(super) fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     if words.len() == 1 {
-        for (name, value) in builtin::all_variables(run, false) {
+        for (name, value) in variable::all_variables(run, false) {
             run.print_line(io.out, &format!("{name}='{value}'"));
         }
         return 0;
@@ -23,7 +23,7 @@ pub(super) fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
             }
             [sign @ (b'-' | b'+'), b'o'] => {
                 let Some((name, after)) = after.split_first() else {
-                    show(run, io);
+                    show(run, io, *sign == b'+');
                     return 0;
                 };
                 let found = Options::named(name).is_some_and(|letter| run.state.options.set(letter, *sign == b'-'));
@@ -53,11 +53,16 @@ pub(super) fn set(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-fn show(run: &mut Run<'_, '_>, io: Io) {
+/// `set -o`, and `set +o` as commands.
+fn show(run: &mut Run<'_, '_>, io: Io, as_commands: bool) {
     let options = run.state.options;
     for (letter, name) in NAMES {
         let is_on = options.has(letter) || run.is_interactive() && matches!(letter, b'i' | b's');
-        run.print_line(io.out, &format!("{name:<16}{}", if is_on { "on" } else { "off" }));
+        if as_commands {
+            run.print_line(io.out, &format!("set {} {name}", if is_on { "-o" } else { "+o" }));
+        } else {
+            run.print_line(io.out, &format!("{name:<16}{}", if is_on { "on" } else { "off" }));
+        }
     }
 }
 

@@ -166,7 +166,10 @@ pub(super) fn whoami(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     0
 }
 
-pub(super) fn tty(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
+pub(super) fn tty(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
+    if has_flag(words, b's') {
+        return 0;
+    }
     run.print_line(io.out, "/dev/pts/0");
     0
 }
@@ -179,7 +182,12 @@ pub(super) fn nproc(run: &mut Run<'_, '_>, _: &[Vec<u8>], io: Io) -> u8 {
 /// `date [-u] [-d TIME | -r FILE | -s TIME] [+FORMAT]`; the clock itself stays as it is.
 pub(super) fn date(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let wanted = words.iter().skip(1).find_map(|word| word.strip_prefix(b"+"));
-    let format = wanted.map_or_else(|| "%a %b %e %H:%M:%S UTC %Y".to_owned(), lossy);
+    let usual = match (has_flag(words, b'R'), has_flag(words, b'I')) {
+        (true, _) => "%a, %d %b %Y %H:%M:%S +0000",
+        (_, true) => "%Y-%m-%d",
+        _ => "%a %b %e %H:%M:%S UTC %Y",
+    };
+    let format = wanted.map_or_else(|| usual.to_owned(), lossy);
     let mut time = run.cx.now();
     if let Some(text) = super::value_of(words, b'd').or_else(|| super::value_of(words, b's')) {
         let text = lossy(text);
@@ -191,7 +199,7 @@ pub(super) fn date(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
         let path = run.path(name);
         match run.files.find(&path).map(|(_, node)| node.changed) {
             Ok(changed) => time = changed,
-            Err(fault) => return run.fail_at(io, words, "", name, fault),
+            Err(fault) => return run.fail_at(io, words, "can't stat", name, fault),
         }
     }
     let text = calendar::format(time, &format);

@@ -2,9 +2,9 @@
 
 use super::super::run::{Io, Run};
 use super::{
-    archive, awk, builtin, busybox, cat, column, condition, container, dd, disk, dump, fetch, file, find, firewall,
-    grep, job, launch, lines, list, make, mode, network, package, phone, printf, process, sed, service, sum, system,
-    text, toybox,
+    archive, awk, builtin, busybox, cat, column, condition, container, dd, disk, dump, expr, fetch, file, find,
+    firewall, grep, job, launch, lines, list, make, mode, network, package, phone, printf, process, sed, service, sum,
+    system, text, toybox,
 };
 
 /// Runs a program: `words` with its name first; the result is its exit status.
@@ -64,7 +64,7 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("egrep", BIN, "[-HhnlLoqvsriwF] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", grep::grep),
     row("env", USR_BIN, "[-iu] [-] [name=value]... [PROG ARGS]", launch::env),
     row("expand", USR_BIN, "[-i] [-t N] [FILE]...", column::expand),
-    row("expr", USR_BIN, "EXPRESSION", text::expr),
+    row("expr", USR_BIN, "EXPRESSION", expr::expr),
     row("false", BIN, "", builtin::fail),
     row("fgrep", BIN, "[-HhnlLoqvsriw] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", grep::grep),
     row("find", USR_BIN, "[-HL] [PATH]... [OPTIONS] [ACTIONS]", find::find),
@@ -73,8 +73,8 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("ftpget", USR_BIN, "[OPTIONS] HOST [LOCAL_FILE] REMOTE_FILE", fetch::ftpget),
     row("getty", SBIN, "[OPTIONS] BAUD_RATE[,BAUD_RATE]... TTY [TERMTYPE]", system::nothing),
     row("grep", BIN, "[-HhnlLoqvsriwFE] [-m N] [-A/B/C N] PATTERN/-e PATTERN.../-f FILE [FILE]...", grep::grep),
-    row("gunzip", BIN, "[-cfkt] [FILE]...", archive::gzip),
-    row("gzip", BIN, "[-cfkdt123456789] [FILE]...", archive::gzip),
+    row("gunzip", BIN, "[-cfkt] [FILE]...", archive::gzip).takes("cfkdt"),
+    row("gzip", BIN, "[-cfkdt123456789] [FILE]...", archive::gzip).takes("cfkdt123456789n"),
     row("halt", SBIN, "[-d DELAY] [-n] [-f] [-w]", process::shut_down),
     row("head", USR_BIN, "[OPTIONS] [FILE]...", lines::head),
     row("hexdump", USR_BIN, "[-bcdoxCv] [-e FMT] [-f FMT_FILE] [-n LEN] [-s OFS] [FILE]...", dump::hexdump),
@@ -98,7 +98,7 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("ln", BIN, "[OPTIONS] TARGET... LINK|DIR", file::ln).takes("sfnbtvTS:"),
     row("logger", USR_BIN, "[OPTIONS] [MESSAGE]", system::nothing),
     row("login", BIN, "[-p] [-h HOST] [[-f] USER]", system::nothing),
-    row("ls", BIN, "[-1AaCxdLHRFplinsehrSXvctu] [-w WIDTH] [FILE]...", list::ls),
+    row("ls", BIN, "[-1AaCxdLHRFplinsehrSXvctu] [-w WIDTH] [FILE]...", list::ls).takes("1AaCxdLHRFplinsehrSXvctuw:kTQ"),
     row("lsmod", SBIN, "", system::lsmod),
     row("md5sum", USR_BIN, "[-c[sw]] [FILE]...", sum::md5sum).takes("scw"),
     row("mkdir", BIN, "[OPTIONS] DIRECTORY...", file::mkdir).takes("m:pvZ:"),
@@ -187,7 +187,7 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     ),
     row("which", USR_BIN, "[COMMAND]...", system::which).takes("a"),
     row("who", USR_BIN, "[-a]", system::who),
-    row("whoami", USR_BIN, "", system::whoami).takes(""),
+    row("whoami", USR_BIN, "", system::whoami),
     row("xargs", USR_BIN, "[OPTIONS] [PROG ARGS]", text::xargs),
     row("apk", SBIN, "", container::package_manager).apart(),
     row("apt", USR_BIN, "", container::package_manager).apart(),
@@ -215,6 +215,7 @@ pub(in super::super) const APPLETS: &[Applet] = &[
     row("wm", "", "", service::wm).apart(),
     row("service", "", "", service::service).apart(),
     row("getenforce", "", "", service::getenforce).apart(),
+    row("setenforce", "", "", service::setenforce).apart(),
     row("app_process", "", "", service::app_process).apart(),
     row("toybox", "", "", toybox).apart(),
 ];

@@ -7,7 +7,6 @@ use super::super::escape::unescape;
 use super::super::file_system::{base_name, parent};
 use super::super::run::{Io, Leaving, Run, TERMINAL};
 use super::super::tree::Content;
-use super::pattern::Pattern;
 use super::{has_flag, lossy, number, operands, operands_beside, usage, value_of};
 
 /// `echo -n -e -E`: options in any combination, as long as each word of them holds no other letter.
@@ -175,7 +174,7 @@ pub(super) fn yes(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
 
 pub(super) fn basename(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     let Some(name) = words.get(1) else { return usage(run, "basename", io) };
-    let name = base_name(name);
+    let name = if name.is_empty() { &name[..] } else { base_name(name) };
     let name = words.get(2).and_then(|suffix| name.strip_suffix(&suffix[..])).unwrap_or(name);
     run.print(io.out, &[name, b"\n"].concat());
     0
@@ -224,64 +223,6 @@ pub(super) fn seq(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
     }
     run.print(io.out, text.as_bytes());
     0
-}
-
-/// One sum, product, comparison, or part of a text.
-pub(super) fn expr(run: &mut Run<'_, '_>, words: &[Vec<u8>], io: Io) -> u8 {
-    let arguments: Vec<String> = words.iter().skip(1).map(|word| lossy(word)).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let number = |text: &str| text.trim().parse::<i64>();
-    let result = match arguments.as_slice() {
-        [] => return usage(run, "expr", io),
-        [text] => (*text).to_owned(),
-        ["length", text] => text.len().to_string(),
-        ["substr", text, start, length] => {
-            let place = |text: &str| text.parse::<usize>().unwrap_or(0);
-            let start = place(start);
-            text.chars().skip(start.saturating_sub(1)).take(if start > 0 { place(length) } else { 0 }).collect()
-        }
-        ["index", text, set] => text.find(|c| set.contains(c)).map_or(0, |at| at + 1).to_string(),
-        [text, ":", wanted] | ["match", text, wanted] => fitting(run, text, wanted),
-        [a, "=", b] if number(a).is_err() || number(b).is_err() => i64::from(a == b).to_string(),
-        [a, "!=", b] if number(a).is_err() || number(b).is_err() => i64::from(a != b).to_string(),
-        [a, "|", b] => (if a.is_empty() || *a == "0" { b } else { a }).to_string(),
-        [a, "&", b] => (if [a, b].iter().any(|text| text.is_empty() || **text == "0") { "0" } else { a }).to_owned(),
-        [a, operator, b] => {
-            let (Ok(a), Ok(b)) = (number(a), number(b)) else { return run.fail(io, words, "non-numeric argument") + 1 };
-            match (*operator, b) {
-                ("/" | "%", 0) => return run.fail(io, words, "division by zero") + 1,
-                ("+", b) => a.wrapping_add(b),
-                ("-", b) => a.wrapping_sub(b),
-                ("*", b) => a.wrapping_mul(b),
-                ("/", b) => a.wrapping_div(b),
-                ("%", b) => a.wrapping_rem(b),
-                ("=" | "==", b) => i64::from(a == b),
-                ("!=", b) => i64::from(a != b),
-                ("<", b) => i64::from(a < b),
-                ("<=", b) => i64::from(a <= b),
-                (">", b) => i64::from(a > b),
-                (">=", b) => i64::from(a >= b),
-                _ => return run.fail(io, words, "syntax error") + 1,
-            }
-            .to_string()
-        }
-        _ => return run.fail(io, words, "syntax error") + 1,
-    };
-    run.print_line(io.out, &result);
-    u8::from(result.is_empty() || result == "0")
-}
-
-/// `TEXT : PATTERN`: the length that fits at the beginning, or what is in brackets.
-fn fitting(run: &mut Run<'_, '_>, text: &str, wanted: &str) -> String {
-    let has_group = wanted.contains("\\(");
-    let pattern = Pattern::new(&format!("^{}", wanted.trim_start_matches('^')), false, false);
-    let found = pattern.as_ref().and_then(|pattern| pattern.places(text.as_bytes()).next());
-    run.charge(pattern.as_ref().map_or(0, Pattern::cost));
-    let group = |at: usize| found.as_ref().and_then(|places| places.get(at).cloned().flatten());
-    if has_group {
-        return group(1).and_then(|range| text.as_bytes().get(range)).map(lossy).unwrap_or_default();
-    }
-    group(0).map_or(0, |whole| whole.len()).to_string()
 }
 
 /// Runs a program with the words of the input: all at once, `-n` at a time, or with `-I` a line at a time in the place of a sign.

@@ -85,10 +85,14 @@ impl Device {
     }
 }
 
-/// Programs that devices of this family have not: a phone's user build has no `su`.
+/// Programs that devices of this family have not: a phone's user build has no `su`, and nobody logs in to it.
 fn missing(flavor: Flavor) -> impl Iterator<Item = &'static str> {
-    let su = if flavor == Flavor::Android { Some("su") } else { None };
-    OF_CONTAINERS.into_iter().chain(su)
+    const OF_ROUTERS: [&str; 17] = [
+        "chpasswd", "crond", "crontab", "getty", "halt", "httpd", "init", "klogd", "login", "passwd", "poweroff", "su",
+        "syslogd", "telnetd", "udhcpc", "w", "who",
+    ];
+    let on_phones: &[&str] = if flavor == Flavor::Android { &OF_ROUTERS } else { &[] };
+    OF_CONTAINERS.into_iter().chain(on_phones.iter().copied())
 }
 
 /// When the device's software was built.

@@ -20,7 +20,10 @@ impl Run<'_, '_> {
             return self.variable(name).unwrap_or_default().len().to_string().into_bytes();
         }
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let end = 1 + expression.iter().skip(1).position(|byte| !is_name(byte)).unwrap_or(expression.len());
+        let end = match expression.iter().position(|byte| !is_name(byte)) {
+            Some(0) => 1,
+            end => end.unwrap_or(expression.len()),
+        };
         let (name, rest) = expression.split_at_checked(end).unwrap_or((expression, b""));
         let value = self.variable(name);
         match rest {
@@ -42,7 +45,7 @@ impl Run<'_, '_> {
             [b'-' | b'=' | b'+' | b'?', ..] => self.or_word(name, value, rest, io),
             [b':', range @ ..] => self.slice(&value.unwrap_or_default(), range, io),
             _ => {
-                self.give_up(io, "bad substitution");
+                self.give_up(io, "syntax error: bad substitution");
                 Vec::new()
             }
         }
@@ -156,7 +159,11 @@ impl Run<'_, '_> {
             b"0" => return Some(arguments.first().cloned().unwrap_or_else(|| self.shell_name())),
             b"PPID" => self.parent().to_string(),
             b"RANDOM" => (self.chance() % 32_768).to_string(),
-            b"@" | b"*" => return Some(arguments.get(1..).unwrap_or_default().join(&b' ')),
+            b"@" => return Some(arguments.get(1..).unwrap_or_default().join(&b' ')),
+            b"*" => {
+                let separators = self.variable(b"IFS").unwrap_or_default();
+                return Some(arguments.get(1..).unwrap_or_default().join(separators.get(..1).unwrap_or_default()));
+            }
             digits if digits.iter().all(u8::is_ascii_digit) => {
                 let at: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
                 return arguments.get(at).cloned();

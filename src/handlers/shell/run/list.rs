@@ -1,7 +1,8 @@
 //! Lists, `&&` and `||`, pipelines, and what runs in the background (POSIX.1-2017, Shell Command Language 2.9.2, 2.9.3).
 
 use super::stream::Sink;
-use super::{Io, Leaving, Run, waits};
+use super::time::waits;
+use super::{Io, Leaving, Run};
 use crate::handlers::shell::Act;
 use crate::handlers::shell::option::PIPEFAIL;
 use crate::handlers::shell::parse::{Item, Joint, List, Pipeline};
@@ -56,7 +57,7 @@ impl Run<'_, '_> {
         let (before, running) = (self.acts.len(), self.jobs.running.len());
         self.apart(|run| run.and_or(item, io));
         let since = self.acts.split_off(before.min(self.acts.len()));
-        let time = waits(&since);
+        let time = waits(since.iter());
         self.acts.extend(since.into_iter().filter(|act| matches!(act, Act::Print(_) | Act::Complain(_))));
         let newest = self.newest_pid();
         let started = self.jobs.running.get(running..).and_then(<[_]>::last).map(|job| job.pid);

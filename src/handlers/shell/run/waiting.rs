@@ -121,7 +121,11 @@ fn reads_terminal(item: &Item) -> Option<(Option<usize>, bool)> {
         [Part::Text { bytes, .. }] => bytes.as_slice(),
         _ => b"?",
     });
-    let mut name = base_name(texts.next()?);
+    let written = texts.next()?;
+    let mut name = base_name(written);
+    if written.starts_with(b"/etc/") || written.starts_with(b"/proc/") {
+        return None;
+    }
     if name == b"busybox" || name == b"toybox" {
         name = texts.next()?;
     }

@@ -4,9 +4,8 @@
 use std::collections::VecDeque;
 
 use super::super::MAX_LINE;
+use super::super::applet::columns;
 
-/// Columns of a terminal whose size nobody has told.
-const COLUMNS: usize = 80;
 const BELL: u8 = 0x07;
 /// Clears from the cursor to the end (ECMA-48 8.3.39).
 const CLEAR_REST: &[u8] = b"\x1b[J";
@@ -156,7 +155,7 @@ impl Editor {
         };
         if again && names.len() > 1 {
             out.extend_from_slice(b"\r\n");
-            out.extend(columns(names));
+            super::print(&columns(names), out);
             return self.redraw(prompt, out);
         }
         let same = |name: &Vec<u8>| first.iter().zip(name).take_while(|(a, b)| a == b).count();
@@ -317,24 +316,6 @@ fn go_back(steps: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Names in columns, each sorted from top to bottom.
-fn columns(names: &[Vec<u8>]) -> Vec<u8> {
-    let width = names.iter().map(Vec::len).max().unwrap_or(0) + 2;
-    let rows = names.len().div_ceil((COLUMNS / width).max(1));
-    let mut out = Vec::new();
-    for row in 0..rows {
-        let mut in_row = names.iter().skip(row).step_by(rows).peekable();
-        while let Some(name) = in_row.next() {
-            out.extend_from_slice(name);
-            if in_row.peek().is_some() {
-                out.extend(std::iter::repeat_n(b' ', width - name.len()));
-            }
-        }
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,13 +356,5 @@ mod tests {
         let (shown, line) = typed(b"\x1b[A\x1b[A\x1b[A\x1b[B", &["one", "two"]);
         assert_eq!(shown, "\r# two\x1b[J\r# one\x1b[J\x07\r# two\x1b[J");
         assert_eq!(line, "two");
-    }
-
-    #[test]
-    fn names_are_shown_in_columns() {
-        let names: Vec<Vec<u8>> = ["bin/", "dev/", "etc/"].iter().map(|name| name.as_bytes().to_vec()).collect();
-        assert_eq!(columns(&names), b"bin/  dev/  etc/\r\n");
-        let names: Vec<Vec<u8>> = (0..30).map(|at| format!("name{at:02}").into_bytes()).collect();
-        assert_eq!(columns(&names).iter().filter(|&&byte| byte == b'\n').count(), 3);
     }
 }

@@ -19,7 +19,8 @@ impl One {
         else {
             return Reply::failed(Status::INVALID_SMB);
         };
-        let wanted = Wanted { path: block.text(0).0, disposition, options, access, shared };
+        let attributes = block.words.le32(27).unwrap_or(0);
+        let wanted = Wanted { path: block.text(0).0, disposition, options, access, shared, attributes };
         self.opened(peer, block, &wanted, |open| {
             let mut words = ANDX.to_vec();
             words.put8(0).put16(open.id).put32(open.action);
@@ -39,8 +40,9 @@ impl One {
             (_, true) => 2,
             (_, false) => return Reply::failed(Status::INVALID_PARAMETER),
         };
-        self.opened(peer, block, &Wanted::old(block.text(0).0, disposition), |open| {
-            let (attributes, size) = open.entry().map_or((0, 0), |entry| (entry.attributes(), entry.size));
+        let mode_of_access = block.words.le16(6).unwrap_or(0);
+        self.opened(peer, block, &Wanted::old(block.text(0).0, disposition, mode_of_access), |open| {
+            let (attributes, size) = open.entry.as_ref().map_or((0, 0), |entry| (entry.attributes(), entry.size));
             let kind = if matches!(open.object, Object::Pipe(_)) { 2 } else { 0 };
             let mut words = ANDX.to_vec();
             words.put16(open.id).put16(u16::try_from(attributes).unwrap_or(0)).put32(0);
@@ -75,8 +77,10 @@ impl One {
         };
         let high = words.le32(20).filter(|_| block.word_count() >= 12).unwrap_or(0);
         let offset = u64::from(high) << 32 | u64::from(low);
-        let Some(open) = peer.core.opens.find(id) else { return Reply::failed(Status::INVALID_HANDLE) };
-        let (bytes, more) = match open.read(offset, count.min(MAX_READ)) {
+        let Some(open) = peer.core.opens.look(peer.host, peer.cx, block.header.tid.into(), id) else {
+            return Reply::failed(Status::INVALID_HANDLE);
+        };
+        let (bytes, more) = match open.read(peer.host, peer.cx, (offset, block.header.pid), count.min(MAX_READ)) {
             Ok(read) => read,
             Err(Status::END_OF_FILE) => (Vec::new(), false),
             Err(status) => return Reply::failed(status),
@@ -104,8 +108,10 @@ impl One {
         let high = words.le32(24).filter(|_| block.word_count() >= 14).unwrap_or(0);
         let Some(bytes) = block.message.part(at, len) else { return Reply::failed(Status::INVALID_PARAMETER) };
         let offset = u64::from(high) << 32 | u64::from(low);
-        let Some(open) = peer.core.opens.find(id) else { return Reply::failed(Status::INVALID_HANDLE) };
-        if let Err(status) = open.write(peer.host, peer.cx, &user, offset, bytes) {
+        let Some(open) = peer.core.opens.look(peer.host, peer.cx, block.header.tid.into(), id) else {
+            return Reply::failed(Status::INVALID_HANDLE);
+        };
+        if let Err(status) = open.write(peer.host, peer.cx, &user, (offset, block.header.pid), bytes) {
             return Reply::failed(status);
         }
         let mut words = ANDX.to_vec();
@@ -125,9 +131,9 @@ impl One {
 
 /// What NT_CREATE_ANDX and NT_TRANSACT_CREATE tell of what they opened: from its times on (MS-CIFS 2.2.4.64.2, 2.2.7.1.2).
 pub(super) fn put_created(out: &mut Vec<u8>, open: &Open) {
-    match open.entry() {
+    match &open.entry {
         Some(entry) => {
-            put_times(out, &entry);
+            put_times(out, entry);
             out.put32(entry.attributes()).put64(entry.allocated()).put64(entry.size).put16(0).put16(7);
             out.put8(entry.is_directory.into());
         }

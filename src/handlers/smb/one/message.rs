@@ -18,7 +18,7 @@ pub(super) struct Header {
     pid_high: u16,
     signature: [u8; 8],
     pub(super) tid: u16,
-    pid: u16,
+    pub(super) pid: u16,
     pub(super) uid: u16,
     pub(super) mid: u16,
 }

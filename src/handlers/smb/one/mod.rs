@@ -2,6 +2,7 @@
 
 mod core;
 mod file;
+mod lock;
 mod message;
 mod negotiate;
 mod nt;

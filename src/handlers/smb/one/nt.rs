@@ -2,7 +2,6 @@
 
 use super::super::access::Wanted;
 use super::super::account::User;
-use super::super::descriptor::descriptor;
 use super::super::host::Share;
 use super::super::open::Object;
 use super::super::status::Status;
@@ -48,14 +47,14 @@ impl One {
             IOCTL | NOTIFY_CHANGE => asked.setup.le16(4),
             _ => parameters.le16(0),
         };
-        let open = id.and_then(|id| peer.core.opens.find(id)).ok_or(Status::INVALID_HANDLE)?;
+        let found = id.and_then(|id| peer.core.opens.look(peer.host, peer.cx, asked.block.header.tid.into(), id));
+        let open = found.ok_or(Status::INVALID_HANDLE)?;
         match function {
             IOCTL => Err(Status::INVALID_DEVICE_REQUEST),
             NOTIFY_CHANGE if matches!(open.object, Object::Directory(_)) => Ok(None),
             NOTIFY_CHANGE => Err(Status::INVALID_PARAMETER),
             QUERY_SECURITY => {
-                let is_directory = matches!(open.object, Object::Directory(_));
-                let found = descriptor(peer.host, is_directory, parameters.le32(4).unwrap_or(0))?;
+                let found = open.security(peer.host, peer.cx, parameters.le32(4).unwrap_or(0))?;
                 let mut out = Vec::new();
                 out.put_len32(found.len());
                 Ok(Some(if asked.max_data < found.len() {
@@ -64,8 +63,14 @@ impl One {
                     asked.answer(&out, &found)
                 }))
             }
+            SET_SECURITY => {
+                open.set_security(peer.host, peer.cx, asked.data, parameters.le32(4).unwrap_or(0))?;
+                Ok(Some(asked.answer(&[], &[])))
+            }
             // A file that is open is not renamed by this, whatever the answer says.
-            SET_SECURITY | RENAME => Ok(Some(asked.answer(&[], &[]))),
+            RENAME => Ok(Some(asked.answer(&[], &[]))),
+            // Quotas of users: none are kept.
+            7 => Err(Status::NO_MORE_ENTRIES),
             _ => Err(Status::NOT_SUPPORTED),
         }
     }
@@ -82,7 +87,9 @@ fn create(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>, user: &User, share: 
         let name = name.get(..len).unwrap_or(name);
         let path = if is_unicode { text_of_utf16(name) } else { String::from_utf8_lossy(name).into_owned() };
         let (access, shared) = (parameters.le32(8)?, parameters.le32(24)?);
-        Some(Wanted { path, disposition: parameters.le32(28)?, options: parameters.le32(32)?, access, shared })
+        let [attributes, disposition, options] = [20, 28, 32].map(|at| parameters.le32(at));
+        let (disposition, options) = (disposition?, options?);
+        Some(Wanted { path, disposition, options, access, shared, attributes: attributes? })
     };
     let wanted = read().ok_or(Status::INVALID_PARAMETER)?;
     let open = peer.create(user, (asked.block.header.tid.into(), share), &wanted)?;

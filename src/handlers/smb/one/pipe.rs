@@ -37,13 +37,17 @@ impl One {
             let is_there = operation == WAIT && is_pipe(peer.host, peer.cx, &user, asked.name);
             return if is_there { Ok(asked.answer(&[], &[])) } else { Err(Status::OBJECT_NAME_NOT_FOUND) };
         }
-        let open = peer.core.opens.find(id).ok_or(Status::INVALID_HANDLE)?;
+        let open = peer
+            .core
+            .opens
+            .look(peer.host, peer.cx, asked.block.header.tid.into(), id)
+            .ok_or(Status::INVALID_HANDLE)?;
         let Object::Pipe(_) = open.object else { return Err(Status::INVALID_DEVICE_REQUEST) };
         match operation {
             // TRANS_TRANSACT_NMPIPE (MS-CIFS 2.2.5.6): write, then read.
             TRANSACT => {
-                open.write(peer.host, peer.cx, &user, 0, asked.data)?;
-                Ok(match open.read(0, asked.max_data) {
+                open.write(peer.host, peer.cx, &user, (0, 0), asked.data)?;
+                Ok(match open.read(peer.host, peer.cx, (0, 0), asked.max_data) {
                     Ok((bytes, true)) => Reply { status: Status::BUFFER_OVERFLOW, ..asked.answer(&[], &bytes) },
                     Ok((bytes, false)) => asked.answer(&[], &bytes),
                     Err(_) => asked.answer(&[], &[]),

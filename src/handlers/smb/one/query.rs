@@ -1,12 +1,14 @@
 //! TRANSACTION2 (MS-CIFS 2.2.6): listings, and information about files and volumes.
 
 use super::super::access;
-use super::super::disk::{Entry, normal, pattern, view};
+use super::super::disk::view;
 use super::super::host::{Kind, Share};
 use super::super::info;
 use super::super::open::{Directory, Object, Open};
+use super::super::path::{normal, pattern};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, patch, text_of_utf16};
+use super::super::written::Entry;
 use super::message::Reply;
 use super::transaction::Transaction;
 use super::{One, Peer};
@@ -50,17 +52,22 @@ impl One {
                 let path = normal(&asked.path(6))?;
                 let entry = view(peer.host, peer.cx, share, |view, _| view.find(&path))?;
                 if subcommand == SET_PATH {
+                    if let Some((times, attributes)) = basic(level, asked.data) {
+                        view(peer.host, peer.cx, share, |view, _| view.set_basic(&path, times, attributes))?;
+                    }
                     return Ok(asked.answer(&[0, 0], &[]));
                 }
-                query(asked, level, Some(&entry), &format!("\\{path}"), false)
+                if entry.is_doomed {
+                    return Err(Status::DELETE_PENDING);
+                }
+                query(asked, level, Some(&entry), &format!("\\{path}"), 0)
             }
             CREATE_DIRECTORY => {
                 let path = normal(&asked.path(4))?;
                 view(peer.host, peer.cx, share, |view, now| match view.find(&path) {
                     Ok(_) => Err(Status::OBJECT_NAME_COLLISION),
                     Err(Status::OBJECT_NAME_NOT_FOUND) => {
-                        view.put(&path, true, &[], now);
-                        Ok(asked.answer(&[0, 0], &[]))
+                        view.make(&path, true, 0, now).map(|()| asked.answer(&[0, 0], &[]))
                     }
                     Err(status) => Err(status),
                 })
@@ -88,8 +95,8 @@ fn find_first(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>, share: Share) ->
         if !entry.is_directory {
             return Err(Status::NOT_A_DIRECTORY);
         }
-        let mut search = Directory::new(entry);
-        search.fill(view, directory, wanted, true);
+        let mut search = Directory::default();
+        search.fill(view, directory, wanted, true)?;
         Ok(search)
     })?;
     if search.peek().is_none() {
@@ -151,26 +158,41 @@ fn volume(peer: &Peer<'_, '_>, asked: &Transaction<'_>, level: u16) -> Result<Re
 /// QUERY_FILE_INFORMATION (MS-CIFS 2.2.6.8).
 fn opened(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>) -> Result<Reply, Status> {
     let (id, level) = (asked.parameters.le16(0), asked.parameters.le16(2).ok_or(Status::INVALID_PARAMETER)?);
-    let open = id.and_then(|id| peer.core.opens.find(id)).ok_or(Status::INVALID_HANDLE)?;
-    query(asked, level, open.entry().as_ref(), &format!("\\{}", open.path), open.deletes)
+    let found = id.and_then(|id| peer.core.opens.look(peer.host, peer.cx, asked.block.header.tid.into(), id));
+    let open = found.ok_or(Status::INVALID_HANDLE)?;
+    query(asked, level, open.entry.as_ref(), &format!("\\{}", open.path), open.position)
 }
 
-/// SET_FILE_INFORMATION (MS-CIFS 2.2.6.9): length, name and deletion matter, times are taken.
+/// SET_FILE_INFORMATION (MS-CIFS 2.2.6.9): length, name, deletion, times and attributes.
 fn set(peer: &mut Peer<'_, '_>, asked: &Transaction<'_>) -> Result<Reply, Status> {
     let (id, level) = (asked.parameters.le16(0), asked.parameters.le16(2).ok_or(Status::INVALID_PARAMETER)?);
     let data = asked.data;
-    let open = id.and_then(|id| peer.core.opens.find(id)).ok_or(Status::INVALID_HANDLE)?;
+    let found = id.and_then(|id| peer.core.opens.look(peer.host, peer.cx, asked.block.header.tid.into(), id));
+    let open = found.ok_or(Status::INVALID_HANDLE)?;
     match level {
         // Disposition; end of file; name (MS-FSCC 2.4.37.1).
         0x0102 | 1013 => open.delete(peer.host, peer.cx, data.first() == Some(&1))?,
-        0x0104 | 1020 => open.resize(peer.host, data.le64(0).ok_or(Status::INVALID_PARAMETER)?)?,
+        0x0104 | 1020 => open.resize(peer.host, peer.cx, data.le64(0).ok_or(Status::INVALID_PARAMETER)?)?,
+        0x0103 | 1019 => open.allocate(peer.host, peer.cx, data.le64(0).ok_or(Status::INVALID_PARAMETER)?)?,
+        1014 => open.position = data.le64(0).ok_or(Status::INVALID_PARAMETER)?,
         1010 => {
             let name = data.at32(8).and_then(|len| data.part(12, len)).ok_or(Status::INVALID_PARAMETER)?;
             open.rename(peer.host, peer.cx, &text_of_utf16(name), data.first() == Some(&1))?;
         }
-        _ => {}
+        _ => {
+            if let Some((times, attributes)) = basic(level, data) {
+                open.set_basic(peer.host, peer.cx, times, attributes)?;
+            }
+        }
     }
     Ok(asked.answer(&[0, 0], &[]))
+}
+
+/// Times and attributes to be set (SMB_SET_FILE_BASIC_INFO, MS-CIFS 2.2.8.4.3), where a level has them.
+fn basic(level: u16, data: &[u8]) -> Option<([u64; 4], u32)> {
+    let is_basic = matches!(level, 0x0101 | 1004);
+    let read = || Some(([data.le64(0)?, data.le64(8)?, data.le64(16)?, data.le64(24)?], data.le32(32)?));
+    is_basic.then(read).flatten()
 }
 
 /// Information about what has an entry, or a pipe, by its level (MS-CIFS 2.2.8.3).
@@ -179,7 +201,7 @@ fn query(
     level: u16,
     entry: Option<&Entry>,
     path: &str,
-    deletes: bool,
+    position: u64,
 ) -> Result<Reply, Status> {
     let class = match level {
         0x0101 => 4,
@@ -195,8 +217,8 @@ fn query(
         (1 | 2 | 4, Some(entry)) => Some(info::standard(entry, level)),
         // SMB_INFO_IS_NAME_VALID says so by its success.
         (6, Some(_)) => return Ok(asked.answer(&[], &[])),
-        (0x0107, Some(entry)) => Some(info::all(entry, path, deletes)),
-        (_, Some(entry)) => info::file(class, entry, path, deletes, access::ALL),
+        (0x0107, Some(entry)) => Some(info::all(entry, path)),
+        (_, Some(entry)) => info::file(class, entry, path, (access::ALL, position)),
         (_, None) => info::pipe(class),
     };
     data.map(|data| asked.answer(&[0, 0], &data)).ok_or(unknown(level))

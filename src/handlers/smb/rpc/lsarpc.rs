@@ -7,7 +7,7 @@ use super::ndr::{Results, Stub};
 use super::principal::{Domain, Principal, Sid, Use, principals};
 use super::{
     ACCESS_DENIED, Answer, BAD_HANDLE, BAD_STUB, Caller, DENIED, INVALID_PARAMETER, NO_SUCH_OPERATION, NONE_MAPPED,
-    SOME_NOT_MAPPED,
+    SOME_NOT_MAPPED, privilege,
 };
 
 /// POLICY_LOOKUP_NAMES, and what holds it: GENERIC_ALL, GENERIC_EXECUTE (MS-LSAD 2.2.1.1).
@@ -24,7 +24,7 @@ pub(super) fn lsarpc(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer
         // LsarOpenPolicy, LsarOpenPolicy2
         6 | 44 => return open(caller, &stub).ok_or(BAD_STUB),
         45 => return own_name(caller, &mut stub).ok_or(BAD_STUB),
-        0 | 7 | 13..=15 | 46 | 50 | 57 | 58 | 68 => {}
+        0 | 2 | 7 | 11 | 13..=15 | 46 | 50 | 57 | 58 | 68 => {}
         0..=133 => return Err(DENIED),
         _ => return Err(NO_SUCH_OPERATION),
     }
@@ -33,6 +33,8 @@ pub(super) fn lsarpc(caller: &Caller<'_>, operation: u16, stub: &[u8]) -> Answer
     match operation {
         // LsarClose
         0 => Some(Results::default().put(&[0; handle::LEN]).returning(0)),
+        2 => privilege::privileges(caller, &mut stub),
+        11 => privilege::accounts(caller, &mut stub),
         // LsarQueryInformationPolicy and 2
         7 | 46 => stub.short().map(|class| policy(caller, class)),
         // LsarEnumerateTrustedDomains and Ex: none.

@@ -12,6 +12,7 @@ mod mapped;
 mod ndr;
 mod port;
 mod principal;
+mod privilege;
 mod registry;
 mod samr;
 mod security;

@@ -2,6 +2,7 @@
 
 mod exploit;
 mod shape;
+mod shared;
 mod status;
 
 use super::one::pulsar_key;

@@ -45,7 +45,7 @@ fn core(command: u8, words: &[u16], paths: &[&str]) -> One {
 /// NT_CREATE_ANDX with a disposition and options.
 fn create(path: &str, disposition: u32, options: u32) -> One {
     let mut words = vec![0xff, 0, 0, 0, 0];
-    words.put16(2 * path.len() as u16).put32(0).put32(0).put32(0x0012_019f).put64(0).put32(0).put32(7);
+    words.put16(2 * path.len() as u16).put32(0).put32(0).put32(0x0013_019f).put64(0).put32(0).put32(7);
     words.put32(disposition).put32(options).put32(2).put8(0);
     on_disk(one(0xa2, &words, &[vec![0], utf16(path), vec![0, 0]].concat()))
 }
@@ -125,6 +125,9 @@ fn what_was_written_can_be_renamed_and_removed_as_what_it_is() {
         core(0x06, &[0x16], &["made"]),
         core(0x01, &[], &["made\\inner"]),
         core(0x01, &[], &["made"]),
+        // As long as something in it is open, it keeps its name.
+        core(0x07, &[0x16], &["made", "moved"]),
+        one(0x04, &[0, 0x40, 0, 0, 0, 0], &[]),
         core(0x07, &[0x16], &["made", "moved"]),
         core(0x08, &[], &["made"]),
         core(0x08, &[], &["moved\\inner"]),
@@ -135,7 +138,7 @@ fn what_was_written_can_be_renamed_and_removed_as_what_it_is() {
     ]);
     let (directory, no_directory, full, gone) = (0xc000_00ba, 0xc000_0103, 0xc000_0101, 0xc000_0034);
     let (exists, denied) = (0xc000_0035, 0xc000_0022);
-    assert_eq!(found, [0, 0, directory, no_directory, full, 0, gone, 0, exists, denied, 0, 0]);
+    assert_eq!(found, [0, 0, directory, no_directory, full, denied, 0, 0, gone, 0, exists, denied, 0, 0]);
 }
 
 #[test]

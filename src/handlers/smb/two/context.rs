@@ -49,6 +49,16 @@ impl<'a> Contexts<'a> {
         if is_gone { Err(Status::OBJECT_NAME_NOT_FOUND) } else { Ok(()) }
     }
 
+    /// Room that is to be kept for what will be written.
+    pub(super) fn allocation(&self) -> Option<u64> {
+        self.find(b"AlSi").and_then(|data| data.le64(0))
+    }
+
+    /// The security descriptor of a new file.
+    pub(super) fn security(&self) -> Option<&'a [u8]> {
+        self.find(b"SecD")
+    }
+
     /// The oplock that is granted, and the contexts of the answer.
     pub(super) fn grant(&self, host: &Host, dialect: Option<Dialect>, open: &Open, asked: u8) -> (u8, Vec<u8>) {
         let mut out = Answers::default();
@@ -74,7 +84,7 @@ impl<'a> Contexts<'a> {
         if self.find(b"MxAc").is_some() {
             out.add(b"MxAc", &[0, 0, 0, 0, 0xff, 0x01, 0x1f, 0]);
         }
-        if let (Some(_), Some(entry)) = (self.find(b"QFid"), open.entry()) {
+        if let (Some(_), Some(entry)) = (self.find(b"QFid"), &open.entry) {
             let mut data = Vec::new();
             data.put64(entry.index).put64(host.volume_serial.into()).put(&[0; 16]);
             out.add(b"QFid", &data);

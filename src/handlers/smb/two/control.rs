@@ -86,11 +86,11 @@ fn transceive(
 ) -> Result<Reply, Status> {
     let id = find(peer, request, 8)?.id;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
-    if !matches!(open.object, Object::Pipe(_) | Object::RemCom(_)) {
+    if !open.is_pipe() {
         return Err(Status::INVALID_DEVICE_REQUEST);
     }
-    open.write(peer.host, peer.cx, user, 0, input)?;
-    let (bytes, more) = open.read(0, max.min(MAX_READ))?;
+    open.write(peer.host, peer.cx, user, (0, 0), input)?;
+    let (bytes, more) = open.read(peer.host, peer.cx, (0, 0), max.min(MAX_READ))?;
     let status = if more { Status::BUFFER_OVERFLOW } else { Status::OK };
     Ok(Reply { status, ..controlled(PIPE_TRANSCEIVE, file_id(request.seed, id), &bytes) })
 }
@@ -108,7 +108,7 @@ fn on_pipe(code: u32, open: &Open) -> Result<Vec<u8>, Status> {
 
 /// What NTFS and the server say of a file.
 fn on_disk(code: u32, open: &Open, (seed, guid): (u64, [u8; 16])) -> Result<Vec<u8>, Status> {
-    let entry = open.entry().ok_or(Status::INVALID_DEVICE_REQUEST)?;
+    let entry = open.entry.as_ref().ok_or(Status::INVALID_DEVICE_REQUEST)?;
     let mut out = Vec::new();
     match code {
         GET_REPARSE_POINT => return Err(Status::NOT_A_REPARSE_POINT),
@@ -158,12 +158,12 @@ fn copy(
     for piece in pieces.take(usize::try_from(count).unwrap_or(0)) {
         let (Some(source), Some(target), Some(len)) = (piece.le64(0), piece.le64(8), piece.at32(16)) else { break };
         let open = opens.find(from).ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
-        let (bytes, _) = open.read(source, len)?;
+        let (bytes, _) = open.read(peer.host, peer.cx, (source, 0), len)?;
         if bytes.len() < len {
             return Err(Status::INVALID_VIEW_SIZE);
         }
         let open = opens.find(to).ok_or(Status::FILE_CLOSED)?;
-        open.write(peer.host, peer.cx, user, target, &bytes)?;
+        open.write(peer.host, peer.cx, user, (target, 0), &bytes)?;
         copied += bytes.len();
     }
     out.put32(count).put32(0).put_len32(copied);

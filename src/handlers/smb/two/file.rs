@@ -2,6 +2,8 @@
 
 use super::super::access::Wanted;
 use super::super::account::User;
+use super::super::claim::{Claims, Owner};
+use super::super::disk::view;
 use super::super::host::{Dialect, Kind, Share};
 use super::super::info::put_times;
 pub(super) use super::super::lock::Lock;
@@ -18,20 +20,22 @@ pub(super) const MAX_READ: usize = 512 * 1024;
 
 /// The highest ImpersonationLevel (MS-SMB2 2.2.13): Delegate.
 const MAX_IMPERSONATION: u32 = 3;
+/// FILE_CREATED (MS-SMB2 2.2.14).
+const CREATED: u32 = 2;
 /// CreateOptions that there are (MS-SMB2 2.2.13).
 const OPTIONS: u32 = 0x00ff_ffff;
 
 /// What the FileId at this place of the body names, in the tree of the request.
 pub(super) fn find<'a>(peer: &'a mut Peer<'_, '_>, request: &Request<'_>, at: usize) -> Result<&'a mut Open, Status> {
     let id = request.file(at).ok_or(Status::FILE_CLOSED)?;
-    peer.core.opens.find(id).filter(|open| open.tree == request.tree).ok_or(Status::FILE_CLOSED)
+    peer.core.opens.look(peer.host, peer.cx, request.tree, id).ok_or(Status::FILE_CLOSED)
 }
 
 /// Times, sizes and attributes as CREATE and CLOSE tell them.
 fn put_open(out: &mut Vec<u8>, open: &Open) {
-    match open.entry() {
+    match &open.entry {
         Some(entry) => {
-            put_times(out, &entry);
+            put_times(out, entry);
             out.put64(entry.allocated()).put64(entry.size).put32(entry.attributes());
         }
         None => {
@@ -50,8 +54,9 @@ pub(super) fn create(
     let body = request.body;
     let read = || {
         let path = text_of_utf16(request.buffer(body.at16(44)?, body.at16(46)?)?);
-        let [access, shared, disposition, options] = [24, 32, 36, 40].map(|at| body.le32(at));
-        let wanted = Wanted { path, disposition: disposition?, options: options?, access: access?, shared: shared? };
+        let [access, attributes, shared, disposition, options] = [24, 28, 32, 36, 40].map(|at| body.le32(at));
+        let (disposition, options) = (disposition?, options?);
+        let wanted = Wanted { path, disposition, options, access: access?, shared: shared?, attributes: attributes? };
         Some((wanted, Contexts::read(request.buffer(body.at32(48)?, body.at32(52)?)?)?, body.byte(3)?))
     };
     let (wanted, contexts, oplock) = read().ok_or(Status::INVALID_PARAMETER)?;
@@ -70,7 +75,15 @@ pub(super) fn create(
         return Err(Status::INVALID_PARAMETER);
     }
     let host = peer.host;
-    let open = peer.create(user, tree, &wanted)?;
+    let id = peer.create(user, tree, &wanted)?.id;
+    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
+    if let (CREATED, Some(given)) = (open.action, contexts.security()) {
+        open.describe(host, peer.cx, given)?;
+    }
+    if let (0 | CREATED.., Some(len), Object::File(_)) = (open.action, contexts.allocation(), &open.object) {
+        open.on_disk(host, peer.cx, |view, path, now| view.allocate(path, len, now))?;
+        open.refresh(host, peer.cx);
+    }
     let (level, contexts) = contexts.grant(host, dialect, open, oplock);
     let mut out = Vec::new();
     out.put16(89).put8(level).put8(0).put32(open.action);
@@ -102,18 +115,14 @@ pub(super) fn read(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Opt
     else {
         return Err(Status::INVALID_PARAMETER);
     };
-    if len > LARGE as usize {
+    if len > LARGE as usize || i64::try_from(offset.saturating_add(len as u64)).is_err() {
         return Err(Status::INVALID_PARAMETER);
     }
-    let open = find(peer, request, 16)?;
-    let is_pipe = matches!(open.object, Object::Pipe(_) | Object::RemCom(_));
-    let id = open.id;
-    if !is_pipe {
-        peer.core.opens.may_touch(id, offset, len, false)?;
-    }
-    match find(peer, request, 16)?.read(offset, len.min(MAX_READ)) {
-        Err(Status::PIPE_EMPTY) if is_pipe => Ok(None),
-        Ok((bytes, _)) if bytes.len() < least && !is_pipe => Err(Status::END_OF_FILE),
+    let id = find(peer, request, 16)?.id;
+    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
+    match open.read(peer.host, peer.cx, (offset, 0), len.min(MAX_READ)) {
+        Err(Status::PIPE_EMPTY) => Ok(None),
+        Ok((bytes, _)) if bytes.len() < least && !open.is_pipe() => Err(Status::END_OF_FILE),
         result => result.map(|read| Some(bytes_read(read))),
     }
 }
@@ -134,9 +143,8 @@ pub(super) fn write(peer: &mut Peer<'_, '_>, request: &Request<'_>, user: &User)
         return Err(Status::INVALID_PARAMETER);
     }
     let id = find(peer, request, 16)?.id;
-    peer.core.opens.may_touch(id, offset, bytes.len(), true)?;
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
-    open.write(peer.host, peer.cx, user, offset, bytes)?;
+    open.write(peer.host, peer.cx, user, (offset, 0), bytes)?;
     let mut out = Vec::new();
     out.put16(17).put16(0).put_len32(bytes.len()).put32(0).put32(0);
     Ok(Reply::new(out))
@@ -160,18 +168,33 @@ pub(super) fn lock(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Opt
             if flags != UNLOCK {
                 return Err(Status::INVALID_PARAMETER);
             }
-            peer.core.opens.unlock(id, (offset, len))?;
+            on_claims(peer, id, |claims, owner| claims.unlock(owner, (offset, len), 0))?;
         }
         return Ok(None);
     }
     let is_known = |flags: u32| matches!(flags & !AT_ONCE, SHARED | EXCLUSIVE);
-    if !list.iter().all(|(_, _, flags)| is_known(*flags)) || count > 1 && first & AT_ONCE == 0 {
+    // Of several, none may wait.
+    let waits = count > 1 && list.iter().any(|(_, _, flags)| flags & AT_ONCE == 0);
+    if waits || !list.iter().all(|(_, _, flags)| is_known(*flags)) {
         return Err(Status::INVALID_PARAMETER);
     }
-    let locks: Vec<Lock> =
-        list.iter().map(|&(offset, len, flags)| Lock { offset, len, is_exclusive: flags & EXCLUSIVE != 0 }).collect();
-    match peer.core.opens.lock(id, &locks) {
+    let locks: Vec<Lock> = list
+        .iter()
+        .map(|&(offset, len, flags)| Lock { offset, len, is_exclusive: flags & EXCLUSIVE != 0, process: 0 })
+        .collect();
+    match on_claims(peer, id, |claims, owner| claims.lock(owner, &locks)) {
         Err(Status::LOCK_NOT_GRANTED) if first & AT_ONCE == 0 => Ok(locks.first().copied()),
         result => result.map(|()| None),
     }
+}
+
+/// Works with the locks of what is open.
+pub(super) fn on_claims<R>(
+    peer: &mut Peer<'_, '_>,
+    id: u16,
+    work: impl FnOnce(&mut Claims, Owner) -> Result<R, Status>,
+) -> Result<R, Status> {
+    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
+    let (share, owner) = (open.share, open.owner(peer.cx));
+    view(peer.host, peer.cx, share, |view, _| work(&mut view.visitor.claims, owner))
 }

@@ -17,7 +17,6 @@ use super::Peer;
 use super::account::User;
 use super::connection::{Login, Numbered};
 use super::host::{Dialect, Share};
-use super::open::Object;
 use super::status::Status;
 use super::wire::{Fields, Put, patch};
 use crate::events::Event;
@@ -307,7 +306,7 @@ impl Two {
                 None => {
                     let most = request.body.at32(4).unwrap_or(0).min(file::MAX_READ);
                     let id = file::find(peer, request, 16)?.id;
-                    self.wait(request, id, What::Bytes(most))
+                    self.wait(peer.cx.now(), request, id, What::Bytes(most))
                 }
             },
             command::WRITE => file::write(peer, request, user),
@@ -315,7 +314,7 @@ impl Two {
                 None => Ok(Reply::empty()),
                 Some(lock) => {
                     let id = file::find(peer, request, 8)?.id;
-                    self.wait(request, id, What::Lock(lock))
+                    self.wait(peer.cx.now(), request, id, What::Lock(lock))
                 }
             },
             command::IOCTL => control::control(peer, request, user),
@@ -323,12 +322,12 @@ impl Two {
             command::QUERY_INFO => query::info(peer, request),
             command::SET_INFO => query::set(peer, request),
             command::CHANGE_NOTIFY => {
-                let open = file::find(peer, request, 8)?;
-                if !matches!(open.object, Object::Directory(_)) {
-                    return Err(Status::INVALID_PARAMETER);
+                let (id, room) = query::watch(peer, request)?;
+                // What changed since the last time is told at once.
+                match query::changes(peer, id, room) {
+                    Some(reply) => Ok(reply),
+                    None => self.wait(peer.cx.now(), request, id, What::Change(room)),
                 }
-                let id = open.id;
-                self.wait(request, id, What::Change)
             }
             // No oplock is ever taken back, so there is none to acknowledge.
             command::OPLOCK_BREAK => Err(Status::FILE_CLOSED),

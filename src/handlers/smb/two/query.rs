@@ -1,12 +1,14 @@
 //! QUERY_DIRECTORY, QUERY_INFO and SET_INFO (MS-SMB2 2.2.33 to 2.2.40).
 
-use super::super::descriptor::descriptor;
+use super::super::access;
+use super::super::change::Watch;
 use super::super::disk::view;
 use super::super::host::Share;
 use super::super::info;
 use super::super::open::{Object, Open};
 use super::super::status::Status;
 use super::super::wire::{Fields, Put, patch, text_of_utf16};
+use super::session::LARGE;
 use super::{HEADER, Peer, Reply, Request, file};
 
 /// Bytes of a listing in one answer.
@@ -31,14 +33,12 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
     let id = file::find(peer, request, 8)?.id;
     let (host, cx) = (peer.host, &*peer.cx);
     let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
+    open.may(access::READ)?;
     let Open { object: Object::Directory(search), path, .. } = open else { return Err(Status::INVALID_PARAMETER) };
     if pattern.is_empty() {
         return Err(Status::OBJECT_NAME_INVALID);
     }
-    let mut is_first = false;
-    view(host, cx, share, |view, _| {
-        is_first = search.fill(view, path, &pattern, flags & RESTART != 0);
-    });
+    let is_first = view(host, cx, share, |view, _| search.fill(view, path, &pattern, flags & RESTART != 0))?;
     let (mut out, mut last) = (Vec::new(), None);
     while let Some(entry) = search.peek() {
         let mut one = Vec::new();
@@ -69,24 +69,65 @@ pub(super) fn directory(peer: &mut Peer<'_, '_>, request: &Request<'_>, share: S
     }
 }
 
+/// CHANGE_NOTIFY (MS-SMB2 3.3.5.19): the directory that is watched, from now on, and the room for what is told of it.
+pub(super) fn watch(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<(u16, usize), Status> {
+    const TREE: u16 = 1;
+    let body = request.body;
+    let (Some(flags), Some(room), Some(kinds)) = (body.le16(2), body.at32(4), body.le32(24)) else {
+        return Err(Status::INVALID_PARAMETER);
+    };
+    let id = file::find(peer, request, 8)?.id;
+    let open = peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?;
+    if room > LARGE as usize || !matches!(open.object, Object::Directory(_)) {
+        return Err(Status::INVALID_PARAMETER);
+    }
+    open.may(access::READ)?;
+    let (share, owner) = (open.share, open.owner(peer.cx));
+    view(peer.host, peer.cx, share, |view, _| {
+        let next = view.visitor.changes.next();
+        let claim = view.visitor.claims.find_mut(owner).ok_or(Status::FILE_CLOSED)?;
+        claim.watch.get_or_insert(Watch { kinds, is_recursive: flags & TREE != 0, room, next });
+        Ok((id, room))
+    })
+}
+
+/// What has changed in a directory that is watched: `None` as long as nothing has.
+pub(super) fn changes(peer: &mut Peer<'_, '_>, id: u16, room: usize) -> Option<Reply> {
+    let tree = peer.core.opens.find(id)?.tree;
+    let open = peer.core.opens.look(peer.host, peer.cx, tree, id)?;
+    if open.entry.as_ref().is_some_and(|entry| entry.is_doomed) {
+        return Some(Reply::failed(Status::DELETE_PENDING));
+    }
+    let (owner, share) = (open.owner(peer.cx), open.share);
+    let told = view(peer.host, peer.cx, share, |view, _| {
+        let (claims, changes) = (&mut view.visitor.claims, &view.visitor.changes);
+        let claim = claims.find_mut(owner)?;
+        changes.seen(claim.watch.as_mut()?, &claim.path, room)
+    })?;
+    let status = if told.is_empty() { Status::NOTIFY_ENUM_DIR } else { Status::OK };
+    Some(Reply { status, ..buffer(&told) })
+}
+
 pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Reply, Status> {
     let body = request.body;
     let (Some(kind), Some(class), Some(max)) = (body.byte(2), body.byte(3), body.at32(4)) else {
         return Err(Status::INVALID_PARAMETER);
     };
     let host = peer.host;
-    let open = file::find(peer, request, 24)?;
+    let id = file::find(peer, request, 24)?.id;
+    let (cx, open) = (&*peer.cx, peer.core.opens.find(id).ok_or(Status::FILE_CLOSED)?);
     let class = u16::from(class);
-    let bytes = match (kind, open.entry()) {
+    let bytes = match (kind, &open.entry) {
         // FileFullEaInformation: there are none.
         (1, Some(_)) if class == 15 => return Err(Status::NO_EAS_ON_FILE),
-        (1, Some(entry)) => info::file(class, &entry, &format!("\\{}", open.path), open.deletes, open.access),
+        // FileNormalizedNameInformation, which only the newest dialect has.
+        (1, _) if class == 48 => return Err(Status::NOT_SUPPORTED),
+        (1, Some(entry)) => info::file(class, entry, &format!("\\{}", open.path), (open.access, open.position)),
         (1, None) => info::pipe(class),
         (2, _) => info::volume(class, host),
-        (3, entry) => {
-            let asked = body.le32(16).unwrap_or(0);
-            Some(descriptor(host, entry.is_some_and(|entry| entry.is_directory), asked)?)
-        }
+        // Quotas of users: none are kept.
+        (4, _) => return Err(Status::NO_MORE_ENTRIES),
+        (3, _) => Some(open.security(host, cx, body.le32(16).unwrap_or(0))?),
         _ => return Err(Status::INVALID_PARAMETER),
     };
     let bytes = bytes.ok_or(Status::INVALID_INFO_CLASS)?;
@@ -106,11 +147,11 @@ pub(super) fn info(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Rep
 /// The bytes of information that must have room (MS-FSCC 2.4, 2.5): all but names.
 const fn fixed(kind: u8, class: u16) -> usize {
     match (kind, class) {
-        (1, 9 | 21) => 4,
-        (1, 18) => 100,
-        (1, 22) => 24,
-        (2, 1) => 18,
-        (2, 5) => 12,
+        (1, 9 | 21) => 8,
+        (1, 18) => 104,
+        (1, 22) => 32,
+        (2, 1) => 24,
+        (2, 5) => 16,
         _ => usize::MAX,
     }
 }
@@ -125,8 +166,8 @@ pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Repl
     match (kind, class) {
         // FileDispositionInformation, FileEndOfFileInformation (MS-FSCC 2.4.11, 2.4.13).
         (1, 13) => open.delete(host, peer.cx, data.first() == Some(&1))?,
-        (1, 20) => open.resize(host, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
-        // FileRenameInformation, FileLinkInformation (MS-FSCC 2.4.37.2, 2.4.21.2); times, attributes, allocation and security are taken.
+        (1, 20) => open.resize(host, peer.cx, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
+        // FileRenameInformation, FileLinkInformation (MS-FSCC 2.4.37.2, 2.4.21.2).
         (1, 10 | 11) => {
             let name = data.at32(16).and_then(|len| data.part(20, len)).ok_or(Status::INFO_LENGTH_MISMATCH)?;
             if name.is_empty() {
@@ -137,8 +178,16 @@ pub(super) fn set(peer: &mut Peer<'_, '_>, request: &Request<'_>) -> Result<Repl
             }
             open.rename(host, peer.cx, &text_of_utf16(name), data.first() == Some(&1))?;
         }
-        // Also the place in the file and its mode, which only the machine's own programs use.
-        (1, 4 | 14 | 16 | 19) | (3, _) => {}
+        (1, 4) => {
+            let read = || Some(([data.le64(0)?, data.le64(8)?, data.le64(16)?, data.le64(24)?], data.le32(32)?));
+            let (times, attributes) = read().ok_or(Status::INFO_LENGTH_MISMATCH)?;
+            open.set_basic(host, peer.cx, times, attributes)?;
+        }
+        (1, 14) => open.position = data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?,
+        // The mode, which only the machine's own programs use.
+        (1, 16) => {}
+        (1, 19) => open.allocate(host, peer.cx, data.le64(0).ok_or(Status::INFO_LENGTH_MISMATCH)?)?,
+        (3, _) => open.set_security(host, peer.cx, data, body.le32(12).unwrap_or(0))?,
         _ => return Err(Status::INVALID_INFO_CLASS),
     }
     Ok(Reply::new(vec![2, 0]))

@@ -1,8 +1,11 @@
-//! Requests that are told to wait (MS-SMB2 3.3.4.2): for a change, which nobody makes, for bytes of a pipe, for a lock.
+//! Requests that are told to wait (MS-SMB2 3.3.4.2): for a change, for bytes of a pipe, for a lock. What other connections of the source do is
+//! looked for from time to time: often at first, then less and less.
 
-use super::super::open::Object;
+use std::time::Duration;
+
 use super::header::Head;
-use super::{ASYNC, FROM_SERVER, Peer, Reply, Request, Status, Two, file, sign};
+use super::{ASYNC, FROM_SERVER, Peer, Reply, Request, Status, Two, file, query, sign};
+use crate::clock::Timestamp;
 use crate::handlers::smb::wire::Fields;
 
 /// Waiting in one connection; more are told that there is no memory.
@@ -17,13 +20,15 @@ pub(super) struct Waiting {
     tree: u32,
     file: u16,
     is_signed: bool,
+    since: Timestamp,
     what: What,
 }
 
 /// What for.
 #[derive(Debug)]
 pub(super) enum What {
-    Change,
+    /// In as many bytes as there is room for, like the next.
+    Change(usize),
     /// As many bytes as there is room for.
     Bytes(usize),
     Lock(file::Lock),
@@ -31,7 +36,13 @@ pub(super) enum What {
 
 impl Two {
     /// Has a request wait, of which its visitor is told.
-    pub(super) fn wait(&mut self, request: &Request<'_>, file: u16, what: What) -> Result<Reply, Status> {
+    pub(super) fn wait(
+        &mut self,
+        now: Timestamp,
+        request: &Request<'_>,
+        file: u16,
+        what: What,
+    ) -> Result<Reply, Status> {
         if self.waiting.len() >= MAX {
             return Err(Status::INSUFFICIENT_RESOURCES);
         }
@@ -42,6 +53,7 @@ impl Two {
             tree: request.tree,
             file,
             is_signed: request.flags & super::SIGNED != 0,
+            since: now,
             what,
         });
         Err(Status::PENDING)
@@ -68,7 +80,7 @@ impl Two {
                 && file.is_none_or(|file| one.file == file)
         };
         self.give_up(peer, is_meant, |one| match one.what {
-            What::Change => Status::NOTIFY_CLEANUP,
+            What::Change(_) => Status::NOTIFY_CLEANUP,
             What::Bytes(_) => Status::PIPE_BROKEN,
             What::Lock(_) => Status::RANGE_NOT_LOCKED,
         });
@@ -89,21 +101,34 @@ impl Two {
     }
 
     /// Answers what waits no longer: its pipe has bytes, its lock is free.
-    pub(super) fn wake(&mut self, peer: &mut Peer<'_, '_>) {
+    pub(in super::super) fn wake(&mut self, peer: &mut Peer<'_, '_>) {
         for one in std::mem::take(&mut self.waiting) {
-            let open = peer.core.opens.find(one.file);
-            let reply = match (&one.what, open) {
-                (What::Bytes(max), Some(open)) if matches!(open.object, Object::Pipe(_) | Object::RemCom(_)) => {
-                    open.read(0, *max).ok().map(file::bytes_read)
-                }
-                (What::Lock(lock), Some(_)) => peer.core.opens.lock(one.file, &[*lock]).ok().map(|()| Reply::empty()),
-                _ => None,
+            let reply = match &one.what {
+                What::Bytes(max) => peer
+                    .core
+                    .opens
+                    .find(one.file)
+                    .filter(|open| open.is_pipe())
+                    .and_then(|open| open.read(peer.host, peer.cx, (0, 0), *max).ok().map(file::bytes_read)),
+                What::Lock(lock) => file::on_claims(peer, one.file, |claims, owner| claims.lock(owner, &[*lock]))
+                    .ok()
+                    .map(|()| Reply::empty()),
+                What::Change(room) => query::changes(peer, one.file, *room),
             };
             match reply {
                 Some(reply) => self.answer(peer, &one, &reply),
                 None => self.waiting.push(one),
             }
         }
+    }
+
+    /// How long until what waits is looked at again; `None` when nothing waits that another connection could end.
+    pub(in super::super) fn looks_again(&self, now: Timestamp) -> Option<Duration> {
+        const LEAST: Duration = Duration::from_millis(200);
+        const MOST: Duration = Duration::from_secs(15);
+        let waits = self.waiting.iter().filter(|one| !matches!(one.what, What::Bytes(_)));
+        let waited = waits.map(|one| now.saturating_since(one.since)).min()?;
+        Some((waited / 8).clamp(LEAST, MOST))
     }
 
     /// The credits of one that was told to wait were granted then.

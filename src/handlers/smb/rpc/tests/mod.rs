@@ -80,6 +80,21 @@ fn who_has_an_account_finds_it_among_the_others() {
 }
 
 #[test]
+fn privileges_and_who_has_them_are_listed_to_an_administrator_once() {
+    let host = host("");
+    let (eve, nobody) = (caller(&host, "eve"), caller(&host, ""));
+    for (operation, count) in [(2, 34), (11, 10)] {
+        let ask = |caller: &Caller<'_>, start: u32| {
+            let policy = handle(caller, Kind::Policy, caller.is_admin.into());
+            lsarpc::lsarpc(caller, operation, &with(&policy, |out| out.long(start).long(0xffff))).unwrap()
+        };
+        let told = ask(&eve, 0);
+        assert_eq!((told.le32(0), told.le32(4), status(&told)), (Some(count), Some(count), 0));
+        assert_eq!((status(&ask(&eve, count)), status(&ask(&nobody, 0))), (0x8000_001a, ACCESS_DENIED));
+    }
+}
+
+#[test]
 fn names_and_sids_are_each_others() {
     let host = host("windows = '2008-r2'");
     let eve = caller(&host, "eve");

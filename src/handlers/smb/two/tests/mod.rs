@@ -113,7 +113,7 @@ pub(in super::super) fn nobody() -> Vec<Vec<u8>> {
     token.put32(0xe208_8297);
     let name = utf16("lsarpc");
     let mut create = Vec::new();
-    create.put16(57).put16(0).put32(2).put64(0).put64(0).put32(3).put32(0).put32(7).put32(1).put32(0);
+    create.put16(57).put16(0).put32(2).put64(0).put64(0).put32(0x0002_0003).put32(0).put32(7).put32(1).put32(0);
     create.put16(120).put_len16(name.len()).put32(0).put32(0).put(&name);
     let mut bind = b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0\xb8\x10\xb8\x10\0\0\0\0\x01\0\0\0\0\0\x01\0".to_vec();
     bind.put(b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab\0\0\0\0");
@@ -213,7 +213,16 @@ fn an_interface_that_there_is_not_is_recorded() {
 fn create(session: u64, path: &str, disposition: u32, options: u32) -> Vec<u8> {
     let name = utf16(path);
     let mut body = Vec::new();
-    body.put16(57).put16(0).put32(2).put64(0).put64(0).put32(3).put32(0).put32(7).put32(disposition).put32(options);
+    body.put16(57)
+        .put16(0)
+        .put32(2)
+        .put64(0)
+        .put64(0)
+        .put32(0x0002_0003)
+        .put32(0)
+        .put32(7)
+        .put32(disposition)
+        .put32(options);
     body.put16(120).put_len16(name.len()).put32(0).put32(0).put(&name).put8(0);
     message(5, (session, 1), None, &body)
 }
@@ -305,7 +314,7 @@ fn lengths_and_paths_that_cannot_be_are_refused() {
             create(session, "\\new", 1, 0),
             say(8, &read),
             say(16, &query(1, 5, 4)),
-            say(16, &query(1, 9, 5)),
+            say(16, &query(1, 9, 8)),
             say(16, &query(3, 0, 4)),
             say(11, &reparse),
             say(11, &unknown),
