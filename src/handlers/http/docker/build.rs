@@ -48,7 +48,12 @@ impl Docker {
             return error(400, "the Dockerfile (Dockerfile) cannot be empty");
         }
         let tag = ask.field("t").unwrap_or_default();
-        let lines = self.told(cx, (&steps, &entries), &tag);
+        let mut lines = self.told(cx, (&steps, &entries), &tag);
+        let id = lines.iter().find_map(|(line, _)| line.pointer("/aux/ID")?.as_str().map(str::to_owned));
+        if let Some(id) = id.filter(|_| ask.is_set("q")) {
+            // Who wants it quiet hears nothing but this.
+            lines = vec![(json!({"stream": format!("{id}\n")}), 0)];
+        }
         let steps: Vec<String> = steps.into_iter().map(|step| step.text).collect();
         Lines::new(lines).answer().decoded("tag", tag).decoded("steps", steps)
     }

@@ -9,6 +9,8 @@ use crate::clock::Timestamp;
 
 /// Bytes of an image's name that are kept.
 const MAX_NAME: usize = 255;
+/// Bytes of a configuration that is kept.
+const MAX_OWN: usize = 8 * 1_024;
 
 /// The variable that every image sets.
 pub(super) const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -62,8 +64,9 @@ impl Image {
         Self { name: name.to_owned(), tag: tag.to_owned(), digest, ..self.clone() }
     }
 
-    /// The same with this in its configuration.
+    /// The same with this in its configuration, unless it is too long to be kept.
     pub(super) fn configured(self, own: Value) -> Self {
+        let own = if own.to_string().len() > MAX_OWN { Value::Null } else { own };
         Self { own, ..self }
     }
 

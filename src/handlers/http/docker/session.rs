@@ -12,8 +12,9 @@ use super::protobuf::{Field, Message, fields};
 use super::tar::Entry;
 use super::{Docker, Machines, error};
 
-/// Sessions of a machine.
-const MAX_SESSIONS: usize = 4;
+/// Sessions of a machine, and bytes of files that each keeps for its build; all that came are samples.
+const MAX_SESSIONS: usize = 2;
+const MAX_KEPT: usize = 64 * 1_024;
 /// Files that are fetched in one, and their bytes.
 const MAX_FILES: usize = 256;
 const MAX_BYTES: usize = 512 * 1_024;
@@ -117,6 +118,8 @@ struct Call {
     /// The number of the next entry, and those files that have one: the other side counts all entries.
     number: u32,
     numbers: Vec<(u32, usize)>,
+    /// Files whose content is awaited.
+    awaited: usize,
     is_listed: bool,
     is_over: bool,
 }
@@ -124,7 +127,7 @@ struct Call {
 impl Call {
     fn new(stream: u32) -> Self {
         let (messages, files, numbers) = (Messages::default(), Vec::new(), Vec::new());
-        Self { stream, messages, files, number: 0, numbers, is_listed: false, is_over: false }
+        Self { stream, messages, files, number: 0, numbers, awaited: 0, is_listed: false, is_over: false }
     }
 
     fn begin(&self, metadata: &[(&str, &str)], out: &mut Vec<u8>) {
@@ -151,7 +154,7 @@ impl Call {
             (FINISH | FAULT, _) => self.is_over = true,
             _ => {}
         }
-        if self.is_listed && !self.is_over && !self.files.iter().any(|file| file.is_open) {
+        if self.is_listed && !self.is_over && self.awaited == 0 {
             self.is_over = true;
             frame::write_message(self.stream, &Message::default().number(1, FINISH).0, true, out);
         }
@@ -178,6 +181,7 @@ impl Call {
         file.is_directory = !is_file;
         file.is_open = is_file && size <= room;
         if file.is_open {
+            self.awaited += 1;
             self.numbers.push((number, self.files.len()));
             let packet = Message::default().number(1, REQUEST).number(3, u64::from(number));
             frame::write_message(self.stream, &packet.0, false, out);
@@ -188,8 +192,9 @@ impl Call {
     fn content(&mut self, id: u64, data: &[u8], room: usize) {
         let at = self.numbers.iter().find(|(number, _)| u64::from(*number) == id).map(|(_, at)| *at);
         let Some(file) = at.and_then(|at| self.files.get_mut(at)) else { return };
-        if data.is_empty() {
+        if data.is_empty() && file.is_open {
             file.is_open = false;
+            self.awaited -= 1;
         }
         file.bytes.extend_from_slice(data.get(..room).unwrap_or(data));
     }
@@ -269,6 +274,16 @@ impl Lender {
         for file in context.iter().chain(&definition).filter(|file| !file.bytes.is_empty()) {
             cx.sample(&file.name, file.bytes.clone());
         }
+        let mut room = MAX_KEPT;
+        let mut kept = |mut files: Vec<Lent>| {
+            for file in &mut files {
+                file.bytes.truncate(room);
+                file.bytes.shrink_to_fit();
+                room -= file.bytes.len();
+            }
+            files
+        };
+        let (definition, context) = (kept(definition), kept(context));
         self.machines.with(cx.session().client.ip(), cx.now(), |machine| {
             machine.with_loan(&self.id, |loan| {
                 (loan.definition, loan.context, loan.is_whole) = (definition, context, true);

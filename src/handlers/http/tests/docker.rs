@@ -174,6 +174,10 @@ fn an_image_is_built_and_what_it_runs_is_recorded() {
     )
     .into_bytes();
     build.extend(context);
+    let quiet = String::from_utf8_lossy(&build).replace("?t=mine", "?q=1&t=mine");
+    let said =
+        answers(&Transcript::tcp("docker", "").run(&[Step::Recv(quiet.as_bytes()), Step::Wait(20_000)])).remove(0).2;
+    assert!(said.starts_with("{\"stream\":\"sha256:") && said.lines().count() == 1, "{said}");
     let outcome = Transcript::tcp("docker", "").run(&[Step::Recv(&build), Step::Wait(20_000)]);
     let said = text(&outcome);
     for line in
