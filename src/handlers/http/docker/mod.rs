@@ -215,8 +215,9 @@ impl Family for Docker {
     fn claims(&self, ask: &Ask<'_>) -> bool {
         let (version, path) = split_version(ask.raw_path);
         let is_known = is_known(path);
+        // `/v1/images` is many another's; the engine's clients name a minor version.
         is_known
-            && (version.is_some()
+            && (version.is_some_and(|version| version.contains('.'))
                 || matches!(
                     path,
                     "/_ping" | "/version" | "/info" | "/containers/json" | "/containers/create" | "/images/json"

@@ -245,7 +245,7 @@ fn wrong_arguments_are_named_by_place_and_kind() {
     assert_eq!(called[2]["result"], "0x0");
 }
 
-/// As rs/cors answers that geth uses, and geth's own compression: read in their sources.
+/// The headers of rs/cors, which geth uses, and geth's compression are read in their sources; the 204 of the preflight is not.
 #[test]
 fn browsers_may_ask_and_whoever_takes_gzip_gets_it() {
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}).to_string();
