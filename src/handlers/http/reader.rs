@@ -214,21 +214,17 @@ impl Draft {
         Ok(None)
     }
 
-    /// The head fits, and begins with what a method can begin with, or with an empty line.
-    fn check_method(&self) -> Result<(), Fault> {
-        if self.bytes.len() >= MAX_HEAD {
-            return Err(Fault::new(431, "the head is too long"));
-        }
-        let is_wrong = |&byte: &u8| !is_token(byte) && !matches!(byte, b'\r' | b'\n');
-        if self.bytes.first().is_some_and(is_wrong) {
-            return Err(Fault::bad_request("not a method or target"));
-        }
-        Ok(())
+    fn check_length(&self) -> Result<(), Fault> {
+        if self.bytes.len() >= MAX_HEAD { Err(Fault::new(431, "the head is too long")) } else { Ok(()) }
     }
 
     /// A piece of a line was added, perhaps its last: the head, when it is complete.
     fn strictly(&mut self, ended: bool, grammar: Grammar) -> Result<Option<Head>, Fault> {
-        self.check_method()?;
+        self.check_length()?;
+        let is_wrong = |&byte: &u8| !is_token(byte) && !matches!(byte, b'\r' | b'\n');
+        if self.bytes.first().is_some_and(is_wrong) {
+            return Err(Fault::bad_request("not a method or target"));
+        }
         if !ended {
             return Ok(None);
         }
@@ -245,10 +241,9 @@ impl Draft {
         Ok(None)
     }
 
-    /// The same, as Go has it; but what can never begin a method is refused at once, where Go waits for the end of its line: a scanner that
-    /// waits with it for every probe gives the host up.
+    /// The same, as Go has it.
     fn as_go(&mut self, ended: bool) -> Result<Option<Head>, Fault> {
-        self.check_method()?;
+        self.check_length()?;
         if !ended {
             return Ok(None);
         }
