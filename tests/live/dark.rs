@@ -183,6 +183,8 @@ fn when_the_engine_is_killed_it_takes_rules_and_routes_along_and_comes_back(data
     route_dark_nets(&lab);
     let before = saved_rules(&lab, Variant::System);
     let mut engine = lab.engine().rules(RULES).config(&config(datapath)).start();
+    // An engine that is killed as soon as it is ready has perhaps not written that it is.
+    engine.events.await_event("first sensor_start", |event| kind(event) == "sensor_start");
     for pid in engine.children() {
         kill_process(pid, Signal::KILL).unwrap();
     }
