@@ -1,7 +1,7 @@
 //! What Go's net/http takes for a head (`readRequest`, `parseRequestLine`, textproto's `ReadMIMEHeader`): nothing is judged before its line
 //! has ended, no line is empty before a request, headers may be folded. Their names and values are judged by the face, with the whole head.
 
-use super::head::Framing;
+use super::head::{Framing, without_end};
 use super::reader::is_token;
 use super::{Fault, Head, MAX_STRICT_HEADERS, Version};
 
@@ -24,16 +24,6 @@ pub(super) fn head(bytes: &[u8]) -> Result<Head, Fault> {
     }
     head.raw = std::str::from_utf8(bytes).is_err().then(|| bytes.to_vec());
     Ok(head)
-}
-
-/// The line that ends a head.
-pub(super) fn is_blank(line: &[u8]) -> bool {
-    without_end(line).is_empty()
-}
-
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// A request line: method, target and version, one space between them, and nothing else of the head.

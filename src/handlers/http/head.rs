@@ -151,6 +151,12 @@ impl Head {
     }
 }
 
+/// A line of a head without its end, which nginx and Go take with and without CR.
+pub(super) fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
 /// A head whose first line the parser takes: a server takes a later minor version for the last that it knows (RFC 9110 section 2.5).
 /// Apache does so with any version that has a digit on either side, takes any byte in a target, and joins lines that are folded.
 fn understood(head: &[u8], grammar: Grammar) -> Cow<'_, [u8]> {

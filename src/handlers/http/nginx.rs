@@ -3,7 +3,7 @@
 //! A request line without version is HTTP/0.9, spaces around its parts are passed over, a header may have any visible bytes in its name
 //! and needs no colon. What such a server holds is bounded by its buffers (`client_header_buffer_size`, `large_client_header_buffers`).
 
-use super::head::{Head, Version};
+use super::head::{Head, Version, without_end};
 use super::{Fault, MAX_NGINX_HEADERS};
 
 /// Bytes of the buffer that a head begins in, of each that it goes on in, and how many there are of those.
@@ -71,21 +71,15 @@ pub(super) const fn is_method(byte: u8) -> bool {
 pub(super) fn head(bytes: &[u8]) -> Result<Head, Fault> {
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
     let mut head = request_line(lines.next().unwrap_or_default())?;
-    head.headers = lines.filter(|line| !is_blank(line)).map(header).collect::<Result<_, _>>()?;
+    head.headers = lines.filter(|line| !without_end(line).is_empty()).map(header).collect::<Result<_, _>>()?;
     head.raw = std::str::from_utf8(bytes).is_err().then(|| bytes.to_vec());
     Ok(head)
-}
-
-/// The line that ends a head.
-pub(super) fn is_blank(line: &[u8]) -> bool {
-    matches!(line, b"\r\n" | b"\n")
 }
 
 /// A request line: method, target and version, and nothing else of the head.
 pub(super) fn request_line(line: &[u8]) -> Result<Head, Fault> {
     let wrong = || Fault::bad_request("not a method or target");
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = without_end(line);
     if line.iter().any(u8::is_ascii_control) {
         return Err(wrong());
     }

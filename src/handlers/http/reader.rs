@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Recording;
 use super::body::Body;
+use super::head::without_end;
 use super::{Head, MAX_HEAD, Version, golang, nginx};
 
 /// Why something is no request, and the status code that says so.
@@ -250,7 +251,7 @@ impl Draft {
         let line = self.bytes.get(self.line..).unwrap_or_default();
         if self.line == 0 {
             golang::request_line(line)?;
-        } else if golang::is_blank(line) {
+        } else if without_end(line).is_empty() {
             return golang::head(&self.bytes).map(Some);
         }
         self.line = self.bytes.len();
@@ -272,7 +273,7 @@ impl Draft {
             if head.version == Version::Http09 {
                 return Ok(Some(head));
             }
-        } else if nginx::is_blank(line) {
+        } else if without_end(line).is_empty() {
             return nginx::head(&self.bytes).map(Some);
         } else {
             self.lines.check_count()?;
