@@ -1,6 +1,8 @@
 //! Addresses that commands inside a request would fetch from: what is injected into a query, a header or a body names what the visitor wants
 //! run here. Only sure ones: the name of a tool, its arguments, an address; or a lookup of log4j's. Nothing is run.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64;
 
 use super::super::shell::named_addresses;
@@ -61,11 +63,11 @@ fn look(text: &str, found: &mut Vec<(&'static str, String)>) {
         let end = after.find(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c)).unwrap_or(after.len());
         let inner = after.get(..end).and_then(|encoded| BASE64.decode(encoded.as_bytes()).ok());
         if let Some(inner) = inner {
-            text = format!("{text}\n{}", String::from_utf8_lossy(&inner));
+            text = format!("{text}\n{}", String::from_utf8_lossy(&inner)).into();
         }
     }
     if text.contains("${") {
-        text = resolved(&text);
+        text = resolved(&text).into();
         lookups(&text, found);
     }
     for tool in TOOLS {
@@ -103,11 +105,14 @@ fn add(found: &mut Vec<(&'static str, String)>, tool: &'static str, address: Str
 
 /// A text as the program reads it that it is injected into: percent-encoding and the backslashes of JSON undone, blanks for what shells
 /// take for them.
-fn plain(text: &str) -> String {
-    let mut text = text.to_owned();
+fn plain(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::from(text);
     for _ in 0..MAX_ENCODED {
-        let Some(bytes) = decoded(&text).filter(|_| text.contains('%')) else { break };
-        text = String::from_utf8_lossy(&bytes).into_owned();
+        if !text.contains('%') {
+            break;
+        }
+        let Some(bytes) = decoded(&text) else { break };
+        text = String::from_utf8_lossy(&bytes).into_owned().into();
     }
     for (written, meant) in [
         ("${IFS}", " "),
@@ -121,7 +126,7 @@ fn plain(text: &str) -> String {
         ("&#39;", "'"),
     ] {
         if text.contains(written) {
-            text = text.replace(written, meant);
+            text = text.replace(written, meant).into();
         }
     }
     text
