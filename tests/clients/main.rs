@@ -4,6 +4,9 @@
 //! Needs root and the clients, as `sudo make test` has them; without, these tests fail and say so.
 
 #[cfg(test)]
+#[path = "../dialogues/escaped.rs"]
+mod escaped;
+#[cfg(test)]
 mod genuine;
 #[cfg(test)]
 #[allow(dead_code, reason = "the laboratory serves tests/live, too")]

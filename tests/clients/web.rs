@@ -1,5 +1,6 @@
 //! What crawlers, load generators and odd requests meet on a web port, with nginx as the control.
 
+use crate::escaped::unescaped;
 use crate::genuine::{Genuine, answers_of, both};
 use crate::lab::{Lab, SENSOR};
 use crate::program::text;
@@ -20,26 +21,6 @@ fn as_installed() -> String {
     let said = text(&output.unwrap_or_else(|error| panic!("nginx: {error}; see CLIENT_TOOLS in the Makefile")));
     let version = said.split("nginx/").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
     format!("[handlers.http]\nserver = 'nginx/{version}'\n")
-}
-
-/// The bytes that a line stands for: C's escapes for line ends, tabs and bytes.
-fn unescaped(line: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once('\\') {
-        bytes.extend_from_slice(before.as_bytes());
-        let (byte, length) = match after.as_bytes() {
-            [b'r', ..] => (b'\r', 1),
-            [b'n', ..] => (b'\n', 1),
-            [b't', ..] => (b'\t', 1),
-            [b'x', ..] => (u8::from_str_radix(&after[1..3], 16).unwrap(), 3),
-            _ => panic!("{line}"),
-        };
-        bytes.push(byte);
-        rest = &after[length..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes
 }
 
 /// Status line, names of headers, and the body of each answer on a connection.

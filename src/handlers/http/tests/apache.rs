@@ -1,29 +1,11 @@
 //! What passes for Apache against what a genuine one answered: `tests/dialogues/apache.txt`.
 
+use super::escaped::unescaped;
 use super::*;
 use crate::handlers::Persona;
 
 const RECORDED: &str = include_str!("../../../../tests/dialogues/apache.txt");
 const LAST: &[u8] = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-
-/// The bytes that a line stands for: C's escapes for line ends, tabs and bytes.
-fn unescaped(line: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = line;
-    while let Some((before, after)) = rest.split_once('\\') {
-        bytes.extend_from_slice(before.as_bytes());
-        let (byte, length) = match after.as_bytes() {
-            [b'r', ..] => (b'\r', 1),
-            [b'n', ..] => (b'\n', 1),
-            [b't', ..] => (b'\t', 1),
-            _ => (u8::from_str_radix(&after[1..3], 16).unwrap(), 3),
-        };
-        bytes.push(byte);
-        rest = &after[length..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes
-}
 
 /// The answers on one connection as the record has them.
 fn essence(sent: &str) -> Vec<String> {

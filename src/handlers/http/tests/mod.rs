@@ -3,6 +3,8 @@
 mod apache;
 mod docker;
 mod dockerd;
+#[path = "../../../../tests/dialogues/escaped.rs"]
+mod escaped;
 mod ethereum;
 mod hadoop;
 mod port;
