@@ -10,6 +10,7 @@ use super::container::Container;
 use super::decode::{Shape, Type, json as decode};
 use super::execs::EXEC;
 use super::filter::Filters;
+use super::local::MAX_NAME;
 use super::logs::Selection;
 use super::output::Wanted;
 use super::refusal::Refusal;
@@ -208,7 +209,9 @@ impl Docker {
                     format!("invalid mount config for type \"bind\": bind source path does not exist: {source}"),
                 ));
             }
-            for volume in volumes.into_iter().filter(|source| !source.is_empty() && !source.starts_with('/')).take(8) {
+            let is_volume =
+                |source: &String| !source.is_empty() && !source.starts_with('/') && source.len() <= MAX_NAME;
+            for volume in volumes.into_iter().filter(is_volume).take(8) {
                 machine.volume(&volume, &Value::Null, now);
             }
             let container = machine

@@ -7,8 +7,8 @@ use super::engine::rfc3339;
 use super::machine::id;
 use crate::clock::Timestamp;
 
-/// Bytes of an image's name that are kept.
-const MAX_NAME: usize = 255;
+/// Characters of an image's name that are kept.
+pub(super) const MAX_NAME: usize = 255;
 /// Bytes of a configuration that is kept.
 const MAX_OWN: usize = 8 * 1_024;
 

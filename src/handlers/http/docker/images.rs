@@ -285,7 +285,7 @@ impl Docker {
         let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
         let files = self.unpacked(cx, &[ask.body]);
         let mut image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now()).with_files(files);
-        image.said.0 = format!("Imported from {source}");
+        image.said.0 = format!("Imported from {source}").chars().take(MAX_SAID).collect();
         let image = match recipe::changed(image, ask) {
             Ok(image) => image,
             Err((status, why)) => return error(status, &why),
