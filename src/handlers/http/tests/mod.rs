@@ -5,6 +5,7 @@ mod docker;
 mod dockerd;
 mod ethereum;
 mod hadoop;
+mod images;
 mod port;
 mod server;
 mod software;
