@@ -47,6 +47,7 @@ use super::answer::{Answer, Framing};
 use super::ask::Ask;
 use super::face::Face;
 use super::family::Family;
+use super::go_json::answer as value;
 use engine::Engine;
 use machine::Machine;
 
@@ -147,11 +148,6 @@ fn taken_over(ask: &Ask<'_>, stream: impl super::answer::Stream + 'static) -> An
     let answer = Answer::streamed(if upgrades { 101 } else { 200 }, Framing::Raw, stream);
     let answer = Answer { content_type: Some("application/vnd.docker.raw-stream".into()), ..answer };
     if upgrades { answer.header("Upgrade", "tcp").header("Connection", "Upgrade") } else { answer }
-}
-
-/// JSON as Go's encoder ends it.
-fn value(status: u16, value: &Value) -> Answer {
-    Answer::new(status, "application/json", format!("{value}\n"))
 }
 
 fn error(status: u16, message: &str) -> Answer {
