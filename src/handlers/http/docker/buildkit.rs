@@ -118,7 +118,7 @@ impl Solve {
         for (step, name) in steps.iter().zip(&names) {
             let is_known = step.word() == "FROM" && {
                 let (name, version) = reference(step);
-                trace.moment(&format!("[internal] load metadata for {}:{version}", full(&name)), 700);
+                trace.moment(&format!("[internal] load metadata for {}:{version}", image::full(&name)), 700);
                 self.docker.with(cx, |machine| machine.image(&format!("{name}:{version}")).is_some())
             };
             let (played, failure) = builder.step(cx, step);
@@ -161,15 +161,6 @@ fn reference(step: &Step) -> (String, String) {
     image::reference(step.rest().split(' ').next().unwrap_or_default(), None)
 }
 
-/// A name as BuildKit has it: with its registry.
-fn full(name: &str) -> String {
-    match name.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) => name.to_owned(),
-        Some(_) => format!("docker.io/{name}"),
-        None => format!("docker.io/library/{name}"),
-    }
-}
-
 /// What each step is called, if it is one that BuildKit tells of: `[2/3] RUN echo`, in builds of several stages `[stage-1 2/3] RUN echo`.
 fn names(steps: &[Step]) -> Vec<Option<String>> {
     let is_told = |step: &Step| matches!(step.word().as_str(), "FROM" | "RUN" | "COPY" | "ADD" | "WORKDIR");
@@ -193,7 +184,7 @@ fn names(steps: &[Step]) -> Vec<Option<String>> {
             let word = step.rest().split(' ').next().unwrap_or_default();
             let (name, version) = image::reference(word, None);
             let tag = if word.ends_with(&format!(":{version}")) { format!(":{version}") } else { String::new() };
-            format!("FROM {}{tag}", full(&name))
+            format!("FROM {}{tag}", image::full(&name))
         } else {
             format!("{} {}", step.word(), step.rest())
         };
@@ -290,7 +281,7 @@ impl Trace {
         let vertex = self.begin(&format!("{name}@{}", image.digest), &[]);
         let resolve = format!(
             "resolve {}:{}@{}",
-            full(&image.name),
+            image::full(&image.name),
             image.tag().rsplit(':').next().unwrap_or_default(),
             image.digest
         );
@@ -353,7 +344,7 @@ impl Trace {
         self.status_done(&vertex, (&writing, ""), (0, 0));
         if let Some((name, version)) = tagged.and_then(|tagged| tagged.rsplit_once(':')) {
             let tag = if version == "latest" { String::new() } else { format!(":{version}") };
-            let naming = format!("naming to {}{tag}", full(name));
+            let naming = format!("naming to {}{tag}", image::full(name));
             self.status(&vertex, (&naming, ""), (0, 0), 1);
             self.status_done(&vertex, (&naming, ""), (0, 0));
         }

@@ -12,6 +12,7 @@ use super::execs::EXEC;
 use super::filter::Filters;
 use super::local::MAX_NAME;
 use super::logs::Selection;
+use super::network::has_label;
 use super::output::Wanted;
 use super::refusal::Refusal;
 use super::stream::{Kind, Once, Until, Watch};
@@ -125,7 +126,7 @@ impl Docker {
                 filters.holds("name", |name| one.name.contains(name.trim_matches(['^', '$', '/'])))
                     && filters.holds("id", |id| one.id.starts_with(id))
                     && filters.holds("status", |status| one.state(now) == status)
-                    && filters.holds("label", |label| one.has_label(label))
+                    && filters.holds("label", |label| has_label(&one.config, label))
                     && filters.holds("ancestor", |image| {
                         image::reference(&one.image, None) == image::reference(image, None)
                             || one.image_id.contains(image)

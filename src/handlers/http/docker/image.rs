@@ -175,6 +175,15 @@ pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
     (name.to_owned(), tag)
 }
 
+/// A name with its registry (distribution, familiar names).
+pub(super) fn full(name: &str) -> String {
+    match name.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) => name.to_owned(),
+        Some(_) => format!("docker.io/{name}"),
+        None => format!("docker.io/library/{name}"),
+    }
+}
+
 /// What is wrong with a reference (distribution, reference grammar).
 pub(super) fn check(text: &str) -> Result<(), &'static str> {
     let (name, _) = text.split_once('@').unwrap_or((text, ""));

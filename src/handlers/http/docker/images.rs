@@ -134,13 +134,8 @@ impl Docker {
         let Some(image) = self.with(cx, |machine| machine.image(&reference).cloned()) else {
             return with_credentials(error(404, &format!("An image does not exist locally with the tag: {name}")), ask);
         };
-        let is_named = name.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']));
-        let shown = match (is_named, name.contains('/')) {
-            (true, _) => name,
-            (false, true) => format!("docker.io/{name}"),
-            (false, false) => format!("docker.io/library/{name}"),
-        };
-        let mut lines = vec![(json!({"status": format!("The push refers to repository [{shown}]")}), 300)];
+        let pushed = format!("The push refers to repository [{}]", image::full(&name));
+        let mut lines = vec![(json!({"status": pushed}), 300)];
         lines.extend(
             image.layers.iter().map(|layer| (json!({"status": "Preparing", "progressDetail": {}, "id": layer}), 40)),
         );
