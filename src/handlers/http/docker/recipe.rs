@@ -13,8 +13,9 @@ use super::refusal::Refusal;
 use super::tar::Entry;
 use super::{Docker, config};
 
-/// Steps of a Dockerfile that are done.
+/// Steps of a Dockerfile that are done, and sources of one that copies: each may be all of the context.
 const MAX_STEPS: usize = 64;
+const MAX_SOURCES: usize = 64;
 const INSTRUCTIONS: [&str; 18] = [
     "ADD",
     "ARG",
@@ -248,7 +249,7 @@ impl<'a> Builder<'a> {
         }
         let words: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
         let Some((to, from)) = words.split_last() else { return Ok(()) };
-        for name in from {
+        for name in from.iter().take(MAX_SOURCES) {
             if name.contains("://") {
                 cx.download(name, "docker build");
                 continue;

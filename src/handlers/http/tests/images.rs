@@ -79,6 +79,16 @@ fn an_image_made_of_a_container_has_its_files() {
     assert!(commands.contains(&&json!("/bin/sh -c cat /f")), "{commands:?}");
 }
 
+/// Each source may be all of the context, as often as it is named.
+#[test]
+fn a_step_copies_from_so_many_sources_and_no_more() {
+    let sources = (0..1_000).map(|at| format!("http://192.0.2.9/{at} ")).collect::<String>();
+    let build = build("t=mine", &format!("FROM alpine:3.14\nADD {sources}/d/\n"));
+    let outcome = Transcript::tcp("docker", "").run(&[Step::Recv(&build), Step::Wait(20_000)]);
+    assert_eq!(outcome.downloads.len(), 64);
+    assert!(text(&outcome).contains("Successfully built "));
+}
+
 /// The client lends its files on one connection and asks for the build on another.
 #[test]
 fn buildkit_takes_the_files_that_the_client_lends_and_tells_what_it_does() {
