@@ -15,8 +15,9 @@ use super::{Docker, config, error, recipe, tar, value};
 
 /// Characters that are kept of what is said of an image.
 const MAX_SAID: usize = 256;
-/// Images that one archive brings.
+/// Images that one archive brings, and entries of all layers of one: a layer may be named again and again.
 const MAX_LOADED: usize = 8;
+const MAX_UNPACKED: usize = 4_096;
 
 impl Docker {
     pub(super) fn images(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
@@ -223,7 +224,7 @@ impl Docker {
     fn unpacked(&self, cx: &Context<'_>, layers: &[&[u8]]) -> shell::Container {
         let files = self.template(cx);
         files.files(&self.device, cx.now(), |files| {
-            for entry in layers.iter().flat_map(|layer| tar::entries(layer)) {
+            for entry in contents(layers) {
                 let to = files.absolute(b"/", entry.name.as_bytes());
                 let is_known = !entry.is_directory && files.read(&to).is_some_and(|known| *known == *entry.bytes);
                 // What there is no room for is not there.
@@ -332,6 +333,11 @@ impl Docker {
     }
 }
 
+/// What is in these archives, as far as it is looked at.
+fn contents<'a>(layers: &[&'a [u8]]) -> impl Iterator<Item = tar::Entry<'a>> {
+    layers.iter().flat_map(|layer| tar::entries(layer)).take(MAX_UNPACKED)
+}
+
 /// What the engine says of an image that is not there; a digest has no tag.
 fn missing(name: &str) -> String {
     let is_tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
@@ -362,5 +368,17 @@ fn with_credentials(answer: Answer, ask: &Ask<'_>) -> Answer {
     match serde_json::from_slice::<Value>(&decoded) {
         Ok(Value::Object(fields)) if !fields.is_empty() => answer.decoded("registry", fields),
         _ => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_is_named_again_and_again_is_not_unpacked_without_end() {
+        let layer = super::super::archive_of("x", b"y");
+        assert_eq!(contents(&[&layer, &layer]).count(), 2);
+        assert_eq!(contents(&vec![&layer[..]; 10_000]).count(), MAX_UNPACKED);
     }
 }
