@@ -16,7 +16,7 @@ use super::network::has_label;
 use super::output::Wanted;
 use super::refusal::Refusal;
 use super::stream::{Kind, Once, Until, Watch};
-use super::{Docker, config, decode as go, error, filter, image, refusal, taken_over, value};
+use super::{Docker, config, decode as go, error, filter, image, refusal, refused, taken_over, value};
 
 /// A container's configuration.
 const CONFIG: Shape = Shape {
@@ -73,7 +73,7 @@ impl Docker {
     ) -> Option<Answer> {
         let (id, action) = match (method, rest) {
             ("GET", ["json"]) => {
-                return Some(self.list(cx, ask).unwrap_or_else(|(status, message)| error(status, &message)));
+                return Some(self.list(cx, ask).unwrap_or_else(refused));
             }
             ("POST", ["create"]) => return Some(self.create(cx, ask)),
             ("POST", ["prune"]) => return Some(self.prune(cx)),
@@ -83,8 +83,8 @@ impl Docker {
             }
             _ => return None,
         };
-        if let Err((status, message)) = parameters(ask, action) {
-            return Some(error(status, &message));
+        if let Err(refusal) = parameters(ask, action) {
+            return Some(refused(refusal));
         }
         let wanted = match action {
             "exec" => Some(decode(ask, &EXEC)),
@@ -171,9 +171,7 @@ impl Docker {
         if !command.is_empty() {
             cx.event(command_event(&command.join(" ")));
         }
-        self.created(cx, ask, wanted)
-            .unwrap_or_else(|(status, message)| error(status, &message))
-            .decoded("container", decoded)
+        self.created(cx, ask, wanted).unwrap_or_else(refused).decoded("container", decoded)
     }
 
     fn created(&self, cx: &Context<'_>, ask: &Ask<'_>, wanted: Value) -> Result<Answer, Refusal> {

@@ -11,7 +11,7 @@ use super::filter::{self, Filters};
 use super::image::{self, Image};
 use super::refusal::Refusal;
 use super::stream::Lines;
-use super::{Docker, config, error, recipe, tar, value};
+use super::{Docker, config, error, recipe, refused, tar, value};
 
 /// Characters that are kept of what is said of an image.
 const MAX_SAID: usize = 256;
@@ -24,19 +24,16 @@ impl Docker {
         // Names have slashes of their own.
         let named = |name: &[&str]| name.join("/");
         let found = |name: &str, work: &dyn Fn(&Image) -> Value| self.with(cx, |machine| machine.image(name).map(work));
-        let or_refusal =
-            |answer: Result<Answer, Refusal>| answer.unwrap_or_else(|(status, message)| error(status, &message));
         Some(match (method, rest) {
-            ("GET", ["json"]) => or_refusal(self.listed(cx, ask)),
+            ("GET", ["json"]) => self.listed(cx, ask).unwrap_or_else(refused),
             ("POST", ["create"]) if ask.field("fromSrc").is_some_and(|source| !source.is_empty()) => {
                 self.import(cx, ask)
             }
             ("POST", ["create"]) => self.pull(cx, ask),
             ("GET", ["search"]) => search(ask),
             ("POST", ["load"]) => self.load(cx, ask),
-            ("POST", ["prune"]) => or_refusal(
-                Filters::of(ask, &[]).map(|_| value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0}))),
-            ),
+            ("POST", ["prune"]) => Filters::of(ask, &[])
+                .map_or_else(refused, |_| value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0}))),
             ("GET", ["get"]) => self.saved(cx, &ask.field("names").unwrap_or_default()),
             ("GET", [name @ .., "get"]) => self.saved(cx, &named(name)),
             ("GET", [name @ .., "json"]) => {
@@ -284,7 +281,7 @@ impl Docker {
         image.said.0 = format!("Imported from {source}").chars().take(MAX_SAID).collect();
         let image = match recipe::changed(image, ask) {
             Ok(image) => image,
-            Err((status, why)) => return error(status, &why),
+            Err(refusal) => return refused(refusal),
         };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
@@ -325,7 +322,7 @@ impl Docker {
         image.said = (said("comment"), said("author"));
         let image = match recipe::changed(image, ask) {
             Ok(image) => image,
-            Err((status, why)) => return error(status, &why),
+            Err(refusal) => return refused(refusal),
         };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));

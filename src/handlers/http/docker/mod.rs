@@ -50,6 +50,7 @@ use super::family::Family;
 use super::go_json::answer as value;
 use engine::Engine;
 use machine::Machine;
+use refusal::Refusal;
 
 /// Sources whose machines are remembered, each up to `machine`'s bounds, and for how long.
 const MAX_SOURCES: usize = 1_024;
@@ -152,6 +153,10 @@ fn taken_over(ask: &Ask<'_>, stream: impl super::answer::Stream + 'static) -> An
 
 fn error(status: u16, message: &str) -> Answer {
     value(status, &json!({"message": message}))
+}
+
+fn refused((status, message): Refusal) -> Answer {
+    error(status, &message)
 }
 
 /// The path without its version, and the version: digits and dots.
