@@ -19,6 +19,7 @@ mod ethereum;
 mod face;
 mod family;
 mod front;
+mod go_json;
 mod golang;
 mod hadoop;
 mod head;

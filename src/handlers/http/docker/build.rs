@@ -11,15 +11,15 @@ use super::output::Channel;
 use super::recipe::{self, Builder, Failure, Step};
 use super::refusal::Refusal;
 use super::stream::Lines;
-use super::{Docker, error, tar};
+use super::{Docker, error, refused, tar};
 
 /// Bytes of the smallest archive.
 const BLOCK: usize = 512;
 impl Docker {
     /// Builds; the context was stored as a sample.
     pub(super) fn build(&self, cx: &mut Context<'_>, ask: &Ask<'_>) -> Answer {
-        if let Some((status, message)) = refuses(ask) {
-            return error(status, &message);
+        if let Some(refusal) = refuses(ask) {
+            return refused(refusal);
         }
         if ask.field("version").as_deref() == Some("2")
             && ask.field("session").is_some_and(|session| !session.is_empty())

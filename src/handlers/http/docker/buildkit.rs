@@ -117,8 +117,8 @@ impl Solve {
         }
         for (step, name) in steps.iter().zip(&names) {
             let is_known = step.word() == "FROM" && {
-                let (name, version) = reference(step);
-                trace.moment(&format!("[internal] load metadata for {}:{version}", full(&name)), 700);
+                let (name, version) = image::reference(step.base(), None);
+                trace.moment(&format!("[internal] load metadata for {}:{version}", image::full(&name)), 700);
                 self.docker.with(cx, |machine| machine.image(&format!("{name}:{version}")).is_some())
             };
             let (played, failure) = builder.step(cx, step);
@@ -156,20 +156,6 @@ impl Stream for Solve {
     }
 }
 
-/// Name and tag of the image that a stage begins with.
-fn reference(step: &Step) -> (String, String) {
-    image::reference(step.rest().split(' ').next().unwrap_or_default(), None)
-}
-
-/// A name as BuildKit has it: with its registry.
-fn full(name: &str) -> String {
-    match name.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) => name.to_owned(),
-        Some(_) => format!("docker.io/{name}"),
-        None => format!("docker.io/library/{name}"),
-    }
-}
-
 /// What each step is called, if it is one that BuildKit tells of: `[2/3] RUN echo`, in builds of several stages `[stage-1 2/3] RUN echo`.
 fn names(steps: &[Step]) -> Vec<Option<String>> {
     let is_told = |step: &Step| matches!(step.word().as_str(), "FROM" | "RUN" | "COPY" | "ADD" | "WORKDIR");
@@ -190,10 +176,9 @@ fn names(steps: &[Step]) -> Vec<Option<String>> {
         }
         at += usize::from(is_told(step));
         let text = if step.word() == "FROM" {
-            let word = step.rest().split(' ').next().unwrap_or_default();
-            let (name, version) = image::reference(word, None);
-            let tag = if word.ends_with(&format!(":{version}")) { format!(":{version}") } else { String::new() };
-            format!("FROM {}{tag}", full(&name))
+            let (name, version) = image::reference(step.base(), None);
+            let tag = if step.base().ends_with(&format!(":{version}")) { format!(":{version}") } else { String::new() };
+            format!("FROM {}{tag}", image::full(&name))
         } else {
             format!("{} {}", step.word(), step.rest())
         };
@@ -252,17 +237,25 @@ impl Trace {
     }
 
     /// Something of a vertex that goes on: how much of what total is done.
-    fn status(&mut self, vertex: &Vertex, (id, name): (&str, &str), (current, total): (u64, u64), millis: u64) {
-        let status = Message::default().bytes(1, id).bytes(2, &vertex.digest).bytes(3, name).number(4, current);
-        let begun = status.number(5, total).bytes(6, time(self.now)).bytes(7, time(vertex.started));
-        self.tell(Message::default().bytes(2, begun.0), millis);
+    fn status(&mut self, vertex: &Vertex, names: (&str, &str), counts: (u64, u64), millis: u64) {
+        let status = self.told(vertex, names, counts);
+        self.tell(Message::default().bytes(2, status.0), millis);
     }
 
-    fn status_done(&mut self, vertex: &Vertex, (id, name): (&str, &str), (current, total): (u64, u64)) {
+    fn status_done(&mut self, vertex: &Vertex, names: (&str, &str), counts: (u64, u64)) {
+        let status = self.told(vertex, names, counts).bytes(8, time(self.now));
+        self.tell(Message::default().bytes(2, status.0), 3);
+    }
+
+    fn told(&self, vertex: &Vertex, (id, name): (&str, &str), (current, total): (u64, u64)) -> Message {
         let status = Message::default().bytes(1, id).bytes(2, &vertex.digest).bytes(3, name).number(4, current);
-        let done =
-            status.number(5, total).bytes(6, time(self.now)).bytes(7, time(vertex.started)).bytes(8, time(self.now));
-        self.tell(Message::default().bytes(2, done.0), 3);
+        status.number(5, total).bytes(6, time(self.now)).bytes(7, time(vertex.started))
+    }
+
+    /// Something of a vertex that took so long and had no size.
+    fn took(&mut self, vertex: &Vertex, id: &str, millis: u64) {
+        self.status(vertex, (id, ""), (0, 0), millis);
+        self.status_done(vertex, (id, ""), (0, 0));
     }
 
     /// A vertex that fetches from the client.
@@ -290,12 +283,11 @@ impl Trace {
         let vertex = self.begin(&format!("{name}@{}", image.digest), &[]);
         let resolve = format!(
             "resolve {}:{}@{}",
-            full(&image.name),
+            image::full(&image.name),
             image.tag().rsplit(':').next().unwrap_or_default(),
             image.digest
         );
-        self.status(&vertex, (&resolve, ""), (0, 0), 20);
-        self.status_done(&vertex, (&resolve, ""), (0, 0));
+        self.took(&vertex, &resolve, 20);
         let size = image.size() / image.layers.len().max(1) as u64 / 2;
         let layers: Vec<String> =
             image.layers.iter().map(|layer| format!("sha256:{}", machine::id(0, 1, layer))).collect();
@@ -306,9 +298,7 @@ impl Trace {
             self.status_done(&vertex, (layer, "done"), (size, size));
         }
         for layer in &layers {
-            let extracting = format!("extracting {layer}");
-            self.status(&vertex, (&extracting, ""), (0, 0), 150);
-            self.status_done(&vertex, (&extracting, ""), (0, 0));
+            self.took(&vertex, &format!("extracting {layer}"), 150);
         }
         self.end(&vertex, "", 2);
         self.last = Some(vertex.digest);
@@ -346,16 +336,11 @@ impl Trace {
 
     fn exported(mut self, id: &str, tagged: Option<&str>) -> Vec<(Value, u64)> {
         let vertex = self.begin("exporting to image", &[]);
-        self.status(&vertex, ("exporting layers", ""), (0, 0), 240);
-        self.status_done(&vertex, ("exporting layers", ""), (0, 0));
-        let writing = format!("writing image {id}");
-        self.status(&vertex, (&writing, ""), (0, 0), 2);
-        self.status_done(&vertex, (&writing, ""), (0, 0));
+        self.took(&vertex, "exporting layers", 240);
+        self.took(&vertex, &format!("writing image {id}"), 2);
         if let Some((name, version)) = tagged.and_then(|tagged| tagged.rsplit_once(':')) {
             let tag = if version == "latest" { String::new() } else { format!(":{version}") };
-            let naming = format!("naming to {}{tag}", full(name));
-            self.status(&vertex, (&naming, ""), (0, 0), 1);
-            self.status_done(&vertex, (&naming, ""), (0, 0));
+            self.took(&vertex, &format!("naming to {}{tag}", image::full(name)), 1);
         }
         self.lines.push((json!({"id": "moby.image.id", "aux": {"ID": id}}), 1));
         self.end(&vertex, "", 2);

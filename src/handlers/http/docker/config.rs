@@ -30,6 +30,16 @@ pub(super) fn is_shell(words: &[String]) -> bool {
     }
 }
 
+/// Cuts words to these bytes together.
+pub(super) fn cut(words: &mut [String], mut room: usize) {
+    for word in words {
+        let end = (0..=room.min(word.len())).rev().find(|&at| word.is_char_boundary(at)).unwrap_or(0);
+        word.truncate(end);
+        word.shrink_to_fit();
+        room -= end;
+    }
+}
+
 /// A configuration over that of its image: command, variables, directory and labels are the image's where it names none.
 pub(super) fn merged(mut config: Value, image: &Value) -> Value {
     let (Some(wanted), Some(own)) = (config.as_object_mut(), image.as_object()) else { return config };

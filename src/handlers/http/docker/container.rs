@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::shell;
 use super::base;
-use super::config::{command_of, is_base, is_read_only, is_shell, mounts, texts, tmpfs, volume_path};
+use super::config::{command_of, cut, is_base, is_read_only, is_shell, mounts, texts, tmpfs, volume_path};
+use super::image::MAX_NAME;
 use super::network::Attachment;
 use super::output::Channel;
 use super::process::{Place, Played};
@@ -16,6 +17,10 @@ use crate::clock::Timestamp;
 
 /// Bytes of a configuration that is kept as it was sent; of a longer one only its image.
 const MAX_CONFIG: usize = 8 * 1024;
+/// Bytes of a command that are kept: more than shells run (`shell`), so that what was cut is not run.
+const MAX_COMMAND: usize = 33 * 1024;
+/// Bytes of it that its processes see.
+const MAX_SEEN: usize = 4 * 1024;
 
 /// `/etc/hosts` before the container's own line.
 const HOSTS: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
@@ -53,7 +58,11 @@ impl Container {
         ground: &shell::Ground,
         now: Timestamp,
     ) -> Self {
+        // No more of it is looked at (`image::reference`).
+        let image: String = image.chars().take(MAX_NAME).collect();
+        let image = image.as_str();
         let mut command = command_of(&config);
+        cut(&mut command, MAX_COMMAND);
         let is_set = |key: &str| config.get(key) == Some(&Value::Bool(true));
         let (tty, stdin) = (is_set("Tty"), is_set("OpenStdin"));
         let is_service = command.is_empty() && !is_base(image);
@@ -65,7 +74,9 @@ impl Container {
         let has_bash = !["alpine", "busybox"].contains(&image.split(':').next().unwrap_or_default());
         let config = if config.to_string().len() > MAX_CONFIG { json!({"Image": image}) } else { config };
         let mut inside = shell::Container::new(&host, &id, has_bash, ground);
-        inside.set_first(&command.join(" "));
+        let mut seen = [command.join(" ")];
+        cut(&mut seen, MAX_SEEN);
+        inside.set_first(&seen.concat());
         Self {
             is_attended: is_shell(&command) && stdin,
             inside,
@@ -226,5 +237,28 @@ impl Container {
         let started = self.started?;
         let next = self.played.pieces.get(from).map(|(after, _, _)| *after).or(self.played.runs)?;
         Some((started + next).saturating_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_container_is_bounded() {
+        let long = "\u{e9}".repeat(100_000);
+        let image = format!("alpine:3.14@sha256:{}", "0".repeat(100_000));
+        let config = json!({"Image": image, "Cmd": ["sh", "-c", long, long], "Hostname": long, "Env": [long]});
+        let made = Container::new(
+            ("i".repeat(64), "name".to_owned()),
+            (&image, ""),
+            config,
+            &shell::Ground::default(),
+            Timestamp::default(),
+        );
+        let kept = format!("{made:?}").len();
+        assert!(kept < 64 * 1_024, "{kept}");
+        // It is still too long to be run.
+        assert!(made.command.concat().len() > 32 * 1_024);
     }
 }

@@ -10,11 +10,13 @@ use super::container::Container;
 use super::decode::{Shape, Type, json as decode};
 use super::execs::EXEC;
 use super::filter::Filters;
+use super::local::MAX_NAME;
 use super::logs::Selection;
+use super::network::has_label;
 use super::output::Wanted;
 use super::refusal::Refusal;
 use super::stream::{Kind, Once, Until, Watch};
-use super::{Docker, config, decode as go, error, filter, image, refusal, taken_over, value};
+use super::{Docker, config, decode as go, error, filter, image, refusal, refused, taken_over, value};
 
 /// A container's configuration.
 const CONFIG: Shape = Shape {
@@ -71,7 +73,7 @@ impl Docker {
     ) -> Option<Answer> {
         let (id, action) = match (method, rest) {
             ("GET", ["json"]) => {
-                return Some(self.list(cx, ask).unwrap_or_else(|(status, message)| error(status, &message)));
+                return Some(self.list(cx, ask).unwrap_or_else(refused));
             }
             ("POST", ["create"]) => return Some(self.create(cx, ask)),
             ("POST", ["prune"]) => return Some(self.prune(cx)),
@@ -81,8 +83,8 @@ impl Docker {
             }
             _ => return None,
         };
-        if let Err((status, message)) = parameters(ask, action) {
-            return Some(error(status, &message));
+        if let Err(refusal) = parameters(ask, action) {
+            return Some(refused(refusal));
         }
         let wanted = match action {
             "exec" => Some(decode(ask, &EXEC)),
@@ -124,7 +126,7 @@ impl Docker {
                 filters.holds("name", |name| one.name.contains(name.trim_matches(['^', '$', '/'])))
                     && filters.holds("id", |id| one.id.starts_with(id))
                     && filters.holds("status", |status| one.state(now) == status)
-                    && filters.holds("label", |label| one.has_label(label))
+                    && filters.holds("label", |label| has_label(&one.config, label))
                     && filters.holds("ancestor", |image| {
                         image::reference(&one.image, None) == image::reference(image, None)
                             || one.image_id.contains(image)
@@ -169,9 +171,7 @@ impl Docker {
         if !command.is_empty() {
             cx.event(command_event(&command.join(" ")));
         }
-        self.created(cx, ask, wanted)
-            .unwrap_or_else(|(status, message)| error(status, &message))
-            .decoded("container", decoded)
+        self.created(cx, ask, wanted).unwrap_or_else(refused).decoded("container", decoded)
     }
 
     fn created(&self, cx: &Context<'_>, ask: &Ask<'_>, wanted: Value) -> Result<Answer, Refusal> {
@@ -208,7 +208,9 @@ impl Docker {
                     format!("invalid mount config for type \"bind\": bind source path does not exist: {source}"),
                 ));
             }
-            for volume in volumes.into_iter().filter(|source| !source.is_empty() && !source.starts_with('/')).take(8) {
+            let is_volume =
+                |source: &String| !source.is_empty() && !source.starts_with('/') && source.len() <= MAX_NAME;
+            for volume in volumes.into_iter().filter(is_volume).take(8) {
                 machine.volume(&volume, &Value::Null, now);
             }
             let container = machine

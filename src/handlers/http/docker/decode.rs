@@ -4,6 +4,7 @@ use serde_json::{Deserializer, Value};
 
 use super::super::answer::Answer;
 use super::super::ask::Ask;
+use super::super::go_json;
 use super::error;
 
 /// What a field of a structure takes, as Go names it.
@@ -84,8 +85,8 @@ pub(super) fn syntax(text: &[u8]) -> String {
 
 fn mismatch(value: &Value, shape: &Shape) -> Option<String> {
     let Value::Object(given) = value else {
-        let found = format!("json: cannot unmarshal {} into Go value of type {}", kind(value), shape.name);
-        return (!value.is_null()).then_some(found);
+        let found = || go_json::mismatch(value, &format!("value of type {}", shape.name));
+        return (!value.is_null()).then(found);
     };
     shape.fields.iter().find_map(|(field, wanted)| {
         let value = given.get(*field).filter(|value| !value.is_null())?;
@@ -99,25 +100,9 @@ fn mismatch(value: &Value, shape: &Shape) -> Option<String> {
             (Type::Flag, _) => "bool",
             _ => "string",
         };
-        wrong.map(|wrong| {
-            format!(
-                "json: cannot unmarshal {} into Go struct field {}.{field} of type {expected}",
-                kind(wrong),
-                shape.short
-            )
-        })
+        let into = || format!("struct field {}.{field} of type {expected}", shape.short);
+        wrong.map(|wrong| go_json::mismatch(wrong, &into()))
     })
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// A number in a query, as Go reads it.

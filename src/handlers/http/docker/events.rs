@@ -9,7 +9,7 @@ use super::super::answer::{Answer, Framing, Progress, Stream};
 use super::super::ask::Ask;
 use super::filter::Filters;
 use super::logs::moment;
-use super::{Docker, Machines, error};
+use super::{Docker, Machines, error, refused};
 use crate::clock::Timestamp;
 
 /// Events of a machine that are kept; the oldest goes.
@@ -73,7 +73,7 @@ impl Docker {
         };
         let filters = match Filters::of(ask, &[]) {
             Ok(filters) => filters,
-            Err((status, why)) => return error(status, &why),
+            Err(refusal) => return refused(refusal),
         };
         let from = since.or(until).unwrap_or_else(|| cx.now());
         let listener = Listener { machines: self.machines.clone(), from, until, filters, looks: 0 };

@@ -7,8 +7,8 @@ use super::engine::rfc3339;
 use super::machine::id;
 use crate::clock::Timestamp;
 
-/// Bytes of an image's name that are kept.
-const MAX_NAME: usize = 255;
+/// Characters of an image's name that are kept.
+pub(super) const MAX_NAME: usize = 255;
 /// Bytes of a configuration that is kept.
 const MAX_OWN: usize = 8 * 1_024;
 
@@ -173,6 +173,15 @@ pub(super) fn reference(text: &str, tag: Option<&str>) -> (String, String) {
     let given = tag.filter(|tag| !tag.is_empty()).unwrap_or(own);
     let tag: String = if given.is_empty() { "latest".to_owned() } else { given.chars().take(128).collect() };
     (name.to_owned(), tag)
+}
+
+/// A name with its registry (distribution, familiar names).
+pub(super) fn full(name: &str) -> String {
+    match name.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) => name.to_owned(),
+        Some(_) => format!("docker.io/{name}"),
+        None => format!("docker.io/library/{name}"),
+    }
 }
 
 /// What is wrong with a reference (distribution, reference grammar).

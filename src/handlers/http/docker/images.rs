@@ -11,31 +11,29 @@ use super::filter::{self, Filters};
 use super::image::{self, Image};
 use super::refusal::Refusal;
 use super::stream::Lines;
-use super::{Docker, config, error, recipe, tar, value};
+use super::{Docker, config, error, recipe, refused, tar, value};
 
 /// Characters that are kept of what is said of an image.
 const MAX_SAID: usize = 256;
-/// Images that one archive brings.
+/// Images that one archive brings, and entries of all layers of one: a layer may be named again and again.
 const MAX_LOADED: usize = 8;
+const MAX_UNPACKED: usize = 4_096;
 
 impl Docker {
     pub(super) fn images(&self, cx: &mut Context<'_>, ask: &Ask<'_>, method: &str, rest: &[&str]) -> Option<Answer> {
         // Names have slashes of their own.
         let named = |name: &[&str]| name.join("/");
         let found = |name: &str, work: &dyn Fn(&Image) -> Value| self.with(cx, |machine| machine.image(name).map(work));
-        let or_refusal =
-            |answer: Result<Answer, Refusal>| answer.unwrap_or_else(|(status, message)| error(status, &message));
         Some(match (method, rest) {
-            ("GET", ["json"]) => or_refusal(self.listed(cx, ask)),
+            ("GET", ["json"]) => self.listed(cx, ask).unwrap_or_else(refused),
             ("POST", ["create"]) if ask.field("fromSrc").is_some_and(|source| !source.is_empty()) => {
                 self.import(cx, ask)
             }
             ("POST", ["create"]) => self.pull(cx, ask),
             ("GET", ["search"]) => search(ask),
             ("POST", ["load"]) => self.load(cx, ask),
-            ("POST", ["prune"]) => or_refusal(
-                Filters::of(ask, &[]).map(|_| value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0}))),
-            ),
+            ("POST", ["prune"]) => Filters::of(ask, &[])
+                .map_or_else(refused, |_| value(200, &json!({"ImagesDeleted": null, "SpaceReclaimed": 0}))),
             ("GET", ["get"]) => self.saved(cx, &ask.field("names").unwrap_or_default()),
             ("GET", [name @ .., "get"]) => self.saved(cx, &named(name)),
             ("GET", [name @ .., "json"]) => {
@@ -134,13 +132,8 @@ impl Docker {
         let Some(image) = self.with(cx, |machine| machine.image(&reference).cloned()) else {
             return with_credentials(error(404, &format!("An image does not exist locally with the tag: {name}")), ask);
         };
-        let is_named = name.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']));
-        let shown = match (is_named, name.contains('/')) {
-            (true, _) => name,
-            (false, true) => format!("docker.io/{name}"),
-            (false, false) => format!("docker.io/library/{name}"),
-        };
-        let mut lines = vec![(json!({"status": format!("The push refers to repository [{shown}]")}), 300)];
+        let pushed = format!("The push refers to repository [{}]", image::full(&name));
+        let mut lines = vec![(json!({"status": pushed}), 300)];
         lines.extend(
             image.layers.iter().map(|layer| (json!({"status": "Preparing", "progressDetail": {}, "id": layer}), 40)),
         );
@@ -228,7 +221,7 @@ impl Docker {
     fn unpacked(&self, cx: &Context<'_>, layers: &[&[u8]]) -> shell::Container {
         let files = self.template(cx);
         files.files(&self.device, cx.now(), |files| {
-            for entry in layers.iter().flat_map(|layer| tar::entries(layer)) {
+            for entry in contents(layers) {
                 let to = files.absolute(b"/", entry.name.as_bytes());
                 let is_known = !entry.is_directory && files.read(&to).is_some_and(|known| *known == *entry.bytes);
                 // What there is no room for is not there.
@@ -285,10 +278,10 @@ impl Docker {
         let (name, tag) = image::reference(&repository, ask.field("tag").as_deref());
         let files = self.unpacked(cx, &[ask.body]);
         let mut image = Image::pulled(&name, &tag, cx.now()).derived(cx.session().seed, cx.now()).with_files(files);
-        image.said.0 = format!("Imported from {source}");
+        image.said.0 = format!("Imported from {source}").chars().take(MAX_SAID).collect();
         let image = match recipe::changed(image, ask) {
             Ok(image) => image,
-            Err((status, why)) => return error(status, &why),
+            Err(refusal) => return refused(refusal),
         };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
@@ -329,12 +322,17 @@ impl Docker {
         image.said = (said("comment"), said("author"));
         let image = match recipe::changed(image, ask) {
             Ok(image) => image,
-            Err((status, why)) => return error(status, &why),
+            Err(refusal) => return refused(refusal),
         };
         let id = image.id.clone();
         self.with(cx, |machine| machine.add_image(image));
         value(201, &json!({"Id": id}))
     }
+}
+
+/// What is in these archives, as far as it is looked at.
+fn contents<'a>(layers: &[&'a [u8]]) -> impl Iterator<Item = tar::Entry<'a>> {
+    layers.iter().flat_map(|layer| tar::entries(layer)).take(MAX_UNPACKED)
 }
 
 /// What the engine says of an image that is not there; a digest has no tag.
@@ -367,5 +365,17 @@ fn with_credentials(answer: Answer, ask: &Ask<'_>) -> Answer {
     match serde_json::from_slice::<Value>(&decoded) {
         Ok(Value::Object(fields)) if !fields.is_empty() => answer.decoded("registry", fields),
         _ => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_is_named_again_and_again_is_not_unpacked_without_end() {
+        let layer = super::super::archive_of("x", b"y");
+        assert_eq!(contents(&[&layer, &layer]).count(), 2);
+        assert_eq!(contents(&vec![&layer[..]; 10_000]).count(), MAX_UNPACKED);
     }
 }

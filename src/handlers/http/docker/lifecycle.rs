@@ -8,7 +8,7 @@ use super::super::ask::Ask;
 use super::containers::{invalid_name, is_name, name_taken, signal_of};
 use super::local::text;
 use super::process::Played;
-use super::{Docker, config, error, value};
+use super::{Docker, config, error, refused, value};
 
 /// What a process that was killed leaves, and one that was asked to end and did not listen.
 const KILLED: i32 = 137;
@@ -65,7 +65,7 @@ impl Docker {
             }
             ("POST", "rename") => self.rename(cx, id, ask.field("name").unwrap_or_default().trim_start_matches('/')),
             ("POST", "update") => match self.inside(cx, id, |one| one.update(wanted, self.engine.size().0)) {
-                Some(Err((status, message))) => error(status, &message),
+                Some(Err(refusal)) => refused(refusal),
                 _ => value(200, &json!({"Warnings": null})),
             },
             ("DELETE", "delete") if running && !ask.is_set("force") => error(
@@ -148,12 +148,12 @@ impl Docker {
             }
             _ => None,
         };
-        if let Some((status, message)) = refusal {
+        if let Some(refusal) = refusal {
             // Whoever waits for its end waits for its removal.
             if removes {
                 self.with(cx, |machine| machine.remove_container(id));
             }
-            return error(status, &message);
+            return refused(refusal);
         }
         self.with(cx, |machine| {
             let all = self.engine.networks(&machine.networks);

@@ -8,7 +8,7 @@ use super::machine::MAX_LOCAL;
 use super::{Docker, value};
 
 /// Characters of a name that are kept, and bytes of labels or options.
-const MAX_NAME: usize = 128;
+pub(super) const MAX_NAME: usize = 128;
 const MAX_KEPT: usize = 1_024;
 
 pub(super) fn text<'a>(config: &'a Value, key: &str) -> &'a str {
@@ -22,7 +22,8 @@ pub(super) fn name_in(config: &Value) -> String {
 /// Labels or options that are kept: an object, if it is short.
 pub(super) fn object_in(config: &Value, key: &str) -> Option<Map<String, Value>> {
     let object = config.get(key)?.as_object()?;
-    let length: usize = object.iter().map(|(name, value)| name.len() + value.as_str().map_or(8, str::len)).sum();
+    let size = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len);
+    let length: usize = object.iter().map(|(name, value)| name.len() + size(value)).sum();
     (length <= MAX_KEPT).then(|| object.clone())
 }
 
@@ -67,4 +68,16 @@ pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
         list.remove(0);
     }
     list.push(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_are_no_texts_take_room_as_well() {
+        let kept = |value: Value| object_in(&json!({"Labels": {"a": value}}), "Labels").is_some();
+        assert!(kept("x".repeat(1_000).into()) && kept(true.into()));
+        assert!(!kept("x".repeat(2_000).into()) && !kept(vec!["x"; 2_000].into()));
+    }
 }

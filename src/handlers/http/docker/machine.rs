@@ -15,13 +15,16 @@ use super::process::Place;
 use crate::clock::Timestamp;
 
 const MAX_IMAGES: usize = 24;
-/// Each holds at most about 20 KiB (`container`), and files (`shell`).
+/// Each holds at most about 50 KiB (`container`), and files (`shell`).
 const MAX_CONTAINERS: usize = 16;
 const MAX_EXECS: usize = 16;
 /// Networks, and as many volumes.
 pub(super) const MAX_LOCAL: usize = 16;
-/// Bytes of the words of a command that is kept.
+/// Bytes of the words of a command that is kept, of its variables, of each, and of its directory.
 const MAX_COMMAND: usize = 4 * 1024;
+const MAX_ENV: usize = 16 * 1024;
+const MAX_PAIR: usize = 1024;
+const MAX_CWD: usize = 4 * 1024;
 
 /// One source's machine.
 #[derive(Debug, Default)]
@@ -157,7 +160,7 @@ impl Machine {
         container: &str,
         (words, user): (&[String], &str),
         (tty, wanted): (bool, Wanted),
-        place: Place,
+        mut place: Place,
         seed: u64,
     ) -> String {
         self.serial += 1;
@@ -165,15 +168,14 @@ impl Machine {
         if self.execs.len() >= MAX_EXECS {
             self.execs.remove(0);
         }
-        let mut room = MAX_COMMAND;
-        let kept = words.iter().take_while(|word| {
-            room = room.saturating_sub(word.len());
-            room > 0
-        });
+        // Shells take no longer ones.
+        place.env.retain(|pair| pair.len() <= MAX_PAIR);
+        place.env = within(&place.env, MAX_ENV);
+        super::config::cut(std::slice::from_mut(&mut place.cwd), MAX_CWD);
         self.execs.push(Exec {
             id: id.clone(),
             container: container.to_owned(),
-            command: kept.cloned().collect(),
+            command: within(words, MAX_COMMAND),
             user: user.chars().take(64).collect(),
             tty,
             wanted,
@@ -252,6 +254,15 @@ impl Machine {
     }
 }
 
+/// The first of these texts that take less than so many bytes together.
+fn within(texts: &[String], mut room: usize) -> Vec<String> {
+    let fitting = texts.iter().take_while(|text| {
+        room = room.saturating_sub(text.len());
+        room > 0
+    });
+    fitting.cloned().collect()
+}
+
 /// `name` is this id or enough of its beginning.
 fn is_id(id: &str, name: &str) -> bool {
     name.len() >= 2 && id.trim_start_matches("sha256:").starts_with(name)
@@ -265,4 +276,20 @@ pub(super) fn id(seed: u64, serial: u64, label: &str) -> String {
         .chain_update(label)
         .finalize();
     HEXLOWER.encode(digest.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_command_is_bounded() {
+        let mut machine = Machine::default();
+        let inside = shell::Container::new("box", "1", false, &machine.ground);
+        let long = "x".repeat(10_000);
+        let place = Place { inside, cwd: format!("/{long}"), env: vec![format!("A={}", &long[..1_000]); 256] };
+        let id = machine.add_exec("1", (&vec![long; 256], ""), (false, Wanted { out: true, err: true }), place, 7);
+        let kept = format!("{:?}", machine.exec(&id).unwrap()).len();
+        assert!(kept < 32 * 1_024, "{kept}");
+    }
 }

@@ -47,8 +47,10 @@ use super::answer::{Answer, Framing};
 use super::ask::Ask;
 use super::face::Face;
 use super::family::Family;
+use super::go_json::answer as value;
 use engine::Engine;
 use machine::Machine;
+use refusal::Refusal;
 
 /// Sources whose machines are remembered, each up to `machine`'s bounds, and for how long.
 const MAX_SOURCES: usize = 1_024;
@@ -149,13 +151,12 @@ fn taken_over(ask: &Ask<'_>, stream: impl super::answer::Stream + 'static) -> An
     if upgrades { answer.header("Upgrade", "tcp").header("Connection", "Upgrade") } else { answer }
 }
 
-/// JSON as Go's encoder ends it.
-fn value(status: u16, value: &Value) -> Answer {
-    Answer::new(status, "application/json", format!("{value}\n"))
-}
-
 fn error(status: u16, message: &str) -> Answer {
     value(status, &json!({"message": message}))
+}
+
+fn refused((status, message): Refusal) -> Answer {
+    error(status, &message)
 }
 
 /// The path without its version, and the version: digits and dots.

@@ -13,7 +13,7 @@ use super::filter::{self, Filters};
 use super::local::{name_in, object_in, push, text};
 use super::machine::{Machine, id};
 use super::refusal::Refusal;
-use super::{Docker, error, value};
+use super::{Docker, error, refused, value};
 use crate::clock::Timestamp;
 
 const NETWORK: Shape = Shape {
@@ -147,7 +147,6 @@ impl Docker {
         let is_own = |name: &str| own.iter().any(|network| is_it(network, name));
         let is_used = |network: &Value| network.get("Containers") != Some(&json!({}));
         let missing = |name: &str| error(404, &format!("network {name} not found"));
-        let refused = |(status, message): Refusal| error(status, &message);
         Some(match (method, rest) {
             ("GET", [] | [""]) => match Filters::of(ask, filter::NETWORKS) {
                 Ok(filters) => value(200, &chosen(&all, &filters).into()),
@@ -191,15 +190,15 @@ impl Docker {
             Err(refused) => return *refused,
         };
         let (name, driver) = (name_in(&wanted), text(&wanted, "Driver"));
-        if let Some((status, why)) = refuses_network(&name, driver) {
-            return error(status, &why);
+        if let Some(refusal) = refuses_network(&name, driver) {
+            return refused(refusal);
         }
         if all.iter().any(|network| text(network, "Name") == name) {
             return error(409, &format!("network with name {name} already exists"));
         }
         let addresses = match addresses(&wanted, all) {
             Ok(addresses) => addresses,
-            Err((status, why)) => return error(status, &why),
+            Err(refusal) => return refused(refusal),
         };
         let id = id(cx.session().seed ^ cx.now().as_micros(), all.len() as u64, &name);
         let is_set = |key: &str| wanted.get(key) == Some(&Value::Bool(true));

@@ -20,6 +20,8 @@ const MAX_AT_ONCE: usize = 256 * 1024;
 /// What the shortest process takes: longer than `stream::LOOK`, so that whoever is attached hears it before it is removed.
 const SHORTEST: Duration = Duration::from_millis(400);
 
+/// Parts of a line that describes a user (passwd(5)).
+const MAX_PARTS: usize = 7;
 const OUT_OF_RANGE: &str = "uids and gids must be in range 0-2147483647";
 
 /// Where processes of a container run.
@@ -58,18 +60,19 @@ impl Place {
     /// The same for a process of this user, which is a name or a number, with a group or without; or why there is no such user.
     pub(super) fn for_user(mut self, device: &Device, wanted: &str, now: Timestamp) -> Result<Self, String> {
         let (name, group) = wanted.split_once(':').unwrap_or((wanted, ""));
-        let lines = |file: &str| {
+        // The visitor may have written these files: one line is taken of them.
+        let line = |file: &str, name: &str| -> Option<Vec<String>> {
             let text =
                 self.inside.files(device, now, |files| files.read(file.as_bytes()).map(|bytes| bytes.into_owned()));
-            let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
-            text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect::<Vec<Vec<String>>>()
+            let text = text.unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let parts = |line: &str| line.split(':').take(MAX_PARTS).map(str::to_owned).collect();
+            let is_it = |line: &&str| [0, 2].iter().any(|&at| line.split(':').nth(at) == Some(name));
+            text.lines().find(is_it).map(parts)
         };
-        let is_it =
-            |line: &Vec<String>, name: &str| [0, 2].iter().any(|at| line.get(*at).is_some_and(|part| part == name));
         let number = |line: &Vec<String>, at: usize| line.get(at).and_then(|part| part.parse().ok()).unwrap_or(0);
         let name = if name.is_empty() { "0" } else { name };
-        let known = lines("/etc/passwd").into_iter().find(|line| is_it(line, name));
-        let mut user = match (known, name.parse()) {
+        let mut user = match (line("/etc/passwd", name), name.parse()) {
             (Some(line), _) => User {
                 uid: number(&line, 2),
                 gid: number(&line, 3),
@@ -82,7 +85,7 @@ impl Place {
             (None, Err(_)) => return Err(format!("unable to find user {name}: no matching entries in passwd file")),
         };
         if !group.is_empty() {
-            let known = lines("/etc/group").into_iter().find(|line| is_it(line, group)).map(|line| number(&line, 2));
+            let known = line("/etc/group", group).map(|line| number(&line, 2));
             let why = || format!("unable to find group {group}: no matching entries in group file");
             user.gid = known.or_else(|| group.parse().ok()).ok_or_else(why)?;
         }

@@ -13,8 +13,9 @@ use super::refusal::Refusal;
 use super::tar::Entry;
 use super::{Docker, config};
 
-/// Steps of a Dockerfile that are done.
+/// Steps of a Dockerfile that are done, and sources of one that copies: each may be all of the context.
 const MAX_STEPS: usize = 64;
+const MAX_SOURCES: usize = 64;
 const INSTRUCTIONS: [&str; 18] = [
     "ADD",
     "ARG",
@@ -54,6 +55,16 @@ impl Step {
     pub(super) fn rest(&self) -> &str {
         self.text.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim())
     }
+
+    /// The image that a stage begins with, as it is written.
+    pub(super) fn base(&self) -> &str {
+        self.rest().split(' ').next().unwrap_or_default()
+    }
+}
+
+/// A list of words, or a line that a shell runs (Dockerfile reference, exec and shell form).
+fn words(rest: &str) -> Vec<String> {
+    serde_json::from_str(rest).unwrap_or_else(|_| ["/bin/sh", "-c", rest].map(str::to_owned).to_vec())
 }
 
 /// The instructions of a Dockerfile, each on one line.
@@ -119,21 +130,22 @@ impl Recipe {
         Self(own.as_object().cloned().unwrap_or_default())
     }
 
+    /// Its variables, each `NAME=VALUE`.
+    fn env(&self) -> Vec<String> {
+        self.0.get("Env").map(|env| config::texts(env, "")).unwrap_or_default()
+    }
+
     fn set(&mut self, instruction: &str, rest: &str) {
-        let words = || {
-            let list = serde_json::from_str::<Vec<String>>(rest).ok();
-            list.unwrap_or_else(|| ["/bin/sh", "-c", rest].map(str::to_owned).to_vec())
-        };
         let (name, value) = rest.split_once('=').or_else(|| rest.split_once(' ')).unwrap_or((rest, ""));
         let (name, value) = (name.trim().to_owned(), value.trim_matches('"').to_owned());
         let (key, value): (&str, Value) = match instruction {
-            "CMD" => ("Cmd", words().into()),
-            "ENTRYPOINT" => ("Entrypoint", words().into()),
+            "CMD" => ("Cmd", words(rest).into()),
+            "ENTRYPOINT" => ("Entrypoint", words(rest).into()),
             "WORKDIR" => ("WorkingDir", rest.into()),
             "USER" => ("User", rest.into()),
             "ENV" => {
-                let mut all = config::texts(&self.0.clone().into(), "/Env");
-                all.retain(|pair| !pair.starts_with(&format!("{name}=")));
+                let mut all = self.env();
+                all.retain(|pair| pair.split_once('=').is_none_or(|(known, _)| known != name));
                 all.push(format!("{name}={value}"));
                 ("Env", all.into())
             }
@@ -187,7 +199,7 @@ impl<'a> Builder<'a> {
         let (now, rest) = (cx.now(), step.rest());
         let done = match step.word().as_str() {
             "FROM" => {
-                self.begin(cx, rest);
+                self.begin(cx, step.base());
                 return (Played::default(), None);
             }
             "RUN" => self.run(cx, rest),
@@ -206,8 +218,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Begins a stage from this image, which is pulled where it is not there.
-    fn begin(&mut self, cx: &Context<'_>, rest: &str) {
-        let (name, version) = image::reference(rest.split(' ').next().unwrap_or_default(), None);
+    fn begin(&mut self, cx: &Context<'_>, base: &str) {
+        let (name, version) = image::reference(base, None);
         let known = self.docker.with(cx, |machine| machine.image(&format!("{name}:{version}")).cloned());
         let from = known.unwrap_or_else(|| {
             let pulled = Image::pulled(&name, &version, cx.now());
@@ -229,9 +241,7 @@ impl<'a> Builder<'a> {
 
     fn run(&self, cx: &mut Context<'_>, rest: &str) -> (Played, Option<Failure>) {
         cx.event(command_event(rest));
-        let words = serde_json::from_str::<Vec<String>>(rest);
-        let words = words.unwrap_or_else(|_| ["/bin/sh", "-c", rest].map(str::to_owned).to_vec());
-        let env = config::texts(&self.recipe.0.clone().into(), "/Env");
+        let (words, env) = (words(rest), self.recipe.env());
         let mut inside = self.inside.clone();
         inside.set_first(&words.join(" "));
         let played = Played::run(cx, &self.docker.device, &Place { inside, cwd: self.directory(), env }, &words);
@@ -248,7 +258,7 @@ impl<'a> Builder<'a> {
         }
         let words: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
         let Some((to, from)) = words.split_last() else { return Ok(()) };
-        for name in from {
+        for name in from.iter().take(MAX_SOURCES) {
             if name.contains("://") {
                 cx.download(name, "docker build");
                 continue;

@@ -12,10 +12,10 @@ use super::protobuf::{Field, Message, fields};
 use super::tar::Entry;
 use super::{Docker, Machines, error};
 
-/// Sessions of a machine, and bytes of files that each keeps for its build; all that came are samples.
+/// Sessions of a machine, and bytes of files and their names that each keeps for its build; all that came are samples.
 const MAX_SESSIONS: usize = 2;
 const MAX_KEPT: usize = 64 * 1_024;
-/// Files that are fetched in one, and their bytes.
+/// Files that each call of a session fetches, and bytes of all of them and their names.
 const MAX_FILES: usize = 256;
 const MAX_BYTES: usize = 512 * 1_024;
 /// Bytes that the other side may send before it is heard no more.
@@ -102,6 +102,7 @@ impl Docker {
             frames: Frames::default(),
             calls: [Call::new(1), Call::new(3)],
             begun: Begun::Nothing,
+            room: MAX_BYTES,
             received: 0,
             looks: 0,
         };
@@ -136,7 +137,7 @@ impl Call {
     }
 
     /// A packet of the other side's, and what is said to it.
-    fn packet(&mut self, message: &[u8], room: usize, out: &mut Vec<u8>) {
+    fn packet(&mut self, message: &[u8], room: &mut usize, out: &mut Vec<u8>) {
         let (mut kind, mut stat, mut id, mut data) = (STAT, None, 0, &b""[..]);
         for field in fields(message) {
             match field {
@@ -161,7 +162,7 @@ impl Call {
     }
 
     /// An entry of the other side's list; a file is asked for at once.
-    fn listed(&mut self, stat: &[u8], room: usize, out: &mut Vec<u8>) {
+    fn listed(&mut self, stat: &[u8], room: &mut usize, out: &mut Vec<u8>) {
         let (mut file, mut mode, mut size) = (Lent::default(), 0, 0);
         for field in fields(stat) {
             match field {
@@ -174,12 +175,14 @@ impl Call {
         let number = self.number;
         self.number = self.number.saturating_add(1);
         let is_file = mode & NO_FILE == 0;
-        if self.files.len() >= MAX_FILES || !is_file && mode & DIRECTORY == 0 {
+        let is_kind = is_file || mode & DIRECTORY != 0;
+        if self.files.len() >= MAX_FILES || file.name.len() > *room || !is_kind {
             return;
         }
+        *room -= file.name.len();
         file.mode = u32::try_from(mode & 0o777).unwrap_or(0o644);
         file.is_directory = !is_file;
-        file.is_open = is_file && size <= room;
+        file.is_open = is_file && size <= *room;
         if file.is_open {
             self.awaited += 1;
             self.numbers.push((number, self.files.len()));
@@ -189,19 +192,29 @@ impl Call {
         self.files.push(file);
     }
 
-    fn content(&mut self, id: u64, data: &[u8], room: usize) {
+    fn content(&mut self, id: u64, data: &[u8], room: &mut usize) {
         let at = self.numbers.iter().find(|(number, _)| u64::from(*number) == id).map(|(_, at)| *at);
         let Some(file) = at.and_then(|at| self.files.get_mut(at)) else { return };
         if data.is_empty() && file.is_open {
             file.is_open = false;
             self.awaited -= 1;
         }
-        file.bytes.extend_from_slice(data.get(..room).unwrap_or(data));
+        let data = data.get(..*room).unwrap_or(data);
+        *room -= data.len();
+        file.bytes.extend_from_slice(data);
     }
+}
 
-    fn size(&self) -> usize {
-        self.files.iter().map(|file| file.bytes.len() + file.name.len()).sum()
-    }
+/// What a machine keeps of these, as long as there is room.
+fn kept(files: Vec<Lent>, room: &mut usize) -> Vec<Lent> {
+    let fitting = files.into_iter().filter_map(|mut file| {
+        *room = room.checked_sub(file.name.len())?;
+        file.bytes.truncate(*room);
+        file.bytes.shrink_to_fit();
+        *room -= file.bytes.len();
+        Some(file)
+    });
+    fitting.collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -220,6 +233,8 @@ struct Lender {
     /// The Dockerfile's, and the context's.
     calls: [Call; 2],
     begun: Begun,
+    /// Bytes that there is still room for.
+    room: usize,
     received: usize,
     looks: u32,
 }
@@ -241,7 +256,6 @@ impl Lender {
     }
 
     fn take(&mut self, frame: &frame::Frame, out: &mut Vec<u8>) {
-        let room = MAX_BYTES.saturating_sub(self.calls.iter().map(Call::size).sum());
         let call = self.calls.iter_mut().find(|call| call.stream == frame.stream);
         match (frame.kind, call) {
             (frame::SETTINGS, _) if frame.flags & frame::ACK == 0 => {
@@ -253,7 +267,7 @@ impl Lender {
             (frame::DATA, Some(call)) => {
                 call.messages.push(frame.data());
                 while let Some(message) = call.messages.next() {
-                    call.packet(&message, room, out);
+                    call.packet(&message, &mut self.room, out);
                 }
             }
             (frame::HEADERS, Some(call)) if frame.flags & frame::END_STREAM != 0 => call.is_over = true,
@@ -275,15 +289,7 @@ impl Lender {
             cx.sample(&file.name, file.bytes.clone());
         }
         let mut room = MAX_KEPT;
-        let mut kept = |mut files: Vec<Lent>| {
-            for file in &mut files {
-                file.bytes.truncate(room);
-                file.bytes.shrink_to_fit();
-                room -= file.bytes.len();
-            }
-            files
-        };
-        let (definition, context) = (kept(definition), kept(context));
+        let (definition, context) = (kept(definition, &mut room), kept(context, &mut room));
         self.machines.with(cx.session().client.ip(), cx.now(), |machine| {
             machine.with_loan(&self.id, |loan| {
                 (loan.definition, loan.context, loan.is_whole) = (definition, context, true);
@@ -331,5 +337,29 @@ impl Stream for Lender {
         self.machines.with(cx.session().client.ip(), cx.now(), |machine| {
             machine.with_loan(&self.id, |loan| loan.is_open = false)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(name: &str) -> Vec<u8> {
+        let stat = Message::default().bytes(1, name).number(2, 0o644);
+        Message::default().bytes(2, stat.0).0
+    }
+
+    #[test]
+    fn names_take_room_as_contents_do() {
+        let (mut call, mut room, mut out) = (Call::new(1), MAX_BYTES, Vec::new());
+        let size = |files: &[Lent]| files.iter().map(|file| file.name.len() + file.bytes.len()).sum::<usize>();
+        for _ in 0..100 {
+            call.packet(&listed(&"n".repeat(10_000)), &mut room, &mut out);
+        }
+        assert_eq!((size(&call.files), room), (520_000, MAX_BYTES - 520_000));
+        call.packet(&Message::default().number(1, CONTENT).bytes(4, [7; 10_000]).0, &mut room, &mut out);
+        assert_eq!((size(&call.files), room), (MAX_BYTES, 0));
+        let kept = kept(call.files, &mut MAX_KEPT.clone());
+        assert!(size(&kept) <= MAX_KEPT && !kept.is_empty(), "{}", size(&kept));
     }
 }

@@ -54,13 +54,6 @@ impl Container {
         self.config.get("Labels").filter(|labels| labels.is_object()).cloned().unwrap_or_else(|| json!({}))
     }
 
-    /// A label has this name, or this `NAME=VALUE`.
-    pub(super) fn has_label(&self, label: &str) -> bool {
-        let (name, value) = label.split_once('=').map_or((label, None), |(name, value)| (name, Some(value)));
-        let labels = self.labels();
-        labels.get(name).is_some_and(|known| value.is_none() || known.as_str() == value)
-    }
-
     fn mounts(&self) -> Vec<Value> {
         mounts(&self.config).iter().map(mount).collect()
     }

@@ -13,7 +13,7 @@ use super::local::{name_in, object_in, push, text};
 use super::machine::{Machine, id};
 use super::network::has_label;
 use super::refusal::Refusal;
-use super::{Docker, error, value};
+use super::{Docker, error, refused, value};
 use crate::clock::Timestamp;
 
 const VOLUME: Shape = Shape {
@@ -99,8 +99,8 @@ impl Docker {
                 };
                 let drawn = || id(cx.session().seed ^ cx.now().as_micros(), own.len() as u64, "volume");
                 let name = Some(name_in(&wanted)).filter(|name| !name.is_empty()).unwrap_or_else(drawn);
-                if let Some((status, why)) = refuses_volume(&name, &wanted) {
-                    return Some(error(status, &why));
+                if let Some(refusal) = refuses_volume(&name, &wanted) {
+                    return Some(refused(refusal));
                 }
                 value(201, &self.with(cx, |machine| machine.volume(&name, &wanted, cx.now())))
             }

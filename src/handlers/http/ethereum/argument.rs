@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::go_json::mismatch;
 use super::call::Fail;
 
 /// The arguments of one call.
@@ -22,16 +23,12 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn text(&self, at: usize) -> Result<&'a str, Fail> {
         let value = self.value(at)?;
-        value
-            .as_str()
-            .ok_or_else(|| invalid(at, &format!("json: cannot unmarshal {} into Go value of type string", kind(value))))
+        value.as_str().ok_or_else(|| invalid(at, &mismatch(value, "value of type string")))
     }
 
     pub(super) fn flag(&self, at: usize) -> Result<bool, Fail> {
         let value = self.value(at)?;
-        value
-            .as_bool()
-            .ok_or_else(|| invalid(at, &format!("json: cannot unmarshal {} into Go value of type bool", kind(value))))
+        value.as_bool().ok_or_else(|| invalid(at, &mismatch(value, "value of type bool")))
     }
 
     pub(super) fn address(&self, at: usize) -> Result<&'a str, Fail> {
@@ -91,16 +88,5 @@ impl<'a> Arguments<'a> {
             },
         };
         Err(invalid(at, why))
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }

@@ -20,6 +20,7 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::face::Face;
 use super::family::Family;
+use super::go_json;
 use super::site::draw;
 use call::Fail;
 use filter::Filters;
@@ -110,32 +111,31 @@ impl Ethereum {
             return Answer::new(200, "application/json", "");
         }
         let Ok(request) = serde_json::from_slice::<Value>(body) else {
-            return line(200, &failure(&Value::Null, &Fail::new(-32700, "parse error")));
+            return go_json::answer(200, &failure(&Value::Null, &Fail::new(-32700, "parse error")));
         };
         let calls = decoded(&request);
         let answer = match &request {
             Value::Array(batch) if batch.is_empty() => {
-                line(200, &failure(&Value::Null, &Fail::new(-32600, "empty batch")))
+                go_json::answer(200, &failure(&Value::Null, &Fail::new(-32600, "empty batch")))
             }
             Value::Array(batch) if batch.len() > MAX_BATCH => {
-                line(200, &failure(&Value::Null, &Fail::new(-32600, "batch too large")))
+                go_json::answer(200, &failure(&Value::Null, &Fail::new(-32600, "batch too large")))
             }
             Value::Array(batch) => {
                 let answers: Vec<Value> = batch.iter().filter_map(|call| self.respond(cx, call)).collect();
-                if answers.is_empty() { Answer::new(200, "application/json", "") } else { line(200, &answers.into()) }
+                if answers.is_empty() {
+                    Answer::new(200, "application/json", "")
+                } else {
+                    go_json::answer(200, &answers.into())
+                }
             }
             call => match self.respond(cx, call) {
-                Some(answer) => line(200, &answer),
+                Some(answer) => go_json::answer(200, &answer),
                 None => Answer::new(200, "application/json", ""),
             },
         };
         answer.decoded("calls", calls)
     }
-}
-
-/// One line of JSON, as Go's encoder ends it.
-fn line(status: u16, value: &Value) -> Answer {
-    Answer::new(status, "application/json", format!("{value}\n"))
 }
 
 fn failure(id: &Value, fail: &Fail) -> Value {

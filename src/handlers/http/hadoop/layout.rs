@@ -1,7 +1,7 @@
 //! What all pages of the resource manager have around their content (Hamlet's two-column layout).
 
 use super::super::answer::Answer;
-use super::{CORES, Cluster, Hadoop, MEMORY};
+use super::{CORES, Hadoop, MEMORY};
 use crate::clock::Timestamp;
 
 const TYPE: &str = "text/html; charset=utf-8";
@@ -144,11 +144,4 @@ pub(super) fn overview(hadoop: &Hadoop, now: Timestamp) -> String {
         line("Cluster Metrics", &cluster),
         line("Scheduler Metrics", &scheduler)
     )
-}
-
-impl Cluster {
-    /// Applications of this state, or all; the newest first.
-    pub(super) fn newest<'a>(&'a self, state: &'a str, now: Timestamp) -> impl Iterator<Item = &'a super::App> {
-        self.apps.iter().rev().filter(move |app| state.is_empty() || app.state(now) == state)
-    }
 }

@@ -69,7 +69,7 @@ pub(super) fn scheduler(hadoop: &Hadoop, now: Timestamp) -> Answer {
     page("RUNNING Applications", &(overview(hadoop, now) + &queues + &table(hadoop, now, "RUNNING")))
 }
 
-/// The table of applications: a script fills it.
+/// The table of applications, the newest first: a script fills it.
 fn table(hadoop: &Hadoop, now: Timestamp, state: &str) -> String {
     const COLUMNS: [&str; 15] = [
         "ID",
@@ -91,7 +91,8 @@ fn table(hadoop: &Hadoop, now: Timestamp, state: &str) -> String {
     let heads: String =
         COLUMNS.iter().map(|name| format!("                <th>\n                  {name}\n")).collect();
     let data: Vec<String> = hadoop.with(|cluster| {
-        cluster.newest(state, now).map(|app| line(app, &app.to_value(now, hadoop.started), &hadoop.host)).collect()
+        let shown = cluster.apps.iter().rev().filter(|app| state.is_empty() || app.state(now) == state);
+        shown.map(|app| line(app, &app.to_value(now, hadoop.started), &hadoop.host)).collect()
     });
     format!(
         "          <table id=\"apps\">\n            <thead>\n              <tr>\n{heads}            </thead>\n            \

@@ -7,6 +7,7 @@ mod dockerd;
 mod escaped;
 mod ethereum;
 mod hadoop;
+mod images;
 mod port;
 mod server;
 mod software;
