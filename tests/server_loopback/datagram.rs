@@ -101,6 +101,8 @@ fn an_address_that_may_be_forged_never_gets_more_than_came_in_its_name() {
     sensor.wait_for(Counter::DatagramsReceived, 30);
     // An answer of 30 bytes for every third datagram, and each goes whole or not at all.
     sensor.wait_for(Counter::DatagramsUnanswered, 40);
+    sensor.wait_for(Counter::DatagramsAnswered, 20);
+    sensor.wait_for(Counter::DatagramBytesSent, 300);
     assert_eq!(sensor.counters.value(Counter::DatagramsAnswered), 20);
     assert_eq!(sensor.counters.value(Counter::DatagramBytesReceived), 300);
     assert_eq!(sensor.counters.value(Counter::DatagramBytesSent), 300);
